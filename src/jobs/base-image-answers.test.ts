@@ -179,21 +179,21 @@ describe('the cause names the image, the registry and the part, for', () => {
       'layer',
       (at) => (request, response) => answering(at, 200, Buffer.alloc(sizes.get(at) ?? 1))(request, response),
       (what, image) =>
-        `${host} answers with something else than ${what} of ${image}: the bytes are not those of its digest.`,
+        `${host} answers with something else than ${what} of ${image}: the bytes do not match the digest.`,
     ],
     [
       'a blob that is cut',
       'layer',
       (at) => answering(at, 200, 'short'),
       (what, image) =>
-        `${host} answers with something else than ${what} of ${image}: it ends before its descriptor says.`,
+        `${host} answers with something else than ${what} of ${image}: the content has fewer bytes than its descriptor says.`,
     ],
     [
       'a manifest of another type',
       'manifest',
       (at) => answering(at, 200, '<html>', { 'content-type': 'text/html' }),
       (what, image) =>
-        `${host} answers with something else than ${what} of ${image}: it ends before its descriptor says.`,
+        `${host} answers with something else than ${what} of ${image}: the content has fewer bytes than its descriptor says.`,
     ],
   ];
   const sizes = new Map<string, number>();
@@ -227,7 +227,7 @@ describe('the cause names the image, the registry and the part, for', () => {
     await expect(look(id, { isLast: false })).rejects.toMatchObject({ temporary: true });
     const { unhealthy_cause } = (await api.ask('GET', `/v1/base-images/${id}`)).json();
     expect(unhealthy_cause).toBe(
-      `The manifest of ${host}/golden/base:busy cannot be read at the moment and is tried again: ${host} has a fault of its own (503). Ask whoever runs the registry.`,
+      `The manifest of ${host}/golden/base:busy cannot be read at the moment and is tried again: ${host} has an internal error (503). Ask the administrator of the registry.`,
     );
     fault = () => false;
     expect(await look(id)).toMatchObject({ healthy: true });

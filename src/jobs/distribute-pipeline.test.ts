@@ -87,7 +87,7 @@ describe('a registry that is away', { timeout: TEST_MS }, () => {
     const [here, there] = waiting.distributions ?? [];
     expect(here).toMatchObject({ registry_name: 'Hosted registry', status: 'RELEASED' });
     expect(there).toMatchObject({ registry_name: 'outside', status: 'WAITING' });
-    expect(there?.cause).toMatch(/has a fault of its own \(503\)/);
+    expect(there?.cause).toMatch(/has an internal error \(503\)/);
     expect(there?.since).toMatch(/Z$/);
     const away = { cause: 'REGISTRY_AWAY', registry_id: outside, since: there?.since };
     expect(waiting.waiting).toEqual([

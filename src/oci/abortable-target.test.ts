@@ -1,4 +1,5 @@
-// A push that is cancelled while the registry is silent, and one whose body is under way; uncancelled it is a target like any other.
+// Cancels a push while the registry is silent and while its body is sent; without a cancellation, the target passes the suite of all
+// targets.
 import { randomBytes } from 'node:crypto';
 import { once as event } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -23,7 +24,7 @@ testTarget('abortable', async () => ({
   target: abortableTarget(contentTarget(memoryContent()), new AbortController().signal),
 }));
 
-/** Far more than the buffers of a connection hold. */
+/** Far more than fits into the buffers of a connection. */
 const LARGE_BYTES = 32 * 1024 * 1024;
 
 let server: Server | undefined;
@@ -39,7 +40,10 @@ afterEach(async () => {
   await rm(directory, { recursive: true });
 });
 
-/** A registry that answers as far as a push needs it and then neither reads nor answers; emits `silent` with that request. */
+/**
+ * Starts a registry that answers the requests of a push before `silentAt`, then neither reads nor answers; emits `silent` with that
+ * request.
+ */
 async function startSilentRegistry(silentAt: 'HEAD' | 'PUT'): Promise<Server> {
   const silent = createServer((request, response) => {
     const isSmall = request.method === 'PUT' && Number(request.headers['content-length']) < 10_000;
@@ -69,24 +73,27 @@ async function image(directory: string) {
   return { store, root };
 }
 
-test.each([['HEAD'], ['PUT']] as const)('a copy ends at once while the registry is silent at %s', async (silentAt) => {
-  server = await startSilentRegistry(silentAt);
-  egress = createEgress({ allow: ['127.0.0.1'] });
-  const { port } = server.address() as AddressInfo;
-  const remote = openRemote({ url: `http://127.0.0.1:${port}`, egress, repository: 'a/b' });
-  const { store, root } = await image(directory);
-  const cancel = new AbortController();
-  const silent = event(server, 'silent');
-  const copied = copyArtifact(contentTarget(store), abortableTarget(remote, cancel.signal), root, { tags: ['1'] });
-  copied.catch(() => {});
-  const [request] = (await silent) as [IncomingMessage];
-  const since = performance.now();
-  cancel.abort(new Error('The pipeline was cancelled'));
-  await expect(copied).rejects.toThrow();
-  expect(performance.now() - since).toBeLessThan(1_000);
-  if (silentAt === 'HEAD') return;
-  // The upload does not go on behind it.
-  request.resume();
-  const [error] = await event(request, 'error');
-  expect((error as Error).message).toBe('aborted');
-});
+test.each([['HEAD'], ['PUT']] as const)(
+  'ends a cancelled copy at once while the registry is silent at %s',
+  async (silentAt) => {
+    server = await startSilentRegistry(silentAt);
+    egress = createEgress({ allow: ['127.0.0.1'] });
+    const { port } = server.address() as AddressInfo;
+    const remote = openRemote({ url: `http://127.0.0.1:${port}`, egress, repository: 'a/b' });
+    const { store, root } = await image(directory);
+    const cancel = new AbortController();
+    const silent = event(server, 'silent');
+    const copied = copyArtifact(contentTarget(store), abortableTarget(remote, cancel.signal), root, { tags: ['1'] });
+    copied.catch(() => {});
+    const [request] = (await silent) as [IncomingMessage];
+    const since = performance.now();
+    cancel.abort(new Error('The pipeline was cancelled'));
+    await expect(copied).rejects.toThrow();
+    expect(performance.now() - since).toBeLessThan(1_000);
+    if (silentAt === 'HEAD') return;
+    // The upload has ended too.
+    request.resume();
+    const [error] = await event(request, 'error');
+    expect((error as Error).message).toBe('aborted');
+  },
+);

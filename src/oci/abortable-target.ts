@@ -17,7 +17,7 @@ export function abortableTarget(target: Target, signal: AbortSignal): Target {
   };
   const body = (open: () => Promise<AsyncIterable<Uint8Array>>) => async () => {
     signal.throwIfAborted();
-    return breakOff(await open(), signal);
+    return untilAborted(await open(), signal);
   };
   const { place, pushTagged, linkArtifact, attach } = target;
   return {
@@ -37,7 +37,7 @@ export function abortableTarget(target: Target, signal: AbortSignal): Target {
   };
 }
 
-async function* breakOff(pieces: AsyncIterable<Uint8Array>, signal: AbortSignal): AsyncGenerator<Uint8Array, void> {
+async function* untilAborted(pieces: AsyncIterable<Uint8Array>, signal: AbortSignal): AsyncGenerator<Uint8Array, void> {
   for await (const piece of pieces) {
     signal.throwIfAborted();
     yield piece;

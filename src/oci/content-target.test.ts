@@ -1,4 +1,4 @@
-// A store as a target, by the suite of all targets.
+// Runs the suite of all targets on a content store.
 import { testTarget } from '../../test/suites/target-conformance.ts';
 import { memoryContent } from '../content/memory.ts';
 import { contentTarget } from './content-target.ts';

@@ -1,4 +1,4 @@
-// A content store as a target: blobs and manifests by digest; tags are kept as long as the value.
+// A content store as a target: blobs and manifests by digest; tags exist as long as the returned value.
 import { Readable } from 'node:stream';
 import type { ContentStore } from '../content/content.ts';
 import { ContentMismatch } from '../content/content-errors.ts';
@@ -7,7 +7,7 @@ import type { Descriptor, Digest } from './descriptor.ts';
 import { describeBytes, isManifestType, MANIFEST_BYTES_MAX, parseManifest, readAtMost } from './manifest.ts';
 import type { Target } from './target.ts';
 
-/** Copies into a store and out of it. Tags and referrers are those that came through this value; content has no names. */
+/** Returns a target over a store. It knows only the tags and referrers that were written through it: a store has no names. */
 export function contentTarget(store: ContentStore): Target {
   const tags = new Map<string, Descriptor>();
   const referrers = new Map<Digest, Descriptor[]>();
@@ -31,7 +31,7 @@ export function contentTarget(store: ContentStore): Target {
     mount: async (descriptor) => ((await target.exists(descriptor)) ? 'mounted' : 'rejected'),
     async tag(descriptor, tag) {
       if (!(await target.exists(descriptor))) {
-        throw new ContentMismatch(descriptor.digest, 'not here');
+        throw new ContentMismatch(descriptor.digest, 'missing');
       }
       tags.set(tag, descriptor);
     },
@@ -43,7 +43,10 @@ export function contentTarget(store: ContentStore): Target {
   return target;
 }
 
-/** The entry of a manifest in a referrers list: without an artifactType, the type of its config (distribution-spec, "Listing Referrers"). */
+/**
+ * Returns the entry of a manifest in a referrers list. Without an artifactType, it has the type of the config (distribution-spec,
+ * "Listing Referrers").
+ */
 export function referrerOf(bytes: Buffer, { mediaType, digest, size }: Descriptor): Descriptor {
   const document = parseManifest(bytes, mediaType);
   const artifactType = document.artifactType ?? ('config' in document ? document.config.mediaType : undefined);
@@ -61,7 +64,7 @@ function note(referrers: Map<Digest, Descriptor[]>, subject: Digest, referrer: D
   referrers.set(subject, [...others, referrer]);
 }
 
-/** The descriptor of a manifest of which only the digest is known. */
+/** Returns the descriptor of a stored manifest; undefined if the digest has no manifest. */
 async function describe(store: ContentStore, digest: Digest): Promise<Descriptor | undefined> {
   const held = await store.stat(digest);
   if (held === undefined || held.size > MANIFEST_BYTES_MAX) {

@@ -70,7 +70,7 @@ async function indexOf(store: ContentStore, manifests: Descriptor[]): Promise<De
 }
 
 describe('copyArtifact', () => {
-  it('brings an index with all below it, and its tags', async () => {
+  it('copies an index with all its content and tags', async () => {
     const store = memoryContent();
     const image = await imageOf(store, [await layerOf(store, 300_000), await layerOf(store, 100)], 'whole');
     const root = await indexOf(store, [{ ...image, platform }]);
@@ -85,7 +85,7 @@ describe('copyArtifact', () => {
     expect(await back.stat(image.digest)).toBeDefined();
   });
 
-  it('copies nothing of an artifact that is more than may be copied', async () => {
+  it('copies nothing of an artifact above the limits', async () => {
     const store = memoryContent();
     const image = await imageOf(store, [await layerOf(store, 100_000)], 'large');
     const root = await indexOf(store, [{ ...image, platform }]);
@@ -105,7 +105,7 @@ describe('copyArtifact', () => {
     for await (const info of back.list()) expect.unreachable(info.digest);
   });
 
-  it('gives skopeo what umoci and podman would pull', async () => {
+  it('pushes an image that skopeo inspects and copies', async () => {
     const store = memoryContent();
     const image = await imageOf(store, [await layerOf(store, 5_000_000)], 'for skopeo');
     const root = await indexOf(store, [{ ...image, platform }]);
@@ -121,7 +121,7 @@ describe('copyArtifact', () => {
     await rm(directory, { recursive: true });
   });
 
-  it('needs a mount, a config and a manifest for a customized image after the first', async () => {
+  it('sends only a mount, a config and a manifest for each customized image after the first', async () => {
     const store = memoryContent();
     const [base, app, files] = [
       await layerOf(store, 200_000),
@@ -152,7 +152,7 @@ describe('copyArtifact', () => {
     expect(counts[1]).toHaveLength(4);
   });
 
-  it('sends a blob once when many copies need it at the same time, and mounts it elsewhere', async () => {
+  it('sends a blob once when many copies need it at the same time, and mounts it in the other repositories', async () => {
     const store = memoryContent();
     const shared = await layerOf(store, 400_000);
     const uploads = createSharedUploads();
@@ -177,7 +177,7 @@ describe('copyArtifact', () => {
     ]);
   });
 
-  it('brings what it was wrongly told to be there', async () => {
+  it('sends a blob that is wrongly reported as present', async () => {
     const store = memoryContent();
     const layer = await layerOf(store, 100_000);
     const image = await imageOf(store, [layer], 'hinted');
@@ -209,7 +209,7 @@ describe('copyArtifact', () => {
     expect(placed).toEqual(['present']);
   });
 
-  it('says that the source failed', async () => {
+  it('names the source as the side that failed', async () => {
     const store = memoryContent();
     const layer = await layerOf(store, 100_000);
     const image = await imageOf(store, [layer], 'broken');
@@ -223,7 +223,7 @@ describe('copyArtifact', () => {
     });
   });
 
-  it('says that the target failed', async () => {
+  it('names the target as the side that failed', async () => {
     const store = memoryContent();
     const image = await imageOf(store, [await layerOf(store, 100)], 'rejected');
     const stranger = openRegistry({ url: server.url, egress, retry: { tries: 1, firstWaitMs: 1 } });
@@ -231,7 +231,7 @@ describe('copyArtifact', () => {
     await expect(failure).rejects.toMatchObject({ side: 'target', status: 401, temporary: false });
   });
 
-  it('reads no manifest that is too large, or not what it should be', async () => {
+  it('rejects a manifest that is too large', async () => {
     const store = memoryContent();
     const bytes = Buffer.alloc(4 * 1024 * 1024 + 1, ' ');
     const { digest, size } = await store.put(once(bytes));
@@ -242,7 +242,7 @@ describe('copyArtifact', () => {
 });
 
 describe('readBack', () => {
-  it('tells what is not there, and what is something else', async () => {
+  it('rejects another digest as permanent, and a missing one as temporary', async () => {
     const store = memoryContent();
     const [one, other] = [await imageOf(store, [], 'one'), await imageOf(store, [], 'other')];
     const target = registry.repository('copy/back');

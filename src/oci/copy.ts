@@ -8,7 +8,7 @@ import type { Placed, SharedUploads } from './shared-uploads.ts';
 import type { Source, Target } from './target.ts';
 
 export type CopyOptions = {
-  /** Returns a repository of the target's registry that is known to have a blob; the target's own repository if it is present. */
+  /** Returns a repository of the target's registry that is known to have a blob; the target's own repository if the blob is there. */
   mountFrom?: (digest: Digest) => string | undefined;
   /** Blobs that are known to be in the target: no request checks them. If one is missing, the copy detects it and sends it. */
   isPresent?: (digest: Digest) => boolean;
@@ -23,8 +23,8 @@ export type CopyOptions = {
   /** Bytes of all blobs together, as the manifests declare them; every blob is checked against its own size. Unlimited when absent. */
   blobBytesMax?: number;
   /**
-   * The source must prove that it has each blob that the target already has, by a part of it: otherwise a source that knows a digest
-   * would get a blob of another organization. For a target with content of several organizations.
+   * The source must prove, by a part of it, that it has each blob that the target already has: otherwise a source that knows only a
+   * digest would get a blob of another organization. Set for a target with content of several organizations.
    */
   sourceMustHold?: boolean;
   /** Only these manifests of an index are copied, for example those of one platform; all when absent. */
@@ -34,13 +34,13 @@ export type CopyOptions = {
 /** Enough to use the bandwidth while some answers are pending, without taking the connections of other copies. */
 const CONCURRENCY_DEFAULT = 4;
 /** A blob up to this size is sent without a check: the check costs as much, and each image has a new config. */
-const UNASKED_BYTES_MAX = 16 * 1024;
+const UNCHECKED_BYTES_MAX = 16 * 1024;
 /** The largest published indexes have some dozens of platforms. */
 const MANIFESTS_MAX = 1000;
 /** Manifests are held in memory during the copy. Those of an index of 50 platforms, with attestations, have some 500 KB. */
 const MANIFESTS_BYTES_MAX = 32 * 1024 * 1024;
 /** Error codes of registries for a manifest whose blobs or children are missing. */
-const LACKING = new Set(['MANIFEST_BLOB_UNKNOWN', 'BLOB_UNKNOWN', 'MANIFEST_UNKNOWN']);
+const MISSING_CONTENT = new Set(['MANIFEST_BLOB_UNKNOWN', 'BLOB_UNKNOWN', 'MANIFEST_UNKNOWN']);
 
 type Node = { descriptor: Descriptor; bytes: Buffer; document: Manifest | Index };
 type CopyContext = { source: Source; target: Target; options: CopyOptions };
@@ -66,7 +66,7 @@ export async function copyArtifact(
   try {
     await pushManifests(context, nodes);
   } catch (error) {
-    if (!(error instanceof RegistryError && LACKING.has(error.code))) {
+    if (!(error instanceof RegistryError && MISSING_CONTENT.has(error.code))) {
       throw error;
     }
     // Content that was expected in the registry is missing: it was swept. The copy is repeated without hints and remembered uploads.
@@ -76,7 +76,7 @@ export async function copyArtifact(
   }
 }
 
-/** For a target that already has all content: only makes the artifact visible. */
+/** Makes the artifact visible in a target that already has all its content. Returns false if the target cannot. */
 async function linkArtifact(
   { target, options }: CopyContext,
   manifests: Node[],
@@ -93,7 +93,7 @@ async function linkArtifact(
   return true;
 }
 
-/** Manifests and indexes below the root, children before parents, each once. */
+/** Returns the root and the manifests and indexes below it, children before parents, each once. */
 async function readGraph(source: Source, root: Descriptor, only?: ReadonlySet<Digest>): Promise<Node[]> {
   const nodes = new Map<Digest, Node>();
   let size = 0;
@@ -180,29 +180,29 @@ async function placeBlob(context: CopyContext, blob: Descriptor): Promise<Placed
   const mount = (repository: string) => side('target', 'mount blob', () => target.mount(blob, repository));
   const send = async () =>
     from !== undefined && (await mount(from)) === 'mounted' ? 'mounted' : await sendMissing(context, blob);
-  return options.uploads === undefined || place === undefined || blob.size <= UNASKED_BYTES_MAX
+  return options.uploads === undefined || place === undefined || blob.size <= UNCHECKED_BYTES_MAX
     ? await send()
     : await options.uploads.place(blob.digest, place, { send, mount });
 }
 
 async function sendMissing({ source, target, options }: CopyContext, blob: Descriptor): Promise<Placed> {
-  if (blob.size > UNASKED_BYTES_MAX && (await side('target', 'find blob', () => target.exists(blob)))) {
-    if (!options.sourceMustHold || (await showsPart(source, target, blob))) return 'present';
+  if (blob.size > UNCHECKED_BYTES_MAX && (await side('target', 'find blob', () => target.exists(blob)))) {
+    if (!options.sourceMustHold || (await hasSamePart(source, target, blob))) return 'present';
   }
   await side('target', 'push blob', () => target.push(blob, () => sourceBytes(source, blob)));
   return 'sent';
 }
 
-/** Compares a part at a random position. A blob that differs is sent whole, and its digest is checked. */
-async function showsPart(source: Source, target: Target, blob: Descriptor): Promise<boolean> {
-  const start = randomInt(blob.size - UNASKED_BYTES_MAX);
-  const range = { start, end: start + UNASKED_BYTES_MAX - 1 };
+/** Whether both have the same bytes at a random position. If not, the blob is sent whole, and its digest is checked. */
+async function hasSamePart(source: Source, target: Target, blob: Descriptor): Promise<boolean> {
+  const start = randomInt(blob.size - UNCHECKED_BYTES_MAX);
+  const range = { start, end: start + UNCHECKED_BYTES_MAX - 1 };
   const shown = await side('source', 'fetch blob', async () => await buffer(await source.fetch(blob, range)));
   const held = await side('target', 'read blob', async () => await buffer(await target.fetch(blob, range)));
   return shown.equals(held);
 }
 
-/** The source's bytes; an error while the target reads them still names the source. */
+/** Returns the source's bytes. An error while the target reads them names the source. */
 async function sourceBytes(source: Source, blob: Descriptor): Promise<AsyncIterable<Uint8Array>> {
   const stream = await side('source', 'fetch blob', () => source.fetch(blob));
   async function* bytes(): AsyncGenerator<Uint8Array, void> {
@@ -254,7 +254,7 @@ export async function readBack(target: Target, root: Descriptor, references: str
       throw onSide(error, 'target', 'read back');
     });
     if (found?.digest !== root.digest) {
-      const message = `read back: ${reference} is ${found?.digest ?? 'nothing'} in the registry and not ${root.digest}`;
+      const message = `read back: ${reference} resolves to ${found?.digest ?? 'nothing'} in the registry, expected ${root.digest}`;
       const temporary = found === undefined;
       throw new RegistryError({ op: 'read back', side: 'target', code: 'READ_BACK', temporary, message });
     }

@@ -72,7 +72,7 @@ export type ImageConfig = {
   history?: { created?: string; created_by?: string; author?: string; comment?: string; empty_layer?: boolean }[];
 };
 
-/** Docker's; times are nanoseconds. */
+/** A field of Docker; times are in nanoseconds. */
 export type Healthcheck = {
   Test?: string[];
   Interval?: number;

@@ -13,13 +13,13 @@ type Details = {
   code: string;
   /** True when a retry may succeed. */
   temporary: boolean;
-  /** For a person: no query, no credentials. */
+  /** A sentence for a person, without queries and credentials. */
   message: string;
   retryAfterMs?: number;
   cause?: unknown;
 };
 
-/** A registry failed, or the content that was sent to it. The message names host and path, never a query or a credential. */
+/** The error of a registry, or of the content that was sent to it. The message names host and path, never a query or a credential. */
 export class RegistryError extends Error {
   override readonly name = 'RegistryError';
   readonly op: string;
@@ -103,7 +103,7 @@ const CONNECTION_CODES = new Set([
   'TIMEOUT',
 ]);
 
-/** True for the codes of connections that broke or could not be made: another try may get through. */
+/** True for the codes of connections that broke or could not be opened: a retry may succeed. */
 export function isConnectionCode(code: string): boolean {
   return CONNECTION_CODES.has(code);
 }

@@ -2,7 +2,7 @@
 import Type, { type TSchema } from 'typebox';
 import { isDigest } from '../content/digest.ts';
 
-/** Linux takes 128 KiB for one argument or one variable, its final NUL included (execve(2), MAX_ARG_STRLEN). */
+/** Linux limits one argument or one variable to 128 KiB, including its final NUL (execve(2), MAX_ARG_STRLEN). */
 const ARGUMENT_BYTES_MAX = 128 * 1024 - 1;
 /** Linux limits arguments and environment together to a quarter of the stack of 2 MiB: half of that for each. */
 const ARGUMENTS_BYTES_MAX = 256 * 1024;
@@ -14,7 +14,7 @@ const LABELS_BYTES_MAX = 1024 * 1024;
 const KEY_COUNT_MAX = 1000;
 /** PATH_MAX of Linux. */
 const PATH_BYTES_MAX = 4096;
-/** Names of users, platforms and signals; 32 are usual. */
+/** Names of users, platforms and signals; usual ones have up to 32 bytes. */
 const WORD_BYTES_MAX = 256;
 /** Docker rejects an image of more than some 125 layers, overlayfs one of more than 500. */
 export const LAYER_COUNT_MAX = 127;
@@ -43,10 +43,10 @@ const isRecord = (value: unknown): value is Record<string, unknown> =>
 
 const TEXT_RULES: Rule<string>[] = [
   [(text) => !text.includes('\0'), 'holds a NUL character'],
-  [(text) => text.isWellFormed(), 'holds a broken character'],
+  [(text) => text.isWellFormed(), 'holds a character that is not valid Unicode'],
 ];
 
-/** Text without NUL. */
+/** Text without NUL and without invalid Unicode. */
 function text(bytesMax: number, rules: Rule<string>[] = []): TSchema {
   const size: Rule<string> = [(value) => bytesOf(value) <= bytesMax, `is longer than ${bytesMax} bytes`];
   return ruled(Type.String(), isText, [size, ...TEXT_RULES, ...rules]);
@@ -117,7 +117,7 @@ const VOLUMES = record(Type.Object({}), [
   [(found) => bytesOf(found) <= PATH_BYTES_MAX, `is longer than ${PATH_BYTES_MAX} bytes`],
 ]);
 const PORTS = record(Type.Object({}), [
-  [(port) => /^[0-9]{1,5}(?:-[0-9]{1,5})?(?:\/[a-z]{1,8})?$/i.test(port), 'is not a port as 80/tcp'],
+  [(port) => /^[0-9]{1,5}(?:-[0-9]{1,5})?(?:\/[a-z]{1,8})?$/i.test(port), 'is not a port such as 80/tcp'],
 ]);
 
 const sizeOfLabels = (labels: Record<string, unknown>): number =>
@@ -135,7 +135,7 @@ const SIGNAL = text(WORD_BYTES_MAX, [
 const TIME = text(WORD_BYTES_MAX, [
   [
     (time) => time === '' || (/^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d/.test(time) && !Number.isNaN(Date.parse(time))),
-    'is not a time as 2026-01-31T12:00:00Z',
+    'is not a time such as 2026-01-31T12:00:00Z',
   ],
 ]);
 const NANOSECONDS = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
@@ -166,7 +166,7 @@ const SETTINGS = Type.Object({
   ),
 });
 
-/** The text of a step is a whole script at times. */
+/** The text of a step may be a whole script. */
 const STEP = text(ARGUMENT_BYTES_MAX);
 
 const HISTORY = Type.Array(

@@ -1,4 +1,4 @@
-// Image configs: those that real tools write are read, and each kind of hostile one is rejected with the field and the reason.
+// Image configs: configs of real tools are read, and each kind of hostile config is rejected with the field and the reason.
 import { expect, it } from 'vitest';
 import { memoryContent } from '../content/memory.ts';
 import { CONFIG_BYTES_MAX, parseImageConfig, readImageConfig } from './image-config.ts';
@@ -13,7 +13,7 @@ function parse(document: unknown) {
 
 const withConfig = (config: unknown) => ({ ...WHOLE, config });
 
-it('reads what Docker writes, nulls as absent and unknown fields left out', () => {
+it('reads a config of Docker, with nulls as absent and without unknown fields', () => {
   const config = {
     Hostname: '',
     AttachStdin: false,
@@ -46,7 +46,7 @@ it('reads what Docker writes, nulls as absent and unknown fields left out', () =
 });
 
 it.each([[{}], [null], [{ Env: null, Labels: null, Volumes: null, ExposedPorts: null, Healthcheck: null }]])(
-  'reads settings that say nothing: %j',
+  'reads empty settings: %j',
   (config) => {
     const { architecture, os, ...silent } = WHOLE;
     expect(parse({ ...silent, config })).toEqual({
@@ -65,7 +65,7 @@ it.each([
   [{ Env: ['=1'] }, 'Env[0]: the name is empty'],
   [{ Env: ['-S=1'] }, 'Env[0]: the name begins with a dash'],
   [{ Env: ['__proto__=1'] }, 'Env[0]: the name __proto__ is rejected'],
-  [{ Env: ['A=\ud800'] }, 'Env[0]: holds a broken character'],
+  [{ Env: ['A=\ud800'] }, 'Env[0]: holds a character that is not valid Unicode'],
   [{ Env: [`A=${'x'.repeat(128 * 1024)}`] }, 'Env[0]: is longer than 131071 bytes'],
   [{ Env: Array(900).fill(`A=${'x'.repeat(1000)}`) }, 'Env: has more than 262144 bytes in total'],
   [{ Env: Array(5000).fill('A=') }, 'Env: has more than 1000 items'],
@@ -83,7 +83,7 @@ it.each([
   [{ WorkingDir: '/a\0b' }, 'WorkingDir: holds a NUL character'],
   [{ Volumes: ['/data'] }, 'Volumes: is not an object'],
   [{ Volumes: { data: {} } }, 'Volumes: the name "data" is not an absolute path'],
-  [{ ExposedPorts: { 'x\n': {} } }, 'ExposedPorts: the name "x\\n" is not a port as 80/tcp'],
+  [{ ExposedPorts: { 'x\n': {} } }, 'ExposedPorts: the name "x\\n" is not a port such as 80/tcp'],
   [{ Labels: { a: 1 } }, 'Labels.a: is not text'],
   [{ Labels: { 'a\nb': '' } }, 'Labels: the name "a\\nb" holds a control character'],
   [{ Labels: { a: 'x'.repeat(600_000), b: 'x'.repeat(600_000) } }, 'Labels: has more than 1048576 bytes in total'],
@@ -102,7 +102,7 @@ it.each([
     { ...WHOLE, rootfs: { type: 'layers', diff_ids: Array(128).fill(DIGEST) } },
     'rootfs.diff_ids: has more than 127 items',
   ],
-  [{ ...WHOLE, created: 'yesterday' }, 'created: is not a time as 2026-01-31T12:00:00Z'],
+  [{ ...WHOLE, created: 'yesterday' }, 'created: is not a time such as 2026-01-31T12:00:00Z'],
   [{ ...WHOLE, os: 'linux\u001b[2J' }, 'os: holds a control character'],
   [{ ...WHOLE, history: Array(1001).fill({}) }, 'history: has more than 1000 items'],
   [{ ...WHOLE, history: [{ created_by: 1 }] }, 'history[0].created_by: is not text'],
@@ -110,7 +110,7 @@ it.each([
   expect(() => parse(document)).toThrow(`the image config: ${reason}`);
 });
 
-it('rejects a prototype as a name and leaves every object as it is', () => {
+it('rejects __proto__ as a name and changes no prototype', () => {
   expect(() =>
     parseImageConfig(Buffer.from('{"rootfs":{"type":"layers","diff_ids":[]},"config":{"Labels":{"__proto__":"x"}}}')),
   ).toThrow('Labels: the name __proto__ is rejected');
@@ -120,11 +120,11 @@ it('rejects a prototype as a name and leaves every object as it is', () => {
 });
 
 it.each([
-  ['no JSON', '{"rootfs"'],
+  ['text that is not JSON', '{"rootfs"'],
   ['bytes that are not UTF-8', Buffer.from([0x7b, 0xff, 0x7d])],
   ['a list', '[]'],
   ['millions of values', `{"config":{"Env":[${'"",'.repeat(1_000_000)}""]}}`],
-  ['a nesting of millions', '['.repeat(3_000_000)],
+  ['millions of nested lists', '['.repeat(3_000_000)],
   ['more bytes than a config may have', Buffer.alloc(CONFIG_BYTES_MAX + 1, ' ')],
 ])('rejects %s', (_what, bytes) => {
   expect(() => parseImageConfig(Buffer.from(bytes))).toThrow(
@@ -132,7 +132,7 @@ it.each([
   );
 });
 
-it('reads a stored config, and opens none that is too large', async () => {
+it('reads a stored config, and does not open one that is too large', async () => {
   const content = memoryContent();
   const { digest } = await putDocument(content, 'application/vnd.oci.image.config.v1+json', WHOLE);
   expect(await readImageConfig(content, digest)).toEqual(WHOLE);

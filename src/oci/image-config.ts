@@ -8,7 +8,7 @@ import type { Digest, ImageConfig } from './descriptor.ts';
 import { IMAGE_CONFIG } from './image-config-fields.ts';
 import { JsonRejected, parseJsonObject } from './json-document.ts';
 
-/** As large as registries let a manifest be; the largest configs, with their whole history, have some 100 KB. */
+/** The limit of most registries for a manifest; the largest configs, with their whole history, have some 100 KB. */
 export const CONFIG_BYTES_MAX = 4 * 1024 * 1024;
 
 /** The error for an invalid config. The message names the field and the fault. */
@@ -32,14 +32,13 @@ export async function readImageConfig(content: ContentStore, digest: Digest): Pr
 const validator = Compile(IMAGE_CONFIG);
 
 /**
- * The config with the fields that Larder knows. null is read as absent, as Go does, in which the other tools are written. Throws
- * ImageConfigError.
+ * Returns the config with the fields that Larder knows. null is read as absent, as by tools written in Go. Throws ImageConfigError.
  */
 export function parseImageConfig(bytes: Buffer): ImageConfig {
   if (bytes.length > CONFIG_BYTES_MAX) throw tooLarge();
   const config = knownPart(IMAGE_CONFIG, objectOf(bytes));
   if (!validator.Check(config)) throw rejectionOf(config);
-  // The schema is stricter than its type; the engine uses this type.
+  // The validator has checked every field of this type.
   return { architecture: '', os: '', ...(config as object) } as ImageConfig;
 }
 
@@ -107,7 +106,7 @@ function reasonOf({ keyword, params, message }: Found): string {
   }
 }
 
-/** `/config/Env/3` as `Env[3]`; the settings are known by their own names. */
+/** Returns `Env[3]` for `/config/Env/3`: people know the settings without `config`. */
 function fieldOf({ keyword, instancePath, params }: Found): string {
   const missing = keyword === 'required' ? (params['requiredProperties'] as string[]).slice(0, 1) : [];
   const steps = [

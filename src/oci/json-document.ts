@@ -1,8 +1,8 @@
 // Parses foreign JSON as an object: the number of values and the nesting are limited before it is parsed.
 
-/** A config of 4 MiB with more values than this is no image's: the largest have some thousands. Each costs up to 60 bytes. */
+/** The largest configs have some thousands of values. Each costs up to 60 bytes of memory. */
 const VALUES_MAX = 100_000;
-/** Manifests and configs nest five deep. */
+/** Manifests and configs have five levels. */
 const DEPTH_MAX = 32;
 
 /** The error for rejected JSON; the message is the reason, without a subject. */
@@ -20,7 +20,7 @@ export function parseJsonObject(bytes: Buffer): Record<string, unknown> {
     throw new JsonRejected('is not JSON');
   }
   if (typeof document !== 'object' || document === null || Array.isArray(document)) {
-    throw new JsonRejected('is no JSON object');
+    throw new JsonRejected('is not a JSON object');
   }
   return document as Record<string, unknown>;
 }
@@ -31,7 +31,7 @@ const COMMA = 0x2c;
 const OPENING = new Set([0x5b, 0x7b]);
 const CLOSING = new Set([0x5d, 0x7d]);
 
-/** Counts values and nesting by the marks outside strings. What is no JSON may be counted wrongly; the parser rejects it. */
+/** Counts values and levels by the punctuation outside strings. Text that is not JSON may be counted wrongly; the parser rejects it. */
 function checkCost(bytes: Buffer): void {
   let values = 0;
   let depth = 0;
@@ -48,7 +48,7 @@ function checkCost(bytes: Buffer): void {
   }
 }
 
-/** The index of the quote that ends the string which begins at `start`. */
+/** Returns the index of the quote that ends the string at `start`. */
 function endOfString(bytes: Buffer, start: number): number {
   for (let at = start + 1; ; at++) {
     const byte = bytes[at];

@@ -9,7 +9,7 @@ const CONTENT_BYTES_MAX = 32 * 1024 ** 3;
 /** Limits of all layers of an image together: files that a layer replaces or removes count too. */
 export const IMAGE_LIMITS: ArchiveLimits = {
   entryCountMax: 2 * TABLE_ENTRY_COUNT_MAX,
-  /** A desktop distribution has some 50,000; trees of `node_modules` are a third folders. */
+  /** A desktop distribution has some 50,000 folders; in `node_modules`, a third of the entries are folders. */
   folderCountMax: 200_000,
   namesBytesMax: 2 * TABLE_NAMES_BYTES_MAX,
   contentBytesMax: CONTENT_BYTES_MAX,
@@ -18,12 +18,12 @@ export const IMAGE_LIMITS: ArchiveLimits = {
 export type ExpansionLimits = {
   /** Bytes of the tar. */
   bytesMax: number;
-  /** Expanded bytes for one compressed byte, once more than `ratioFreeBytes` came out. */
+  /** Expanded bytes for one compressed byte; checked above `ratioFreeBytes` expanded bytes. */
   ratioMax: number;
   ratioFreeBytes: number;
 };
 
-/** gzip reaches 1,000 and zstd 30,000 on zeros, an image's files 3 and text 20; 1 GiB is expanded in a few seconds. */
+/** Zeros reach a ratio of 1,000 with gzip and 30,000 with zstd, text 20, an image's files 3; 1 GiB is expanded in a few seconds. */
 export const EXPANSION_LIMITS: ExpansionLimits = {
   bytesMax: CONTENT_BYTES_MAX,
   ratioMax: 200,
@@ -31,12 +31,12 @@ export const EXPANSION_LIMITS: ExpansionLimits = {
 };
 
 /**
- * How the archive in a layer is read: as container engines do, sparse files with it. Holes cost nothing to send, so they are bounded as
- * zeros that are compressed: within one layer, and by `IMAGE_LIMITS` in all of them.
+ * Reads the archive in a layer as container engines do, including sparse files. Holes cost nothing to send, so they are limited like
+ * compressed zeros: in one layer, and by `IMAGE_LIMITS` in all layers.
  */
 export const LAYER_READING: ReadOptions = { lenient: true, holeBytesMax: EXPANSION_LIMITS.ratioFreeBytes };
 
-/** A layer whose bytes are more than Larder reads. */
+/** A layer that has more bytes than Larder reads. */
 export class LayerTooLarge extends Error {
   override readonly name = 'LayerTooLarge';
   readonly code = 'LAYER_TOO_LARGE';

@@ -60,7 +60,7 @@ async function* listEntries(
   }
 }
 
-/** A tar header as a line of a listing; `hex` is the sha256 of a file's bytes. */
+/** Returns a tar header as an entry of a listing; `hex` is the sha256 of a file's bytes. */
 export function listingEntry(header: TarHeader, hex: string): ListingEntry {
   const { path, type, mode, uid, gid, size, target } = header;
   return {
@@ -82,7 +82,7 @@ async function* seen(bytes: AsyncIterable<Buffer>, see: (chunk: Buffer) => void)
   }
 }
 
-/** The same stream without its end: a reader that stops early does not close it for the next. */
+/** Returns the stream without its `return`: a reader that stops early does not close it for the next reader. */
 function keptOpen(bytes: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
   const iterator = bytes[Symbol.asyncIterator]();
   return { [Symbol.asyncIterator]: () => ({ next: () => iterator.next() }) };

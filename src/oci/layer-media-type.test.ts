@@ -1,4 +1,4 @@
-// Docker's media types of layers, in the words of OCI.
+// Converts media types of layers to those of OCI.
 import { expect, test } from 'vitest';
 import { ociLayerType } from './layer-media-type.ts';
 
@@ -12,11 +12,11 @@ test.each([
   ['application/vnd.oci.image.layer.nondistributable.v1.tar+gzip', 'tar+gzip'],
   ['application/vnd.oci.image.layer.nondistributable.v1.tar+zstd', 'tar+zstd'],
   ['application/vnd.oci.image.layer.v1.tar+gzip', 'tar+gzip'],
-])('%s', (mediaType, expected) => {
+])('converts %s', (mediaType, expected) => {
   expect(ociLayerType(mediaType)).toBe(`application/vnd.oci.image.layer.v1.${expected}`);
 });
 
-test('what is no layer stays as it is', () => {
+test('returns the media type of other content unchanged', () => {
   expect(ociLayerType('application/vnd.docker.container.image.v1+json')).toBe(
     'application/vnd.docker.container.image.v1+json',
   );

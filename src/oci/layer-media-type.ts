@@ -8,14 +8,14 @@ const BY_COMPRESSION: Readonly<Record<Compression, string>> = {
   zstd: MEDIA_TYPES.layerZstd,
 };
 
-/** The media type of a layer that is compressed like this. */
+/** Returns the media type of a layer with this compression. */
 export function layerMediaType(compression: Compression): string {
   return BY_COMPRESSION[compression];
 }
 
 /**
- * Docker's image manifest, version 2, schema 2; and layers that are not to be distributed, which a registry that holds them distributes
- * all the same (image-spec, layer.md, "Non-Distributable Layers", deprecated). Clients leave those out of copies.
+ * Layers of Docker's image manifest, version 2, schema 2, and non-distributable layers: a registry that has one distributes it anyway
+ * (image-spec, layer.md, "Non-Distributable Layers", deprecated). Clients omit them from copies.
  */
 const OTHERS =
   /^application\/vnd\.(?:docker\.image\.rootfs(?:\.foreign)?\.diff\.tar|oci\.image\.layer\.nondistributable\.v1\.tar)(?:[.+](gzip|zstd))?$/;

@@ -38,7 +38,7 @@ async function linesOf(store: ContentStore, listing: Digest): Promise<ListingEnt
 }
 
 describe('writeLayer', () => {
-  it('gives the same layer for the same entries', async () => {
+  it('writes the same layer for the same entries', async () => {
     const layers = await Promise.all(
       [memoryContent(), memoryContent()].map((store) => writeLayer(store, [FOLDER, file('etc/motd', 'hello')])),
     );
@@ -46,7 +46,7 @@ describe('writeLayer', () => {
     expect(layers[0]?.diff_id).toBe('sha256:b38ef089e5e1fff6eb6c9ebce5acb35827878ebdaa1e459102e9b331f7897f13');
   });
 
-  it('tells diffID, size and listing as they are', async () => {
+  it('returns the diffID, size and listing of the layer', async () => {
     const store = memoryContent();
     const built = await writeLayer(store, [FOLDER, file('etc/motd', 'hello'), link('etc/issue', 'motd')]);
     const packed = await buffer(await store.open(built.descriptor.digest));
@@ -72,7 +72,7 @@ describe('writeLayer', () => {
     expect((await linesOf(store, built.listing))[0]?.digest).toBe(digestOf(large));
   });
 
-  it.each([10, 9_000_000])('keeps nothing of entries that break after %i bytes', async (size) => {
+  it.each([10, 9_000_000])('stores nothing if the entries fail after %i bytes', async (size) => {
     const store = memoryContent();
     async function* entries() {
       yield file('whole', Buffer.alloc(size));
@@ -86,7 +86,7 @@ describe('writeLayer', () => {
 });
 
 describe('writeLayerFromTar', () => {
-  it('maps and leaves out entries', async () => {
+  it('maps and omits entries', async () => {
     const store = memoryContent();
     const tar = writeTar([FOLDER, file('etc/motd', 'hello'), file('tmp/x', 'x')]);
     const built = await writeLayerFromTar(store, tar, {
@@ -98,7 +98,7 @@ describe('writeLayerFromTar', () => {
     ]);
   });
 
-  it('gives real tar archives canonical names', async () => {
+  it('writes canonical names for real tar archives', async () => {
     const store = memoryContent();
     const tar = execFileSync('tar', ['-c', '-C', import.meta.dirname, './layer.ts']);
     const built = await writeLayerFromTar(store, chunksOf(tar, 1000));
@@ -124,7 +124,7 @@ describe('listLayer', () => {
     ['a cut gzip', forms.gzip.subarray(0, 900)],
     ['a cut zstd', forms.zstd.subarray(0, 900)],
     ['a cut tar', tar.subarray(0, 900)],
-    ['something else', Buffer.from('<html>')],
+    ['an HTML page', Buffer.from('<html>')],
   ])('rejects %s', async (_form, packed) => {
     const store = memoryContent();
     const { digest, size } = await store.put(chunksOf(packed, 7000));
@@ -143,7 +143,7 @@ describe('listLayer, bounded', () => {
     ['entries', { meter: new ArchiveMeter({ ...limits, entryCountMax: 1 }) }, 'LIMIT'],
     ['declared bytes', { meter: new ArchiveMeter({ ...limits, contentBytesMax: 5000 }) }, 'LIMIT'],
     ['names', { meter: new ArchiveMeter({ ...limits, namesBytesMax: 10 }) }, 'LIMIT'],
-  ])('ends at its limit of %s', async (_kind, options, code) => {
+  ])('ends at the limit of %s', async (_kind, options, code) => {
     for (const packed of [gzipSync(tar), zstdCompressSync(tar)]) {
       const store = memoryContent();
       const { digest, size } = await store.put(chunksOf(packed, 7000));
@@ -154,7 +154,7 @@ describe('listLayer, bounded', () => {
 });
 
 describe('mergedListing', () => {
-  it('lays layers over one another', async () => {
+  it('merges the listings of layers', async () => {
     const store = memoryContent();
     const lower = await writeLayer(store, [FOLDER, file('etc/motd', 'old'), file('etc/gone', 'x')]);
     const upper = await writeLayer(store, [file('etc/motd', 'new'), file('etc/.wh.gone', '')]);

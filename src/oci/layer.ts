@@ -28,13 +28,13 @@ export type BuiltLayer = {
 };
 
 export type LayerOptions = {
-  /** gzip level; absent, it follows the size. */
+  /** gzip level; if absent, it depends on the size. */
   level?: number;
 };
 
 type Entries = AsyncIterable<TarInput> | Iterable<TarInput>;
 
-/** Up to here a layer is compressed in one call; 578 KB take 3.7 ms at level 1 and 10.6 ms at level 6. */
+/** Up to this size, a layer is compressed in one call; 578 KB take 3.7 ms at level 1 and 10.6 ms at level 6. */
 const SMALL_TAR_BYTES = 4 * 1024 * 1024;
 const SMALL_LEVEL = 1;
 /** 100 MB of Debian files: level 1 0.9 s and 40.7 MB, level 4 1.1 s and 38.4 MB, level 6 1.9 s and 37.5 MB. */
@@ -83,7 +83,7 @@ export async function writeLayerFromTar(
 
 /** Options of `mergedListing`. */
 export type MergeOptions = Pick<ListOptions, 'check'> & {
-  /** Returns the error to throw instead of an error; `index` is that of the layer that was read. */
+  /** Returns the error to throw instead of `error`; `index` is the position of the layer. */
   explain?: (error: unknown, index: number) => unknown;
 };
 
@@ -121,7 +121,7 @@ async function* mapped(
   }
 }
 
-/** Passes the entries on and adds each to the listing when its body has gone through. */
+/** Yields the entries and adds each to the listing when its body has been read. */
 async function* listed(entries: Entries, add: (entry: ListingEntry) => Promise<void>): AsyncGenerator<TarInput, void> {
   for await (const { header, body } of entries) {
     const hash = createHash('sha256');
@@ -151,7 +151,7 @@ async function* counted(
   }
 }
 
-/** gzip in zlib's pool. Node writes a header without name and with time 0, so that it depends on the bytes alone. */
+/** Compresses in zlib's threads. Node writes a gzip header without a name and with time 0, so the result depends on the bytes alone. */
 async function* compressed(tar: AsyncGenerator<Buffer, void>, level?: number): AsyncGenerator<Buffer, void> {
   const head: Buffer[] = [];
   let held = 0;
@@ -177,7 +177,7 @@ async function* compressedStream(
     yield* rest;
   }
   const packer = createGzip({ level, chunkSize: GZIP_CHUNK_BYTES });
-  // The iteration below throws the source's error, so nothing is left for the callback to do.
+  // The iteration below throws the source's error, so the callback does nothing.
   pipeline(Readable.from(all()), packer, () => undefined);
   yield* packer;
 }

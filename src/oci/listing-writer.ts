@@ -10,14 +10,14 @@ export type ListingWriter = {
   /** Waits while the store is slower than the layer. */
   add(entry: ListingEntry): Promise<void>;
   close(): Promise<Digest>;
-  /** Keeps nothing. */
+  /** Ends the listing without storing it. */
   drop(cause: unknown): Promise<void>;
 };
 
 /** The most entries that are buffered; `writeListing` uses the same number for one write. */
 const WAITING_COUNT_MAX = 1000;
 
-/** Opens a listing in the store. It ends by `close` or by `drop`. */
+/** Opens a listing in the store. The caller ends it with `close` or `drop`. */
 export function openListing(store: ContentStore): ListingWriter {
   const entries = new PassThrough({ objectMode: true, highWaterMark: WAITING_COUNT_MAX });
   const kept = store.put(writeListing(entries));

@@ -64,31 +64,31 @@ export function encodeDocument(value: object): Buffer {
   );
 }
 
-/** The descriptor of bytes in hand. */
+/** Returns the descriptor of these bytes. */
 export function describeBytes(mediaType: string, bytes: Uint8Array): Descriptor {
   const digest: Digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
   return { mediaType, digest, size: bytes.length };
 }
 
-/** Puts a config, manifest or index into the store as canonical JSON and answers its descriptor. */
+/** Puts a config, manifest or index into the store as canonical JSON and returns its descriptor. */
 export async function putDocument(store: ContentStore, mediaType: string, value: object): Promise<Descriptor> {
   const bytes = encodeDocument(value);
   const { digest, size } = await store.put(once(bytes));
   return { mediaType, digest, size };
 }
 
-/** All bytes of a small stream. Throws ManifestError beyond `sizeMax`. */
+/** Returns all bytes of a small stream. Throws ManifestError above `sizeMax` bytes. */
 export async function readAtMost(bytes: AsyncIterable<Uint8Array>, sizeMax: number): Promise<Buffer> {
   return await readBounded(bytes, { sizeBytesMax: sizeMax, tooLarge: () => tooLarge(sizeMax) });
 }
 
-/** The rejection of a manifest that is larger than manifests are. */
+/** Returns the error for a manifest above the size limit. */
 export function manifestTooLarge(): ManifestError {
   return tooLarge(MANIFEST_BYTES_MAX);
 }
 
 function tooLarge(sizeMax: number): ManifestError {
-  return new ManifestError('MANIFEST_TOO_LARGE', `more than ${sizeMax} bytes, the most that is read here`);
+  return new ManifestError('MANIFEST_TOO_LARGE', `the document has more than ${sizeMax} bytes, which is the limit`);
 }
 
 /** Reads a manifest's bytes and checks them against its descriptor. Throws ManifestError and ContentMismatch. */
@@ -102,29 +102,35 @@ export async function readManifestBytes(bytes: AsyncIterable<Uint8Array>, descri
 }
 
 /**
- * Reads a manifest or an index. `mediaType` is the announced type. Unknown fields stay. Throws
- * ManifestError if it is too large, is not JSON, or lacks a required field.
+ * Parses a manifest or an index; `mediaType` is the announced type. Keeps unknown fields. Throws ManifestError if the document is too
+ * large or invalid.
  */
 export function parseManifest(bytes: Buffer, mediaType?: string): Manifest | Index {
   if (bytes.length > MANIFEST_BYTES_MAX) {
-    throw new ManifestError('MANIFEST_TOO_LARGE', `a manifest has at most ${MANIFEST_BYTES_MAX} bytes`);
+    throw new ManifestError(
+      'MANIFEST_TOO_LARGE',
+      `the manifest has more than ${MANIFEST_BYTES_MAX} bytes, which is the limit`,
+    );
   }
   const document = parseObject(bytes);
   const type =
     document['mediaType'] ?? mediaType ?? ('manifests' in document ? MEDIA_TYPES.index : MEDIA_TYPES.manifest);
   check(document['schemaVersion'] === 2, 'schemaVersion is not 2');
-  check(typeof type === 'string' && isManifestType(type), 'the media type is that of no manifest known here');
-  check(mediaType === undefined || type === mediaType, 'the media type is not the announced one');
+  check(
+    typeof type === 'string' && isManifestType(type),
+    'the media type is not that of a supported manifest or index',
+  );
+  check(mediaType === undefined || type === mediaType, 'the media type differs from the announced one');
   const index = INDEX_TYPES.has(type);
-  // A document that is both would be one thing to us and another to the next reader (CVE-2021-41190).
-  check(!(index && ('layers' in document || 'config' in document)), 'an index has no layers and no config');
-  check(index || !('manifests' in document), 'a manifest of one image has no manifests');
-  check(document['subject'] === undefined || isDescriptor(document['subject']), 'subject is no descriptor');
+  // Readers would disagree about a document that is both (CVE-2021-41190).
+  check(!(index && ('layers' in document || 'config' in document)), 'an index must not have layers or a config');
+  check(index || !('manifests' in document), 'the manifest of one image must not have manifests');
+  check(document['subject'] === undefined || isDescriptor(document['subject']), 'subject is not a descriptor');
   checkTexts(document);
   if (index) {
     checkDescriptors(document['manifests'], 'manifests');
   } else {
-    check(isDescriptor(document['config']), 'config is no descriptor');
+    check(isDescriptor(document['config']), 'config is not a descriptor');
     checkDescriptors(document['layers'], 'layers');
   }
   // Checked field by field above.
@@ -148,18 +154,18 @@ function check(holds: boolean, message: string): asserts holds {
 }
 
 function checkDescriptors(value: unknown, field: string): void {
-  check(Array.isArray(value), `${field} is no list of descriptors`);
+  check(Array.isArray(value), `${field} is not a list of descriptors`);
   const { length } = value;
-  check(length <= DESCRIPTOR_COUNT_MAX, `${field} has ${length} descriptors, more than ${DESCRIPTOR_COUNT_MAX}`);
-  check(value.every(isDescriptor), `${field} is no list of descriptors`);
+  check(length <= DESCRIPTOR_COUNT_MAX, `${field} has ${length} descriptors; the limit is ${DESCRIPTOR_COUNT_MAX}`);
+  check(value.every(isDescriptor), `${field} is not a list of descriptors`);
   for (const descriptor of value) checkTexts(descriptor as unknown as Record<string, unknown>);
 }
 
 /** Checks the optional fields of manifests and descriptors, which readers expect to be text. */
 function checkTexts({ annotations, artifactType, platform }: Record<string, unknown>): void {
-  check(annotations === undefined || isTextRecord(annotations), 'annotations is no record of texts');
-  check(artifactType === undefined || typeof artifactType === 'string', 'artifactType is no text');
-  check(platform === undefined || isPlatform(platform), 'platform does not name a system and a processor');
+  check(annotations === undefined || isTextRecord(annotations), 'annotations must map text to text');
+  check(artifactType === undefined || typeof artifactType === 'string', 'artifactType is not text');
+  check(platform === undefined || isPlatform(platform), 'platform does not have an os and an architecture');
 }
 
 function isTextRecord(value: unknown): boolean {
@@ -193,7 +199,7 @@ export function isDescriptor(value: unknown): value is Descriptor {
   );
 }
 
-/** Bytes in hand as a stream of one chunk. */
+/** Yields the bytes as one chunk. */
 export async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array, void> {
   yield bytes;
 }

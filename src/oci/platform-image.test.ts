@@ -1,4 +1,4 @@
-// Which image of an index is taken.
+// Selects the image of a platform from an index.
 import { expect, test } from 'vitest';
 import { type Descriptor, type Digest, type Index, type Manifest, MEDIA_TYPES, type Platform } from './descriptor.ts';
 import { findPlatformImage } from './platform-image.ts';
@@ -31,7 +31,7 @@ async function found(
   return await findPlatformImage(root, platform, read);
 }
 
-test('an image that is in no index is taken as it is', async () => {
+test('returns a root that is an image itself', async () => {
   expect(await found({}, { root: image('alone') })).toEqual({
     image: image('alone'),
     chain: new Set([digest('alone')]),
@@ -40,21 +40,21 @@ test('an image that is in no index is taken as it is', async () => {
 
 test.each<[string, Descriptor[], string]>([
   ['the plain variant before others', [image('3', v('v3')), image('2', v('v2')), image('plain', amd64)], 'plain'],
-  ['v1 of amd64 is plain', [image('3', v('v3')), image('1', v('v1'))], '1'],
-  ['the lowest where none is plain', [image('4', v('v4')), image('3', v('v3'))], '3'],
-  ['the first of two that are alike', [image('a', amd64), image('b', amd64)], 'a'],
-  ['one that says its platform before one that does not', [image('a'), image('b', amd64)], 'b'],
-  ['one that does not say it, where no other is', [image('a', { ...amd64, os: 'windows' }), image('b')], 'b'],
+  ['v1 of amd64 as the plain variant', [image('3', v('v3')), image('1', v('v1'))], '1'],
+  ['the lowest variant if none is plain', [image('4', v('v4')), image('3', v('v3'))], '3'],
+  ['the first of two equal images', [image('a', amd64), image('b', amd64)], 'a'],
+  ['an image with a platform before one without', [image('a'), image('b', amd64)], 'b'],
+  ['an image without a platform if no other fits', [image('a', { ...amd64, os: 'windows' }), image('b')], 'b'],
   [
     'no attestation',
     [image('a', undefined, { annotations: { 'vnd.docker.reference.type': 'attestation-manifest' } }), image('b')],
     'b',
   ],
-])('%s', async (_, manifests, expected) => {
+])('selects %s', async (_, manifests, expected) => {
   expect((await found({ root: manifests }))?.image.digest).toBe(digest(expected));
 });
 
-test('nested indexes are read, those that are missing or of another platform are not', async () => {
+test('reads nested indexes, and skips missing ones and those of another platform', async () => {
   const answer = await found({
     root: [index('gone'), index('arm', { os: 'linux', architecture: 'arm64' }), index('a'), index('b')],
     arm: [image('wrong', amd64)],
@@ -68,11 +68,11 @@ test('nested indexes are read, those that are missing or of another platform are
   });
 });
 
-test('nothing fits', async () => {
+test('returns undefined if no image fits', async () => {
   expect(await found({ root: [image('a', { os: 'linux', architecture: 's390x' })] })).toBeUndefined();
 });
 
-test('more indexes than are read, and deeper ones', async () => {
+test('rejects too many and too deeply nested indexes', async () => {
   const many = Array.from({ length: 70 }, (_, at) => index(`i${at}`));
   const wide = Object.fromEntries(many.map((_, at) => [`i${at}`, []]));
   await expect(found({ root: many, ...wide })).rejects.toThrow('more than 64 indexes');

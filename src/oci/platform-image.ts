@@ -2,7 +2,7 @@
 import type { Descriptor, Digest, Index, Manifest, Platform } from './descriptor.ts';
 import { isIndex, isIndexType, ManifestError } from './manifest.ts';
 
-/** The image, and every manifest and index from the root to it, which a copy of it needs. */
+/** The image, and in `chain` the digests from the root to the image, all of which a copy needs. */
 export type PlatformImage = { image: Descriptor; chain: ReadonlySet<Digest> };
 
 /** Reads a manifest or an index; returns undefined if it does not exist. */
@@ -28,8 +28,8 @@ export async function findPlatformImage(
   const visit = async (descriptor: Descriptor, above: Digest[]): Promise<void> => {
     if (seen.has(descriptor.digest)) return;
     seen.add(descriptor.digest);
-    if (seen.size > INDEX_COUNT_MAX) throw tooDeep(`more than ${INDEX_COUNT_MAX} indexes`);
-    if (above.length > DEPTH_MAX) throw tooDeep(`indexes nested deeper than ${DEPTH_MAX}`);
+    if (seen.size > INDEX_COUNT_MAX) throw aboveLimit(`more than ${INDEX_COUNT_MAX} indexes`);
+    if (above.length > DEPTH_MAX) throw aboveLimit(`indexes nested deeper than ${DEPTH_MAX}`);
     const document = await read(descriptor);
     if (document === undefined || !isIndex(document)) return;
     const path = [...above, descriptor.digest];
@@ -42,13 +42,13 @@ export async function findPlatformImage(
   };
   if (!isIndexType(root.mediaType)) return { image: bare(root), chain: new Set([root.digest]) };
   await visit(root, []);
-  // The order of the index decides between equals; sorting keeps it.
+  // Among equal ranks the order of the index decides: the sort is stable.
   const [best] = candidates.sort((a, b) => a.rank - b.rank);
   if (best === undefined) return undefined;
   return { image: bare(best.descriptor), chain: new Set([...best.above, best.descriptor.digest]) };
 }
 
-function tooDeep(what: string): ManifestError {
+function aboveLimit(what: string): ManifestError {
   return new ManifestError('MANIFEST_INVALID', `the image has ${what}`);
 }
 
@@ -56,18 +56,18 @@ function bare({ mediaType, digest, size }: Descriptor): Descriptor {
   return { mediaType, digest, size };
 }
 
-/** The variant that a processor of this architecture has at least, which may be left out. */
+/** The lowest variant of each architecture, which a platform may omit. */
 const PLAIN_VARIANTS: Readonly<Record<string, string>> = { amd64: 'v1', arm64: 'v8' };
 /** An image without a platform may fit; its config is read. */
-const UNSAID_RANK = 1000;
+const NO_PLATFORM_RANK = 1000;
 
 /** Returns the rank of an image, the lowest first; undefined for another platform, and for a manifest that is not a runnable image. */
 function rankOf({ platform, annotations, artifactType }: Descriptor, wanted: Platform): number | undefined {
   if (annotations?.['vnd.docker.reference.type'] !== undefined || artifactType !== undefined) return undefined;
-  if (platform === undefined) return UNSAID_RANK;
+  if (platform === undefined) return NO_PLATFORM_RANK;
   const { os, architecture, variant = '' } = platform;
   if (os !== wanted.os || architecture !== wanted.architecture) return undefined;
   if (variant === '' || variant === PLAIN_VARIANTS[architecture]) return 0;
   const number = /^v([0-9]{1,2})/.exec(variant)?.[1];
-  return number === undefined ? UNSAID_RANK - 1 : 1 + Number(number);
+  return number === undefined ? NO_PLATFORM_RANK - 1 : 1 + Number(number);
 }

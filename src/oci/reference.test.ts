@@ -45,7 +45,7 @@ describe('parseReference', () => {
   });
 });
 
-it('knows the grammar of its parts', () => {
+it('checks the grammar of repositories and tags', () => {
   expect(['a', 'a/b', 'a-_b', 'a/../b', ''].map(isRepository)).toEqual([true, true, false, false, false]);
   expect(['1.0', '_x', '-x', '', 'a/b'].map(isTag)).toEqual([true, true, false, false, false]);
 });

@@ -1,4 +1,4 @@
-// Image references as people write them, after the grammar that docker and podman read (distribution/reference).
+// Parses image references by the grammar of docker and podman (distribution/reference).
 import { type Digest, isDigest } from '../content/digest.ts';
 
 export type Reference = {
@@ -9,7 +9,7 @@ export type Reference = {
   digest?: Digest;
 };
 
-/** The text is no image reference. */
+/** The text is not an image reference. */
 class ReferenceInvalid extends Error {
   override readonly name = 'ReferenceInvalid';
   readonly code = 'REFERENCE';
@@ -33,23 +33,27 @@ export function isTag(text: string): boolean {
 }
 
 /**
- * Reads `[registry/]repository[:tag][@digest]`. The first part is a registry when it has a dot or a port, is `localhost`
- * or an address. Throws ReferenceInvalid.
+ * Parses `[registry/]repository[:tag][@digest]`. The first part is a registry if it has a dot, a port or a capital letter, or is
+ * `localhost` or an address. Throws ReferenceInvalid.
  */
 export function parseReference(text: string): Reference {
   const [named = '', digest, ...more] = text.split('@');
   if (more.length > 0 || (digest !== undefined && !isDigest(digest))) {
-    throw new ReferenceInvalid('what follows @ is not a sha256 digest');
+    throw new ReferenceInvalid('the text after @ is not a sha256 digest');
   }
   const { registry, rest } = splitRegistry(named);
   const colon = rest.lastIndexOf(':');
   const repository = colon < 0 ? rest : rest.slice(0, colon);
   const tag = colon < 0 ? undefined : rest.slice(colon + 1);
   if (!isRepository(repository) || (registry !== undefined && !REGISTRY.test(registry))) {
-    throw new ReferenceInvalid('an image is named [registry/]repository[:tag][@digest], the repository in lower case');
+    throw new ReferenceInvalid(
+      'an image reference is [registry/]repository[:tag][@digest], with the repository in lower case',
+    );
   }
   if (tag !== undefined && !isTag(tag)) {
-    throw new ReferenceInvalid('a tag has at most 128 letters, digits, dots, dashes and underscores');
+    throw new ReferenceInvalid(
+      'a tag has at most 128 letters, digits, dots, dashes and underscores, and begins with no dot or dash',
+    );
   }
   return {
     repository,

@@ -7,7 +7,10 @@ import { onSide } from './errors.ts';
 import { EMPTY_CONFIG, EMPTY_CONFIG_BYTES, once, putDocument, readManifestBytes } from './manifest.ts';
 import type { Source, Target } from './target.ts';
 
-/** Puts an artifact manifest that refers to `subject` into the store; its layers are there already (image-spec, manifest.md, "Guidelines for Artifact Usage"). */
+/**
+ * Puts an artifact manifest that refers to `subject` into the store, which has its layers already (image-spec, manifest.md, "Guidelines
+ * for Artifact Usage").
+ */
 export async function putReferrer(
   store: ContentStore,
   referrer: { artifactType: string; subject: Descriptor; layers: Descriptor[]; annotations?: Record<string, string> },
@@ -28,7 +31,7 @@ export async function putReferrer(
 }
 
 /**
- * Pushes referrers of one subject and makes the subject know them: all together, so that a registry without a referrers
+ * Pushes referrers of one subject and adds them to its list: all together, so that a registry without a referrers
  * API has its tag written once. Throws RegistryError.
  */
 export async function attachReferrers(

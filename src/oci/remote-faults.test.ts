@@ -1,4 +1,4 @@
-// What goes wrong between the client and a real registry: cut connections, busy servers, ends of tokens, lies.
+// Faults between the client and a real registry: cut connections, busy servers, rejected credentials, wrong answers.
 import { randomBytes } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -58,7 +58,7 @@ describe('an upload whose connection is cut', () => {
     }
   };
 
-  it('is begun again where the registry drops what broke', async () => {
+  it('is started again if the registry drops the broken upload', async () => {
     let cuts = 3;
     proxy.fault = ({ method }) => (method === 'PATCH' && cuts-- > 0 ? { cutRequestAfter: 3_000_000 } : undefined);
     await remote.push(blob, async () => chunks());
@@ -66,7 +66,7 @@ describe('an upload whose connection is cut', () => {
     expect((await buffer(await remote.fetch(blob))).equals(bytes)).toBe(true);
   });
 
-  it('is begun again when the registry has forgotten it', async () => {
+  it('is started again if the registry does not know it any more', async () => {
     let cut = false;
     proxy.fault = ({ method }) => {
       if (method === 'PATCH' && !cut) {
@@ -80,7 +80,7 @@ describe('an upload whose connection is cut', () => {
     expect(await remote.exists(blob)).toBe(true);
   });
 
-  it('is done when only its last answer was lost', async () => {
+  it('succeeds if only its last answer was lost', async () => {
     let cut = false;
     proxy.fault = ({ method }) => {
       if (method === 'PUT' && !cut) {
@@ -94,7 +94,7 @@ describe('an upload whose connection is cut', () => {
     expect(count('PATCH')).toBe(1);
   });
 
-  it('fails as temporary when it is cut without end', async () => {
+  it('fails with a temporary error if every try is cut', async () => {
     proxy.fault = ({ method }) => (method === 'PATCH' ? { cutRequestAfter: 0 } : undefined);
     const failure = remote.push(blob, async () => chunks());
     await expect(failure).rejects.toMatchObject({
@@ -107,7 +107,7 @@ describe('an upload whose connection is cut', () => {
 });
 
 describe('a read whose connection is cut', () => {
-  it('goes on where it ended', async () => {
+  it('continues where it ended', async () => {
     const bytes = randomBytes(3_000_000);
     const blob = describeBytes(TYPE, bytes);
     await remote.push(blob, async () => once(bytes));
@@ -119,7 +119,7 @@ describe('a read whose connection is cut', () => {
 });
 
 describe('a busy registry', () => {
-  it('is asked again after 5xx and 429', async () => {
+  it('gets the request again after 5xx and 429', async () => {
     const statuses = [503, 500, 429];
     proxy.fault = ({ method }) => {
       const status = method === 'PUT' ? statuses.shift() : undefined;
@@ -129,7 +129,7 @@ describe('a busy registry', () => {
     expect(count('PUT')).toBe(4 + 1);
   });
 
-  it('is waited for as long as it asks', async () => {
+  it('gets the request again after the time in its Retry-After', async () => {
     let rejected = false;
     proxy.fault = () => {
       const first = !rejected;
@@ -141,7 +141,7 @@ describe('a busy registry', () => {
     expect(performance.now() - start).toBeGreaterThan(990);
   });
 
-  it('is given up on when it asks for too long, or too often', async () => {
+  it('gets no more requests after a long Retry-After, and after too many failures', async () => {
     proxy.fault = () => ({
       status: 429,
       headers: { 'Retry-After': '3600' },
@@ -155,7 +155,7 @@ describe('a busy registry', () => {
     expect(proxy.seen.length).toBe(1 + retry.tries);
   });
 
-  it('is not asked again when it rejects for good', async () => {
+  it('gets no more requests after a permanent rejection', async () => {
     proxy.fault = () => ({ status: 403, body: '{"errors":[{"code":"DENIED","message":"no\\u0007 entry"}]}' });
     const rejection = {
       status: 403,
@@ -167,7 +167,7 @@ describe('a busy registry', () => {
     expect(proxy.seen.length).toBe(1);
   });
 
-  it('that is silent counts as broken', async () => {
+  it('causes a temporary error if it is silent', async () => {
     const silent = createServer(() => undefined).listen(0, '127.0.0.1');
     const url = `http://127.0.0.1:${await portOf(silent)}`;
     const quick = openRemote({ url, repository: 'x', egress, idleMs: 50, retry: { tries: 2, firstWaitMs: 1 } });
@@ -176,7 +176,7 @@ describe('a busy registry', () => {
     silent.closeAllConnections();
   });
 
-  it('that is not there is told as such', async () => {
+  it('causes a temporary error if nothing listens there', async () => {
     const gone = openRemote({
       url: 'http://127.0.0.1:1',
       repository: 'x',
@@ -186,7 +186,7 @@ describe('a busy registry', () => {
     await expect(gone.resolve('x')).rejects.toMatchObject({ code: 'ECONNREFUSED', temporary: true, status: undefined });
   });
 
-  it('is left at once when the job ends', async () => {
+  it('gets no more requests after the job has ended', async () => {
     const ending = new AbortController();
     proxy.fault = () => ({ status: 503 });
     const slow = { tries: 9, firstWaitMs: 60_000 };
@@ -198,7 +198,7 @@ describe('a busy registry', () => {
 });
 
 describe('credentials', () => {
-  it('are told as wrong', async () => {
+  it('cause an error 401 if they are wrong or missing', async () => {
     const wrong = openRemote({
       url: proxy.url,
       repository: 'x',
@@ -213,7 +213,7 @@ describe('credentials', () => {
     await expect(ping.ping()).resolves.toBeUndefined();
   });
 
-  it('are in no error, though the registry repeats them', async () => {
+  it('are in no error, even if the registry repeats them', async () => {
     const basic = Buffer.from('larder:correct horse').toString('base64');
     proxy.fault = () => ({
       status: 400,
@@ -225,7 +225,7 @@ describe('credentials', () => {
     expect(text).not.toMatch(new RegExp(`${basic}|correct horse|abc`));
   });
 
-  it('do not follow to another host, and reads do', async () => {
+  it('are not sent to another host, although the read follows the redirect', async () => {
     const bytes = randomBytes(1000);
     const blob = describeBytes(TYPE, bytes);
     let shown: string | undefined = 'nothing asked';
@@ -242,7 +242,7 @@ describe('credentials', () => {
   });
 
   it.each(['http://169.254.169.254/latest', 'http://10.0.0.1/', 'file:///etc/passwd', 'http://[::ffff:10.0.0.1]/'])(
-    'and nothing else lead to %s',
+    'and all requests are kept from a redirect to %s',
     async (location) => {
       proxy.fault = () => ({ status: 307, headers: { Location: location } });
       await expect(remote.resolve('x')).rejects.toMatchObject({
@@ -252,15 +252,15 @@ describe('credentials', () => {
     },
   );
 
-  it('go round in no circle', async () => {
+  it('do not follow redirects in a circle', async () => {
     proxy.fault = ({ url }) => ({ status: 307, headers: { Location: url ?? '' } });
     await expect(remote.resolve('x')).rejects.toMatchObject({ status: 307 });
     expect(proxy.seen.length).toBeLessThan(10);
   });
 });
 
-describe('a registry that lies', () => {
-  it('about bytes is caught', async () => {
+describe('a registry with wrong answers', () => {
+  it('is detected by the size and digest of a blob', async () => {
     const blob = describeBytes(TYPE, randomBytes(1000));
     for (const body of ['x'.repeat(1000), 'x'.repeat(1001)]) {
       proxy.fault = () => ({ status: 200, body });
@@ -269,32 +269,32 @@ describe('a registry that lies', () => {
     }
   });
 
-  it('about a digest is caught', async () => {
+  it('is detected by the digest of a manifest', async () => {
     const { digest } = describeBytes(TYPE, randomBytes(10));
     const headers = { 'Docker-Content-Digest': INDEX_DESCRIPTOR.digest, 'Content-Type': MEDIA_TYPES.index };
     proxy.fault = () => ({ status: 200, headers, body: INDEX.toString() });
     await expect(remote.resolve(digest)).rejects.toMatchObject({ code: 'CONTENT_MISMATCH' });
   });
 
-  it('with a manifest without end is cut short', async () => {
+  it('cannot send a manifest above the size limit', async () => {
     proxy.fault = ({ method }) => ({ status: 200, ...(method === 'GET' && { body: ' '.repeat(5_000_000) }) });
     await expect(remote.resolve('endless')).rejects.toMatchObject({ code: 'MANIFEST_TOO_LARGE', temporary: false });
   });
 
-  it('with pages without end, or that lead elsewhere, is not followed', async () => {
+  it('cannot redirect a list to another host', async () => {
     const link = '<http://10.0.0.1/v2/x/tags/list>; rel="next"';
     proxy.fault = () => ({ status: 200, headers: { Link: link }, body: '{"tags":["a"]}' });
     expect(await remote.tags()).toEqual(['a']);
   });
 
-  it('that says no digest in the head is read', async () => {
+  it('may omit the digest in its answer to HEAD', async () => {
     await remote.push(INDEX_DESCRIPTOR, async () => once(INDEX));
     proxy.fault = ({ method }) => (method === 'HEAD' ? { status: 200 } : undefined);
     expect(await remote.resolve(INDEX_DESCRIPTOR.digest)).toEqual(INDEX_DESCRIPTOR);
   });
 });
 
-it('lists tags over pages', async () => {
+it('lists all tags, and none of an unknown repository', async () => {
   await remote.push(INDEX_DESCRIPTOR, async () => once(INDEX));
   for (const tag of ['a', 'b', 'c']) {
     await remote.tag(INDEX_DESCRIPTOR, tag);

@@ -1,4 +1,4 @@
-// Token authentication against a real registry: scopes, reuse, ends of tokens.
+// Token authentication against a real registry: scopes, reuse, expiry.
 import { randomBytes } from 'node:crypto';
 import { once as nextEvent } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
@@ -45,7 +45,7 @@ function open(statuses: number[] = []): RemoteRegistry {
 }
 
 describe('tokens', () => {
-  it('are asked for once for each repository and used for all its requests', async () => {
+  it('are requested once for each repository and used for all its requests', async () => {
     const statuses: number[] = [];
     const repository = open(statuses).repository('team/one');
     await repository.push(DESCRIPTOR, async () => once(INDEX));
@@ -66,7 +66,7 @@ describe('tokens', () => {
     expect(tokens.given.at(-1)).toEqual(['repository:team/two:pull,push', 'repository:team/one:pull']);
   });
 
-  it('are shared by requests that come at once', async () => {
+  it('are shared by concurrent requests', async () => {
     const repository = open().repository('team/one');
     await repository.resolve('a');
     tokens.given.length = 0;
@@ -74,8 +74,8 @@ describe('tokens', () => {
     expect(tokens.given).toEqual([['repository:team/one:pull,push']]);
   });
 
-  it('that ended are renewed, whatever was said of their life', async () => {
-    // The registry takes a token for a minute beyond its end.
+  it('are renewed when they expire, whatever lifetime the server declared', async () => {
+    // The registry accepts a token for a minute after its expiry.
     tokens.lifetime = { said: 3600, real: -120 };
     const statuses: number[] = [];
     const repository = open(statuses).repository('team/three');
@@ -90,7 +90,7 @@ describe('tokens', () => {
     tokens.lifetime = { said: 300, real: 300 };
   });
 
-  it('are not given for a wrong password', async () => {
+  it('are not issued for a wrong password', async () => {
     const wrong = { username: credentials.username, password: 'simsim' };
     const repository = openRegistry({ url: server.url, credentials: wrong, egress, retry }).repository('team/one');
     const rejection = { op: 'log in', status: 401, code: 'UNAUTHORIZED', temporary: false };
@@ -116,7 +116,7 @@ it.each<[string, string, RequestListener]>([
     'ANSWER_ENCODED',
     (_request, response) => response.setHeader('Content-Encoding', 'gzip').end(gzipSync(Buffer.alloc(10_000_000))),
   ],
-])('a token server whose answer %s is rejected', async (_what, code, giveToken) => {
+])('rejects the answer of a token server if it %s', async (_what, code, giveToken) => {
   const wrong = createServer((request, response) => {
     if (request.url?.startsWith('/token')) return giveToken(request, response);
     const challenge = `Bearer realm="http://${request.headers.host}/token",service="wrong"`;

@@ -1,4 +1,4 @@
-// Upload once, then mount: also when the one who uploads fails.
+// Uploads a blob once and mounts it in other repositories, also if an upload fails.
 import { expect, it } from 'vitest';
 import type { Digest } from './descriptor.ts';
 import { createSharedUploads, type Placed } from './shared-uploads.ts';
@@ -6,7 +6,7 @@ import { createSharedUploads, type Placed } from './shared-uploads.ts';
 const DIGEST: Digest = `sha256:${'0'.repeat(64)}`;
 const at = (repository: string, registry = 'https://r') => ({ registry, repository });
 
-it('lets another send when the sender fails, and the rest mount from there', async () => {
+it('lets another copy send if the sender fails, and mounts the rest from its repository', async () => {
   const uploads = createSharedUploads();
   const acts: string[] = [];
   const first = Promise.withResolvers<Placed>();
@@ -31,7 +31,7 @@ it('lets another send when the sender fails, and the rest mount from there', asy
   expect(await copy('b', sends)).toBe('present');
 });
 
-it('sends where a mount is rejected, and remembers the newer home', async () => {
+it('sends the blob if a mount is rejected, and remembers the newer repository', async () => {
   const uploads = createSharedUploads();
   const rejecting = { send: async (): Promise<Placed> => 'sent', mount: async () => 'rejected' as const };
   expect(await uploads.place(DIGEST, at('a'), rejecting)).toBe('sent');
@@ -39,7 +39,7 @@ it('sends where a mount is rejected, and remembers the newer home', async () => 
   expect(await uploads.place(DIGEST, at('b'), rejecting)).toBe('present');
 });
 
-it('brings nothing where it brought it before, or was told that it is', async () => {
+it('sends nothing to a repository that has the blob', async () => {
   const uploads = createSharedUploads();
   const acts: string[] = [];
   const how = {
@@ -62,7 +62,7 @@ it('brings nothing where it brought it before, or was told that it is', async ()
   expect(acts).toEqual(['send', 'mount']);
 });
 
-it('keeps registries apart', async () => {
+it('sends a blob to each registry', async () => {
   const uploads = createSharedUploads();
   const how = { send: async (): Promise<Placed> => 'sent', mount: async () => 'mounted' as const };
   expect(await uploads.place(DIGEST, at('a'), how)).toBe('sent');

@@ -20,21 +20,21 @@ export interface SharedUploads {
   note(digest: Digest, place: Place): void;
 }
 
-/** Homes that are remembered; the oldest give way, and their blobs are looked for or sent again. */
-const HOMES_MAX = 10_000;
-/** Blobs in repositories, at some 200 bytes each. */
+/** Blobs with a remembered repository; the oldest are dropped, and checked or sent again. */
+const HOLDERS_MAX = 10_000;
+/** Remembered pairs of blob and repository, at some 200 bytes each. */
 const HELD_MAX = 50_000;
 
-/** One value for all copies that may send the same blobs. What it remembers may be gone; a copy notices. */
+/** Returns a value to share between copies of the same blobs. A remembered blob may have been deleted since; the copy detects this. */
 export function createSharedUploads(): SharedUploads {
-  const homes = new Map<string, Promise<string>>();
+  const holders = new Map<string, Promise<string>>();
   const held = new Map<string, true>();
 
   function sendFirst(key: string, repository: string, send: () => Promise<Placed>): Promise<Placed> {
     const sending = send();
-    const home = sending.then(() => repository);
-    remember(homes, { key, value: home, most: HOMES_MAX });
-    home.catch(() => homes.get(key) === home && homes.delete(key));
+    const holder = sending.then(() => repository);
+    remember(holders, { key, value: holder, most: HOLDERS_MAX });
+    holder.catch(() => holders.get(key) === holder && holders.delete(key));
     return sending;
   }
 
@@ -44,11 +44,11 @@ export function createSharedUploads(): SharedUploads {
     { send, mount }: { send: () => Promise<Placed>; mount: (from: string) => Promise<MountResult> },
   ): Promise<Placed> {
     for (;;) {
-      const home = homes.get(key);
-      if (home === undefined) {
+      const holder = holders.get(key);
+      if (holder === undefined) {
         return await sendFirst(key, repository, send);
       }
-      const from = await home.catch(() => undefined);
+      const from = await holder.catch(() => undefined);
       if (from === repository) {
         return 'present';
       }

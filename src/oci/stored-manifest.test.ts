@@ -1,4 +1,4 @@
-// Manifests and indexes of stored images: each is what it is read as, within the limits of an image.
+// Reads manifests and indexes of stored images as the expected kind, within the limits of an image.
 import { expect, it } from 'vitest';
 import { memoryContent } from '../content/memory.ts';
 import { type Descriptor, MEDIA_TYPES } from './descriptor.ts';
@@ -14,7 +14,7 @@ async function stored(mediaType: string, document: object) {
   return { content, descriptor: await putDocument(content, mediaType, document) };
 }
 
-it('reads a manifest of 127 layers, and none of more', async () => {
+it('reads a manifest of 127 layers and rejects one of 128', async () => {
   const { content, descriptor } = await stored(MEDIA_TYPES.manifest, manifest(127));
   expect((await readManifest(content, descriptor)).layers).toHaveLength(127);
   const more = await stored(MEDIA_TYPES.manifest, manifest(128));
@@ -23,15 +23,17 @@ it('reads a manifest of 127 layers, and none of more', async () => {
   );
 });
 
-it('takes an index for an index only', async () => {
+it('rejects an index as a manifest, and a manifest as an index', async () => {
   const { content, descriptor } = await stored(MEDIA_TYPES.index, index);
   expect((await readIndex(content, descriptor)).manifests).toEqual(index.manifests);
-  await expect(readManifest(content, descriptor)).rejects.toThrow('an index stands where the manifest');
+  await expect(readManifest(content, descriptor)).rejects.toThrow('found an index, expected the manifest of one image');
   const one = await stored(MEDIA_TYPES.manifest, manifest(1));
-  await expect(readIndex(one.content, one.descriptor)).rejects.toThrow('stands where an index should be');
+  await expect(readIndex(one.content, one.descriptor)).rejects.toThrow(
+    'found the manifest of one image, expected an index',
+  );
 });
 
-it('rejects a document that was announced as another, and one that is too large to be opened', async () => {
+it('rejects a document of another type than announced, and does not open one that is too large', async () => {
   const { content, descriptor } = await stored(MEDIA_TYPES.index, { ...index, mediaType: MEDIA_TYPES.index });
   const announced = { ...descriptor, mediaType: MEDIA_TYPES.manifest };
   await expect(readManifest(content, announced)).rejects.toMatchObject({ code: 'MANIFEST_INVALID' });

@@ -7,14 +7,14 @@ import { isIndex, MANIFEST_BYTES_MAX, ManifestError, manifestTooLarge, parseMani
 
 export type StoredDocument = {
   digest: Digest;
-  /** What the document was announced as; absent when it must say so itself. */
+  /** The announced media type; if absent, the document's own counts. */
   mediaType?: string;
 };
 
 /** Reads the manifest of one image. Throws ManifestError, also for an index, and ContentMissing. */
 export async function readManifest(content: ContentStore, stored: StoredDocument): Promise<Manifest> {
   const document = await readStored(content, stored);
-  if (isIndex(document)) throw invalid('an index stands where the manifest of one image should be');
+  if (isIndex(document)) throw invalid('found an index, expected the manifest of one image');
   if (document.layers.length > LAYER_COUNT_MAX) {
     throw invalid(`the image has ${document.layers.length} layers, and at most ${LAYER_COUNT_MAX} are read`);
   }
@@ -24,7 +24,7 @@ export async function readManifest(content: ContentStore, stored: StoredDocument
 /** Reads an index. Throws ManifestError, also for the manifest of one image, and ContentMissing. */
 export async function readIndex(content: ContentStore, stored: StoredDocument): Promise<Index> {
   const document = await readStored(content, stored);
-  if (!isIndex(document)) throw invalid('the manifest of one image stands where an index should be');
+  if (!isIndex(document)) throw invalid('found the manifest of one image, expected an index');
   return document;
 }
 

@@ -1,4 +1,4 @@
-// Anything content can be copied to or from: memory, the content store, a remote registry, the hosted one.
+// Sources and targets of copies: memory, the content store, a remote registry, the hosted one.
 import type { Readable } from 'node:stream';
 import type { ByteRange } from '../content/content.ts';
 import type { Descriptor, Digest } from './descriptor.ts';
@@ -6,7 +6,7 @@ import type { Descriptor, Digest } from './descriptor.ts';
 export type MountResult = 'mounted' | 'rejected';
 
 export interface Source {
-  /** The descriptor a tag or digest names, undefined when nothing has that name. */
+  /** Returns the descriptor of a tag or digest; undefined if it does not exist. */
   resolve(reference: string): Promise<Descriptor | undefined>;
   fetch(descriptor: Descriptor, range?: ByteRange): Promise<Readable>;
 }
@@ -20,15 +20,18 @@ export type WholeArtifact = {
 
 export interface Target extends Source {
   exists(descriptor: Descriptor): Promise<boolean>;
-  /** Stores a blob or manifest. `open` is called once a try, so that a push can be tried again. */
+  /** Stores a blob or manifest. `open` is called for each try. */
   push(descriptor: Descriptor, open: () => Promise<AsyncIterable<Uint8Array>>): Promise<void>;
-  /** Asks for a blob of another repository of the same registry without sending it (distribution-spec, "Mounting a blob from another repository"). */
+  /**
+   * Adds a blob of another repository of the same registry without sending its bytes (distribution-spec, "Mounting a blob from another
+   * repository").
+   */
   mount(descriptor: Descriptor, fromRepository: string): Promise<MountResult>;
-  /** Lets a tag name a manifest that was pushed. */
+  /** Sets a tag to a manifest that was pushed. */
   tag(descriptor: Descriptor, tag: string): Promise<void>;
-  /** Manifests whose subject is this digest. */
+  /** Returns the manifests whose subject is this digest. */
   referrers(subject: Digest, artifactType?: string): Promise<Descriptor[]>;
-  /** Where it is; targets of one registry can mount from one another. */
+  /** Its registry and repository; targets of one registry can mount from one another. */
   readonly place?: { registry: string; repository: string };
   /** Stores a manifest directly under its tag, which saves a request to a remote registry. */
   pushTagged?(descriptor: Descriptor, open: () => Promise<AsyncIterable<Uint8Array>>, tag: string): Promise<void>;

@@ -1,4 +1,4 @@
-// Compressed layers of several parts, as the tools of the field write them, in chunks of every size.
+// Compressed layers of several frames or members, as other tools write them, in chunks of every size.
 import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
@@ -11,7 +11,7 @@ const mixed = Buffer.concat([randomBytes(2000), Buffer.alloc(400_000, 'a'), rand
 const checksum = { params: { [constants.ZSTD_c_checksumFlag]: 1 } };
 const noSize = { params: { [constants.ZSTD_c_contentSizeFlag]: 0 } };
 
-/** A frame that readers pass over. */
+/** A frame that readers skip. */
 function skippable(bytes: Buffer): Buffer {
   const head = Buffer.from('5e2a4d1800000000', 'hex');
   head.writeUInt32LE(bytes.length, 4);
@@ -36,22 +36,22 @@ async function read(bytes: Buffer, chunk: number): Promise<Buffer> {
 }
 
 describe.each([1, 3, 7, 4096, 1 << 24])('in chunks of %i bytes', (chunk) => {
-  it('all frames of zstd are read, and those to be passed over are', async () => {
+  it('reads all frames of zstd without the skippable ones', async () => {
     expect((await read(Buffer.concat(chunkedFrames), chunk)).equals(whole)).toBe(true);
     expect(
       (await read(Buffer.concat([skippable(Buffer.from('toc')), ...chunkedFrames.slice(3, 6)]), chunk)).length,
     ).toBe(3 * 1024 * 1024 + 1);
   });
 
-  it('all members of gzip are read', async () => {
+  it('reads all members of gzip', async () => {
     const bytes = Buffer.concat([gzipSync('one'), gzipSync(''), gzipSync(Buffer.alloc(300_000)), gzipSync('end')]);
     expect((await read(bytes, chunk)).length).toBe(300_006);
   });
 
-  it('what is no frame, and a frame that ends too early, is rejected', async () => {
+  it('rejects bytes that are not a frame, and a frame that ends too early', async () => {
     const frame = zstdCompressSync(Buffer.from('some bytes'.repeat(50)), checksum);
     await expect(read(Buffer.concat([frame, Buffer.from('junk')]), chunk)).rejects.toThrow(
-      'bytes behind its zstd stream',
+      'bytes after its zstd stream',
     );
     for (const end of [1, 3, 5, 9]) {
       await expect(read(Buffer.concat([frame, frame.subarray(0, -end)]), chunk)).rejects.toThrow();
@@ -65,7 +65,7 @@ describe.each([1, 3, 7, 4096, 1 << 24])('in chunks of %i bytes', (chunk) => {
   });
 });
 
-it('frames of many blocks are read', async () => {
+it('reads frames of many blocks', async () => {
   const large = randomBytes(1024 * 1024);
   const frame = zstdCompressSync(large, checksum);
   expect((await read(Buffer.concat([frame, frame]), 65_536)).equals(Buffer.concat([large, large]))).toBe(true);

@@ -1,12 +1,12 @@
-// The tar of a compressed layer as a stream that ends at a limit: a few bytes that become many do not keep a worker busy.
+// Expands a compressed layer to its tar within limits: a small layer with a huge content does not occupy a worker.
 import { pipeline, Readable } from 'node:stream';
 import { constants, createGunzip, createZstdDecompress } from 'node:zlib';
 import { EXPANSION_LIMITS, type ExpansionLimits, LayerTooLarge } from './layer-limits.ts';
 import { zstdFrames } from './zstd-frames.ts';
 
 /**
- * The media type may lie and engines do not ask it either: the first bytes say how a layer is compressed. Throws LayerTooLarge while it
- * is read, and zlib's errors.
+ * Returns the tar of a layer. The first bytes determine the compression: the media type may be wrong, and engines ignore it too.
+ * Reading throws LayerTooLarge, LayerBroken and zlib's errors.
  */
 export async function uncompressed(
   layer: Readable,
@@ -47,23 +47,23 @@ async function* bounded(
   }
 }
 
-/** As many bytes of a layer say how it is compressed: zstd's frames have four, gzip two. */
+/** The number of bytes that identify the compression: four of zstd, two of gzip. */
 export const MAGIC_BYTES = 4;
 
-/** zstd's window is held in memory; 64 MiB is what `zstd --ultra` uses up to level 21. */
+/** zstd's window is held in memory; `zstd --ultra` uses 64 MiB up to level 21. */
 const ZSTD_WINDOW_LOG_MAX = 26;
 
-/** How bytes are compressed, by the first of them. */
+/** Returns the compression of bytes, by the first of them. */
 export function compressionOf(head: Buffer): Compression {
   const magic = head.toString('hex', 0, 4);
   if (magic.startsWith('1f8b')) return 'gzip';
-  // A zstd stream may begin with frames that readers pass over.
+  // A zstd stream may begin with skippable frames.
   return magic === '28b52ffd' || /^5.2a4d18$/.test(magic) ? 'zstd' : 'none';
 }
 
 export type Compression = 'gzip' | 'zstd' | 'none';
 
-/** A gzip of several members and a zstd of several frames are read to their ends. */
+/** Expands all members of a gzip file and all frames of a zstd stream. */
 function unpacked(head: Buffer, bytes: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
   const compression = compressionOf(head);
   if (compression === 'none') return bytes;
@@ -72,6 +72,6 @@ function unpacked(head: Buffer, bytes: AsyncIterable<Buffer>): AsyncIterable<Buf
       ? createGunzip({ chunkSize: 256 * 1024 })
       : createZstdDecompress({ params: { [constants.ZSTD_d_windowLogMax]: ZSTD_WINDOW_LOG_MAX } });
   const source = Readable.from(compression === 'gzip' ? bytes : zstdFrames(bytes));
-  // The reader of the unpacker gets the error of either, so nothing is left for the callback to do.
+  // The reader of the unpacker gets the errors of both, so the callback does nothing.
   return pipeline(source, unpacker, () => undefined);
 }

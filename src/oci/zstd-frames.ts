@@ -2,19 +2,19 @@
 import { LayerBroken } from './layer-limits.ts';
 
 const FRAME_MAGIC = 0xfd2fb528;
-/** Sixteen numbers in a row mark frames that readers pass over; zstd:chunked keeps its table of contents in one. */
+/** Sixteen consecutive numbers mark skippable frames; zstd:chunked stores its table of contents in one. */
 const SKIPPABLE_MAGIC = 0x184d2a50;
 const SKIPPABLE_MASK = 0xfffffff0;
 const BLOCK_TYPE_RLE = 1;
 
 type Part = 'magic' | 'skipped-size' | 'skipped' | 'descriptor' | 'header' | 'block-header' | 'block' | 'checksum';
 
-/** The part that the next bytes belong to, how many of it are missing, and its value so far, least byte first. */
+/** The part to which the next bytes belong, the number of its missing bytes, and its value so far, least byte first. */
 type State = { part: Part; left: number; read: number; value: number; hasChecksum: boolean; isLast: boolean };
 
 /**
- * The stream without its skippable frames, in pieces that each end at the end of a frame or before it. Throws LayerBroken for what is no
- * sequence of frames.
+ * Yields the stream without its skippable frames, in pieces of which none extends past the end of a frame. Throws LayerBroken for bytes
+ * that are not a sequence of frames.
  */
 export async function* zstdFrames(bytes: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void> {
   const state: State = { part: 'magic', left: 4, read: 0, value: 0, hasChecksum: false, isLast: false };
@@ -50,7 +50,7 @@ function joined(magic: Buffer | undefined, piece: Buffer): Buffer {
   return magic === undefined ? piece : Buffer.concat([magic, piece]);
 }
 
-/** Takes the bytes of the present part that are in the chunk; answers how many. */
+/** Consumes the bytes of the current part that are in the chunk; returns their number. */
 function take(state: State, chunk: Buffer, at: number): number {
   const count = Math.min(state.left, chunk.length - at);
   if (state.part !== 'skipped' && state.part !== 'block') {
@@ -77,7 +77,7 @@ function next(state: State): Pick<State, 'part' | 'left'> {
     case 'magic':
       if (value === FRAME_MAGIC) return { part: 'descriptor', left: 1 };
       if ((value & SKIPPABLE_MASK) >>> 0 === SKIPPABLE_MAGIC) return { part: 'skipped-size', left: 4 };
-      throw new LayerBroken('a layer has bytes behind its zstd stream');
+      throw new LayerBroken('a layer has bytes after its zstd stream');
     case 'skipped-size':
       return { part: 'skipped', left: value };
     case 'descriptor':

@@ -115,11 +115,11 @@ describe('a manifest', () => {
       { manifest: { layers: descriptors(128) } },
       'the image has 128 layers',
     ],
-    ['is an index too', { manifest: { manifests: [] } }, 'a manifest of one image has no manifests'],
+    ['is an index too', { manifest: { manifests: [] } }, 'the manifest of one image must not have manifests'],
     [
       'names a file of this machine',
       { manifest: { config: { ...EMPTY_CONFIG, digest: 'sha256:../../etc/passwd' } } },
-      'config is no descriptor',
+      'config is not a descriptor',
     ],
     [
       'names a layer at another address',
@@ -139,7 +139,7 @@ describe('a manifest', () => {
     [
       'has sizes that are not numbers',
       { manifest: { layers: [{ ...EMPTY_CONFIG, size: '1e999' }] } },
-      'layers is no list of descriptors',
+      'layers is not a list of descriptors',
     ],
     [
       'is nested without end',
@@ -168,7 +168,7 @@ describe('an index', () => {
     [
       'has layers too',
       { index: () => ({ schemaVersion: 2, mediaType: MEDIA_TYPES.index, manifests: [], layers: [] }) },
-      'an index has no layers',
+      'an index must not have layers',
     ],
     ['names 10,000 manifests', index(Array(10_000).fill(EMPTY_CONFIG)), 'manifests has 10000 descriptors'],
     [
@@ -179,9 +179,9 @@ describe('an index', () => {
     [
       'has platforms of another type',
       index([{ ...EMPTY_CONFIG, platform: [hostPlatform()] }]),
-      'platform does not name a system',
+      'platform does not have an os',
     ],
-    ['has holes', index([null]), 'manifests is no list of descriptors'],
+    ['has holes', index([null]), 'manifests is not a list of descriptors'],
   ])('%s', async (_attempt, image, reason) => {
     expect(await rejectionOf(image)).toContain(reason);
   });
@@ -191,7 +191,7 @@ describe('an index', () => {
     const nested = { manifest: Buffer.from(JSON.stringify(inner)), index: wrapped(MEDIA_TYPES.index) };
     expect(await rejectionOf(nested)).toContain('has no image for');
     expect(await rejectionOf({ ...nested, index: wrapped(MEDIA_TYPES.manifest) })).toContain(
-      'is not the announced one',
+      'differs from the announced one',
     );
   });
 

@@ -9,12 +9,12 @@ import { startRetry } from './retry.ts';
 
 type Question = Pick<Call, 'op' | 'side' | 'url' | 'scopes' | 'headers'>;
 
-/** First and last position that are still wanted; `whole` reads ask for no range as long as nothing has come. */
+/** First and last position to read; a `whole` read sends no range until its first byte has arrived. */
 type Wanted = { start: number; end: number; whole: boolean };
 
 /**
- * The bytes of a blob or manifest, or a range of them. A whole read that ends cleanly has the descriptor's size and digest.
- * The stream fails with a RegistryError.
+ * Yields the bytes of a blob or manifest, or a range of them. Checks a whole read against the descriptor's size and digest. Throws
+ * RegistryError.
  */
 export async function* download(
   session: Session,
@@ -29,13 +29,13 @@ export async function* download(
   for await (const chunk of readOn(session, question, { start, end, whole })) {
     position += chunk.length;
     if (position > end + 1) {
-      throw mismatch(question, 'there are more bytes than its descriptor says');
+      throw mismatch(question, 'the content has more bytes than its descriptor says');
     }
     hash.update(chunk);
     yield chunk;
   }
   if (whole && `sha256:${hash.digest('hex')}` !== descriptor.digest) {
-    throw mismatch(question, 'the bytes are not those of its digest');
+    throw mismatch(question, 'the bytes do not match the digest');
   }
 }
 
@@ -52,7 +52,7 @@ async function* readOn(session: Session, question: Question, wanted: Wanted): As
       if (start > wanted.end) {
         return;
       }
-      throw mismatch(question, 'it ends before its descriptor says');
+      throw mismatch(question, 'the content has fewer bytes than its descriptor says');
     } catch (error) {
       const known = error instanceof RegistryError ? error : brokenConnection(error, question, question.url);
       await retry.pause(known, start - wanted.start);

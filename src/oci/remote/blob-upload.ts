@@ -23,9 +23,9 @@ const SINGLE_POST_BYTES_MAX = 64 * 1024;
 const MONOLITHIC_BYTES_MAX = 4 * 1024 * 1024;
 
 const CONTENT_TYPE = { 'Content-Type': 'application/octet-stream' };
-/** Statuses of registries that do not support a kind of request. */
-/** No PATCH at all. */
+/** Statuses of registries without PATCH. */
 const NO_CHUNKS = new Set([405, 501]);
+/** Statuses of registries that do not support a kind of request. */
 const UNSUPPORTED = new Set([400, 404, 405, 411, 413, 415, 501]);
 
 /** Pushes a blob. `begun` is an upload that the registry already opened for a rejected mount. Throws RegistryError. */
@@ -57,7 +57,10 @@ export async function uploadBlob(
   }
 }
 
-/** POST with the blob in it (distribution-spec, "Single POST"). Registries that do not know it open an upload, whose address this answers. */
+/**
+ * POST with the blob in it (distribution-spec, "Single POST"). Returns 'done', the address of the upload that a registry without
+ * support opened, or undefined if it rejects the request.
+ */
 async function postWhole(
   context: UploadContext,
   { digest }: Descriptor,
@@ -133,9 +136,9 @@ async function sendResumable(
       try {
         await go();
       } catch (error) {
-        const way = wayOn(error, upload);
-        upload = way === 'anew' ? undefined : upload;
-        throw way === 'no' || !(error instanceof RegistryError) ? error : asTemporary(error);
+        const continuation = continuationOf(error, upload);
+        upload = continuation === 'restart' ? undefined : upload;
+        throw continuation === 'fail' || !(error instanceof RegistryError) ? error : asTemporary(error);
       }
     },
     {
@@ -151,15 +154,15 @@ async function sendResumable(
  * arrived after the registry returned its offset, so the offset is read again. If the upload is unknown or was continued at a
  * wrong offset, it starts from the beginning.
  */
-function wayOn(error: unknown, upload: Upload | undefined): 'there' | 'anew' | 'no' {
+function continuationOf(error: unknown, upload: Upload | undefined): 'resume' | 'restart' | 'fail' {
   if (!(error instanceof RegistryError) || error.side === 'source' || error.temporary || !upload?.continued) {
-    return 'no';
+    return 'fail';
   }
   if (error.status === 416 || error.status === 409) {
-    return 'there';
+    return 'resume';
   }
   const forgotten = error.status === 404 || error.code === 'DIGEST_INVALID' || error.code === 'BLOB_UPLOAD_INVALID';
-  return forgotten ? 'anew' : 'no';
+  return forgotten ? 'restart' : 'fail';
 }
 
 async function begin(context: UploadContext): Promise<URL> {
@@ -223,7 +226,7 @@ function call(context: UploadContext, method: string, url: URL) {
   return { op: 'push blob', side: 'target' as const, method, url, scopes: context.scopes };
 }
 
-/** The upload's next address (distribution-spec, "Pushing blobs": Location may be relative and may lie elsewhere). */
+/** Returns the upload's next address (distribution-spec, "Pushing blobs": Location may be relative and may name another host). */
 export function locationOf(answer: Answer, context: UploadContext): URL {
   const location = answer.headers.location;
   if (location === undefined) {

@@ -1,4 +1,4 @@
-// What registries write into WWW-Authenticate.
+// WWW-Authenticate headers of registries.
 import { expect, it } from 'vitest';
 import { parseChallenge } from './challenge.ts';
 

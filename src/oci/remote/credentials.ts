@@ -7,7 +7,7 @@ import { parseChallenge } from './challenge.ts';
 
 export type Credentials = { username: string; password: string };
 
-/** Credentials that end; `expiresAt` in milliseconds since 1970. */
+/** Credentials that expire; `expiresAt` in milliseconds since 1970. */
 export type ExchangedCredentials = Credentials & { expiresAt: number };
 
 /** Exchanges the given credentials for those that the registry accepts. Throws RegistryError. */
@@ -17,7 +17,7 @@ type Token = { value: string; expiresAt: number };
 type Method = { scheme: 'none' } | { scheme: 'basic' } | { scheme: 'bearer'; realm: URL; service?: string };
 
 export type Authorizer = {
-  /** The header for a request with these scopes (`repository:NAME:pull,push`), undefined when none is known to be needed. */
+  /** Returns the header for a request with these scopes (`repository:NAME:pull,push`); undefined until the registry has asked for one. */
   header(scopes: string[]): Promise<string | undefined>;
   /** Processes a 401. Returns true when the registry may accept the same request with a new header. */
   rejected(response: IncomingMessage, scopes: string[], sent: string | undefined): boolean;
@@ -25,16 +25,16 @@ export type Authorizer = {
   redact(text: string): string;
 };
 
-/** distribution's token specification: a token without expires_in lives a minute. */
+/** distribution's token specification: a token without expires_in is valid for a minute. */
 const TOKEN_SECONDS_DEFAULT = 60;
-/** A token is renewed this share of its life before its end, so that a request does not meet the end on its way. */
+/** A token is renewed this share of its lifetime before its expiry, so that it does not expire during a request. */
 const TOKEN_MARGIN = 0.1;
-/** One for each pair of repositories that was pushed and mounted from; the oldest give way. */
+/** One token for each pair of repositories of a mount; the oldest are dropped. */
 const TOKENS_MAX = 1000;
-/** Exchanged credentials are renewed this long before their end: a push that begins with them can be long. */
+/** Exchanged credentials are renewed this long before their expiry, because a push with them can be long. */
 const EXCHANGE_MARGIN_MS = 30 * 60_000;
 
-/** Shows credentials (or none) to one registry. */
+/** Returns the authorizer of one registry, which sends the credentials, if any, to it and to its token server. */
 export function createAuthorizer(options: {
   egress: Egress;
   registry: URL;
@@ -128,7 +128,7 @@ function forgetOldest(tokens: Map<string, unknown>): void {
   }
 }
 
-/** The token server's address. A registry spoken to over TLS does not get our credentials sent in the clear. */
+/** Returns the token server's address. Throws RegistryError for plain HTTP if the registry uses TLS. */
 function realmOf(realm: string, registry: URL): URL {
   const url = URL.parse(realm, registry.href);
   if (
@@ -139,7 +139,7 @@ function realmOf(realm: string, registry: URL): URL {
     throw logInError({
       code: 'REALM',
       temporary: false,
-      message: `${registry.host} names no token server that can be trusted`,
+      message: `${registry.host} names a token server with an invalid or unencrypted address`,
     });
   }
   return url;
@@ -184,11 +184,15 @@ function parseToken(bytes: Buffer, host: string): Token {
   try {
     answer = JSON.parse(bytes.toString()) as Record<string, unknown>;
   } catch {
-    // What is no JSON has no token either.
+    // An answer that is not JSON has no token.
   }
   const value = answer['token'] ?? answer['access_token'];
   if (typeof value !== 'string' || value === '') {
-    throw logInError({ code: 'TOKEN', temporary: false, message: `the token server ${host} gave no token` });
+    throw logInError({
+      code: 'TOKEN',
+      temporary: false,
+      message: `the answer of the token server ${host} has no token`,
+    });
   }
   const seconds = Number(answer['expires_in'] ?? TOKEN_SECONDS_DEFAULT);
   return { value, expiresAt: Date.now() + seconds * 1000 * (1 - TOKEN_MARGIN) };

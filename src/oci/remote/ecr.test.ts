@@ -1,4 +1,4 @@
-// Amazon's registry as its documentation describes it: a stand-in that checks each signature, and a real registry behind the token.
+// Amazon's registry by its documentation: a test API that checks each signature, and a real registry that accepts its token.
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
@@ -44,7 +44,7 @@ beforeAll(async () => {
   await once(api, 'listening');
   apiUrl = new URL(`http://127.0.0.1:${(api.address() as AddressInfo).port}`);
   const real = createEgress({ allow: ['127.0.0.1'] });
-  // The name of Amazon's API leads to the stand-in; the Host header stays what was signed.
+  // Requests to Amazon's API go to the test API, with the Host header that was signed.
   egress = {
     ...real,
     request: (url, options) =>
@@ -66,7 +66,7 @@ beforeEach(() => {
   Object.assign(given, { seconds: 43_200, status: 200 });
 });
 
-/** Signature Version 4 as the receiver does it, from the request alone and the secret. */
+/** Checks Signature Version 4 as the receiver does: from the request and the secret alone. */
 function isSigned({ method, url, headers }: IncomingMessage, body: string): boolean {
   const found =
     /^AWS4-HMAC-SHA256 Credential=([^/]+)\/(\d{8})\/([^/]+)\/ecr\/aws4_request, SignedHeaders=([\w;-]+), Signature=([0-9a-f]{64})$/.exec(
@@ -94,7 +94,7 @@ const open = (credentials = KEY) =>
   });
 
 describe('the signature', () => {
-  it("is AWS's in its published example", () => {
+  it("matches AWS's published example", () => {
     const headers = { 'Content-Type': 'application/x-www-form-urlencoded; charset=utf-8' };
     const url = new URL('https://iam.amazonaws.com/?Action=ListUsers&Version=2010-05-08');
     const signer = {
@@ -112,7 +112,7 @@ describe('the signature', () => {
 });
 
 describe('the token', () => {
-  it('is asked for once and shown to the registry', async () => {
+  it('is requested once and sent to the registry', async () => {
     const repository = open().repository('team/app');
     for (const word of ['one', 'two']) {
       const bytes = Buffer.from(word);
@@ -123,7 +123,7 @@ describe('the token', () => {
     ]);
   });
 
-  it('is renewed before its end', async () => {
+  it('is renewed before its expiry', async () => {
     given.seconds = 60;
     const registry = open();
     await registry.ping();
@@ -131,7 +131,7 @@ describe('the token', () => {
     expect(asked.length).toBe(2);
   });
 
-  it('is not given for a wrong key, which is told without the key', async () => {
+  it('is not issued for a wrong key, and the error does not contain the key', async () => {
     const wrong = { username: KEY.username, password: 'not the secret' };
     const error = await open(wrong)
       .ping()
@@ -144,7 +144,7 @@ describe('the token', () => {
     expect(cause).toMatch(/rejects the credentials/);
   });
 
-  it('may come later when the API is busy', async () => {
+  it('fails with a temporary error if the API is busy', async () => {
     given.status = 503;
     await expect(open().ping()).rejects.toMatchObject({ temporary: true });
   });

@@ -8,7 +8,7 @@ import type { CredentialExchange, Credentials, ExchangedCredentials } from './cr
 const TYPE = 'application/x-amz-json-1.1';
 const TARGET = 'AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken';
 
-/** Returns the address of a registry's API: `region` and `domain` (amazonaws.com, or amazonaws.com.cn in China) from its host name. */
+/** The region and the domain (amazonaws.com, or amazonaws.com.cn in China) in a registry's host name. */
 export type EcrPlace = { region: string; domain: string };
 
 /** Exchanges an access key for the registry's user name and password. Throws RegistryError. */
@@ -39,7 +39,7 @@ function readToken(bytes: Buffer, host: string): ExchangedCredentials {
   const pair = typeof token === 'string' ? Buffer.from(token, 'base64').toString() : '';
   const colon = pair.indexOf(':');
   if (colon < 1 || typeof expiresAt !== 'number') {
-    throw failure({ code: 'TOKEN', temporary: false, message: `${host} gave no token` });
+    throw failure({ code: 'TOKEN', temporary: false, message: `the answer of ${host} has no token` });
   }
   return { username: pair.slice(0, colon), password: pair.slice(colon + 1), expiresAt: expiresAt * 1000 };
 }
@@ -49,7 +49,7 @@ function rejection(status: number, bytes: Buffer, host: string): RegistryError {
   const { __type } = parsed(bytes) as { __type?: unknown };
   const type = typeof __type === 'string' ? (__type.split('#').at(-1) ?? '').replace(/[^\w.]/g, '').slice(0, 80) : '';
   const denied = status === 401 || status === 403 || /Signature|Token|AccessDenied|Authentication/.test(type);
-  const message = `${host} gives no token: ${status}${type === '' ? '' : ` ${type}`}`;
+  const message = `${host} answered the request for a token with ${status}${type === '' ? '' : ` ${type}`}`;
   const temporary = status === 429 || status >= 500 || /Throttling/.test(type);
   return failure({ status, code: denied ? 'UNAUTHORIZED' : `HTTP_${status}`, temporary, message });
 }

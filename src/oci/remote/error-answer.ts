@@ -1,4 +1,4 @@
-// A registry's rejection as an error for a person (distribution-spec, "Error Codes").
+// Converts a registry's rejection to an error for a person (distribution-spec, "Error Codes").
 import type { IncomingMessage } from 'node:http';
 import { RegistryError, type RegistrySide } from '../errors.ts';
 import { readAtMost } from '../manifest.ts';
@@ -29,7 +29,7 @@ export async function rejectionOf(
   });
 }
 
-/** The first of a registry's errors (distribution-spec, "Error Codes"), printable. */
+/** Returns the first of a registry's errors (distribution-spec, "Error Codes"), without control characters. */
 function errorOf(bytes: Buffer): { code?: string; message?: string } | undefined {
   let answer: unknown;
   try {

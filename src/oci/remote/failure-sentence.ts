@@ -2,7 +2,7 @@
 import { describeFault, faultOfCode, type NetworkFault } from '../../egress/network-faults.ts';
 import type { RegistryError } from '../errors.ts';
 
-/** What to do about a fault on the way to a registry. */
+/** The remedy for each network fault. */
 const REMEDIES: Record<NetworkFault, string> = {
   NAME_NOT_FOUND: 'Check the registry’s address.',
   NAME_LOOKUP_FAILED: 'Check the network of the service.',
@@ -26,11 +26,12 @@ export function explainFailure(error: RegistryError, host: string): string {
   const fault = faultOfCode(error.code);
   if (fault !== undefined) return `${describeFault(fault, host)}. ${REMEDIES[fault]}`;
   if (error.code === 'NOT_A_REGISTRY') {
-    return `${host} answers, but it is no container registry (there is no distribution API under /v2/). Check the address and its port.`;
+    return `${host} answers, but it is not a container registry (there is no distribution API under /v2/). Check the address and its port.`;
   }
-  if (error.status === 429) return `${host} asks to come back later: too many requests (429). It is looked at again.`;
+  if (error.status === 429)
+    return `${host} got too many requests and rejects more for now (429). Larder checks it again later.`;
   if (error.status !== undefined && error.status >= 500) {
-    return `${host} has a fault of its own (${error.status}). Ask whoever runs the registry.`;
+    return `${host} has an internal error (${error.status}). Ask the administrator of the registry.`;
   }
   return error.message;
 }
@@ -42,6 +43,6 @@ export function isDenied(error: RegistryError): boolean {
 
 /** Explains that `host` rejects all requests with these credentials. */
 export function explainRejection(host: string, credentials: 'given' | 'missing'): string {
-  if (credentials === 'missing') return `${host} asks for credentials, and none are given. Send some.`;
-  return `${host} rejects the credentials (401): the user name or the secret is wrong, or they have ended. Send new ones.`;
+  if (credentials === 'missing') return `${host} asks for credentials, and none are given. Send credentials.`;
+  return `${host} rejects the credentials (401): the user name or the secret is wrong, or they have expired. Send new ones.`;
 }

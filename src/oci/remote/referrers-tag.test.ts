@@ -1,4 +1,4 @@
-// The index of referrers under a tag, while others write it too.
+// Writes the index of referrers under a tag while other clients write it.
 import { expect, it } from 'vitest';
 import type { Descriptor, Digest, Index } from '../descriptor.ts';
 import { EMPTY_CONFIG } from '../manifest.ts';
@@ -7,11 +7,11 @@ import { addToReferrersTag, referrersTag } from './referrers-tag.ts';
 const SUBJECT: Digest = `sha256:${'a'.repeat(64)}`;
 const referrer = (digit: string): Descriptor => ({ ...EMPTY_CONFIG, digest: `sha256:${digit.repeat(64)}` });
 
-it('has the tag of the specification', () => {
+it('returns the tag of the specification', () => {
   expect(referrersTag(SUBJECT)).toBe(`sha256-${'a'.repeat(64)}`);
 });
 
-it('writes again what another process overwrote', async () => {
+it('writes entries again that another process overwrote', async () => {
   let held: Descriptor[] = [];
   let interrupted = false;
   await addToReferrersTag(SUBJECT, [referrer('1'), referrer('2')], {
@@ -25,7 +25,7 @@ it('writes again what another process overwrote', async () => {
   expect(held.map(({ digest }) => digest[7])).toEqual(['3', '1', '2']);
 });
 
-it('gives up, for a while, where its writes never stay', async () => {
+it('throws a temporary error if each write is overwritten', async () => {
   const lost = addToReferrersTag(SUBJECT, [referrer('1')], {
     lock: 'x',
     read: async () => [],
@@ -34,7 +34,7 @@ it('gives up, for a while, where its writes never stay', async () => {
   await expect(lost).rejects.toMatchObject({ code: 'CONTENDED', temporary: true });
 });
 
-it('writes nothing that is there already', async () => {
+it('writes nothing if the index has all entries', async () => {
   await addToReferrersTag(SUBJECT, [referrer('1')], {
     lock: 'x',
     read: async () => [referrer('1')],

@@ -5,15 +5,15 @@ import { type Descriptor, type Digest, type Index, MEDIA_TYPES } from '../descri
 import { RegistryError } from '../errors.ts';
 import { describeBytes, encodeDocument } from '../manifest.ts';
 
-/** The tag of the index of a subject's referrers. */
+/** Returns the tag of the index of a subject's referrers. */
 export function referrersTag(subject: Digest): string {
   return `sha256-${hexOf(subject)}`;
 }
 
-/** Attempts to write the tag: another process may write it between the read and the write, and lost entries are written again. */
+/** Retries of a write: another process may write the tag between the read and the write, so lost entries are written again. */
 const WRITES_MAX = 5;
 
-const tails = new Map<string, Promise<void>>();
+const pending = new Map<string, Promise<void>>();
 
 /**
  * Adds referrers to a subject's index: read, write, and read again, one at a time for each subject in this process.
@@ -24,7 +24,7 @@ export async function addToReferrersTag(
   added: Descriptor[],
   io: { lock: string; read: () => Promise<Descriptor[]>; write: (index: Descriptor, bytes: Buffer) => Promise<void> },
 ): Promise<void> {
-  await inTurn(io.lock, async () => {
+  await oneAtATime(io.lock, async () => {
     for (let writes = 0; writes <= WRITES_MAX; writes++) {
       const held = await io.read();
       const missing = added.filter(({ digest }) => !held.some((referrer) => referrer.digest === digest));
@@ -35,20 +35,20 @@ export async function addToReferrersTag(
       const bytes = encodeDocument(index);
       await io.write(describeBytes(MEDIA_TYPES.index, bytes), bytes);
     }
-    const message = `attach referrers: others write the index of ${subject} all the time`;
+    const message = `attach referrers: other clients keep overwriting the index of ${subject}`;
     throw new RegistryError({ op: 'attach referrers', side: 'target', code: 'CONTENDED', temporary: true, message });
   });
 }
 
-async function inTurn(key: string, act: () => Promise<void>): Promise<void> {
-  const before = tails.get(key);
+async function oneAtATime(key: string, act: () => Promise<void>): Promise<void> {
+  const before = pending.get(key);
   const next = (before ?? Promise.resolve()).catch(() => undefined).then(act);
-  tails.set(key, next);
+  pending.set(key, next);
   try {
     await next;
   } finally {
-    if (tails.get(key) === next) {
-      tails.delete(key);
+    if (pending.get(key) === next) {
+      pending.delete(key);
     }
   }
 }

@@ -1,4 +1,4 @@
-// What a look at a registry finds: a real registry, and everything that is none.
+// Checks of a real registry, and of servers that are not a registry.
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -57,8 +57,8 @@ async function web(answer: RequestListener): Promise<string> {
 const check = (url: string, more: Partial<Parameters<typeof checkRegistry>[0]> = {}) =>
   checkRegistry({ url, egress, ...more });
 
-describe('a real registry', () => {
-  it('is well, and keeps nothing of the check', async () => {
+describe('a check of a real registry', () => {
+  it('finds no fault, and leaves nothing in the registry', async () => {
     expect(await check(proxy.url, { credentials, pushTo: 'team/larder-check' })).toBeUndefined();
     expect(await check(tokened.url, { credentials, pushTo: 'team/larder-check' })).toBeUndefined();
     expect(tokens.given.at(-1)).toEqual(['repository:team/larder-check:pull,push']);
@@ -68,7 +68,7 @@ describe('a real registry', () => {
     expect(await (await fetch(`${server.url}/v2/_catalog`, { headers })).json()).toEqual({ repositories: [] });
   });
 
-  it('says that credentials are wrong or missing', async () => {
+  it('reports wrong and missing credentials', async () => {
     expect(await check(server.url, { credentials: wrong })).toMatch(
       /^127\.0\.0\.1:\d+ rejects the credentials \(401\)/,
     );
@@ -76,38 +76,38 @@ describe('a real registry', () => {
     expect(await check(server.url)).toMatch(/asks for credentials, and none are given/);
   });
 
-  it('says that they may not push', async () => {
+  it('reports credentials that may not push', async () => {
     proxy.fault = ({ method }) =>
       method === 'POST' ? { status: 403, body: '{"errors":[{"code":"DENIED"}]}' } : undefined;
     const pushTo = 'team/app';
     expect(await check(proxy.url, { credentials, pushTo })).toMatch(/may not push to team\/app \(403\)/);
     expect(await check(proxy.url, { credentials })).toBeUndefined();
     proxy.fault = ({ method }) => (method === 'POST' ? { status: 404 } : undefined);
-    expect(await check(proxy.url, { credentials, pushTo })).toMatch(/has no place for team\/app/);
+    expect(await check(proxy.url, { credentials, pushTo })).toMatch(/has no project or repository for team\/app/);
     proxy.fault = ({ method }) => (method === 'POST' ? { status: 405 } : undefined);
-    expect(await check(proxy.url, { credentials, pushTo })).toMatch(/read only/);
+    expect(await check(proxy.url, { credentials, pushTo })).toMatch(/is read-only/);
     proxy.fault = () => undefined;
   });
 
-  it('says that it asks for patience or is broken, and does not try again by itself', async () => {
+  it('reports a busy and a broken registry, and does not retry', async () => {
     proxy.seen.length = 0;
     proxy.fault = () => ({ status: 503 });
-    expect(await check(proxy.url, { credentials })).toMatch(/has a fault of its own \(503\)/);
+    expect(await check(proxy.url, { credentials })).toMatch(/has an internal error \(503\)/);
     proxy.fault = () => ({ status: 429 });
-    expect(await check(proxy.url, { credentials })).toMatch(/too many requests/);
+    expect(await check(proxy.url, { credentials })).toMatch(/got too many requests/);
     proxy.fault = () => undefined;
     expect(proxy.seen).toEqual(['GET /v2/', 'GET /v2/']);
   });
 });
 
-describe('what is no registry', () => {
-  it('a web site, whatever it answers', async () => {
+describe('a check of a server that is not a registry', () => {
+  it('reports a web site', async () => {
     const page = await web((_, response) => response.setHeader('content-type', 'text/html').end('<h1>hello</h1>'));
     const nothing = await web((_, response) => response.writeHead(404).end());
-    for (const url of [page, nothing]) expect(await check(url)).toMatch(/is no container registry/);
+    for (const url of [page, nothing]) expect(await check(url)).toMatch(/is not a container registry/);
   });
 
-  it('something that speaks another language', async () => {
+  it('reports a server of another protocol', async () => {
     const port = await listen(
       createTcpServer((socket) => socket.on('error', () => {}).end('220 mail.example ESMTP\r\n')),
     );
@@ -115,7 +115,7 @@ describe('what is no registry', () => {
     expect(await check(server.url.replace('http:', 'https:'))).toMatch(/does not speak TLS there/);
   });
 
-  it('a closed port, a name that is none, an address that is not allowed', async () => {
+  it('reports a closed port, an unknown name, and an address that is not allowed', async () => {
     const closed = createTcpServer();
     const port = await listen(closed);
     closed.close();
@@ -129,7 +129,7 @@ describe('what is no registry', () => {
     guarded.close();
   });
 
-  it('a black hole, which costs a bounded time', async () => {
+  it('reports a server that never answers, in a bounded time', async () => {
     const port = await listen(createTcpServer((socket) => socket.on('error', () => {})));
     const began = performance.now();
     expect(await check(`http://127.0.0.1:${port}`, { limitMs: 200 })).toMatch(/does not answer in time/);
@@ -137,7 +137,7 @@ describe('what is no registry', () => {
     expect(performance.now() - began).toBeLessThan(5_000);
   });
 
-  it('one that leads to a token server which never answers', async () => {
+  it('reports a token server that never answers', async () => {
     const hole = await listen(createTcpServer((socket) => socket.on('error', () => {})));
     const realm = `Bearer realm="http://127.0.0.1:${hole}/token",service="x"`;
     const url = await web((_, response) => response.setHeader('www-authenticate', realm).writeHead(401).end());
@@ -145,8 +145,8 @@ describe('what is no registry', () => {
   });
 });
 
-describe('certificates', () => {
-  /** A TLS server whose certificate is its own authority; one of -1 days is over. */
+describe('a check of a certificate', () => {
+  /** Starts a TLS server with a self-signed certificate, which has expired for -1 days. */
   async function secured(name: string, days: number): Promise<string> {
     const [key, cert, request] = ['key', 'pem', 'csr'].map((ending) => join(directory, `${name}.${ending}`));
     if (key === undefined || cert === undefined || request === undefined) throw new Error('three names');
@@ -160,13 +160,13 @@ describe('certificates', () => {
     return `https://localhost:${port}`;
   }
 
-  /** The same way out, with the certificate's signer known. */
+  /** Returns the egress with this certificate as a trusted authority. */
   function trusting(name: string): Egress {
     const ca = readFileSync(join(directory, `${name}.pem`));
     return { ...egress, request: (url, options) => egress.request(url, { ...options, ca, agent: false }) };
   }
 
-  it('of an unknown authority, of another name, and past their end', async () => {
+  it('reports an unknown authority, another name, and an expired certificate', async () => {
     const good = await secured('localhost', 1);
     expect(await check(good)).toMatch(/is not trusted: it is self-signed, or its authority is not known here\. Use/);
     expect(await check(good, { egress: trusting('localhost') })).toBeUndefined();

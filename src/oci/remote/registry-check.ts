@@ -12,7 +12,7 @@ export type CheckOptions = {
   egress: Egress;
   /** The repository in which a push is started and cancelled; absent if only reading is needed. */
   pushTo?: string;
-  /** For everything together. */
+  /** The time limit of the whole check. */
   limitMs?: number;
 };
 
@@ -42,17 +42,17 @@ export async function checkRegistry(options: CheckOptions): Promise<string | und
       return `${host} lets nobody push to ${options.pushTo} without a log-in (${error.status ?? 401}). Send credentials that may push there.`;
     }
     if (isDenied(error)) {
-      return `${host} takes the credentials, but they may not push to ${options.pushTo} (${error.status ?? 401}). Give them the right to push there, or send others.`;
+      return `${host} accepts the credentials, but they may not push to ${options.pushTo} (${error.status ?? 401}). Give them the right to push there, or send other credentials.`;
     }
     if (error.status === 404) {
-      return `${host} has no place for ${options.pushTo}. Make the project or repository there, or register the registry with another path.`;
+      return `${host} has no project or repository for ${options.pushTo}. Create it there, or register the registry with another path.`;
     }
-    if (error.status === 405) return `${host} is read only: it takes no uploads (405).`;
+    if (error.status === 405) return `${host} is read-only: it accepts no uploads (405).`;
     return explainFailure(error, host);
   }
 }
 
-/** `GET /v2/` (distribution-spec, "Determining Support"). A web page is no registry, whatever its status. */
+/** `GET /v2/` (distribution-spec, "Determining Support"). A web page is not a registry, whatever its status. */
 async function askForApi(session: Session): Promise<void> {
   const url = new URL('/v2/', session.origin);
   const asked = { op: 'ask for the API', side: 'target' as const, method: 'GET', url, scopes: [], accept: [200] };
@@ -64,7 +64,7 @@ async function askForApi(session: Session): Promise<void> {
     const told = error.status;
     if (told === undefined || told === 401 || told === 403 || told === 429 || told >= 500) throw error;
   }
-  const message = `${session.origin} is no registry`;
+  const message = `${session.origin} is not a registry`;
   throw new RegistryError({ op: asked.op, side: 'target', code: 'NOT_A_REGISTRY', temporary: false, message });
 }
 

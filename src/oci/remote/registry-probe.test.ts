@@ -1,4 +1,4 @@
-// What probes find in real registries, what they leave there, and what a push makes of it.
+// Probes of real registries: the capabilities that they find, the blobs that they leave, and pushes with the result.
 import { randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type DockerRegistry, startDockerRegistry } from '../../../test/docker-registry.ts';
@@ -38,7 +38,7 @@ const probe = (url = proxy.url) => probeRegistry({ url, egress, repository: 'tea
 const ALL = { chunked: true, delete: true, mount: true, referrers: true, single_post: true };
 
 describe('a probe', () => {
-  it('finds what docker-registry 2 can do, and leaves no blob', async () => {
+  it('finds the capabilities of docker-registry 2, and leaves no blob', async () => {
     expect(await probe()).toEqual({ ...ALL, referrers: false, single_post: false });
     const deleted = proxy.seen.filter((line) => /^DELETE .*\/blobs\/sha256:/.test(line));
     expect(deleted.length).toBe(2);
@@ -48,7 +48,7 @@ describe('a probe', () => {
     }
   });
 
-  it('finds that the hosted registry can do everything', async () => {
+  it('finds all capabilities in the hosted registry', async () => {
     const credentials = { username: 'x', password: hosted.acme.tokens.EDITOR };
     const found = await probeRegistry({ url: hosted.url, credentials, egress, repository: 'acme/larder-check' });
     expect(found).toEqual(ALL);
@@ -56,7 +56,7 @@ describe('a probe', () => {
     expect(rows).toEqual([]);
   });
 
-  it('finds what is rejected, and says nothing of what failed for another cause', async () => {
+  it('reports rejected capabilities as missing, and omits those that failed for another cause', async () => {
     proxy.fault = ({ method }) => (method === 'PATCH' || method === 'DELETE' ? { status: 405 } : undefined);
     const found = { chunked: false, delete: false, mount: true, referrers: false, single_post: false };
     expect(await probe()).toEqual(found);
@@ -87,7 +87,7 @@ describe('a push', () => {
   const requests = () =>
     proxy.seen.map((line) => line.replace(/\/v2\/team\/app\/blobs\/uploads\/[^?]*/, '').replace(/=.*/, ''));
 
-  it('tries nothing that is known to be of no use', async () => {
+  it('does not use a capability that is known to be missing', async () => {
     await push(100, undefined);
     expect(requests().slice(0, 2)).toEqual(['POST ?mount', 'PUT ?_state']);
     proxy.seen.length = 0;
@@ -98,7 +98,7 @@ describe('a push', () => {
     expect(requests().slice(0, 2)).toEqual(['POST ', 'PUT ?_state']);
   });
 
-  it('goes on by another way where what was found is true no more, and says so once', async () => {
+  it('succeeds without a capability that does not exist any more, and reports the contradiction once', async () => {
     proxy.fault = ({ method }) => (method === 'PATCH' ? { status: 405 } : undefined);
     expect(await push(5 * 1024 * 1024, { ...ALL, mount: false })).toEqual(['chunked']);
     proxy.fault = () => undefined;

@@ -15,7 +15,7 @@ export type ProbeOptions = {
   egress: Egress;
   /** The repository that the bytes are sent to; they are mounted to a second one, named with `-2` at the end. */
   repository: string;
-  /** For everything together. */
+  /** The time limit of the whole probe. */
   limitMs?: number;
 };
 
@@ -23,7 +23,7 @@ export type ProbeOptions = {
 const PROBE_MS_MAX = 40_000;
 const ONCE = { tries: 1, firstWaitMs: 0 };
 const TYPE = { 'Content-Type': 'application/octet-stream' };
-/** How registries say that they do not know a kind of request. */
+/** Statuses of registries that do not support a kind of request. */
 const UNKNOWN_KIND = new Set([400, 404, 405, 411, 413, 415, 416, 501]);
 
 type Blob = { bytes: Buffer; digest: Digest };

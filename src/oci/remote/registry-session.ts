@@ -23,13 +23,13 @@ export type SessionOptions = {
   /** Uses plain HTTP if `url` has no protocol. */
   plainHttp?: boolean;
   retry?: RetryPolicy;
-  /** Silence after which a connection counts as broken. */
+  /** Milliseconds of silence after which a connection counts as broken. */
   idleMs?: number;
   /** Capabilities found before: a missing capability is not tried. */
   capabilities?: RegistryCapabilities;
   /** Called once when the registry's answers contradict `capabilities`. */
   onContradiction?: (what: keyof RegistryCapabilities) => void;
-  /** Ends everything. */
+  /** Ends all requests. */
   signal?: AbortSignal;
   /** Called for each answered request, for counts and traces; the path has no query. */
   onRequest?: (request: { method: string; path: string; status: number }) => void;
@@ -53,7 +53,7 @@ export type Answer = { status: number; headers: IncomingHttpHeaders; url: URL; b
 
 export type Session = {
   origin: string;
-  /** Resolves to a response whose body the caller reads, however long that takes. Throws RegistryError. */
+  /** Resolves to a response whose body the caller reads, without a time limit. Throws RegistryError. */
   stream(call: Call): Promise<IncomingMessage>;
   /** Returns the whole answer, at most 4 MiB, within a bounded time unless the request has a large body. Throws RegistryError. */
   call(call: Call): Promise<Answer>;
@@ -70,7 +70,7 @@ export type Session = {
 /** After two rejections in a row with new credentials, the request fails. */
 const REJECTIONS_MAX = 2;
 
-/** Docker Hub's registry has another name than the one in references. */
+/** Docker Hub's registry has another host name than references to it. */
 const DOCKER_HUB_NAMES = new Set(['docker.io', 'index.docker.io', 'www.docker.io']);
 const DOCKER_HUB = 'registry-1.docker.io';
 
@@ -100,7 +100,7 @@ export function openSession(options: SessionOptions): Session {
   };
 }
 
-/** A single POST is tried unless it is known to be of no use: only when one was taken is a rejection of the next a fault. */
+/** A single POST is tried unless the registry is known to reject it. Until one has succeeded, a rejection of it is not an error. */
 function memory({ capabilities = {}, onContradiction }: SessionOptions): Pick<Session, 'learnt' | 'learn' | 'doubt'> {
   const { single_post, ...others } = capabilities;
   const learnt: RegistryCapabilities = { ...others, ...(single_post === false && { single_post }) };
@@ -144,7 +144,7 @@ type SessionContext = { options: SessionOptions; registry: URL; userAgent: strin
 function registryUrl({ url, plainHttp }: SessionOptions): URL {
   const parsed = new URL(url.includes('://') ? url : `${plainHttp ? 'http' : 'https'}://${url}`);
   if (!['http:', 'https:'].includes(parsed.protocol)) {
-    throw new TypeError('a registry is reached over http or https');
+    throw new TypeError('the address of a registry must begin with http:// or https://');
   }
   if (DOCKER_HUB_NAMES.has(parsed.hostname)) {
     parsed.hostname = DOCKER_HUB;
@@ -189,7 +189,7 @@ async function attempt(
   }
 }
 
-/** Credentials go to the registry itself and nowhere else; a redirect to storage is signed by its address. */
+/** Sends credentials only to the registry itself: the address of a redirect to storage contains its own signature. */
 async function ask(
   context: SessionContext,
   { call, url, signal }: { call: Call; url: URL; signal: AbortSignal | undefined },
@@ -213,28 +213,28 @@ async function ask(
   }
 }
 
-/** An error of the content that is sent names the source. */
+/** Returns an error of the sent content, which names the source. */
 function sourceError(cause: unknown): RegistryError {
   const isShort = cause instanceof BodySizeWrong;
   const error = isShort ? new ContentMismatch(`${cause.sizes.expected} bytes`, `${cause.sizes.actual} bytes`) : cause;
   return onSide(error, 'source', 'read content');
 }
 
-/** The error of a broken connection, without the query of the address. */
+/** Returns the error of a broken connection, without the query of the address. */
 export function brokenConnection(error: unknown, call: Pick<Call, 'op' | 'side'>, url: URL): RegistryError {
   const late = error instanceof Error && error.cause instanceof DOMException && error.cause.name === 'TimeoutError';
   const code = late ? 'TIMEOUT' : (codeOf(error) ?? 'FAILED');
-  const reason = late ? 'it took too long' : error instanceof Error ? error.message : String(error);
+  const reason = late ? 'the request took too long' : error instanceof Error ? error.message : String(error);
   const { op, side } = call;
   const message = `${op} at ${url.host}${url.pathname}: ${reason}`;
   return new RegistryError({ op, side, code, temporary: isConnectionCode(code), message, cause: error });
 }
 
-/** The address in a Location header. Throws RegistryError for one that is not trusted (locationOf). */
+/** Returns the address in a Location header. Throws RegistryError for an untrusted address (see `locationOf`). */
 export function followed(location: string, from: URL, registry: URL): URL {
   const url = locationOf(location, from, registry);
   if (url === undefined) {
-    const message = `${registry.host} leads to an address that cannot be trusted`;
+    const message = `${registry.host} redirects to an invalid or unencrypted address`;
     throw new RegistryError({ op: 'follow', side: 'target', code: 'REDIRECT', temporary: false, message });
   }
   return url;

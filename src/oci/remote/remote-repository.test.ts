@@ -1,4 +1,4 @@
-// The client against Debian's docker-registry with htpasswd, and against everything that goes wrong on the way to it.
+// Runs the suite of all targets on Debian's docker-registry with htpasswd.
 import { startDockerRegistry } from '../../../test/docker-registry.ts';
 import { testTarget } from '../../../test/suites/target-conformance.ts';
 import { createEgress } from '../../egress/egress.ts';

@@ -43,7 +43,7 @@ export function openRegistry(options: SessionOptions): RemoteRegistry {
   };
 }
 
-/** Opens one repository of a registry; callers that use several share an `openRegistry`. */
+/** Opens one repository of a registry. For several repositories, use `openRegistry`. */
 export function openRemote(options: SessionOptions & { repository: string }): RemoteRepository {
   return openRegistry(options).repository(options.repository);
 }
@@ -51,7 +51,7 @@ export function openRemote(options: SessionOptions & { repository: string }): Re
 function openRepository(session: Session, repository: string): RemoteRepository {
   const name = isDockerHub(session.origin) && !repository.includes('/') ? `library/${repository}` : repository;
   if (!isRepository(name)) {
-    throw new TypeError('not the name of a repository');
+    throw new TypeError(`${name} is not a valid repository name`);
   }
   const context: RepositoryContext = { session, name, begun: new Map(), recent: new Map() };
   return {

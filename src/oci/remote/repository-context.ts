@@ -7,7 +7,7 @@ import type { Answer, Call, Session } from './registry-session.ts';
 export type RepositoryContext = {
   session: Session;
   name: string;
-  /** Uploads that rejected mounts opened; the next push of the blob goes there. */
+  /** Uploads that the registry opened for rejected mounts; the next push of the blob uses them. */
   begun: Map<Digest, URL>;
   /** Recently pushed manifests, so that more tags of one can be set without reading it again. */
   recent: Map<Digest, Buffer>;
@@ -44,7 +44,7 @@ export function parsed(answer: Answer, { op, side }: Pick<Call, 'op' | 'side'>) 
     return parseManifest(answer.bytes, isManifestType(announced) ? announced : undefined);
   } catch (error) {
     const code = error instanceof ManifestError ? error.code : 'MANIFEST_INVALID';
-    const message = `${op} at ${answer.url.host}${answer.url.pathname}: ${error instanceof Error ? error.message : 'no manifest'}`;
+    const message = `${op} at ${answer.url.host}${answer.url.pathname}: ${error instanceof Error ? error.message : 'the document is not a manifest'}`;
     throw new RegistryError({ op, side, code, temporary: false, message, cause: error });
   }
 }

@@ -7,7 +7,7 @@ import type { Answer, Call } from './registry-session.ts';
 import { ACCEPT_MANIFESTS, parsed, type RepositoryContext, scopesOf, urlOf } from './repository-context.ts';
 import { pushManifest } from './repository-manifests.ts';
 
-/** Pages of a list of tags or referrers; a registry that never ends is not followed for ever. */
+/** Pages of a list that are read: a registry could link further pages forever. */
 const PAGES_MAX = 1000;
 const TAGS_PER_PAGE = 1000;
 

@@ -68,7 +68,7 @@ async function resolveByReading(
 
 function checkReference(descriptor: Descriptor, reference: string, url: URL): Descriptor {
   if (isDigest(reference) && descriptor.digest !== reference) {
-    const message = `resolve at ${url.host}${url.pathname}: the registry has ${descriptor.digest} under this digest`;
+    const message = `resolve at ${url.host}${url.pathname}: the registry returns ${descriptor.digest} for this digest`;
     throw new RegistryError({ op: 'resolve', side: 'source', code: 'CONTENT_MISMATCH', temporary: false, message });
   }
   return descriptor;
@@ -137,7 +137,7 @@ async function manifestBytes(descriptor: Descriptor, open: () => Promise<AsyncIt
       ? error
       : notPushed(error instanceof ManifestError ? error.code : 'FAILED', error);
   }
-  throw notPushed('CONTENT_MISMATCH', `the bytes are not those of ${digest}`);
+  throw notPushed('CONTENT_MISMATCH', `the bytes do not match ${digest}`);
 }
 
 function notPushed(code: string, cause: unknown): RegistryError {

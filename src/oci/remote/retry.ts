@@ -9,7 +9,7 @@ export type RetryPolicy = {
   firstWaitMs: number;
 };
 
-/** Six tries wait some 6 s together: a registry's restart or a failover. Longer outages are the queue's to wait for. */
+/** Six tries wait some 6 s together: a registry's restart or a failover. The queue waits for longer outages. */
 export const DEFAULT_RETRY: RetryPolicy = { tries: 6, firstWaitMs: 200 };
 const WAIT_MS_MAX = 10_000;
 /** Longer waits are left to the queue, where they do not occupy a worker. */
@@ -18,8 +18,8 @@ const RETRY_AFTER_MS_MAX = 60_000;
 export type RetryOptions = { policy: RetryPolicy; signal?: AbortSignal };
 
 /**
- * One operation's patience. `pause` waits until the next try, or throws the error: it is for good, or it was the last of
- * `tries` without progress (bytes that arrived, say).
+ * Returns the state of one operation's retries. `pause` waits until the next try, or throws the error if it is permanent or was the last
+ * of `tries` without progress (such as received bytes).
  */
 export function startRetry({ policy, signal }: RetryOptions): {
   pause(error: unknown, progress: number): Promise<void>;
@@ -54,7 +54,7 @@ export async function retrying<Answer>(
   }
 }
 
-/** Milliseconds until the next try, undefined when there is none. */
+/** Returns the milliseconds until the next try; undefined if there is none. */
 function pauseAfter(error: unknown, failed: number, policy: RetryPolicy): number | undefined {
   if (!(error instanceof RegistryError) || !error.temporary || failed >= policy.tries) {
     return undefined;
@@ -64,6 +64,6 @@ function pauseAfter(error: unknown, failed: number, policy: RetryPolicy): number
     return undefined;
   }
   const most = Math.min(WAIT_MS_MAX, policy.firstWaitMs * 2 ** (failed - 1));
-  // Half of the wait is by chance, so that clients which failed together do not come back together.
+  // Half of the wait is random, so that clients that failed together do not retry together.
   return Math.max(asked, most / 2 + (Math.random() * most) / 2);
 }
