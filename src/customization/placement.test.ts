@@ -144,7 +144,7 @@ it('lists added, changed and replaced files, and omits unchanged ones', async ()
   ]);
 });
 
-it('a certificate becomes a file, a link by name, a link by subject and a part of the bundle', async () => {
+it('a certificate is placed as a file, as links by name and by subject, and in the bundle', async () => {
   const inspection = await inspect([yaml('certificates:', '  - name: company', `    pem: ${literal(EXAMPLE_ROOT)}`)]);
   const changes = (below: Map<string, ListingEntry>) =>
     planChanges(inspection, below)

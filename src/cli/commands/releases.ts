@@ -107,7 +107,7 @@ function addPipelines(program: Command, io: Io): void {
     .option('--watch', 'follow them until they end')
     .action(
       inSession<PipelineOptions>(io, async (session, options, [id]) => {
-        const ask = await pipelineQuestion(session, options, id);
+        const ask = await pipelinePageReader(session, options, id);
         const page = options.watch ? await watchPipelines(session, ask) : await ask();
         session.show(page.items, (all) =>
           sayTable(io, all, [
@@ -136,14 +136,14 @@ function addRetry(program: Command, io: Io): void {
       inSession<{ watch?: boolean }>(io, async (session, { watch }, [pipeline_id = '']) => {
         const catalog_id = await session.catalogId();
         const made = await session.client.call('retryPipeline', { catalog_id, pipeline_id });
-        if (watch) await watchPipelines(session, await pipelineQuestion(session, {}, made.id));
+        if (watch) await watchPipelines(session, await pipelinePageReader(session, {}, made.id));
         session.show(made, ({ id }) => say(io, id));
       }),
     );
 }
 
 /** Returns a function that reads the page that the options select, or the pipeline `id` as a page. */
-async function pipelineQuestion(
+async function pipelinePageReader(
   { client, catalogId }: Session,
   { application, status, ...pages }: PipelineOptions,
   id?: string,
