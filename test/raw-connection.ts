@@ -47,7 +47,10 @@ export async function openMany(
 }
 
 /** Sends a piece again and again until the connection is closed. */
-export function drip({ socket }: RawConnection, { everyMs, piece = 'x' }: { everyMs: number; piece?: string }): void {
+export function sendRepeatedly(
+  { socket }: RawConnection,
+  { everyMs, piece = 'x' }: { everyMs: number; piece?: string },
+): void {
   const timer = setInterval(() => socket.write(piece), everyMs);
   socket.once('close', () => clearInterval(timer));
 }

@@ -36,7 +36,7 @@ export function isKnownTop(path: string): boolean {
 
 const SLASH = Buffer.from('/');
 
-/** Reads what is in a folder, without the bytes of its files. Stops at the limits of a customization. */
+/** Reads the entries of a folder, without the content of files. Stops at the limits of a customization. */
 export async function readFolder(
   root: string,
   { timeMax = Number.MAX_SAFE_INTEGER }: FolderOptions = {},

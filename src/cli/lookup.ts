@@ -73,7 +73,7 @@ function namedLike(all: readonly Found[], name: string): Found[] {
 
 function onlyOne(items: readonly Found[], what: string): string {
   const [found, second] = items;
-  if (found === undefined) throw new CommandFailed(`There is no ${what}`);
+  if (found === undefined) throw new CommandFailed(`There is no ${what}.`);
   if (second === undefined) return found.id;
   const lines = items.map(({ id, name }) => `  ${name}  ${id}`);
   throw new CommandFailed([`There is more than one ${what}; use an id:`, ...lines].join('\n'), EXIT.usage);

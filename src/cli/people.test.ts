@@ -59,7 +59,7 @@ test('rejects an unknown role, an unknown user, a change of the last owner, and 
   });
   expect(await run(['users', 'create', 'x'])).toMatchObject({ code: 2 });
   expect(await run(['users', 'set-role', 'jane', 'king'])).toMatchObject({ code: 2 });
-  expect(await run(['users', 'remove', 'nobody'])).toMatchObject({ code: 1, err: 'There is no user nobody\n' });
+  expect(await run(['users', 'remove', 'nobody'])).toMatchObject({ code: 1, err: 'There is no user nobody.\n' });
   const last = await run(['users', 'set-role', 'jane', 'viewer']);
   expect([last.code, last.err]).toEqual([1, expect.stringContaining('last owner')]);
   const viewer = await run(['users', 'create', 'x', '--role', 'viewer'], api.acme.tokens.VIEWER);
@@ -82,7 +82,7 @@ test('tokens are made with a role, scopes, an expiry time and a user, listed and
   expect(await run(['tokens', 'revoke', 'ci'])).toEqual({ code: 0, out: '', err: '' });
   expect((await run(['token'], made.out.trim())).code).toBe(1);
   expect((await run(['tokens', '--removed'])).out).toMatch(/ci +Robot .* REMOVED/);
-  expect(await run(['tokens', 'revoke', 'ci'])).toMatchObject({ code: 1, err: 'There is no API token ci\n' });
+  expect(await run(['tokens', 'revoke', 'ci'])).toMatchObject({ code: 1, err: 'There is no API token ci.\n' });
   expect(await run(['tokens', 'create', 'x', '--scope', 'all'])).toMatchObject({ code: 2 });
   expect(await run(['tokens', 'create', 'x', '--expires', 'soon'])).toMatchObject({
     code: 1,

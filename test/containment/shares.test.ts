@@ -8,7 +8,7 @@ import {
   UPLOAD_LIMITS,
 } from '../../src/http/limits.ts';
 import { PUSH_LIMITS } from '../../src/registry/transfer-shares.ts';
-import { closeAll, drip, headOf, openMany, openRaw, type RawConnection } from '../raw-connection.ts';
+import { closeAll, headOf, openMany, openRaw, type RawConnection, sendRepeatedly } from '../raw-connection.ts';
 import { digestOf } from '../registry.ts';
 import { type Ground, openSharesGround, type Tenant } from './shares-ground.ts';
 
@@ -132,7 +132,7 @@ describe.concurrent('an attacker sends single bytes to hold', () => {
 
   test('a connection that waits for a header', async () => {
     const connection = openRaw(ground.port, { first: 'GET /livez HTTP/1.1\r\nx: ' });
-    drip(connection, { everyMs: 100 });
+    sendRepeatedly(connection, { everyMs: 100 });
     expect(await connection.closed).toBeLessThan(HEADERS_TIMEOUT_MS + MARGIN_MS);
     expect(connection.received()).toMatch(/^HTTP\/1.1 408 .*\/problems\/timeout"/s);
   });
@@ -143,21 +143,21 @@ describe.concurrent('an attacker sends single bytes to hold', () => {
     ['the endpoint that makes registry tokens', () => openRaw(ground.port, { first: POST_TOKEN })],
   ])('%s', async (_what, start) => {
     const connection = start();
-    drip(connection, { everyMs: 100 });
+    sendRepeatedly(connection, { everyMs: 100 });
     expect(await connection.closed).toBeLessThan(BODY_RATE_WINDOW_MS + MARGIN_MS);
     expect(connection.received()).toMatch(/^HTTP\/1.1 408 .*\/problems\/timeout".*less than 1024 bytes a second/s);
   });
 
   test('the rest of an upload that was rejected', async () => {
     const connection = ground.startUpload({ ...acme, api: 'Bearer none' });
-    drip(connection, { everyMs: 100 });
+    sendRepeatedly(connection, { everyMs: 100 });
     expect(await connection.closed).toBeLessThan(BODY_RATE_WINDOW_MS + MARGIN_MS);
     expect(connection.received()).toMatch(/^HTTP\/1.1 401 /);
   });
 
   test('nothing: a slow honest upload is read to its end', async () => {
     const connection = ground.startUpload(rival);
-    drip(connection, { everyMs: 100, piece: 'x'.repeat(200) });
+    sendRepeatedly(connection, { everyMs: 100, piece: 'x'.repeat(200) });
     const ended = await Promise.race([connection.closed, pastWindow()]);
     expect([ended, connection.received()]).toEqual(['still open', '']);
     connection.socket.destroy();

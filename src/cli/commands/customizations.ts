@@ -28,7 +28,7 @@ export function addCustomizationCommands(program: Command, io: Io): void {
     .option('--base-image <name>', 'only applications on this base image, by name or id')
     .option('--name <name>', 'name of the customization')
     .option('--description <text>', 'description')
-    .option('--watch', 'follow it until all its applications are rebuilt')
+    .option('--watch', 'follow the pipelines until all its applications are rebuilt')
     .addOption(timeOption())
     .action(inSession<CustomizeOptions>(io, customize));
   const group = program.command('customizations').description('list and change customizations');

@@ -111,7 +111,7 @@ function addTokens(group: Command, io: Io, operator: OperatorTools | undefined):
   });
   group
     .command('revoke')
-    .description('end a token')
+    .description('revoke an API token')
     .argument('<token>', 'its name or id')
     .action(
       inSession(io, async ({ client }, _options, [name = '']) => {
@@ -122,7 +122,10 @@ function addTokens(group: Command, io: Io, operator: OperatorTools | undefined):
 
 function addOperatorOptions(create: Command): void {
   create
-    .option('--operator', 'make it directly in the database, on a machine that reaches it, without a token')
+    .option(
+      '--operator',
+      'make the token directly in the database, on a machine that reaches it, without another token',
+    )
     .option('--organization <organization>', 'organization of the token, by namespace, name or id (with --operator)')
     .option('--to-file <path>', 'write it to a new file of mode 0600 instead of printing it (with --operator)')
     .addHelpText(

@@ -36,7 +36,7 @@ export function addRequestCommands(program: Command, io: Io): void {
     .option('--registry <name...>', 'registries they are pushed to, by name or id (default: the hosted one)')
     .option('--name <name>', 'name of the request')
     .option('--description <text>', 'reason for the request')
-    .option('--watch', 'follow it until everything is released')
+    .option('--watch', 'follow the pipelines until all applications are released')
     .addHelpText(
       'after',
       '\nExamples:\n  larder request redis:7.0 nginx:1.22 --watch\n  larder request redis --base-image "Debian 12"',

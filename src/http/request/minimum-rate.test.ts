@@ -4,7 +4,7 @@ import { PassThrough } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { type FastifyInstance, fastify } from 'fastify';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { drip, headOf, openRaw, type RawConnection } from '../../../test/raw-connection.ts';
+import { headOf, openRaw, type RawConnection, sendRepeatedly } from '../../../test/raw-connection.ts';
 import { addMinimumRate } from './minimum-rate.ts';
 
 const RATE = { bytesPerSecond: 1000, windowMs: 300 };
@@ -48,7 +48,7 @@ const answered = (connection: RawConnection, text: string) =>
 
 test('a body that drips is answered with 408, and its connection is closed', async () => {
   const slow = post('/read', 10_000);
-  drip(slow, { everyMs: 20 });
+  sendRepeatedly(slow, { everyMs: 20 });
   await slow.closed;
   const [head = '', body = ''] = slow.received().split('\r\n\r\n');
   expect(head).toMatch(/^HTTP\/1.1 408 Request Timeout\r\ncontent-type: application\/problem\+json\r\n/);
@@ -63,7 +63,7 @@ test('a body that drips is answered with 408, and its connection is closed', asy
 
 test('a body that keeps moving may take many windows', async () => {
   const moving = post('/read', 10_000);
-  drip(moving, { everyMs: 10, piece: 'x'.repeat(50) });
+  sendRepeatedly(moving, { everyMs: 10, piece: 'x'.repeat(50) });
   await answered(moving, 'read 10000');
   moving.socket.destroy();
 });
@@ -80,7 +80,7 @@ test('a body that the server does not read is not the client’s fault', async (
 
 test('the rest of a body that was answered is not waited for', async () => {
   const early = post('/answered', 10_000);
-  drip(early, { everyMs: 20 });
+  sendRepeatedly(early, { everyMs: 20 });
   await early.closed;
   expect(early.received()).toMatch(/^HTTP\/1.1 200 /);
   expect(early.received()).not.toContain('408');
@@ -89,7 +89,7 @@ test('the rest of a body that was answered is not waited for', async () => {
 test('an answer that is being sent is not mixed with the one to the next request', async () => {
   const first = headOf('GET', '/endless') + headOf('POST', '/read', { 'content-length': 100 });
   const pipelined = openRaw(port, { first });
-  drip(pipelined, { everyMs: 100 });
+  sendRepeatedly(pipelined, { everyMs: 100 });
   await pipelined.closed;
   expect(pipelined.received()).not.toContain('408');
 });
