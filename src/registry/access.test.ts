@@ -120,7 +120,7 @@ describe('the challenge for a mount', () => {
 });
 
 describe('with wrong credentials', () => {
-  test('401, and after a burst 429 with Retry-After for unknown credentials', async () => {
+  test('a request gets 401, and after a burst of unknown credentials 429 with Retry-After', async () => {
     const own = await openTestRegistry();
     const wrong = (n: number) => fetch(`${own.url}/v2/`, { headers: basic(`wrong-${n}`) });
     expect((await fetch(`${own.url}/v2/`, { headers: basic(own.acme.tokens.OWNER) })).status).toBe(200);
@@ -136,7 +136,7 @@ describe('with wrong credentials', () => {
     await own.close();
   });
 
-  test('of any shape: 401', async () => {
+  test('a malformed header gets 401', async () => {
     for (const authorization of [
       '',
       'Basic',
@@ -198,7 +198,7 @@ describe('the scope of an API token', () => {
     const push = await fetch(registry.url + upload, { method: 'POST', headers });
     expect([401, 403]).toContain(push.status);
     await registry.database.pool.query(`update api_tokens set removed_at = now() where name = 's'`);
-    await until('nothing is open to it', async () => (await pull()).status === 401);
+    await until('the token is rejected', async () => (await pull()).status === 401);
     expect((await client.call('GET', '/v2/', { token: secret })).status).toBe(401);
   }, 30_000);
 });
@@ -255,7 +255,7 @@ describe('token authentication', () => {
     expect((await bearer('POST', '/v2/acme/app/blobs/uploads/', foreign)).status).toBe(403);
   });
 
-  test('the form of OAuth2, with the API token as password or refresh token', async () => {
+  test('the form of OAuth2 accepts the API token as password or refresh token', async () => {
     for (const field of ['password', 'refresh_token']) {
       const form = new URLSearchParams({
         grant_type: field,
@@ -362,7 +362,7 @@ describe("another organization's repository", () => {
     expect([manifest.status, await codeOf(manifest)]).toEqual([400, 'MANIFEST_BLOB_UNKNOWN']);
   });
 
-  test("an upload of theirs is nobody else's, and is not in the list", async () => {
+  test('does not let others use its uploads or list it', async () => {
     const at = await client.begin('acme/app');
     const token = registry.rival.tokens.OWNER;
     for (const path of [at, at.replace('/acme/app/', '/rival/app/')]) {

@@ -94,7 +94,7 @@ describe('a referrer of a released image', () => {
     expect(await digestAt(client, name, 'latest')).toBe(subject.digest);
   });
 
-  test('stays: clients can delete neither Larder’s nor their own', async () => {
+  test('cannot be deleted, even by the client that pushed it', async () => {
     const manifest = signature({ subject });
     for (const reference of [digestOf(manifest), `sha256-${hex}.sig`]) {
       const deleted = await client.call('DELETE', `/v2/${name}/manifests/${reference}`);

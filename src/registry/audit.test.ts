@@ -20,7 +20,7 @@ describe('the audit trail of clients', () => {
   test('records who pushed and deleted which manifest, and no push of blobs alone', async () => {
     const name = 'acme/audited';
     await client.pushImage(name, 'v1', own);
-    // Again changes nothing.
+    // Pushing the same manifest again changes nothing.
     await client.putManifest(name, 'v1', own.manifest);
     await client.putManifest(name, 'v2', own.manifest);
     await client.putManifest(name, own.digest, own.manifest);
@@ -52,7 +52,7 @@ describe('the audit trail of clients', () => {
     }
   });
 
-  test('has the user of a registry token too', async () => {
+  test('records the user of a registry token', async () => {
     const name = 'acme/audited-token';
     const query = `scope=repository:${name}:pull,push`;
     const answer = await fetch(`${registry.url}/v2/token?${query}`, { headers: basic(registry.acme.tokens.OWNER) });

@@ -26,7 +26,10 @@ const CREDENTIAL_CACHE_MS = 5_000;
 /** Cached credentials; the oldest are dropped. */
 const CREDENTIALS_MAX = 10_000;
 
-/** Audience of registry tokens, and the `service` of the challenge: the API accepts none of these, and the registry none of the API's. */
+/**
+ * Audience of registry tokens, and the `service` of the challenge: the API rejects these tokens, and the registry rejects those of the
+ * API.
+ */
 export const SERVICE = 'larder-registry';
 
 export type Authenticator = {
@@ -67,7 +70,7 @@ export function openAuthenticator(identity: RegistryIdentity, now: () => number 
       const admitted = await ifStillValid(identity, await caller);
       // An expired or damaged token of the registry does not count as a failed log-in: its holder logs in next.
       if (isLogin) {
-        settle(identity, attempt, admitted !== undefined);
+        countLogin(identity, attempt, admitted !== undefined);
       }
       return admitted;
     },
@@ -75,7 +78,7 @@ export function openAuthenticator(identity: RegistryIdentity, now: () => number 
 }
 
 /** Counts the log-in. Throws TOOMANYREQUESTS if the account has failed too often, from any address. */
-function settle(identity: RegistryIdentity, attempt: Attempt, isGood: boolean): void {
+function countLogin(identity: RegistryIdentity, attempt: Attempt, isGood: boolean): void {
   if (isGood) {
     identity.failedLogins.succeeded(attempt);
   } else {
@@ -158,7 +161,7 @@ async function callerOfRegistryToken(identity: RegistryIdentity, jwt: string): P
   const access = (claims?.['access'] ?? []) as Access[];
   const tokenId = claims?.['token_id'];
   if (typeof tokenId === 'string') {
-    // With the current rights of the API token, not those at the time when this one was made from it.
+    // The rights are those that the API token has now, not those when the registry token was made from it.
     const caller = callerOfHolder(await identity.findTokenHolderById(tokenId));
     return caller && { ...caller, access };
   }

@@ -3,7 +3,7 @@ import type pg from 'pg';
 import type { ContentInfo } from '../content/content.ts';
 import type { Digest } from '../oci/descriptor.ts';
 import { eventsOf, insertEvents } from './actor.ts';
-import { larders, nameUnknown, Rejection } from './rejection.ts';
+import { nameUnknown, ownedByLarder, Rejection } from './rejection.ts';
 import { READABLE, type RepositoryRef, WRITABLE, writeInto } from './repositories.ts';
 import { type Ask, askTogether, statement } from './statements.ts';
 
@@ -47,12 +47,12 @@ const MOUNT = statement<{ accepted: boolean; upload_id: string | null }>(
    select exists (select from accepted) as accepted, (select id from upload) as upload_id from repository`,
 );
 
-const LOCK = statement<{ repository_id: string; is_larders: boolean; held: boolean }>(
+const LOCK = statement<{ repository_id: string; is_claimed: boolean; held: boolean }>(
   'lock_blob',
   `with repository as (${WRITABLE}),
      blob as materialized (
        select b.repository_id from repository_blobs b join repository r on b.repository_id = r.id where b.digest = $3 for update of b)
-   select r.id as repository_id, r.is_larders, exists (select from blob) as held from repository r`,
+   select r.id as repository_id, r.is_claimed, exists (select from blob) as held from repository r`,
 );
 
 const REMOVE = statement<{ digest: string }>(
@@ -95,7 +95,7 @@ export async function addBlob(
   const values = [name, organization_id, blob.digest, blob.size, blob.upload_id ?? null, sizeMax];
   const { accepted } = await writeInto(ask, repository, () => ask(ADD, values));
   if (!accepted) {
-    throw larders(name);
+    throw ownedByLarder(name);
   }
 }
 
@@ -109,7 +109,7 @@ export async function mountBlob(
   const values = [name, organization_id, blob.digest, blob.from, by !== 'LARDER'];
   const { accepted, upload_id } = await writeInto(ask, repository, () => ask(MOUNT, values));
   if (!accepted) {
-    throw larders(name);
+    throw ownedByLarder(name);
   }
   return upload_id === null ? { mounted: true } : { mounted: false, upload_id };
 }
@@ -121,8 +121,8 @@ export async function removeBlob(pool: pg.Pool, repository: RepositoryRef, diges
     if (found === undefined) {
       throw nameUnknown();
     }
-    if (found.is_larders) {
-      throw larders(repository.name);
+    if (found.is_claimed) {
+      throw ownedByLarder(repository.name);
     }
     if (!found.held) {
       throw blobUnknown();

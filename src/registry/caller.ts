@@ -22,7 +22,10 @@ export type Caller = {
   access?: Access[];
 };
 
-/** Depends on the name only, never on what exists: every organization may try to pull any name, and finds only its own and shared repositories. */
+/**
+ * Whether the caller's role and namespace allow an action on a name, whether or not the repository exists. Every organization may try
+ * to pull any name, and finds only its own and shared repositories.
+ */
 export function mayEver(caller: Caller, action: Action, name: string): boolean {
   return action === 'pull' || (caller.role !== 'VIEWER' && namespaceOf(name) === caller.namespace);
 }

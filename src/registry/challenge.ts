@@ -1,4 +1,4 @@
-// The challenge that tells a client where to log in (RFC 9110, section 11.6.1; docker registry v2, "Token Authentication").
+// The challenge with the address at which a client logs in (RFC 9110, section 11.6.1; docker registry v2, "Token Authentication").
 import type { FastifyRequest } from 'fastify';
 import { isRepository } from '../oci/reference.ts';
 import { SERVICE } from './authenticator.ts';

@@ -115,7 +115,7 @@ test('skopeo pushes an image of two architectures, and pulls the same bytes', as
   expect(config.Architecture).toBe('arm64');
 });
 
-test('skopeo copies it to docker-registry and back', async () => {
+test('skopeo copies an image to docker-registry and back', async () => {
   const there = `docker://${peer.host}/multi:v1`;
   await skopeo('copy', '--all', ...OUT(), '--dest-tls-verify=false', ours('acme/multi:v1'), there);
   await skopeo('copy', '--all', '--src-tls-verify=false', ...IN(), there, ours('acme/returned:v1'));
@@ -135,9 +135,9 @@ test('skopeo writes docker manifests too, and mounts between repositories', asyn
   expect((await client.call('GET', '/v2/acme/docker/manifests/v1')).status).toBe(404);
 });
 
-// umoci is a peer of the benchmarks, so not every machine that tests has it.
+// Only the benchmarks require umoci, so a machine may not have it.
 test.skipIf(!existsSync('/usr/bin/umoci'))(
-  'umoci adds a layer to what was pulled, and the result goes back',
+  'umoci adds a layer to a pulled image, and skopeo pushes the result',
   async () => {
     const layout = join(directory, 'umoci');
     await skopeo('copy', ...OUT(), ours('acme/multi:v1'), `oci:${layout}:v1`);

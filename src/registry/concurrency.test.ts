@@ -15,7 +15,7 @@ afterAll(() => registry.close());
 
 const images = Array.from({ length: 8 }, (_, n) => testImage(`concurrent-${n}`));
 
-test('one immutable tag, eight pushes: exactly one succeeds', async () => {
+test('exactly one of eight concurrent pushes to an immutable tag succeeds', async () => {
   for (const image of images) {
     await client.pushImage('acme/race', image.digest, image);
   }
@@ -26,14 +26,14 @@ test('one immutable tag, eight pushes: exactly one succeeds', async () => {
   expect(await (await client.call('GET', `/v2/acme/race/manifests/${tag}`)).text()).toBe(winners[0]?.manifest);
 });
 
-test('one rolling tag, eight pushes: all succeed, and the tag names one of them', async () => {
+test('eight concurrent pushes to a rolling tag succeed, and the tag names one of the images', async () => {
   const answers = await Promise.all(images.map((image) => client.putManifest('acme/race', 'latest', image.manifest)));
   expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([201]));
   const text = await (await client.call('GET', '/v2/acme/race/manifests/latest')).text();
   expect(images.map(({ manifest }) => manifest)).toContain(text);
 });
 
-test('eight concurrent pushes of one blob to a new repository', async () => {
+test('eight concurrent pushes of one blob to a new repository succeed', async () => {
   const bytes = Buffer.alloc(300_000, 'same');
   await Promise.all(images.map(() => client.pushBlob('acme/new/at/once', bytes)));
   const blob = await client.call('GET', `/v2/acme/new/at/once/blobs/${digestOf(bytes)}`);
@@ -49,7 +49,7 @@ function generator(seed: number): (below: number) => number {
   };
 }
 
-/** What a tag or digest names is pulled to the last blob; undefined when the name is gone by then. */
+/** Pulls a manifest and returns the number of its missing parts; undefined if the name is deleted or moved meanwhile. */
 async function pullWhole(name: string, reference: string): Promise<number | undefined> {
   const response = await client.call('GET', `/v2/${name}/manifests/${reference}`);
   if (response.status === 404) {

@@ -69,7 +69,7 @@ test('a hosted registry has a link to its credentials and their limit', async ()
   expect(one).toMatchObject({ credentials_limit: 10, _links: { credentials: { href: `${registry}/credentials` } } });
 });
 
-test('skopeo pulls with one and cannot push; a revocation ends it and every token made from it at once', async () => {
+test('skopeo pulls with a credential and cannot push; a revocation ends the credential and its tokens at once', async () => {
   const made = await make();
   const login = ['--creds', `${made.username}:${made.password}`, '--tls-verify=false'];
   const host = url.replace('http://', '');
@@ -94,7 +94,7 @@ test('skopeo pulls with one and cannot push; a revocation ends it and every toke
   expect((await revoke(made.path)).statusCode).toBe(404);
 });
 
-test('one is not an API token, and pulls only what its organization can pull', async () => {
+test('a credential is not an API token, and pulls only what its organization can pull', async () => {
   const made = await make({ description: '' }, foreign, api.rival.access.OWNER);
   const headers = basic(made.password);
   expect((await fetch(`${url}/v2/acme/app/manifests/v1`, { headers })).status).toBe(404);
@@ -103,7 +103,7 @@ test('one is not an API token, and pulls only what its organization can pull', a
   expect((await api.ask('POST', exchange, { token: undefined })).statusCode).toBe(401);
 });
 
-test('one expires', async () => {
+test('a credential expires', async () => {
   const soon = new Date(Date.now() + 60_000).toISOString();
   const made = await make({ description: 'short', expires_at: soon });
   expect((await fetch(`${url}/v2/`, { headers: basic(made.password) })).status).toBe(200);
@@ -113,8 +113,8 @@ test('one expires', async () => {
   expect((await revoke(made.path)).statusCode).toBe(204);
 });
 
-describe('what is rejected', () => {
-  test('expiry times that are past, too far, or malformed', async () => {
+describe('credentials', () => {
+  test('are rejected with an expiry time that is past, too far, or malformed', async () => {
     const rejected = async (expires_at: string) => {
       const response = await api.ask('POST', `${registry}/credentials`, { body: { description: '', expires_at } });
       expect(response.statusCode).toBe(400);
@@ -132,7 +132,7 @@ describe('what is rejected', () => {
     expect(violationsOf(none)).toEqual({ description: 'It is required.' });
   });
 
-  test('credentials of a registry that is not hosted, or of another organization', async () => {
+  test('do not exist for a registry that is not hosted or of another organization', async () => {
     const body = {
       name: 'x',
       description: '',
@@ -155,7 +155,7 @@ describe('what is rejected', () => {
     expect((await api.ask('GET', own)).json()).not.toHaveProperty('credentials_limit');
   });
 
-  test('more than ten active ones, also with concurrent requests', async () => {
+  test('are limited to ten active ones, also with concurrent requests', async () => {
     const list = async (query = '') => (await api.ask('GET', `${registry}/credentials${query}`)).json();
     const before = (await list()).total_size;
     const asked = Array.from({ length: 15 }, () =>
@@ -172,7 +172,7 @@ describe('what is rejected', () => {
     expect((await list('?removed=true')).items[0]).toMatchObject({ status: 'REMOVED', description: 'many' });
   });
 
-  test('a password in an answer, a log or the database', async () => {
+  test('never have their password in a later answer, a log or the database', async () => {
     const made = await make();
     const answers = [await api.ask('GET', made.path), await api.ask('GET', `${registry}/credentials`)];
     for (const { body } of answers) expect(body).not.toContain(made.password);

@@ -50,7 +50,7 @@ describe('tags', () => {
     expect((await client.call('GET', '/v2/acme/tags/tags/list?n=-1')).status).toBe(400);
   });
 
-  test('roll to another manifest', async () => {
+  test('can be moved to another manifest', async () => {
     await client.pushImage('acme/rolling', 'latest', first);
     await client.pushImage('acme/rolling', 'latest', second);
     expect(await (await client.call('GET', '/v2/acme/rolling/manifests/latest')).text()).toBe(second.manifest);
@@ -76,7 +76,7 @@ describe('referrers', () => {
   const subject = testImage('subject');
   const signature = 'application/vnd.example.signature';
 
-  test('are listed with type and annotations, before and after their subject came', async () => {
+  test('are listed with type and annotations, whether pushed before or after their subject', async () => {
     const of = { subject: descriptorOf(subject.manifest, MEDIA_TYPES.manifest) };
     const before = testImage('referrer-1', { ...of, artifactType: signature, annotations: { key: 'one' } });
     const after = testImage('referrer-2', of);

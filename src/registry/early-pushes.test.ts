@@ -1,4 +1,4 @@
-// Pushes and deletes of clients that meet the first release into their repository, in every order.
+// Pushes and deletes of clients that overlap with the first release to the repository, in every order.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { digestOf, openTestRegistry, type TestRegistry, testImage } from '../../test/registry.ts';
 import { clientOf, codeOf, type TestClient } from '../../test/registry-client.ts';
@@ -32,7 +32,7 @@ async function untilWaiting(count: number): Promise<void> {
 }
 
 describe('a push that began before the release', () => {
-  test('ends as the repository stands by then', async () => {
+  test('is rejected if it ends after the release', async () => {
     const name = 'acme/debian-12/early';
     await client.pushImage(name, 'latest', own);
     const at = await client.begin(name);
@@ -49,7 +49,7 @@ describe('a push that began before the release', () => {
     expect(await digestAt(client, name, 'latest')).toBe(digestOf(indexOf(released)));
   });
 
-  test('is waited for by the release, which is what the tag names after it', async () => {
+  test('delays the release if it already writes, and the release then moves the tag', async () => {
     const name = 'acme/debian-12/during';
     await client.pushImage(name, own.digest, own);
     const other = testImage('during');
@@ -73,7 +73,7 @@ describe('a push that began before the release', () => {
     expect(await digestAt(client, name, 'latest')).toBe(digestOf(indexOf(released)));
   });
 
-  test('waits for a release that is being recorded, and is rejected', async () => {
+  test('waits for a release that is being recorded, and is then rejected', async () => {
     const name = 'acme/debian-12/recorded';
     await client.pushImage('acme/own', 'v1', own);
     await client.pushImage(name, 'latest', own);
@@ -94,10 +94,10 @@ describe('a push that began before the release', () => {
     expect(await digestAt(client, name, 'latest')).toBe(own.digest);
   });
 
-  test('never names or breaks what is released, in any order', async () => {
+  test('never changes the tags and the content of the release, in any order', async () => {
     for (let round = 0; round < 15; round += 1) {
       const name = `acme/debian-12/any-${round}`;
-      // The same image, so that deletes take away what the release is made of.
+      // The same image, so that deletes concern the content of the release.
       await client.pushImage(name, 'latest', released);
       await client.pushImage(name, 'own', own);
       const answers = await Promise.all([

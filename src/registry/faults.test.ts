@@ -75,7 +75,7 @@ test('missing content is reported, to HEAD too, so that a push restores it', asy
   expect(await (await client.call('GET', blob)).text()).toBe(lost.layer.toString());
 });
 
-test('damaged content never ends cleanly', async () => {
+test('a pull of damaged content ends with an error', async () => {
   const bytes = Buffer.alloc(700_000, 'sound');
   await client.pushBlob('acme/app', bytes);
   const hex = digestOf(bytes).slice('sha256:'.length);

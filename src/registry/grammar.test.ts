@@ -7,7 +7,7 @@ import { isImmutableTag } from './names.ts';
 import { parsePath } from './paths.ts';
 
 test.each(['7.0.15-debian-12-r0', '22.12.0-debian-12-r17', '1.2.3-rc.1-debian-12-r0', '15-ubuntu-24.04-r3'])(
-  '%s is never moved',
+  'the tag %s is immutable',
   (tag) => {
     expect(isImmutableTag(tag)).toBe(true);
   },
@@ -23,7 +23,7 @@ test.each([
   '7.0.15-debian-r0',
   'debian-12-r0',
   '7.0.15-debian-12-r0-dev',
-])('%s rolls', (tag) => {
+])('the tag %s is not immutable', (tag) => {
   expect(isImmutableTag(tag)).toBe(false);
 });
 
@@ -39,18 +39,18 @@ test.each([
   ['bytes=-', 10, undefined],
   ['bytes=0-99999999999999999999', 10, undefined],
   [undefined, 10, undefined],
-] as const)('Range %s of %i bytes', (header, size, range) => {
+] as const)('parses Range %s of %i bytes', (header, size, range) => {
   expect(parseRange(header, size)).toEqual(range);
 });
 
-test('Content-Range of a chunk', () => {
+test('parses Content-Range of a chunk', () => {
   expect(parseContentRange('0-0')).toEqual({ start: 0, end: 0 });
   for (const wrong of ['', '1', '-1', '5-4', 'bytes 0-1/2', '0-1 ', '0x0-1']) {
     expect(parseContentRange(wrong)).toBeUndefined();
   }
 });
 
-test('scopes', () => {
+test('parses scopes', () => {
   expect(parseScope('repository:acme/redis:pull,push')).toEqual({
     type: 'repository',
     name: 'acme/redis',
@@ -62,14 +62,14 @@ test('scopes', () => {
   }
 });
 
-test('Accept', () => {
+test('compares a media type with Accept', () => {
   expect(acceptsType(undefined, 'a/b')).toBe(true);
   expect(acceptsType('A/B; q=0.1', 'a/b')).toBe(true);
   expect(acceptsType('a/b;q=0.0', 'a/b')).toBe(false);
   expect(acceptsType('x/*, a/bc', 'a/b')).toBe(false);
 });
 
-test('names may hold the words of the paths', () => {
+test('names may contain the fixed words of paths', () => {
   expect(parsePath('a/blobs/uploads/blobs/uploads/')).toEqual({ kind: 'uploads', name: 'a/blobs/uploads' });
   expect(parsePath('a/manifests/b/manifests/latest')).toEqual({
     kind: 'manifest',

@@ -7,8 +7,8 @@ import { CLAIMED, OWN, type RepositoryRef, writeInto } from './repositories.ts';
 import { type Ask, statement } from './statements.ts';
 
 /**
- * $3 blobs, $4 their sizes, $5 manifests as JSON, $6 every digest, $7 tags, $8 whether each is immutable, $9 the digest that they
- * name. Existing rows are locked, so that a concurrent delete waits and then sees the new references; rows that it deleted before
+ * $3 blobs, $4 their sizes, $5 manifests as JSON, $6 every digest, $7 tags, $8 whether each is immutable, $9 the digest of the tags.
+ * Existing rows are locked, so that a concurrent delete waits and then sees the new references; rows that it deleted before
  * are inserted again, so the insert waits for the lock. The repository is claimed before any other lock: earlier writes of clients
  * end first.
  */

@@ -4,7 +4,7 @@ import type { Digest } from '../oci/descriptor.ts';
 /** Enough for a few thousand manifests of usual size. */
 const BYTES_MAX = 16 * 1024 * 1024;
 
-/** A larger one would replace too many others. */
+/** A larger entry would replace too many others. */
 const ENTRY_BYTES_MAX = 256 * 1024;
 
 export type ManifestCache = {

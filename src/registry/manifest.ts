@@ -31,7 +31,7 @@ const FILE_SYSTEM_LAYER = /^application\/vnd\.(?:oci\.image\.layer|docker\.image
 /** RFC 6838, section 4.2. */
 const MEDIA_TYPE = /^[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}\/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}$/;
 
-/** Checks the bytes of a manifest pushed as `contentType`. Throws MANIFEST_INVALID with what is wrong. */
+/** Checks the bytes of a manifest pushed as `contentType`. Throws MANIFEST_INVALID with the fault. */
 export function checkManifest(bytes: Buffer, contentType: string | undefined): CheckedManifest {
   const document = read(bytes, contentType?.split(';', 1)[0]?.trim().toLowerCase() || undefined);
   const { digest, size, mediaType } = describeBytes(document.mediaType, bytes);

@@ -4,7 +4,7 @@ import type { Descriptor, Digest } from '../oci/descriptor.ts';
 import { eventsOf, insertEvents } from './actor.ts';
 import type { CheckedManifest } from './manifest.ts';
 import { isImmutableTag, referrerTagSubject } from './names.ts';
-import { denied, larders, nameUnknown, Rejection } from './rejection.ts';
+import { denied, nameUnknown, ownedByLarder, Rejection } from './rejection.ts';
 import { READABLE, type RepositoryRef, WRITABLE, writeInto } from './repositories.ts';
 import { type Ask, askTogether, statement } from './statements.ts';
 
@@ -64,12 +64,12 @@ const PUT = statement<{ open: boolean; missing: string[]; holder: string | null;
    from repository`,
 );
 
-const LOCK = statement<{ repository_id: string; is_larders: boolean; held: boolean }>(
+const LOCK = statement<{ repository_id: string; is_claimed: boolean; held: boolean }>(
   'lock_manifest',
   `with repository as (${WRITABLE}),
      manifest as materialized (
        select m.repository_id from repository_manifests m join repository r on m.repository_id = r.id where m.digest = $3 for update of m)
-   select r.id as repository_id, r.is_larders, exists (select from manifest) as held from repository r`,
+   select r.id as repository_id, r.is_claimed, exists (select from manifest) as held from repository r`,
 );
 
 /** The foreign key deletes its tags too. */
@@ -84,13 +84,13 @@ const REMOVE = statement<{ digest: string }>(
    select digest from removed`,
 );
 
-const REMOVE_TAG = statement<{ is_larders: boolean; digest: Digest | null }>(
+const REMOVE_TAG = statement<{ is_claimed: boolean; digest: Digest | null }>(
   'remove_tag',
   `with repository as (${WRITABLE}),
      removed as (
        delete from repository_tags t using repository r
-       where t.repository_id = r.id and not r.is_larders and t.tag = $3 returning t.digest)
-   select is_larders, (select digest from removed) as digest from repository`,
+       where t.repository_id = r.id and not r.is_claimed and t.tag = $3 returning t.digest)
+   select is_claimed, (select digest from removed) as digest from repository`,
 );
 
 const RECORD = statement('record_manifest_event', insertEvents('$1'));
@@ -154,7 +154,7 @@ export async function putManifest(
   const immutable = tag !== undefined && isImmutableTag(tag);
   const put = await writeInto(ask, repository, () => ask(PUT, valuesOf(repository, manifest, immutable)));
   if (!put.open) {
-    throw larders(repository.name);
+    throw ownedByLarder(repository.name);
   }
   if (put.missing.length > 0) {
     const detail = put.missing.map((digest) => ({ digest }));
@@ -195,7 +195,7 @@ function valuesOf(
   ];
 }
 
-/** Returns the digest that a manifest refers to: by its tag, if it has one, or by its subject. Null for every version of an image. */
+/** Returns the digest that a manifest refers to: by its tag, if it has one, or by its subject. Null for images and charts. */
 function referredTo({ is_image, subject_digest, tag }: CheckedManifest & { tag?: string }): Digest | null {
   if (is_image) {
     return null;
@@ -215,8 +215,8 @@ export async function removeManifest(pool: pg.Pool, repository: RepositoryRef, d
     if (found === undefined) {
       throw nameUnknown();
     }
-    if (found.is_larders) {
-      throw larders(repository.name);
+    if (found.is_claimed) {
+      throw ownedByLarder(repository.name);
     }
     if (!found.held) {
       throw manifestUnknown();
@@ -237,8 +237,8 @@ export async function removeTag(pool: pg.Pool, repository: RepositoryRef, tag: s
     if (row === undefined) {
       throw nameUnknown();
     }
-    if (row.is_larders) {
-      throw larders(repository.name);
+    if (row.is_claimed) {
+      throw ownedByLarder(repository.name);
     }
     if (row.digest === null) {
       throw manifestUnknown();

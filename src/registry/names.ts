@@ -17,7 +17,7 @@ export function isImmutableTag(tag: string): boolean {
  */
 const REFERRER_TAG = /^sha256-([0-9a-f]{64})(?:\.(?:sig|att|sbom))?$/;
 
-/** Returns the digest in a referrers tag; undefined for every other tag. No version has such a name. */
+/** Returns the digest in a referrers tag; undefined for every other tag. No version has this form. */
 export function referrerTagSubject(tag: string): Digest | undefined {
   const hex = REFERRER_TAG.exec(tag)?.[1];
   return hex === undefined ? undefined : `sha256:${hex}`;

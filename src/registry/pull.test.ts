@@ -25,7 +25,7 @@ describe('pull', () => {
   const image = testImage('pull');
   beforeAll(() => client.pushImage('acme/pull', 'latest', image));
 
-  test('a manifest by tag and by digest, byte for byte', async () => {
+  test('returns a manifest by tag and by digest, byte for byte', async () => {
     for (const reference of ['latest', image.digest]) {
       const response = await client.call('GET', `/v2/acme/pull/manifests/${reference}`, {
         headers: { accept: MEDIA_TYPES.manifest },
@@ -37,7 +37,7 @@ describe('pull', () => {
     }
   });
 
-  test('HEAD tells size, type and digest without a body', async () => {
+  test('HEAD returns size, type and digest without a body', async () => {
     const manifest = await client.call('HEAD', `/v2/acme/pull/manifests/latest`);
     expect(manifest.status).toBe(200);
     expect(manifest.headers.get('content-length')).toBe(String(image.manifest.length));
@@ -48,7 +48,7 @@ describe('pull', () => {
     expect(blob.headers.get('accept-ranges')).toBe('bytes');
   });
 
-  test('a blob, whole and in ranges', async () => {
+  test('returns a blob, whole and in ranges', async () => {
     const path = `/v2/acme/pull/blobs/${digestOf(image.layer)}`;
     const whole = await client.call('GET', path);
     expect(whole.status).toBe(200);

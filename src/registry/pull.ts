@@ -32,7 +32,7 @@ export async function pullBlob(exchange: RegistryExchange<'blob'>): Promise<unkn
     ? parseRange(request.headers.range, size)
     : undefined;
   if (range === 'unsatisfiable') {
-    throw new Rejection('SIZE_INVALID', `the blob has ${size} bytes`, {
+    throw new Rejection('SIZE_INVALID', `the range is outside the blob, which has ${size} bytes`, {
       status: 416,
       headers: { 'content-range': `bytes */${size}` },
     });

@@ -22,7 +22,7 @@ describe('push of a blob', () => {
     expect(Buffer.from(await response.arrayBuffer())).toEqual(bytes);
   }
 
-  test('POST then PUT', async () => {
+  test('POST then PUT is accepted', async () => {
     const at = await client.begin('acme/post-put');
     const put = await client.call('PUT', `${at}?digest=${digest}`, { headers: octets, body: bytes });
     expect([put.status, locationOf(put)]).toEqual([201, `/v2/acme/post-put/blobs/${digest}`]);
@@ -30,7 +30,7 @@ describe('push of a blob', () => {
     await expectBlob('acme/post-put');
   });
 
-  test('a single POST', async () => {
+  test('a single POST is accepted', async () => {
     const post = await client.call('POST', `/v2/acme/post/blobs/uploads/?digest=${digest}`, {
       headers: octets,
       body: bytes,
@@ -39,7 +39,7 @@ describe('push of a blob', () => {
     await expectBlob('acme/post');
   });
 
-  test('streamed in one PATCH', async () => {
+  test('a stream in one PATCH is accepted', async () => {
     const at = await client.begin('acme/streamed');
     const patch = await client.call('PATCH', at, { headers: octets, body: bytes });
     expect([patch.status, patch.headers.get('range')]).toEqual([202, '0-19']);
@@ -47,7 +47,7 @@ describe('push of a blob', () => {
     await expectBlob('acme/streamed');
   });
 
-  test('in chunks, the last one with the PUT', async () => {
+  test('chunks are accepted, the last one with the PUT', async () => {
     const at = await client.begin('acme/chunks');
     const first = await client.call('PATCH', at, {
       headers: { ...octets, 'content-range': '0-4' },
@@ -79,7 +79,7 @@ describe('push of a blob', () => {
     expect((await client.call('GET', at)).status).toBe(404);
   });
 
-  test('the first chunk begins at 0', async () => {
+  test('a first chunk that does not begin at 0 is rejected', async () => {
     const at = await client.begin('acme/chunks');
     const patch = await client.call('PATCH', at, {
       headers: { ...octets, 'content-range': '5-9' },
@@ -103,14 +103,14 @@ describe('push of a blob', () => {
     }
   });
 
-  test('an empty blob', async () => {
+  test('an empty blob is accepted', async () => {
     const at = await client.begin('acme/empty');
     expect((await client.call('PUT', `${at}?digest=${digestOf('')}`)).status).toBe(201);
     const blob = await client.call('GET', `/v2/acme/empty/blobs/${digestOf('')}`);
     expect([blob.status, blob.headers.get('content-length'), await blob.text()]).toEqual([200, '0', '']);
   });
 
-  test('another digest than the bytes is rejected, and nothing shows', async () => {
+  test('a digest that does not match the bytes is rejected, and nothing is visible', async () => {
     const other = digestOf('other');
     for (const path of [
       `/v2/acme/wrong/blobs/uploads/?digest=${other}`,
@@ -151,13 +151,13 @@ describe('mount', () => {
   const digest = digestOf(bytes);
   beforeAll(() => client.pushBlob('acme/source', bytes));
 
-  test('of a blob that the source has: no bytes are sent', async () => {
+  test('adds a blob of the source without sending its bytes', async () => {
     const mount = await client.call('POST', `/v2/acme/mounted/blobs/uploads/?mount=${digest}&from=acme/source`);
     expect([mount.status, locationOf(mount)]).toEqual([201, `/v2/acme/mounted/blobs/${digest}`]);
     expect(await (await client.call('GET', locationOf(mount))).text()).toBe(bytes.toString());
   });
 
-  test('of anything else begins a session', async () => {
+  test('starts an upload session for any other blob', async () => {
     const cases = [
       `mount=${digest}&from=acme/none`,
       `mount=${digestOf('none')}&from=acme/source`,

@@ -10,7 +10,7 @@ import { bodyOf, declaredLength, hasBody } from './body.ts';
 import { isGranted } from './caller.ts';
 import { isUploadId } from './names.ts';
 import { type RegistryExchange, readDigest, repositoryOf } from './registry-exchange.ts';
-import { larders, Rejection } from './rejection.ts';
+import { ownedByLarder, Rejection } from './rejection.ts';
 import { isClosed } from './repositories.ts';
 import { endUpload, getUpload, startUpload, type UploadRow } from './uploads.ts';
 
@@ -41,7 +41,7 @@ export async function beginUpload(exchange: RegistryExchange<'uploads'>): Promis
 async function checkWholeBlob(exchange: RegistryExchange<'uploads'>): Promise<void> {
   const length = declaredLength(exchange.request) ?? Number.POSITIVE_INFINITY;
   if (length > REFERRER_BLOB_BYTES_MAX && (await isClosed(exchange.context.ask, repositoryOf(exchange)))) {
-    throw larders(exchange.asked.name);
+    throw ownedByLarder(exchange.asked.name);
   }
 }
 
@@ -60,7 +60,7 @@ async function answerMount(exchange: RegistryExchange<'uploads'>, digest: Digest
 /** PATCH: the next chunk, or a stream of unknown length. */
 export async function continueUpload(exchange: RegistryExchange<'upload'>): Promise<unknown> {
   await exchange.context.checkFreeSpace();
-  return await alone(
+  return await exclusively(
     exchange,
     async (upload) => await accepted(exchange, upload.id, await appendBody(exchange, upload)),
   );
@@ -75,7 +75,7 @@ export async function showUpload(exchange: RegistryExchange<'upload'>): Promise<
 /** DELETE: cancels the upload. */
 export async function cancelUpload(exchange: RegistryExchange<'upload'>): Promise<unknown> {
   const { context } = exchange;
-  await alone(exchange, async ({ id }) => {
+  await exclusively(exchange, async ({ id }) => {
     await context.content.uploads.drop(id);
     await endUpload(context.ask, id);
   });
@@ -87,7 +87,7 @@ export async function finishUpload(exchange: RegistryExchange<'upload'>): Promis
   const { context, query } = exchange;
   const digest = readDigest(query.get('digest'));
   await context.checkFreeSpace();
-  return await alone(exchange, async (upload) => {
+  return await exclusively(exchange, async (upload) => {
     const blob = await orDigestInvalid(takeRest(exchange, upload, digest));
     await addBlob(context.ask, repositoryOf(exchange), { ...blob, upload_id: upload.id });
     return await created(exchange, digest);
@@ -131,7 +131,7 @@ async function appendBody(exchange: RegistryExchange<'upload'>, { id, is_closed 
 /** The body of an upload to a repository of Larder. Throws DENIED if it exceeds the size of referrers. */
 async function* withinReferrer(exchange: RegistryExchange<'upload'>, body: AsyncIterable<Uint8Array>, held: number) {
   const check = (size: number) => {
-    if (size > REFERRER_BLOB_BYTES_MAX) throw larders(exchange.asked.name);
+    if (size > REFERRER_BLOB_BYTES_MAX) throw ownedByLarder(exchange.asked.name);
   };
   check(held + (declaredLength(exchange.request) ?? 0));
   let size = held;
@@ -150,7 +150,7 @@ function checkChunk(request: FastifyRequest, exchange: RegistryExchange<'upload'
   }
   const range = parseContentRange(header);
   if (range === undefined) {
-    throw new Rejection('BLOB_UPLOAD_INVALID', 'Content-Range must be first-last, both inclusive');
+    throw new Rejection('BLOB_UPLOAD_INVALID', 'Content-Range must have the form first-last, both inclusive');
   }
   const length = range.end - range.start + 1;
   if (length !== (declaredLength(request) ?? length)) {
@@ -164,7 +164,10 @@ function checkChunk(request: FastifyRequest, exchange: RegistryExchange<'upload'
 
 function outOfOrder(exchange: RegistryExchange<'upload'>, held: number): Rejection {
   const headers = { location: locationOf(exchange, exchange.asked.id), range: rangeOf(held) };
-  return new Rejection('BLOB_UPLOAD_INVALID', `the next byte of this upload is ${held}`, { status: 416, headers });
+  return new Rejection('BLOB_UPLOAD_INVALID', `the next chunk of this upload must begin at byte ${held}`, {
+    status: 416,
+    headers,
+  });
 }
 
 async function findSession(exchange: RegistryExchange<'upload'>, touch: boolean): Promise<UploadRow> {
@@ -180,7 +183,10 @@ async function findSession(exchange: RegistryExchange<'upload'>, touch: boolean)
  * older connection broke, which the server may notice minutes later. The body of the older request is cut, its received bytes are
  * kept, and the newer request starts when the older one has ended. An older request with a complete body succeeds.
  */
-async function alone<T>(exchange: RegistryExchange<'upload'>, act: (upload: UploadRow) => Promise<T>): Promise<T> {
+async function exclusively<T>(
+  exchange: RegistryExchange<'upload'>,
+  act: (upload: UploadRow) => Promise<T>,
+): Promise<T> {
   const { busyUploads } = exchange.context;
   // Includes the repository, to which the caller may write: no caller can cut a request to the upload of another.
   const key = `${exchange.caller.organization_id} ${exchange.asked.name} ${exchange.asked.id}`;
@@ -190,7 +196,7 @@ async function alone<T>(exchange: RegistryExchange<'upload'>, act: (upload: Uplo
   const own = {
     ended,
     cut() {
-      cut.abort(new Rejection('BLOB_UPLOAD_INVALID', 'a newer request took this upload over', { status: 409 }));
+      cut.abort(new Rejection('BLOB_UPLOAD_INVALID', 'a newer request continues this upload', { status: 409 }));
       // A request with a complete body ends by itself, and its client reads the answer.
       if (!exchange.request.raw.complete) exchange.request.raw.destroy(cut.signal.reason);
     },

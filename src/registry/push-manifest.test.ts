@@ -57,7 +57,7 @@ describe('push of a manifest', () => {
     expect([pulled.headers.get('content-type'), await pulled.text()]).toEqual([MEDIA_TYPES.index, index]);
   });
 
-  test('docker manifests and lists', async () => {
+  test('docker manifests and lists are accepted', async () => {
     const [config, layer] = ['{"docker":1}', 'docker layer'];
     const manifest = JSON.stringify({
       schemaVersion: 2,
@@ -93,7 +93,7 @@ describe('push of a manifest', () => {
     expect([put.status, put.headers.get('oci-subject')]).toEqual([201, subject.digest]);
   });
 
-  test('wrong ones are rejected', async () => {
+  test('an invalid manifest is rejected', async () => {
     const image = testImage('wrong');
     await client.pushImage('acme/wrong-manifest', 'v1', image);
     const parsed = JSON.parse(image.manifest);

@@ -45,7 +45,7 @@ export function watchFreeSpace(content: ContentStore, now: () => number = Date.n
     if (share !== undefined && share < FREE_SHARE_MIN) {
       throw new Rejection(
         'UNAVAILABLE',
-        'the registry is short of disk space and takes no content until there is space',
+        'the registry has too little disk space and accepts no content until space is freed',
         {
           headers: { 'retry-after': String(RETRY_AFTER_SECONDS) },
         },

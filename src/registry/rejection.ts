@@ -64,10 +64,10 @@ export function nameUnknown(): Rejection {
 }
 
 /** The error for a push or delete by a client in a repository to which Larder releases. */
-export function larders(name: string): Rejection {
+export function ownedByLarder(name: string): Rejection {
   const [namespace = ''] = name.split('/', 1);
   return denied(
-    `${name} belongs to Larder: clients delete nothing from it and push nothing to it but signatures and other referrers of its images. Push images of your own to another repository of ${namespace}/, such as ${namespace}/own/${name.slice(name.lastIndexOf('/') + 1)}`,
+    `${name} belongs to Larder: clients cannot delete anything from it, and can push only signatures and other referrers of its images. Push your own images to another repository of ${namespace}/, such as ${namespace}/own/${name.slice(name.lastIndexOf('/') + 1)}`,
   );
 }
 
@@ -75,7 +75,7 @@ export function larders(name: string): Rejection {
 export function reserved(name: string): Rejection {
   const [namespace = ''] = name.split('/', 1);
   return denied(
-    `${name} is not a name for images of your own: Larder makes the repositories under ${namespace}/containers/, ${namespace}/charts/ and ${namespace}/appliances/ itself. Push to another repository of ${namespace}/, such as ${namespace}/own/${name.slice(name.lastIndexOf('/') + 1)}`,
+    `${name} is a reserved name: only Larder creates repositories under ${namespace}/containers/, ${namespace}/charts/ and ${namespace}/appliances/. Push to another repository of ${namespace}/, such as ${namespace}/own/${name.slice(name.lastIndexOf('/') + 1)}`,
   );
 }
 

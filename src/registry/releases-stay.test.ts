@@ -1,4 +1,4 @@
-// Nobody can take a version away: a release with its row, and an owner with a token of scope REGISTRY who tries.
+// Attempts of an owner with a token of scope REGISTRY to delete or overwrite a release.
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { catalogOver, type TestCatalog, type TestOrganization } from '../../test/catalog.ts';
@@ -69,7 +69,7 @@ async function release(product: string, image: TestImage): Promise<Release> {
   return { name, tag, repo_digest: index, contents };
 }
 
-/** Pulls all of an image by the digest of its index. */
+/** Pulls a whole image by the digest of its index. */
 async function pull(name: string, image: TestImage): Promise<void> {
   const text = async (path: string) => await (await client.call('GET', `/v2/${name}/${path}`)).text();
   expect(await text(`manifests/${digestOf(indexOf(image))}`)).toBe(indexOf(image));
@@ -78,7 +78,7 @@ async function pull(name: string, image: TestImage): Promise<void> {
   expect(await text(`blobs/${digestOf(image.layer)}`)).toBe(image.layer.toString());
 }
 
-test('nobody can take a version away', async () => {
+test('an owner cannot delete or overwrite a version', async () => {
   const [image, own] = [testImage('released'), testImage('own')];
   const { name, tag, repo_digest, contents } = await release('redis', image);
   const token = await ownerToken();
@@ -114,7 +114,7 @@ test('nobody can take a version away', async () => {
   for (const reference of [tag, 'latest']) expect(await digestAt(client, name, reference)).toBe(repo_digest);
   await pull(name, image);
 
-  // The tags are gone, as an earlier version let them be deleted, the application is removed, and the service has another address.
+  // Without tags (clients could delete them in an earlier version), without the application, and with another address of the service.
   const { pool } = registry.database;
   await pool.query('delete from repository_tags t using repositories r where r.id = t.repository_id and r.name = $1', [
     name,
@@ -128,7 +128,7 @@ test('nobody can take a version away', async () => {
   expect(await findUnusedContent(registry.database.db, contents)).toEqual([]);
 });
 
-test('a release claims the repository that it names, whoever pushed there before', async () => {
+test('a release claims the repository that it names, even if a client pushed there before', async () => {
   const own = testImage('squatter');
   const name = 'acme/containers/debian-12/nginx';
   await pushBeforeReserved(registry, client, { name, tag: 'latest', image: own });
@@ -149,7 +149,7 @@ test("a release claims no other organization's repository", async () => {
   expect(rows).toEqual([]);
 });
 
-test('the migration claims what releases name and the base images, and leaves the rest', async () => {
+test('the migration claims the repositories of releases and base images, and no others', async () => {
   const { pool } = registry.database;
   const names = ['acme/containers/debian-12/nginx', 'acme/containers/debian-12/redis', 'acme/own/redis', 'base/debian'];
   await pushRelease(registry, { name: 'base/debian', image: testImage('base'), tags: ['12'], organization_id: null });

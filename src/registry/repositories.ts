@@ -20,13 +20,13 @@ export const READABLE = `select id, name from repositories where name = $1 and (
  * $1 name, $2 organization: a repository of the organization; whether Larder has claimed it (clients delete nothing there) or
  * reserved its name (clients push only referrers in both cases; they may delete images from before the reservation).
  */
-export const OWN = `select id, larder_since is not null as is_larders,
+export const OWN = `select id, larder_since is not null as is_claimed,
      larder_since is not null or organization_id is not null and name ~ '${RESERVED}' as is_closed
    from repositories where name = $1 and organization_id is not distinct from $2::uuid`;
 
 /**
- * The same for a write, locked until its transaction ends: a claim by Larder comes either before, and the write sees it, or after.
- * Share locks, so that writes do not wait for each other.
+ * `OWN` for a write, locked until its transaction ends: a claim by Larder either precedes the write, which sees it, or follows it. Share
+ * locks, so that writes do not wait for each other.
  */
 export const WRITABLE = `${OWN} for share`;
 

@@ -1,4 +1,4 @@
-// Names that Larder gives: no client is in a repository before Larder, and what was there from earlier may go.
+// Names that are reserved for Larder: clients create no repository there, and may delete what they pushed before the reservation.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { digestOf, openTestRegistry, type TestRegistry, testImage } from '../../test/registry.ts';
 import { clientOf, type TestClient } from '../../test/registry-client.ts';
@@ -29,7 +29,7 @@ async function isThere(name: string): Promise<boolean> {
 }
 
 describe('a client', () => {
-  test.each(RESERVED)('begins nothing in %s, and is told why', async (name) => {
+  test.each(RESERVED)('cannot push to %s, and the error gives the reason', async (name) => {
     await client.pushImage('acme/own/redis', 'v1', own);
     const mount = `/v2/${name}/blobs/uploads/?mount=${digestOf(own.layer)}&from=acme/own/redis`;
     const blob = `/v2/${name}/blobs/uploads/?digest=${digestOf('x')}`;
@@ -42,7 +42,7 @@ describe('a client', () => {
     ]) {
       const { status, code, message } = await errorOf(answer);
       expect([status, code]).toEqual([403, 'DENIED']);
-      expect(message).toContain(`${name} is not a name for images of your own`);
+      expect(message).toContain(`${name} is a reserved name`);
       expect(message).toContain('acme/own/');
     }
     expect(await isThere(name)).toBe(false);
@@ -54,12 +54,12 @@ describe('a client', () => {
     'acme/my/containers/x',
     'acme/chartsmuseum/x',
     'acme/own/containers',
-  ])('pushes to %s as before', async (name) => {
+  ])('can push to %s', async (name) => {
     expect(isReserved(name)).toBe(false);
     await client.pushImage(name, 'v1', own);
   });
 
-  test('pushes no version to what it had there from earlier, and may delete that', async () => {
+  test('can push no version to a repository from before the reservation, and can delete its content', async () => {
     const name = 'acme/containers/golden/nginx';
     await pushBeforeReserved(registry, client, { name, tag: 'v1', image: testImage('earlier') });
     const { digest } = testImage('earlier');
@@ -72,7 +72,7 @@ describe('a client', () => {
     expect((await client.call('DELETE', `/v2/${name}/manifests/${digest}`)).status).toBe(202);
   });
 
-  test('is not in the way of a release', async () => {
+  test('does not block a release with an earlier push', async () => {
     const name = 'acme/containers/golden/memcached';
     await pushBeforeReserved(registry, client, { name, tag: 'latest', image: testImage('squatter') });
     const image = testImage('released');

@@ -35,7 +35,7 @@ async function startServer(): Promise<{ url: string; server: ChildProcess }> {
   return { url, server };
 }
 
-/** Begins to send `bytes` in a request that stays open, and answers how to cut it and when the server ended it. */
+/** Sends `bytes` in a request that stays open. Returns a function that cuts it, and a promise that resolves when it has ended. */
 function sendPart(url: string, bytes: Buffer): { cut: () => void; broken: Promise<unknown> } {
   const sending = request(url, {
     method: 'PATCH',
@@ -53,7 +53,7 @@ async function heldOf(url: string): Promise<number> {
   return Number(/^0-(\d+)$/.exec(response.headers.get('range') ?? '')?.[1]) + 1;
 }
 
-/** Sends what is missing and closes the session. */
+/** Sends the missing bytes and closes the session. */
 async function resume(url: string, bytes: Buffer): Promise<void> {
   const held = await heldOf(url);
   const headers = { 'content-range': `${held}-${bytes.length - 1}` };
@@ -105,13 +105,13 @@ test('an upload is cancelled while a request hangs, and its late bytes change no
   expect((await client.call('GET', url)).status).toBe(404);
 });
 
-test('of many concurrent requests one sends to the upload, without a byte of another', async () => {
+test('only one of many concurrent requests writes to the upload', async () => {
   const url = registry.url + (await client.begin('acme/contested'));
   const bodies = Array.from({ length: 8 }, () => randomBytes(2 * 1024 * 1024));
   const answers = await Promise.allSettled(
     bodies.map((body) => client.call('PATCH', url, { headers: { 'content-range': `0-${body.length - 1}` }, body })),
   );
-  // Those taken over see their connection end, or are told; those that came after whole bytes begin at the wrong place.
+  // An interrupted request gets 409 or a closed connection; a request after a complete one begins at a wrong offset.
   const statuses = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value.status] : []));
   expect(statuses.filter((status) => ![202, 409, 416].includes(status))).toEqual([]);
   const held = await heldOf(url);
@@ -120,11 +120,11 @@ test('of many concurrent requests one sends to the upload, without a byte of ano
     const digest = digestOf(body.subarray(0, held));
     closing.push((await client.call('PUT', `${url}?digest=${digest}`)).status);
   }
-  // Whoever's bytes came first, all that is held is of that one body.
+  // All received bytes are of the same body.
   expect(closing.filter((status) => status === 201).length).toBe(1);
 });
 
-test('two that close one upload make one blob', async () => {
+test('only one of several concurrent requests closes an upload', async () => {
   const bytes = randomBytes(8 * 1024 * 1024);
   const url = registry.url + (await client.begin('acme/closed-twice'));
   expect((await client.call('PATCH', url, { body: bytes })).status).toBe(202);
@@ -134,7 +134,7 @@ test('two that close one upload make one blob', async () => {
   expect(statuses.filter((status) => ![201, 404, 409].includes(status))).toEqual([]);
 });
 
-test('a killed server loses nothing that was on its disk, and shows nothing that was not complete', async () => {
+test('a killed server keeps the bytes on its disk, and shows no incomplete blob', async () => {
   const bytes = randomBytes(4 * 1024 * 1024);
   const digest = digestOf(bytes);
   const { url, server } = await startServer();

@@ -107,7 +107,7 @@ async function dispatch(context: RegistryContext, request: FastifyRequest, reply
     throw asked;
   }
   if (asked === undefined) {
-    throw new Rejection('UNSUPPORTED', 'the registry has no such endpoint', { status: 404 });
+    throw new Rejection('UNSUPPORTED', 'the registry has no endpoint with this path', { status: 404 });
   }
   const exchange = { context, caller, asked, request, reply, query: new URLSearchParams(search) };
   const entry = entryOf(exchange);
@@ -154,7 +154,7 @@ function checkAccess(
   wanted: { action: Action; name: string },
 ): void {
   if (!mayEver(caller, wanted.action, wanted.name)) {
-    const only = `${caller.namespace}/ is where this organization pushes, by tokens of owners and editors with the scope REGISTRY`;
+    const only = `this organization can push only to ${caller.namespace}/, with tokens of owners and editors that have the scope REGISTRY`;
     throw denied(`requested access to the resource is denied: ${only}`);
   }
   if (!isGranted(caller, { type: 'repository', ...wanted })) {

@@ -1,4 +1,4 @@
-// The hosted registry as a target: the suite of every target, and what only rows over shared content can do.
+// The hosted registry as a target: the suite of all targets, and pushes of content that the store already has.
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { basic, openTestRegistry, type TestRegistry } from '../../test/registry.ts';
@@ -51,7 +51,7 @@ describe('rows over shared content', () => {
     };
   }
 
-  test('nothing that the store holds is read, and what was pushed can be pulled', async () => {
+  test('a push of stored content reads nothing, and its image can be pulled', async () => {
     const manifest = await hold(artifact('held'));
     await registry.content.put(once(Buffer.from('{}')));
     const target = targetOf(registry, 'acme/containers/debian-12/redis');
@@ -62,7 +62,7 @@ describe('rows over shared content', () => {
     expect(pulled.headers.get('docker-content-digest')).toBe(manifest.digest);
   });
 
-  test('a manifest does not show before everything it is made of', async () => {
+  test('a manifest with a missing blob is rejected and not visible', async () => {
     const target = targetOf(registry, 'acme/early');
     const manifest = await hold({ ...artifact('early'), layers: [describeBytes('application/x', randomBytes(9))] });
     await expect(target.push(manifest, never)).rejects.toMatchObject({
@@ -72,7 +72,7 @@ describe('rows over shared content', () => {
     expect(await target.resolve(manifest.digest)).toBeUndefined();
   });
 
-  /** An index around a manifest, all of it in the store. */
+  /** Stores an index of one manifest with one layer. */
   async function image(name: string): Promise<{ manifest: Descriptor; index: Descriptor; layer: Descriptor }> {
     const layerBytes = randomBytes(20);
     const layer = describeBytes(MEDIA_TYPES.layer, layerBytes);
@@ -84,7 +84,7 @@ describe('rows over shared content', () => {
     return { manifest, index: describeBytes(MEDIA_TYPES.index, indexBytes), layer };
   }
 
-  test('a whole artifact that the store holds is shown by one statement, and again without harm', async () => {
+  test('one statement makes a stored artifact visible, also when it is repeated', async () => {
     const asked: string[] = [];
     const pool = new Proxy(registry.database.pool, {
       get: (of, name) => {
@@ -115,7 +115,7 @@ describe('rows over shared content', () => {
     expect(uses).toHaveLength(3);
   });
 
-  test('an artifact whose immutable tag names another is rejected whole', async () => {
+  test('an artifact whose immutable tag names another one is rejected completely', async () => {
     const target = targetOf(registry, 'acme/rejected-whole');
     const [first, second] = [await image('one'), await image('two')];
     const copy = (root: Descriptor) =>
@@ -126,7 +126,7 @@ describe('rows over shared content', () => {
     expect(await target.resolve(second.manifest.digest)).toBeUndefined();
   });
 
-  test('an artifact that the store holds in part is brought the long way', async () => {
+  test('an artifact that the store has in part is copied blob by blob', async () => {
     const source = memoryContent();
     const { manifest, layer } = await image('partly');
     const bytes = await readAtMost(await registry.content.open(manifest.digest), 1000);
@@ -139,7 +139,7 @@ describe('rows over shared content', () => {
     expect(await registry.content.stat(layer.digest)).toBeDefined();
   });
 
-  test("an immutable tag is not moved: DENIED, and the next revision's turn", async () => {
+  test('an immutable tag is not moved, and the next revision gets its own tag', async () => {
     const target = targetOf(registry, 'acme/immutable');
     const [first, second] = [await hold(artifact('first')), await hold(artifact('second'))];
     await target.push(EMPTY_CONFIG, async () => once(Buffer.from('{}')));
@@ -179,7 +179,7 @@ describe('rows over shared content', () => {
     });
   });
 
-  test('what is pushed is young again, so that no sweep takes it before its row is there', async () => {
+  test('a push renews the age of content, so that no sweep deletes it before its row exists', async () => {
     const { digest, size } = await registry.content.put(once(randomBytes(10)));
     const before = (await registry.content.stat(digest))?.touchedAt.getTime() ?? Number.NaN;
     await expect.poll(() => Date.now()).toBeGreaterThan(before);

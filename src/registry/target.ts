@@ -32,9 +32,9 @@ const REFERRERS_MAX = 1_000;
 const HOSTED = 'hosted';
 
 /**
- * A repository of the hosted registry. Throws RegistryError, with code DENIED for an immutable tag that names another
- * digest and for a name outside the organization's namespace. The first push claims the repository for Larder: clients cannot write
- * to it any more.
+ * Returns a repository of the hosted registry as a target. Its functions throw RegistryError, with code DENIED for an immutable tag that
+ * names another digest and for a name outside the organization's namespace. The first push claims the repository for Larder: clients
+ * cannot write to it any more.
  */
 export function hostedTarget(options: HostedOptions): Target {
   let claimed = false;
@@ -158,14 +158,14 @@ async function linkArtifact(options: HostedOptions, { blobs, manifests, tags }: 
   return true;
 }
 
-/** Whether the store has it. Touches it, so that no sweep deletes it before its row exists. */
+/** Whether the store has a content. Touches it, so that no sweep deletes it before its row exists. */
 async function isHeld(content: ContentStore, { digest, size }: Descriptor): Promise<boolean> {
   if (!(await content.touch(digest))) {
     return false;
   }
   const held = await content.stat(digest);
   if (held !== undefined && held.size !== size) {
-    throw new Rejection('SIZE_INVALID', `${digest} has ${held.size} bytes and not ${size}`);
+    throw new Rejection('SIZE_INVALID', `${digest} has ${held.size} bytes, expected ${size}`);
   }
   return held !== undefined;
 }

@@ -76,7 +76,9 @@ function credentialsOf(form: URLSearchParams): string | undefined {
 function readScopes(form: URLSearchParams): Access[] {
   const scopes = form.getAll('scope').flatMap((text) => text.split(' ').filter(Boolean));
   if (scopes.length > SCOPES_MAX) {
-    throw new Rejection('DENIED', `at most ${SCOPES_MAX} scopes are granted at once`, { status: 400 });
+    throw new Rejection('DENIED', `the request has more than ${SCOPES_MAX} scopes, which is the limit`, {
+      status: 400,
+    });
   }
   return scopes.map(parseScope).filter((scope) => scope !== undefined);
 }

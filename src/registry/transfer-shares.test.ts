@@ -1,4 +1,4 @@
-// The share of pulls: what holds it, what does not, and that it comes back. That of pushes is in test/containment/shares.test.ts.
+// The share of pulls: which requests count towards it, and until when. The share of pushes: test/containment/shares.test.ts.
 import { Readable } from 'node:stream';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { closeAll, headOf, openMany, openRaw, type RawConnection } from '../../test/raw-connection.ts';
@@ -12,7 +12,7 @@ const path = (namespace: string) => `/v2/${namespace}/pulled/blobs/${digestOf(BL
 let registry: TestRegistry;
 let client: TestClient;
 let port: number;
-/** Whether the store answers the first byte of a content and no more. */
+/** Whether the store returns only the first byte of a content. */
 let isStalled = false;
 const stalled = () => Readable.from(firstByte());
 
@@ -54,7 +54,7 @@ async function afterwards(pulls: RawConnection[]): Promise<void> {
   await vi.waitFor(async () => expect((await client.call('GET', path('acme'))).status).toBe(200), { timeout: 20_000 });
 }
 
-test('an organization that reads its share slowly is rejected more, and no other is', async () => {
+test('an organization that uses its whole share gets 429, and other organizations can pull', async () => {
   const pulls = await pullAll();
   const rejected = await client.call('GET', path('acme'), { headers: { range: 'bytes=0-1' } });
   expect([rejected.status, rejected.headers.get('retry-after')]).toEqual([429, '10']);
@@ -62,12 +62,12 @@ test('an organization that reads its share slowly is rejected more, and no other
   expect(await codeOf(rejected)).toBe('TOOMANYREQUESTS');
   const rival = await client.call('GET', path('rival'), { token: registry.rival.tokens.VIEWER });
   expect(await rival.text()).toBe(BLOB);
-  // What sends no content holds nothing.
+  // HEAD sends no content, so it does not count.
   expect((await client.call('HEAD', path('acme'))).status).toBe(200);
   await afterwards(pulls);
 });
 
-test('clients that leave before their answer give their share back', async () => {
+test('clients that disconnect before their answer free their share', async () => {
   for (const _time of [1, 2]) {
     const left = await openMany(PULL_LIMITS.organization, {
       open: () => {
