@@ -34,7 +34,7 @@ export const SERVICE = 'larder-registry';
 
 export type Authenticator = {
   /** Returns the caller of an Authorization header; undefined for no or wrong credentials. Throws TOOMANYREQUESTS. */
-  admit(authorization: string | undefined, address: string): Promise<Caller | undefined>;
+  authenticate(authorization: string | undefined, address: string): Promise<Caller | undefined>;
 };
 
 type Remembered = { caller: Promise<Caller | undefined>; until: number };
@@ -53,7 +53,7 @@ export function openAuthenticator(identity: RegistryIdentity, now: () => number 
     return caller;
   };
   return {
-    async admit(authorization, address) {
+    async authenticate(authorization, address) {
       if (authorization === undefined) {
         return undefined;
       }

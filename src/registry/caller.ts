@@ -26,7 +26,7 @@ export type Caller = {
  * Whether the caller's role and namespace allow an action on a name, whether or not the repository exists. Every organization may try
  * to pull any name, and finds only its own and shared repositories.
  */
-export function mayEver(caller: Caller, action: Action, name: string): boolean {
+export function isAllowedByRole(caller: Caller, action: Action, name: string): boolean {
   return action === 'pull' || (caller.role !== 'VIEWER' && namespaceOf(name) === caller.namespace);
 }
 
@@ -67,5 +67,5 @@ function isAllowed(caller: Caller, wanted: { type: string; name: string; action:
     return wanted.name === 'catalog' && wanted.action === '*';
   }
   const action = ACTIONS.find((known) => known === wanted.action);
-  return wanted.type === 'repository' && action !== undefined && mayEver(caller, action, wanted.name);
+  return wanted.type === 'repository' && action !== undefined && isAllowedByRole(caller, action, wanted.name);
 }

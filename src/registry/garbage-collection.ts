@@ -9,7 +9,7 @@ let passed = 0;
 let collect: ((options: { type: 'minor' }) => void) | undefined;
 
 /**
- * Counts bytes of buffers that are no longer used. Buffers are outside V8's heap, and V8 collects after 64 MiB of dead ones; this
+ * Counts bytes of buffers that are no longer used. Buffers are outside V8's heap, and V8 collects after 64 MiB of unused ones; this
  * starts a young collection every 16 MiB.
  */
 export function countPassed(bytes: number): void {

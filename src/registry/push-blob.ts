@@ -239,7 +239,7 @@ function locationOf(exchange: Place, id: string): string {
   return `/v2/${exchange.asked.name}/blobs/uploads/${id}`;
 }
 
-/** The range is inclusive, so there is none for an empty upload; clients expect `0-0`. */
+/** The range is inclusive, so an empty upload has none; clients expect `0-0`. */
 function rangeOf(held: number): string {
   return `0-${Math.max(0, held - 1)}`;
 }

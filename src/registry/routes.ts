@@ -4,7 +4,7 @@ import type pg from 'pg';
 import type { ContentStore } from '../content/content.ts';
 import type { RegistryIdentity } from './authenticator.ts';
 import { openAuthenticator } from './authenticator.ts';
-import { type Action, type Caller, isGranted, mayEver } from './caller.ts';
+import { type Action, type Caller, isAllowedByRole, isGranted } from './caller.ts';
 import { scopeMissing, unauthorized } from './challenge.ts';
 import { showCatalog, showReferrers, showTags } from './discovery.ts';
 import { manifestCache } from './manifest-cache.ts';
@@ -99,7 +99,7 @@ async function dispatch(context: RegistryContext, request: FastifyRequest, reply
   if (path === 'token') {
     return await answerToken(context, request, reply);
   }
-  const caller = await context.authenticator.admit(request.headers.authorization, request.ip);
+  const caller = await context.authenticator.authenticate(request.headers.authorization, request.ip);
   if (caller === undefined) {
     throw unauthorized(context, request, asked instanceof Rejection ? undefined : asked);
   }
@@ -153,7 +153,7 @@ function checkAccess(
   caller: Caller,
   wanted: { action: Action; name: string },
 ): void {
-  if (!mayEver(caller, wanted.action, wanted.name)) {
+  if (!isAllowedByRole(caller, wanted.action, wanted.name)) {
     const only = `this organization can push only to ${caller.namespace}/, with tokens of owners and editors that have the scope REGISTRY`;
     throw denied(`requested access to the resource is denied: ${only}`);
   }

@@ -28,7 +28,10 @@ export async function answerToken(
     throw new Rejection('UNSUPPORTED', 'the operation is unsupported', { headers: { allow: 'GET, POST' } });
   }
   const form = await readForm(request);
-  const caller = await context.authenticator.admit(credentialsOf(form) ?? request.headers.authorization, request.ip);
+  const caller = await context.authenticator.authenticate(
+    credentialsOf(form) ?? request.headers.authorization,
+    request.ip,
+  );
   if (caller === undefined) {
     throw new Rejection('UNAUTHORIZED', 'authentication required', {
       headers: { 'www-authenticate': `Basic realm="${SERVICE}"` },
