@@ -142,7 +142,7 @@ function blobsOf(nodes: Node[]): Descriptor[] {
   const blobs = new Map<Digest, Descriptor>();
   for (const { document } of nodes) {
     const named = isIndex(document) ? [] : [document.config, ...document.layers];
-    for (const blob of named.filter((descriptor) => !isElsewhere(descriptor))) {
+    for (const blob of named.filter((descriptor) => !isNonDistributable(descriptor))) {
       blobs.set(blob.digest, blob);
     }
   }
@@ -150,7 +150,7 @@ function blobsOf(nodes: Node[]): Descriptor[] {
 }
 
 /** Whether a layer may not be distributed: it is stored at its `urls` and not in a registry (descriptor.md). */
-export function isElsewhere(descriptor: Descriptor): boolean {
+export function isNonDistributable(descriptor: Descriptor): boolean {
   return 'urls' in descriptor && /nondistributable|foreign/.test(descriptor.mediaType);
 }
 

@@ -14,9 +14,9 @@ export async function rejectionOf(
   { call, url, redact }: { call: { op: string; side: RegistrySide }; url: URL; redact: (text: string) => string },
 ): Promise<RegistryError> {
   const status = response.statusCode ?? 0;
-  const told = await readAtMost(response, ERROR_BYTES_MAX).then(errorOf, () => undefined);
-  const code = told?.code ?? CODES[status] ?? `HTTP_${status}`;
-  const reason = redact(told?.message ?? '').slice(0, MESSAGE_LENGTH_MAX);
+  const answer = await readAtMost(response, ERROR_BYTES_MAX).then(errorOf, () => undefined);
+  const code = answer?.code ?? CODES[status] ?? `HTTP_${status}`;
+  const reason = redact(answer?.message ?? '').slice(0, MESSAGE_LENGTH_MAX);
   const retryAfterMs = retryAfter(response.headers['retry-after']);
   return new RegistryError({
     op: call.op,

@@ -16,12 +16,12 @@ export type CheckOptions = {
   limitMs?: number;
 };
 
-/** Slow registries answer within seconds; a person who waits for the result gives up after some more. */
+/** Slow registries answer within seconds; a person does not wait much longer for the result. */
 const CHECK_MS_MAX = 20_000;
 /** No retries: the next check tries again anyway. */
 const ONCE = { tries: 1, firstWaitMs: 0 };
 
-/** Checks once. Returns undefined if no fault was found, otherwise the fault and what to do about it. Leaves nothing in the registry. */
+/** Checks once. Returns undefined if no fault was found, otherwise the fault and its remedy. Leaves nothing in the registry. */
 export async function checkRegistry(options: CheckOptions): Promise<string | undefined> {
   const signal = AbortSignal.timeout(options.limitMs ?? CHECK_MS_MAX);
   const session = openSession({ ...options, signal, retry: ONCE });
@@ -61,8 +61,8 @@ async function askForApi(session: Session): Promise<void> {
     if (!/html/i.test(headers['content-type'] ?? '')) return;
   } catch (error) {
     if (!(error instanceof RegistryError) || error.op !== asked.op) throw error;
-    const told = error.status;
-    if (told === undefined || told === 401 || told === 403 || told === 429 || told >= 500) throw error;
+    const status = error.status;
+    if (status === undefined || status === 401 || status === 403 || status === 429 || status >= 500) throw error;
   }
   const message = `${session.origin} is not a registry`;
   throw new RegistryError({ op: asked.op, side: 'target', code: 'NOT_A_REGISTRY', temporary: false, message });

@@ -39,12 +39,12 @@ export async function probeRegistry(options: ProbeOptions): Promise<RegistryCapa
   const session = openSession({ ...options, signal, retry: ONCE });
   const context: ProbeContext = { session, repository: options.repository, sent: [] };
   const [one, other] = [blobOf('one'), blobOf('other')];
-  const single_post = await told(() => postWhole(context, one));
-  const chunked = await told(() => sendChunks(context, other));
-  if (context.sent.length === 0) await told(() => putWhole(context, one));
+  const single_post = await capabilityBy(() => postWhole(context, one));
+  const chunked = await capabilityBy(() => sendChunks(context, other));
+  if (context.sent.length === 0) await capabilityBy(() => putWhole(context, one));
   const [held] = context.sent;
-  const mount = held && (await told(() => mountFrom(context, held.digest)));
-  const referrers = await told(() => askForReferrers(context, one.digest));
+  const mount = held && (await capabilityBy(() => mountFrom(context, held.digest)));
+  const referrers = await capabilityBy(() => askForReferrers(context, one.digest));
   const deleted = await forget(context);
   const found = { single_post, chunked, mount, referrers, delete: deleted };
   return Object.fromEntries(Object.entries(found).filter(([, can]) => can !== undefined));
@@ -55,8 +55,8 @@ function blobOf(word: string): Blob {
   return { bytes, digest: `sha256:${createHash('sha256').update(bytes).digest('hex')}` };
 }
 
-/** Returns the result of a request; undefined when it failed for another reason. */
-async function told(act: () => Promise<boolean | undefined>): Promise<boolean | undefined> {
+/** Returns the result of a request: false if the registry does not support it, undefined if it failed for another reason. */
+async function capabilityBy(act: () => Promise<boolean | undefined>): Promise<boolean | undefined> {
   try {
     return await act();
   } catch (error) {

@@ -3,7 +3,7 @@
 import { buffer } from 'node:stream/consumers';
 import type { ContentStore } from '../../content/content.ts';
 import { isInstalled, parsePackageDatabase } from '../../debian/package-database.ts';
-import { isElsewhere } from '../../oci/copy.ts';
+import { isNonDistributable } from '../../oci/copy.ts';
 import type { Descriptor, Digest, ImageConfig, Manifest, Platform } from '../../oci/descriptor.ts';
 import { readImageConfig } from '../../oci/image-config.ts';
 import { mergedListing } from '../../oci/layer.ts';
@@ -206,7 +206,7 @@ async function manifestFor(
 export function checkLayers(layers: readonly Descriptor[]): string | undefined {
   if (layers.length > BASE_LAYERS_MAX)
     return `has ${layers.length} layers, and at most ${BASE_LAYERS_MAX} leave room for those of products and customizations: squash some of them.`;
-  const index = layers.findIndex(isElsewhere);
+  const index = layers.findIndex(isNonDistributable);
   if (index === -1) return undefined;
   return `has a layer that its registry does not store: it is a foreign layer (${placeOf(layers[index], index, layers.length)}).`;
 }
