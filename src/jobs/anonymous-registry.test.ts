@@ -1,4 +1,4 @@
-// Registries without log-in: registered, looked at, pushed to and read from by nobody in particular; a log-in that comes later.
+// Registries without log-in: registered, checked, pushed to and read from; and log-ins that are added and removed later.
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { openTestApi, type TestApi, violationsOf } from '../../test/api.ts';
 import { type DockerRegistry, startDockerRegistry } from '../../test/docker-registry.ts';
@@ -59,7 +59,7 @@ async function look(id: string, path: string) {
   return (await api.ask('GET', path)).json();
 }
 
-test('an open one is healthy, takes a push, and gives it back', async () => {
+test('a registry without log-in is healthy, accepts a push, and returns the image', async () => {
   const { path, id } = await register(`${open.url}/team`);
   expect(await look(id, path)).toMatchObject({ healthy: true });
   const registry = await api.database.db
@@ -78,7 +78,7 @@ test('an open one is healthy, takes a push, and gives it back', async () => {
   expect(await into.stat(index.digest)).toMatchObject({ size: index.size });
 });
 
-test('one that asks for a log-in, or lets nobody push, says so; a log-in that comes later is tried', async () => {
+test('a registry that requires a log-in or rejects pushes is unhealthy with that cause; an added log-in is checked', async () => {
   const asked = await register(closed.url);
   const missing = expect.stringContaining('asks for credentials, and none are given');
   expect(await look(asked.id, asked.path)).toMatchObject({ healthy: false, unhealthy_cause: missing });
@@ -93,7 +93,7 @@ test('one that asks for a log-in, or lets nobody push, says so; a log-in that co
   proxy.fault = () => undefined;
 });
 
-test('a log-in is taken off again, and the registry is looked at without it', async () => {
+test('a log-in is removed, and the registry is checked without it', async () => {
   const logIn = { access_key: credentials.username, access_secret: credentials.password };
   const made = await post({ url: closed.url, ...logIn });
   const path = String(made.headers['location']);
@@ -103,7 +103,7 @@ test('a log-in is taken off again, and the registry is looked at without it', as
   expect(await keptLogIns()).toEqual([[null, null]]);
   const missing = expect.stringContaining('asks for credentials, and none are given');
   expect(await look(id, path)).toMatchObject({ healthy: false, unhealthy_cause: missing });
-  // Twice is the same, and it can be put on again.
+  // A second removal changes nothing, and a log-in can be added again.
   expect((await api.ask('PATCH', path, { body: { access_key: null, access_secret: null } })).statusCode).toBe(204);
   expect((await api.ask('PATCH', path, { body: logIn })).statusCode).toBe(204);
   expect(await look(id, path)).toMatchObject({ healthy: true });
@@ -114,7 +114,7 @@ async function keptLogIns(): Promise<unknown[][]> {
   return (await api.database.pool.query({ text: kept, rowMode: 'array' })).rows;
 }
 
-describe('taking a log-in off is rejected', () => {
+describe('the removal of a log-in', () => {
   const harbor = { provider: 'HARBOR', url: 'https://h.example/team', access_key: 'robot', access_secret: 's' };
 
   async function rejections(registry: object, ...bodies: object[]): Promise<Record<string, string>[]> {
@@ -130,12 +130,12 @@ describe('taking a log-in off is rejected', () => {
     return told;
   }
 
-  test('beside a new user name, which is named', async () => {
+  test('is rejected together with a new user name, and the error names the user name', async () => {
     const [beside] = await rejections(harbor, { access_secret: null, access_key: 'other' });
     expect(beside).toEqual({ access_key: expect.stringContaining('while access_secret is null') });
   });
 
-  test('where the credentials are exchanged for others', async () => {
+  test('is rejected for a provider that exchanges the credentials', async () => {
     const url = 'https://012345678910.dkr.ecr.eu-central-1.amazonaws.com';
     const ecr = { ...harbor, provider: 'AMAZON_ELASTIC_CONTAINER_REGISTRY', url };
     const needs = expect.stringContaining('Amazon Elastic Container Registry requires it: ');
@@ -148,7 +148,7 @@ describe('taking a log-in off is rejected', () => {
     expect(key).toEqual({ access_key: needs });
   });
 
-  test('of a user name that its secret needs, and as values of other types', async () => {
+  test('is rejected for a user name that the provider requires, and for values of other types', async () => {
     const [key, types] = await rejections(harbor, { access_key: null }, { access_key: 7, access_secret: [] });
     expect(key).toEqual({ access_key: expect.stringContaining('Harbor requires it: ') });
     expect(types).toEqual({ access_key: 'It should be text or null.', access_secret: 'It should be text or null.' });
@@ -156,14 +156,14 @@ describe('taking a log-in off is rejected', () => {
     expect(registration).toEqual({ access_secret: 'It should be text.' });
   });
 
-  test('but a user name alone is removed where none is needed', async () => {
+  test('removes a user name alone if the provider requires none', async () => {
     const path = String((await post({ ...harbor, provider: 'OCI' })).headers['location']);
     expect((await api.ask('PATCH', path, { body: { access_key: null } })).statusCode).toBe(204);
     expect(await keptLogIns()).toEqual([[null, expect.any(Buffer)]]);
   });
 });
 
-describe('half a log-in is rejected', () => {
+describe('an incomplete log-in is rejected', () => {
   const half = 'It is required with access_key. A registry without log-in has neither.';
 
   test('when a registry is registered', async () => {

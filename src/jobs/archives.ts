@@ -3,17 +3,17 @@ import { join } from 'node:path';
 import { type AptRoot, openAptRoot } from '../debian/apt.ts';
 import { type AptSources, configuredSources } from '../debian/apt-sources.ts';
 
-/** Plans made in quick succession share one look at the archive; security updates appear a few times a day. */
+/** Plans within this time share one update of the index; security updates appear a few times a day. */
 export const INDEX_FRESH_MS = 10 * 60_000;
 
 export type Archive = { apt: AptRoot; sources: AptSources };
 
 export type Archives = {
-  /** Throws AptError, SUITE_MISSING where the machine's archive does not have that operating system. */
+  /** Opens the archive of an operating system. Throws AptError: SUITE_MISSING if the machine's archive does not have it. */
   open(operatingSystem: { key: string; codename: string }): Promise<Archive>;
 };
 
-/** `directory` is the worker's own: indexes are kept there between starts. */
+/** `directory` belongs to this worker alone; indexes stay there between starts. */
 export function openArchives(directory: string, log: (line: string) => void): Archives {
   const opened = new Map<string, Promise<Archive>>();
   return {
@@ -22,7 +22,7 @@ export function openArchives(directory: string, log: (line: string) => void): Ar
       if (known) return known;
       const opening = openArchive({ directory: join(directory, key), key, codename, log });
       opened.set(key, opening);
-      // A machine whose sources are repaired needs no restart.
+      // After a failure the next call tries again: repaired sources need no restart of the worker.
       opening.catch(() => opened.delete(key));
       return opening;
     },

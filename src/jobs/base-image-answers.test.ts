@@ -1,4 +1,4 @@
-// Checks of a base image behind a faulty proxy before a real registry: the reported causes, and what is not read or logged again.
+// Checks of a base image in a real registry behind a faulty proxy: the reported causes, and no repeated reads or log lines.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -84,7 +84,7 @@ async function relay(request: IncomingMessage, response: ServerResponse): Promis
   response.end(Buffer.from(await answer.arrayBuffer()));
 }
 
-/** Answers requests whose address contains `part` with this. */
+/** Returns a fault that answers every request whose address contains `part`. */
 function answering(
   part: string,
   status: number,
@@ -128,7 +128,7 @@ async function look(base_image_id: string, { isLast = true } = {}): Promise<Reco
 
 type Image = { root: Descriptor; layer: string; config: string };
 
-/** Pushes an image that no other test has: a layer that is held already would not be read. */
+/** Pushes an image that no other test has, because a stored layer is not read again. */
 async function push(tag: string, text = tag): Promise<Image> {
   const blob = await layerOf([...SYSTEM, entry('etc/own', { content: text.padEnd(50_000, text) })]);
   const root = await repository.image([blob], { tag });
@@ -139,7 +139,7 @@ async function push(tag: string, text = tag): Promise<Image> {
   return { root, config: config.digest, layer: layers[0]?.digest ?? '' };
 }
 
-describe('the cause names the image, the registry and the part, for', () => {
+describe('the cause names the image, the registry and the part:', () => {
   const problem = (code: string) => JSON.stringify({ errors: [{ code, message: 'no' }] });
   type Case = [
     name: string,
@@ -149,13 +149,13 @@ describe('the cause names the image, the registry and the part, for', () => {
   ];
   const cases: Case[] = [
     [
-      'a blob that is gone',
+      'a missing blob',
       'layer',
       (at) => answering(at, 404, problem('BLOB_UNKNOWN')),
       (what, image) => `${host} does not have ${what} of ${image} (404): push the image again.`,
     ],
     [
-      'a manifest that is gone',
+      'a missing manifest',
       'manifest',
       (at) => answering(at, 404, problem('MANIFEST_UNKNOWN')),
       (what, image) => `${host} does not have ${what} of ${image} (404): push the image again.`,
@@ -165,35 +165,35 @@ describe('the cause names the image, the registry and the part, for', () => {
       'layer',
       (at) => answering(at, 403, problem('DENIED')),
       (what, image) =>
-        `${host} does not let these credentials read ${what} of ${image} (403): give them the right, or send others.`,
+        `${host} does not let these credentials read ${what} of ${image} (403): give them this right, or send other credentials.`,
     ],
     [
-      'a blob that asks for a log-in',
+      'a blob that requires a log-in',
       'layer',
       (at) => answering(at, 401),
       (what, image) =>
-        `${host} does not let these credentials read ${what} of ${image} (401): give them the right, or send others.`,
+        `${host} does not let these credentials read ${what} of ${image} (401): give them this right, or send other credentials.`,
     ],
     [
-      'a blob of other bytes',
+      'a blob with other bytes',
       'layer',
       (at) => (request, response) => answering(at, 200, Buffer.alloc(sizes.get(at) ?? 1))(request, response),
       (what, image) =>
-        `${host} answers with something else than ${what} of ${image}: the bytes do not match the digest.`,
+        `${host} answers with other content than ${what} of ${image}: the bytes do not match the digest.`,
     ],
     [
-      'a blob that is cut',
+      'a truncated blob',
       'layer',
       (at) => answering(at, 200, 'short'),
       (what, image) =>
-        `${host} answers with something else than ${what} of ${image}: the content has fewer bytes than its descriptor says.`,
+        `${host} answers with other content than ${what} of ${image}: the content has fewer bytes than its descriptor says.`,
     ],
     [
       'a manifest of another type',
       'manifest',
       (at) => answering(at, 200, '<html>', { 'content-type': 'text/html' }),
       (what, image) =>
-        `${host} answers with something else than ${what} of ${image}: the content has fewer bytes than its descriptor says.`,
+        `${host} answers with other content than ${what} of ${image}: the content has fewer bytes than its descriptor says.`,
     ],
   ];
   const sizes = new Map<string, number>();
@@ -212,15 +212,15 @@ describe('the cause names the image, the registry and the part, for', () => {
     );
   });
 
-  test('a page in the place of a manifest', async () => {
+  test('a page instead of a manifest', async () => {
     fault = answering('manifests/page', 200, '<html>hello</html>', { 'content-type': 'text/html' });
     const found = await look(await register('golden/base:page'), { isLast: false });
     expect(found['unhealthy_cause']).toMatch(
-      new RegExp(`^${host} answers with something else than the manifest of ${host}/golden/base:page: .*JSON`),
+      new RegExp(`^${host} answers with other content than the manifest of ${host}/golden/base:page: .*JSON`),
     );
   });
 
-  test('a fault that may pass, which is tried again and says so', async () => {
+  test('a temporary error, with the word that it is tried again', async () => {
     await push('busy');
     fault = answering('manifests/busy', 503, '', { 'retry-after': '0' });
     const id = await register('golden/base:busy');
@@ -234,10 +234,10 @@ describe('the cause names the image, the registry and the part, for', () => {
   });
 });
 
-/** Reads of blobs since the last clearing. */
+/** Returns the reads of blobs since `asked` was last cleared. */
 const blobReads = () => asked.filter((line) => line.startsWith('GET') && line.includes('/blobs/'));
 
-test('a digest that was rejected is not read again until the tag moves or the checks change', async () => {
+test('a rejected digest is not read again until the tag moves or the inspector has a new version', async () => {
   const release = entry('usr/lib/os-release', { content: 'ID=ubuntu\nID_LIKE=debian\nVERSION_ID="24.04"\n' });
   await repository.image([await layerOf([...SYSTEM, release])], { tag: 'rejected' });
   const id = await register('golden/base:rejected');
@@ -258,7 +258,7 @@ test('a digest that was rejected is not read again until the tag moves or the ch
   expect(await look(id)).toMatchObject({ healthy: false, unhealthy_cause: first['unhealthy_cause'] });
 });
 
-test('a healthy digest is checked again when the checks change, and read once', async () => {
+test('a healthy digest is inspected again for a new version of the inspector, once', async () => {
   await push('checked');
   const id = await register('golden/base:checked');
   expect(await look(id)).toMatchObject({ healthy: true });
@@ -271,7 +271,7 @@ test('a healthy digest is checked again when the checks change, and read once', 
   expect(rows[0].inspector_version).toBeGreaterThan(0);
 });
 
-test('the log names a base image that turns unhealthy and one that recovers, once each', async () => {
+test('the log has one line when a base image becomes unhealthy and one when it recovers', async () => {
   const told = () =>
     lines
       .filter(({ base_image_id }) => base_image_id === id)
@@ -295,7 +295,7 @@ test('the log names a base image that turns unhealthy and one that recovers, onc
   ]);
 });
 
-test('a base image that is named by its digest stays what it is when the tag moves', async () => {
+test('a base image named by digest does not change when the tag moves', async () => {
   const { root } = await push('pinned');
   const digest = await register(`golden/base@${root.digest}`);
   const both = await register(`golden/base:pinned@${root.digest}`);
@@ -321,7 +321,7 @@ test.each([
   '@sha256:',
   'golden/base:tag@',
   'Golden/base:1',
-])('is no reference of a base image: %s', async (container_image) => {
+])('rejects the reference of a base image: %s', async (container_image) => {
   const body = { name: 'x', description: '', registry_id: registry, container_image, operating_system_id: system };
   const answer = await api.ask('POST', '/v1/base-images', { body });
   expect(answer.statusCode).toBe(400);

@@ -1,4 +1,4 @@
-// Base images in every shape, in Debian's docker-registry: what is ordinary is built on, and the rest is rejected at the first look.
+// Base images of many formats in Debian's docker-registry: common formats are accepted, and others are rejected by the first check.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openTestApi, type TestApi } from '../../test/api.ts';
 import { READ_SHAPES, REJECTED_SHAPES, ShapeRepository } from '../../test/base-shapes.ts';
@@ -40,7 +40,7 @@ afterAll(async () => {
   await api.close();
 });
 
-/** Registers a tag as a base image, and answers its id. */
+/** Registers a tag as a base image and returns its id. */
 async function register(tag: string): Promise<string> {
   const container_image = `golden/shapes:${tag}`;
   const body = { name: tag, description: '', registry_id: registry, container_image, operating_system_id: system };
@@ -48,7 +48,7 @@ async function register(tag: string): Promise<string> {
   return String(made.headers['location']).split('/').at(-1) ?? '';
 }
 
-/** The first of many tries: what it throws is a fault, which the queue tries again. */
+/** Checks the base image in the first of several attempts: throws errors that the queue retries. */
 async function look(base_image_id: string): Promise<Record<string, unknown>> {
   const log = openLog({ level: 'silent', destination: { write: () => {} } });
   const { database, content, identity, directory } = api;
@@ -65,7 +65,7 @@ async function look(base_image_id: string): Promise<Record<string, unknown>> {
   return (await api.ask('GET', `/v1/base-images/${base_image_id}`)).json();
 }
 
-describe('is read:', () => {
+describe('accepts:', () => {
   test.each(Object.keys(READ_SHAPES))('%s', async (shape) => {
     await READ_SHAPES[shape]?.(repository, shape);
     const id = await register(shape);
@@ -81,7 +81,7 @@ describe('is read:', () => {
   });
 });
 
-describe('is rejected at the first look, and is no fault:', () => {
+describe('rejects in the first check, without a retry:', () => {
   test.each(Object.keys(REJECTED_SHAPES))('%s', async (shape) => {
     const { push, cause } = REJECTED_SHAPES[shape] ?? { push: async () => undefined, cause: /./ };
     await push(repository, shape);
@@ -91,7 +91,7 @@ describe('is rejected at the first look, and is no fault:', () => {
   });
 });
 
-test('a registry that is away is asked again, and whoever waits for the first version reads why', async () => {
+test('the check of an unavailable registry is retried, and the base image without a version shows the cause', async () => {
   await READ_SHAPES['plain-tar']?.(repository, 'late');
   const id = await register('late');
   const port = Number(peer.host.split(':')[1]);

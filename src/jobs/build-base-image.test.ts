@@ -1,4 +1,4 @@
-// Base images of Larder's own: one worker at a time builds one, when its packages moved and when its content was lost.
+// Base images that Larder builds: by one worker at a time, if packages have new versions or content is lost.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -21,7 +21,7 @@ import { openArchives } from './archives.ts';
 import { buildBaseImage } from './build-base-image.ts';
 import type { WorkerResources } from './worker-resources.ts';
 
-/** Two builds of a Debian, each a quarter of a minute on an idle machine and some minutes on a busy one. */
+/** Two builds of Debian: each takes 15 s on an idle machine and minutes on a busy one. */
 const SLOW_MS = 600_000;
 
 const context = { signal: new AbortController().signal } as JobContext;
@@ -31,7 +31,7 @@ beforeEach(async () => {
 });
 afterEach(() => catalog.drop());
 
-test('each base image is built by one worker at a time, and by the next when that one ended', async () => {
+test('a base image is built by one worker at a time, and by another one after that', async () => {
   const begun = Promise.withResolvers<void>();
   const ended = Promise.withResolvers<never>();
   let builds = 0;
@@ -59,7 +59,7 @@ test('each base image is built by one worker at a time, and by the next when tha
   await expect(build()).rejects.toThrow('the archive is away');
 });
 
-/** The pin of an image that was built long ago: libc6 has moved since. */
+/** Returns the pin of an old base image with an older libc6. */
 async function oldPin(content: ContentStore): Promise<BasePin> {
   const put = async (text: string): Promise<Digest> => (await content.put(Readable.from([Buffer.from(text)]))).digest;
   const descriptor = async (text: string) => ({ mediaType: 'x', digest: await put(text), size: text.length });
@@ -104,7 +104,7 @@ test.skipIf(sandboxMode.mode === 'files-only')(
     );
     const { apt } = await archives.open({ key: 'debian-12', codename: 'bookworm' });
     expect(libc6?.version).toBe((await apt.versionsOf(['libc6']))[0]?.candidate);
-    // What is built on it follows, and the hosted registry has it under its tag.
+    // Applications on it are rebuilt, and the hosted registry has it under its tag.
     expect(await catalog.openPipelines(application)).toHaveLength(1);
     const tags = await pool.query("select digest from repository_tags where tag = '12'");
     expect(tags.rows).toEqual([{ digest: built.digest }]);
@@ -118,7 +118,7 @@ test.skipIf(sandboxMode.mode === 'files-only')(
     await build();
     expect(builds).toBe(2);
     expect(await content.stat(lost)).toMatchObject({ size: expect.any(Number) });
-    // The archive stands still, so it is the same image: nothing is built on it again.
+    // The archive did not change, so the image is the same and no application is rebuilt.
     expect((await findNewestPin(db, base_image_id))?.digest).toBe(built.digest);
     expect(await catalog.openPipelines(application)).toHaveLength(1);
     await build();

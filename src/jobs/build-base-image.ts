@@ -24,7 +24,7 @@ import { listMissing } from './plan-contents.ts';
 import { recordBaseImage } from './record-base-image.ts';
 import type { WorkerResources } from './worker-resources.ts';
 
-/** Builds unless the archive still offers the packages of the last build. Throws JobPostponed while the disk is nearly full. */
+/** Builds the base image unless the archive still has the package versions of the last build. Throws JobPostponed while a disk is nearly full. */
 export async function buildBaseImage(
   resources: WorkerResources,
   { base_image_id }: { base_image_id: string },
@@ -36,28 +36,28 @@ export async function buildBaseImage(
   await waitForSpace(resources);
   try {
     const built = await withSpace(resources, () =>
-      builtOnce(resources, image.id, () => buildUnlessCurrent(resources, image, context.signal)),
+      withBuildLock(resources, image.id, () => buildUnlessCurrent(resources, image, context.signal)),
     );
     await recordBaseImage(resources, base_image_id, async (tx) => {
       if (built) await recordBaseImageVersion(tx, { base_image_id, ...built });
       else await recordBaseImageHealth(tx, { base_image_id });
     });
   } catch (error) {
-    if (!isAnswer(error)) throw error;
+    if (!isFinal(error)) throw error;
     await recordBaseImage(resources, base_image_id, (tx) =>
       recordBaseImageHealth(tx, { base_image_id, unhealthy_cause: error.message }),
     );
   }
 }
 
-/** Another worker's build takes a minute or two; after it there is nothing to do. */
+/** A build takes a minute or two. */
 const OTHER_WAIT_SECONDS = 15;
 
-/** One worker at a time: two that start together both find that there is no version yet. The lock ends with the connection of a killed one. */
-async function builtOnce<T>({ pool }: WorkerResources, id: string, act: () => Promise<T>): Promise<T> {
+/** Lets one worker at a time build a base image, which two concurrent ones would both find missing. The lock of a killed worker ends with its connection. */
+async function withBuildLock<T>({ pool }: WorkerResources, id: string, act: () => Promise<T>): Promise<T> {
   const client = await pool.connect();
   const lock = [`build base image ${id}`];
-  let isWell = false;
+  let isUnlocked = false;
   try {
     const { rows } = await client.query('select pg_try_advisory_lock(hashtextextended($1, 0)) as held', lock);
     if (!rows[0]?.held) throw new JobPostponed(OTHER_WAIT_SECONDS, 'another worker builds this base image');
@@ -65,14 +65,14 @@ async function builtOnce<T>({ pool }: WorkerResources, id: string, act: () => Pr
       return await act();
     } finally {
       await client.query('select pg_advisory_unlock(hashtextextended($1, 0))', lock);
-      isWell = true;
+      isUnlocked = true;
     }
   } catch (error) {
-    isWell ||= error instanceof JobPostponed;
+    isUnlocked ||= error instanceof JobPostponed;
     throw error;
   } finally {
     // A connection that may still hold the lock is closed.
-    client.release(!isWell);
+    client.release(!isUnlocked);
   }
 }
 
@@ -80,16 +80,16 @@ async function buildUnlessCurrent(resources: WorkerResources, image: FollowedBas
   const archive = await resources.archives.open(image.operating_system);
   await archive.apt.update({ olderThanMs: INDEX_FRESH_MS, signal });
   const pin = await findNewestPin(resources.db, image.id);
-  const isCurrent = pin !== undefined && !(await hasMoved(resources, archive, pin));
+  const isCurrent = pin !== undefined && !(await mustBuild(resources, archive, pin));
   return isCurrent ? undefined : await buildAndPublish(resources, image, { archive, signal });
 }
 
-/** An archive without that suite, or a machine without sandboxes, is not mended by trying again: the image says so until it is. */
-function isAnswer(error: unknown): error is Error {
+/** Whether another attempt would get the same error: the base image is unhealthy until the archive or the machine is repaired. */
+function isFinal(error: unknown): error is Error {
   return error instanceof BuildError || (error instanceof AptError && !error.temporary);
 }
 
-async function hasMoved({ content }: WorkerResources, { apt }: Archive, pin: BasePin): Promise<boolean> {
+async function mustBuild({ content }: WorkerResources, { apt }: Archive, pin: BasePin): Promise<boolean> {
   if (!pin.packages || (await listMissing(content, contentsOfBase(pin))).length > 0) return true;
   const installed = installedPackages(await readPackageDatabase(content, pin.packages));
   const offered = await apt.versionsOf(installed.map((one) => one.name));

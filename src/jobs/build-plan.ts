@@ -1,4 +1,4 @@
-// Builds a plan in an engine process, with the layers that are known and the inspections that its customizations need.
+// Builds a plan in an engine process, with cached layers and the inspections of its customizations.
 import type { ContentStore } from '../content/content.ts';
 import { type Database, inTransaction } from '../db/database.ts';
 import type { BuiltLayer } from '../oci/layer.ts';
@@ -31,7 +31,7 @@ function layerCache(db: Database, content: ContentStore) {
   return {
     async get(key: string): Promise<BuiltLayer | undefined> {
       const layer = await inTransaction(db, (tx) => useBuiltLayer(tx, key));
-      // A row whose content is missing (a restored database beside an older folder) counts as absent.
+      // A layer whose content is missing counts as absent: a restored database may be newer than the folder of contents.
       const held = layer && (await content.touch(layer.descriptor.digest)) && (await content.touch(layer.listing));
       return held ? layer : undefined;
     },

@@ -1,4 +1,4 @@
-// Pipelines that are cancelled while a step of theirs runs: the step ends within 2 s, and nothing of it is recorded.
+// Pipelines that are cancelled while a step runs: the step ends within 2 s and records nothing.
 import { execFileSync } from 'node:child_process';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
@@ -44,7 +44,7 @@ async function work(handlers: Handlers): Promise<void> {
   await queue.work(handlers, { concurrency: 4 });
 }
 
-/** Steps that begin their phase and then wait for the abort. Answers what runs and what was aborted. */
+/** Starts a worker whose steps start their phase and wait for the abort. Returns the running and the aborted ones. */
 async function workUntilAborted(): Promise<{ running: Set<string>; aborted: string[] }> {
   const running = new Set<string>();
   const aborted: string[] = [];
@@ -92,7 +92,7 @@ async function jobsOf(pipeline: string): Promise<string[]> {
   return rows.map(({ state }) => state);
 }
 
-/** Waits until the last job of the pipeline is done, and fails if that takes too long from `since`. */
+/** Waits until the last job of the pipeline is done; throws if that is too long after `since`. */
 async function expectDone(pipeline: string, since: number): Promise<void> {
   await until('the job is done', async () => (await jobsOf(pipeline)).at(-1) === 'completed');
   const ms = performance.now() - since;
@@ -100,8 +100,8 @@ async function expectDone(pipeline: string, since: number): Promise<void> {
   expect(ms).toBeLessThan(STOP_MS_MAX);
 }
 
-describe('a step under way', () => {
-  test('of packaging ends when a newer pipeline takes its place, which then runs', async () => {
+describe('a running step', () => {
+  test('of PACKAGING ends when a newer pipeline replaces its pipeline, and the newer one runs', async () => {
     const { running, aborted } = await workUntilAborted();
     const { application, pipeline } = await requestRedis();
     await until('it runs', async () => running.has(pipeline));
@@ -113,7 +113,7 @@ describe('a step under way', () => {
     expect(aborted).toEqual([pipeline]);
   });
 
-  test('of packaging ends when its customization is deleted', async () => {
+  test('of PACKAGING ends when its customization is deleted', async () => {
     const { running, aborted } = await workUntilAborted();
     const { application, pipeline: first } = await requestRedis();
     await until('it runs', async () => running.has(first));
@@ -144,14 +144,14 @@ describe('a step under way', () => {
     );
   });
 
-  test('of verification goes on when something newer is asked for, which follows', async () => {
+  test('of VERIFICATION continues after a newer request, whose pipeline waits for it', async () => {
     const { application, pipeline } = await requestRedis();
     await package_(pipeline);
     const { running, aborted } = await workUntilAborted();
     await until('it runs', async () => running.has(pipeline));
     await catalog.customize(catalog.acme, 'motd');
     const [, newer = ''] = await catalog.openPipelines(application);
-    // Whatever a cancellation would have sent has arrived before this one has.
+    // A cancellation of the first would have arrived before this one.
     await removeOther(running);
     expect(aborted).not.toContain(pipeline);
     expect([...running]).toEqual([pipeline]);
@@ -159,7 +159,7 @@ describe('a step under way', () => {
   });
 });
 
-/** Takes a pipeline past packaging without a worker. */
+/** Runs a pipeline up to the end of PACKAGING without a worker. */
 async function package_(pipeline_id: string): Promise<void> {
   await catalog.plan(pipeline_id);
   await catalog.clearJobs();
@@ -181,7 +181,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('a verification that would ta
     async () => {
       await using workspace = await testWorkspace();
       const { content } = workspace;
-      // A number of seconds that no other process of this machine waits for.
+      // A duration that no other process of this machine has in its arguments.
       const seconds = String(400_000 + process.pid);
       const { pipeline, application } = await requestRedis();
       await packageAs(pipeline, await sleepingImage(content, seconds));
@@ -205,7 +205,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('a verification that would ta
 
 type Packaged = { plan_digest: Digest; artifact: Artifact };
 
-/** An image whose service and whose test sleep for so long. */
+/** Returns an image whose service and whose test sleep for `seconds`. */
 async function sleepingImage(content: ContentStore, seconds: string): Promise<Packaged> {
   const layer = await programsLayer(content);
   const image = await writeImage(content, {

@@ -75,7 +75,7 @@ async function waiting(task: string): Promise<number> {
 const get = async (path: string) => (await api.ask('GET', path)).json();
 
 describe('a requested check', () => {
-  test('comes after registering and after new credentials, and tells what it found', async () => {
+  test('is enqueued for a new registry and for new credentials, and its result is in the API', async () => {
     const { path, id } = await register({ access_secret: 'wrong' });
     expect(await get(path)).not.toHaveProperty('healthy');
     expect(await waiting('check-registry')).toBe(1);
@@ -96,7 +96,7 @@ describe('a requested check', () => {
     for (const line of lines) expect(line).not.toContain(credentials.password);
   });
 
-  test('tells when health changes, and only then', async () => {
+  test('returns CHANGED only when the health changes', async () => {
     const { id } = await register();
     const record = (unhealthy_cause?: string) =>
       inTransaction(api.database.db, (tx) =>
@@ -109,7 +109,7 @@ describe('a requested check', () => {
     expect(await record('broken from the start')).toBe('CHANGED');
   });
 
-  test('is enqueued once, however often the API requests it', async () => {
+  test('is enqueued once for repeated requests', async () => {
     const { path } = await register();
     await api.database.pool.query('delete from queue.job');
     for (let count = 0; count < 3; count++) {
@@ -126,7 +126,7 @@ describe('a requested check', () => {
     expect((await api.ask('POST', `/larder${path}/check`)).statusCode).toBe(404);
   });
 
-  test('waits for one that is under way, and takes over from a dead one', async () => {
+  test('is postponed while another check runs, and replaces that of a dead worker', async () => {
     const { id } = await register();
     const claim = () => inTransaction(api.database.db, (tx) => claimRegistryCheck(tx, id));
     const claims = await Promise.all([claim(), claim(), claim()]);
@@ -138,7 +138,7 @@ describe('a requested check', () => {
     expect(await claim()).toMatchObject({ id });
   });
 
-  test('of one that is only read from does not ask for the right to push', async () => {
+  test('does not try a push if the registry has only base images', async () => {
     const { path, id } = await register();
     const system = await api.database.pool.query(
       `insert into operating_systems (key, name, distro, version, codename) values ('debian-12', 'Debian 12', 'debian', '12', 'bookworm') returning id`,
@@ -154,7 +154,7 @@ describe('a requested check', () => {
     for (let count = 0; count < 2; count++) {
       expect((await api.ask('POST', `/larder${image}/check`)).statusCode).toBe(202);
     }
-    // One that registering enqueued, and one that was requested.
+    // One from the registration, and one that was requested.
     expect(await waiting('follow-base-image')).toBe(2);
     proxy.fault = ({ method }) => (method === 'POST' ? { status: 403 } : undefined);
     await checkRegistry(resources(), { registry_id: id });
@@ -195,7 +195,7 @@ describe('base images of a registry', () => {
     return taken.rows.map(({ data }) => data.payload.base_image_id).sort();
   }
 
-  /** Two images of one registry; a third was removed, and a fourth is in another registry. */
+  /** Makes two base images in one registry, a removed third, and a fourth in another registry. */
   async function estate() {
     const one = await register();
     const other = await register({ name: 'other' });
@@ -207,7 +207,7 @@ describe('base images of a registry', () => {
     return { ...one, images };
   }
 
-  test('are checked when its credentials change, and not when anything else does', async () => {
+  test('are checked only when its credentials change', async () => {
     const { path, images } = await estate();
     await api.ask('PATCH', path, { body: { description: 'nothing to try' } });
     expect(await takeChecks()).toEqual([]);
@@ -219,7 +219,7 @@ describe('base images of a registry', () => {
     expect(await takeChecks()).toEqual(images);
   });
 
-  test('are checked when it can be used again, once', async () => {
+  test('are checked once when it becomes healthy', async () => {
     const { id, images } = await estate();
     const check = () => checkRegistry(resources(), { registry_id: id });
     await check();
@@ -235,7 +235,7 @@ describe('base images of a registry', () => {
     expect(await takeChecks()).toEqual([]);
   });
 
-  test('are checked if the transaction that records the recovery commits', async () => {
+  test('are not checked if the transaction that records the recovery rolls back', async () => {
     const { id } = await estate();
     const record = (unhealthy_cause?: string) => (tx: Transaction) =>
       recordRegistryHealth(tx, { registry_id: id, ...(unhealthy_cause !== undefined && { unhealthy_cause }) });
@@ -251,14 +251,14 @@ describe('base images of a registry', () => {
   });
 });
 
-describe('what a registry can do', () => {
+describe('the capabilities of a registry', () => {
   const capabilities = async (id: string) => {
     const rows = await api.database.pool.query('select capabilities from registries where id = $1', [id]);
     return rows.rows[0].capabilities;
   };
   const posts = () => proxy.seen.filter((line) => line.startsWith('POST')).length;
 
-  test('is found out once, kept, and found out again when a push met something else, once an hour at most', async () => {
+  test('are detected once, and again after a push that contradicts them, at most once an hour', async () => {
     const { id } = await register();
     const check = () => checkRegistry(resources(), { registry_id: id });
     await check();
@@ -282,7 +282,7 @@ describe('what a registry can do', () => {
     expect(await capabilities(id)).toEqual(found);
   });
 
-  test('is not asked of one that is only read from, or where trying leaves something', async () => {
+  test('are not detected if the registry is not pushed to or its provider does not allow trial pushes', async () => {
     const { id } = await register();
     await api.database.pool.query(`update registries set provider = 'DOCKERHUB' where id = $1`, [id]);
     await checkRegistry(resources(), { registry_id: id });
@@ -300,7 +300,7 @@ describe('the schedule', () => {
     return claimed.length;
   };
 
-  test('takes those that are due, sooner the ones that are not well, each at a moment of its own', async () => {
+  test('checks due registries, unhealthy ones more often, at different times', async () => {
     for (let number = 0; number < 20; number++) await register({ name: `peer ${number}` });
     expect(await due()).toBe(20);
     await api.database.pool.query('update registries set healthy = true');
@@ -318,7 +318,7 @@ describe('the schedule', () => {
     expect(await due()).toBe(20);
   });
 
-  test('looks at all of them, at most four at a time in each worker, each once', async () => {
+  test('checks every registry once, at most four at a time in each worker', async () => {
     const made = [];
     for (let number = 0; number < 12; number++) made.push(await register({ name: `peer ${number}` }));
     const seen = { now: 0, most: 0, all: 0 };
@@ -336,7 +336,7 @@ describe('the schedule', () => {
     counting.close();
   });
 
-  test('is not kept from the registries of others by those of one organization that do not answer', async () => {
+  test('checks registries of other organizations while those of one organization do not answer', async () => {
     const sockets = new Set<Socket>();
     let most = 0;
     const silent = createServer((socket) => {
@@ -369,7 +369,7 @@ describe('the schedule', () => {
     silent.close();
   });
 
-  test('leaves the hosted and the removed alone', async () => {
+  test('does not check hosted and removed registries', async () => {
     const { path } = await register();
     await api.ask('DELETE', path);
     await runSchedule();

@@ -1,4 +1,4 @@
-// Checks registries: one on request, and on schedule those that are due.
+// Checks registries: one on request, and all due ones on schedule.
 import {
   type CheckedRegistry,
   claimDueRegistryChecks,
@@ -11,35 +11,38 @@ import {
 import { rulesOf } from '../contract/registry-providers.ts';
 import { inTransaction } from '../db/database.ts';
 import { type JobContext, JobPostponed } from '../db/queue-worker.ts';
-import { checkRegistry as look } from '../oci/remote/registry-check.ts';
+import { checkRegistry as findFault } from '../oci/remote/registry-check.ts';
 import { probeRegistry } from '../oci/remote/registry-probe.ts';
 import { expireDistribution, findExpiredDistributions } from '../pipelines/distributions.ts';
 import type { Resources } from '../resources.ts';
 import { credentialsOf, repositoryIn, splitRegistryUrl } from './registry-target.ts';
 
-type Looking = Pick<Resources, 'db' | 'egress' | 'identity' | 'log'>;
+type CheckResources = Pick<Resources, 'db' | 'egress' | 'identity' | 'log'>;
 
-/** Checks at a time in one run: a hundred registries that do not answer use no more of a worker than this. */
-const LOOKS_AT_ONCE = 4;
-/** Checks at a time for one organization, so that its unreachable registries do not delay checks of others. */
-const LOOKS_OF_ONE_ORGANIZATION = 2;
+/** Checks at a time in one run, so that registries that do not answer use little of a worker. */
+const CHECKS_MAX = 4;
+/** Checks at a time for one organization, so that its unreachable registries do not delay checks for others. */
+const CHECKS_PER_ORGANIZATION_MAX = 2;
 /** Shorter than the interval of the schedule: runs do not overlap, and the next run checks the remaining registries. */
-const TURN_MS_MAX = 240_000;
+const RUN_MS_MAX = 240_000;
 /** The check in progress may have started before the credentials changed, so the requested check follows it. */
 const BUSY_SECONDS = 2;
-/** Below the registry's path; a push is started there and cancelled, so the repository is never created. */
-const TRIED_REPOSITORY = 'larder-check';
+/** Below the registry's path. A check starts an upload there and cancels it, so the repository is never created. */
+const CHECK_REPOSITORY = 'larder-check';
 
 /** Checks one registry and records the result. */
-export async function checkRegistry(resources: Looking, { registry_id }: { registry_id: string }): Promise<void> {
+export async function checkRegistry(
+  resources: CheckResources,
+  { registry_id }: { registry_id: string },
+): Promise<void> {
   const claimed = await inTransaction(resources.db, (tx) => claimRegistryCheck(tx, registry_id));
   if (claimed === 'BUSY') throw new JobPostponed(BUSY_SECONDS, 'the registry is being checked');
-  if (claimed) await lookAndRecord(resources, claimed);
+  if (claimed) await checkAndRecord(resources, claimed);
 }
 
-/** Checks all registries that are due, and enqueues checks of base images. */
+/** Checks all due registries, enqueues due checks of base images, and ends distributions that waited too long. */
 export async function checkRegistries(
-  resources: Looking,
+  resources: CheckResources,
   _payload: Record<string, never>,
   { signal }: Pick<JobContext, 'signal'>,
 ): Promise<void> {
@@ -50,30 +53,30 @@ export async function checkRegistries(
   for (const id of await inTransaction(resources.db, findExpiredDistributions)) {
     await inTransaction(resources.db, (tx) => expireDistribution(tx, id));
   }
-  const end = performance.now() + TURN_MS_MAX;
+  const end = performance.now() + RUN_MS_MAX;
   const claim = openFairClaims(resources);
-  async function looker(): Promise<void> {
+  async function checkNext(): Promise<void> {
     while (!signal.aborted && performance.now() < end) {
       const claimed = await claim();
       if (!claimed) return;
-      await lookAndRecord(resources, claimed.registry).finally(claimed.release);
+      await checkAndRecord(resources, claimed.registry).finally(claimed.release);
     }
   }
-  await Promise.all(Array.from({ length: LOOKS_AT_ONCE }, looker));
+  await Promise.all(Array.from({ length: CHECKS_MAX }, checkNext));
 }
 
 type FairClaim = { registry: CheckedRegistry; release: () => void };
 
-/** Claims registries one after the other, skipping organizations at their limit of checks. */
-function openFairClaims({ db }: Pick<Looking, 'db'>): () => Promise<FairClaim | undefined> {
-  const looking = new Map<string, number>();
+/** Returns a function that claims the next due registry of an organization below its limit of checks; undefined if there is none. */
+function openFairClaims({ db }: Pick<CheckResources, 'db'>): () => Promise<FairClaim | undefined> {
+  const running = new Map<string, number>();
   let last: Promise<unknown> = Promise.resolve();
   async function claim(): Promise<FairClaim | undefined> {
-    const busy = [...looking].filter(([, count]) => count >= LOOKS_OF_ONE_ORGANIZATION).map(([id]) => id);
+    const busy = [...running].filter(([, count]) => count >= CHECKS_PER_ORGANIZATION_MAX).map(([id]) => id);
     const [registry] = await inTransaction(db, (tx) => claimDueRegistryChecks(tx, 1, busy));
     if (!registry) return undefined;
     const { organization_id } = registry;
-    const add = (count: number) => looking.set(organization_id, (looking.get(organization_id) ?? 0) + count);
+    const add = (count: number) => running.set(organization_id, (running.get(organization_id) ?? 0) + count);
     add(1);
     return { registry, release: () => void add(-1) };
   }
@@ -84,14 +87,18 @@ function openFairClaims({ db }: Pick<Looking, 'db'>): () => Promise<FairClaim | 
   };
 }
 
-async function lookAndRecord(resources: Looking, registry: CheckedRegistry): Promise<void> {
+async function checkAndRecord(resources: CheckResources, registry: CheckedRegistry): Promise<void> {
   const { db, egress, identity, log } = resources;
-  const way = { url: splitRegistryUrl(registry.url).origin, egress, ...credentialsOf(registry, { identity, egress }) };
-  const mayTry = registry.is_pushed_to && rulesOf(registry.provider).may_try_pushes;
-  const repository = repositoryIn(registry.url, TRIED_REPOSITORY);
-  const cause = await look({ ...way, ...(mayTry && { pushTo: repository }) });
-  if (cause === undefined && mayTry && registry.is_unprobed) {
-    const capabilities = await probeRegistry({ ...way, repository });
+  const connection = {
+    url: splitRegistryUrl(registry.url).origin,
+    egress,
+    ...credentialsOf(registry, { identity, egress }),
+  };
+  const mayPush = registry.is_pushed_to && rulesOf(registry.provider).may_try_pushes;
+  const repository = repositoryIn(registry.url, CHECK_REPOSITORY);
+  const cause = await findFault({ ...connection, ...(mayPush && { pushTo: repository }) });
+  if (cause === undefined && mayPush && registry.is_unprobed) {
+    const capabilities = await probeRegistry({ ...connection, repository });
     await inTransaction(db, (tx) => recordRegistryCapabilities(tx, { registry_id: registry.id, capabilities }));
     log.info({ registry_id: registry.id, ...capabilities }, 'registry capabilities detected');
   }

@@ -4,7 +4,7 @@ import type { CustomizationFacts } from '../evidence/trigger-info.ts';
 import { findCustomizationNames, findStoredInspections } from '../pipelines/customization-inspections.ts';
 import type { Plan } from '../plan/plan.ts';
 
-/** Returns the names of the customizations of both plans, and the warnings of those of the first. Two statements. */
+/** Returns the names of the customizations of both plans, and the warnings of the customizations of `plan`. Two statements. */
 export async function findCustomizationFacts(
   db: Database,
   plan: Plan,

@@ -1,4 +1,4 @@
-// A notification through the real queue: enqueued with its event, run by a worker, and put back while the mail server is away.
+// Notifications in the real queue: enqueued with their event, delivered by a worker, and postponed while the mail server is unavailable.
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
@@ -21,7 +21,7 @@ let provider: string;
 let server: SMTPServer;
 const egress = createEgress({ allow: [] });
 const mails: string[] = [];
-/** What the worker finds when it sends: a server that is away, until a test starts one. */
+/** The mail server does not run until a test starts it. */
 const notifications = {
   smtp: { url: 'smtp://127.0.0.1:1', from: 'larder@example.org' },
   slackUrl: '',
@@ -39,7 +39,7 @@ beforeAll(async () => {
       });
     },
   });
-  // Of the resources of a worker those that this job takes.
+  // Only the resources that this job uses.
   const log = openLog({ level: 'error', destination: { write: () => undefined } });
   const taken = { db: api.database.db, identity: api.identity, egress, log, config: { notifications } };
   const resources = taken as unknown as WorkerResources;
@@ -78,7 +78,7 @@ test('a message that cannot be sent waits, and arrives once when the server is b
   const listening = server.listen(0, '127.0.0.1');
   await once(listening, 'listening');
   notifications.smtp.url = `smtp://127.0.0.1:${(listening.address() as AddressInfo).port}`;
-  // Its pause is over by the clock of its row.
+  // Ends the pause of the job.
   const { rowCount } = await api.database.pool.query(
     `update queue.job set start_after = now() where start_after > now()`,
   );
@@ -90,7 +90,7 @@ test('a message that cannot be sent waits, and arrives once when the server is b
   expect(mails).toEqual([expect.stringContaining(`Message-ID: <${delivery?.id}@example.org>`)]);
 });
 
-test('an event is told without anybody asking for the message', async () => {
+test('an event is delivered as soon as it is recorded', async () => {
   await inTransaction(api.database.db, (tx) =>
     recordNotificationEvent(tx, {
       organization_id: api.acme.id,

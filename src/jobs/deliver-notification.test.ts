@@ -1,4 +1,4 @@
-// From what happens to what arrives: a real mail server, chats that answer over HTTP, temporary and permanent failures.
+// Deliveries of events to a real mail server and to chats over HTTP, with temporary and permanent failures.
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo, Server as NetServer } from 'node:net';
@@ -100,7 +100,7 @@ const resources = (ways: Ways = {}) => ({
   },
 });
 
-/** Works off what waits; answers for how long each one that did not go through is put back. */
+/** Delivers the pending notifications. Returns the pause in seconds of each postponed one. */
 async function work(ways: Ways = {}): Promise<number[]> {
   const found = await api.database.pool.query<{ id: string }>(
     `select id from notification_deliveries where status = 'PENDING' order by created_at, id`,
@@ -137,7 +137,7 @@ const happen = (application = 'redis 7.0', key = `eol:${count++}`) =>
   );
 
 describe('mail', () => {
-  test('arrives once an event, with an id of its own and no header from outside', async () => {
+  test('arrives once per event, with its own Message-ID and without headers from the event', async () => {
     const provider = await email(['jane@example.org', 'joe@example.org']);
     await happen('redis\r\nBcc: all@example.org', 'once');
     await happen('redis', 'once');
@@ -152,7 +152,7 @@ describe('mail', () => {
     expect(head).not.toMatch(/^bcc:/im);
   });
 
-  test('goes to the owners when nobody is named: at their addresses, or at names that are one', async () => {
+  test('goes to the owners without recipients: to their addresses, or to names that are addresses', async () => {
     const provider = await provide({ type: 'EMAIL' });
     await happen();
     await work();
@@ -172,7 +172,7 @@ describe('mail', () => {
     expect(mails.map(({ to }) => to)).toEqual([['jane@acme.example'], ['jane.doe@acme.example']]);
   });
 
-  test('waits for a server that is away, and is rejected by one that does not know us', async () => {
+  test('is postponed while the server is unavailable, and fails if it rejects the credentials', async () => {
     const provider = await email();
     await happen();
     expect(await work({ smtp: 'smtp://127.0.0.1:1' })).toEqual([30]);
@@ -195,7 +195,7 @@ describe('mail', () => {
     expect((await deliveries(provider))[0]?.last_error).toContain('no mail server');
   });
 
-  test('tells which addresses were rejected', async () => {
+  test('names the rejected addresses', async () => {
     const provider = await email(['jane@example.org', 'nobody@example.org']);
     await happen();
     await work();
@@ -207,7 +207,7 @@ describe('mail', () => {
     expect((await deliveries(provider))[0]).toMatchObject({ status: 'FAILED', attempts: 1 });
   });
 
-  test('sends no password in the clear to a server elsewhere', async () => {
+  test('sends no password without TLS to a remote server', async () => {
     const provider = await email();
     await happen();
     const port = new URL(smtpUrl).port;
@@ -218,7 +218,7 @@ describe('mail', () => {
 });
 
 describe('chat', () => {
-  test('Slack gets plain text under the delivery’s id, without markup of others', async () => {
+  test('sends Slack plain text with the delivery’s id and escaped markup', async () => {
     const provider = await slack();
     await happen('<!channel> & *redis*');
     await work();
@@ -234,7 +234,7 @@ describe('chat', () => {
     expect(chat.seen[0]?.body['text']).toContain('&lt;!channel&gt; &amp; *redis* comes');
   });
 
-  test('Google Chat gets it by the webhook', async () => {
+  test('sends Google Chat the message through the webhook', async () => {
     const provider = await provide({ type: 'GOOGLE_CHAT', space_id: 'AAA/..', key: 'key12345', token: 'tok+en/12345' });
     await happen('<users/all> *redis*');
     await work();
@@ -250,7 +250,7 @@ describe('chat', () => {
     expect(String(chat.seen[0]?.body['text'])).toContain('‹users/all› ∗redis∗');
   });
 
-  test('tries again what may pass, as late as the chat asks, and gives up what stays', async () => {
+  test('retries temporary errors after the pause that the chat names, and fails for permanent ones', async () => {
     const provider = await slack();
     await happen();
     chat.answer = { status: 429, body: {}, headers: { 'Retry-After': '120' } };
@@ -277,7 +277,7 @@ describe('chat', () => {
     expect(lines.join('')).not.toContain(TOKEN);
   });
 
-  test('gives up after ten tries, and at once at an address that is not allowed', async () => {
+  test('fails after ten attempts, and at once for an address that is not allowed', async () => {
     const provider = await slack();
     await happen();
     chat.answer = { status: 500, body: {}, headers: {} };
@@ -290,7 +290,7 @@ describe('chat', () => {
     expect((await deliveries(provider))[0]?.last_error).toContain('LARDER_EGRESS_ALLOW');
   });
 
-  test('is sent by one at a time', async () => {
+  test('is sent by one worker at a time', async () => {
     const provider = await slack();
     await happen();
     const pauses = await Promise.all([work(), work(), work()]);
@@ -300,8 +300,8 @@ describe('chat', () => {
   });
 });
 
-describe('what is told', () => {
-  test('only what the provider asked for, and nothing once it is off or gone', async () => {
+describe('the recorded notifications', () => {
+  test('are of the types that the provider enables; a disabled or deleted provider gets none', async () => {
     const provider = await slack();
     const id = provider.split('/').at(-1);
     const configurations = [{ provider_id: id, enabled_notifications: ['APPLICATION_UNSUPPORTED'] }];
@@ -320,7 +320,7 @@ describe('what is told', () => {
     expect(chat.seen).toEqual([]);
   });
 
-  test('a registry that fell ill and got well, each once', async () => {
+  test('contain one for a registry that becomes unhealthy and one for its recovery', async () => {
     const provider = await slack();
     const body = { name: 'peer', description: '', provider: 'OCI', url: 'https://r.example', access_secret: 's' };
     const made = await api.ask('POST', '/v1/registries', { body });
@@ -338,7 +338,7 @@ describe('what is told', () => {
     expect(said).toEqual(['Registry peer can be used again', 'Registry peer cannot be used']);
   });
 
-  test('the schedule may come as often as it likes', async () => {
+  test('stay the same if the schedule runs twice', async () => {
     await slack();
     await tendNotifications(resources());
     await tendNotifications(resources());

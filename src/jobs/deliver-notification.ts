@@ -19,13 +19,13 @@ type Sending = Pick<Resources, 'db' | 'egress' | 'identity' | 'log'> & {
   config: Pick<Resources['config'], 'notifications'>;
 };
 
-/** With the pauses between them, half a minute and doubled each time, a provider may be away for four hours. */
+/** With pauses from 30 s, doubled each time, a provider may be unavailable for four hours. */
 const ATTEMPTS_MAX = 10;
 const FIRST_PAUSE_SECONDS = 30;
-/** Another worker that is sending the message finishes soon, or has died. */
+/** Until then, the worker that is sending the message has finished or died. */
 const BUSY_SECONDS = 10;
 
-/** Sends a pending delivery; does nothing for one that has ended. */
+/** Sends a pending delivery; does nothing if it has ended. Throws JobPostponed for another attempt. */
 export async function deliverNotification(
   resources: Sending,
   { delivery_id }: { delivery_id: string },
@@ -38,7 +38,7 @@ export async function deliverNotification(
   const failure = await failureOf(resources, claimed, signal);
   if (failure === undefined) return;
   const isOver = !failure.temporary || claimed.attempts >= ATTEMPTS_MAX;
-  log.info({ delivery_id, cause: failure.message, is_over: isOver }, 'a notification did not go through');
+  log.info({ delivery_id, cause: failure.message, is_over: isOver }, 'a notification could not be delivered');
   const tries = isOver && failure.temporary ? ` (it was tried ${ATTEMPTS_MAX} times)` : '';
   const outcome = { id: delivery_id, status: isOver ? 'FAILED' : 'PENDING', error: failure.message + tries } as const;
   await inTransaction(db, (tx) => recordDelivery(tx, outcome));
@@ -63,14 +63,14 @@ async function failureOf(
   }
 }
 
-/** Returns the addresses that were rejected while others were accepted. */
+/** Sends the message. Returns the addresses that the mail server rejected, if it accepted others. Throws DeliveryError. */
 async function send(resources: Sending, claimed: ClaimedDelivery, signal: AbortSignal): Promise<string[]> {
   const { id, event, provider, organization_id, public_url } = claimed;
   const { egress, config } = resources;
   const message = messageOf(event, public_url === null ? {} : { publicUrl: public_url });
   if (provider.type === 'EMAIL') {
     const { smtp } = config.notifications;
-    if (smtp === undefined) throw final('This installation has no mail server; its operator can name one');
+    if (smtp === undefined) throw final('This installation has no mail server; its operator can set LARDER_SMTP_URL');
     const to = provider.recipients ?? (await findOwnerAddresses(resources.db, organization_id));
     if (to.length === 0) {
       throw final('The provider has no recipients and no owner has an e-mail address; add recipients to the provider');

@@ -19,12 +19,12 @@ import type { WorkerResources } from './worker-resources.ts';
 /** The product library that comes with Larder. */
 const PRODUCTS = new URL('../../products/', import.meta.url).pathname;
 
-const FOLLOWERS: Record<'ARCHIVE' | 'REGISTRY', Task & ('build-base-image' | 'follow-base-image')> = {
+const CHECK_TASKS: Record<'ARCHIVE' | 'REGISTRY', Task & ('build-base-image' | 'follow-base-image')> = {
   ARCHIVE: 'build-base-image',
   REGISTRY: 'follow-base-image',
 };
 
-/** Higher than that of pipelines: a pipeline that has not started when its base image changes is replaced instead of followed by another. */
+/** Higher than that of pipelines: if a base image changes, a pipeline that has not started is replaced, and a running one needs a second pipeline. */
 const BASE_IMAGE_PRIORITY = 30;
 
 export async function discoverProducts(
@@ -37,14 +37,19 @@ export async function discoverProducts(
   const archives = await openSystems(resources, context.signal);
   const products = await Promise.all(recipes.map((recipe) => discover(recipe, archives)));
   const { db, content } = resources;
-  const asked = archives.map((archive) => findPackageOffers(db, { ...archive, content, signal: context.signal }));
-  const offers = (await Promise.all(asked)).flat();
+  const queries = archives.map((archive) => findPackageOffers(db, { ...archive, content, signal: context.signal }));
+  const offers = (await Promise.all(queries)).flat();
   await inTransaction(resources.db, async (tx) => {
     const { pipelines } = await recordDiscovery(tx, products, offers);
     await moveLifeCycles(tx);
     for (const { id, source, organization_id } of await listFollowedBaseImages(tx)) {
       const group = organization_id === null ? {} : { group: organization_id };
-      await enqueue(tx, FOLLOWERS[source], { base_image_id: id }, { key: id, priority: BASE_IMAGE_PRIORITY, ...group });
+      await enqueue(
+        tx,
+        CHECK_TASKS[source],
+        { base_image_id: id },
+        { key: id, priority: BASE_IMAGE_PRIORITY, ...group },
+      );
     }
     resources.log.info(
       { products: products.length, operating_systems: archives.length, pipelines },

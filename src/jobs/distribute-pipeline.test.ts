@@ -1,4 +1,4 @@
-// Releases on their way to several registries: each is recorded when it is taken, and a registry that is away holds up nothing else.
+// Distributions to several registries: each release is recorded once its registry has it, and an unavailable registry delays no other.
 import { json } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openTestDistribution, type TestDistribution } from '../../test/distribution.ts';
@@ -21,7 +21,7 @@ beforeEach(async () => {
 });
 afterEach(() => catalog.close());
 
-/** An application in both registries, and its first pipeline, built. */
+/** Requests an application in both registries and builds its first pipeline. */
 async function requestBuilt(options: { base_image_id?: string; version?: string; registry_ids?: string[] } = {}) {
   const { version, ...more } = { registry_ids: [catalog.acme.registry_id, outside], ...options };
   const { application_ids, request_id } = await catalog.request(catalog.acme, ['redis'], more);
@@ -30,7 +30,7 @@ async function requestBuilt(options: { base_image_id?: string; version?: string;
   return { application, request_id, pipeline, digest: await catalog.build(pipeline, version) };
 }
 
-/** Another pipeline of the application, built. */
+/** Builds another pipeline of the application. */
 async function buildNewer(application: string, version?: string) {
   await catalog.customize(catalog.acme, `motd ${Math.random()}`);
   const [pipeline = ''] = (await catalog.openPipelines(application)).slice(-1);
@@ -45,8 +45,8 @@ function breakRegistry(): void {
   catalog.proxy.fault = () => ({ status: 503 });
 }
 
-/** A look at the registry, as the schedule or a person asks for it. */
-async function look(): Promise<void> {
+/** Enqueues a check of the registry. */
+async function check(): Promise<void> {
   const { organization_id } = catalog.acme.principal;
   await catalog.write((tx) => enqueueRegistryCheck(tx, { id: outside, organization_id }));
 }
@@ -74,8 +74,8 @@ async function requestStatus(application_request_id: string) {
   return (await getApplicationRequest(catalog.db, principal, { catalog_id, application_request_id })).status;
 }
 
-describe('a registry that is away', { timeout: TEST_MS }, () => {
-  test('keeps no release from the others, is named with its cause, and gets its own when a look finds it well', async () => {
+describe('an unavailable registry', { timeout: TEST_MS }, () => {
+  test('does not delay others, is shown with its cause, and gets its release once a check finds it healthy', async () => {
     breakRegistry();
     const { pipeline, digest, request_id } = await requestBuilt();
     await catalog.work();
@@ -100,7 +100,7 @@ describe('a registry that is away', { timeout: TEST_MS }, () => {
     expect(await catalog.hosted('acme/containers/debian-12/redis', 'latest')).toBe(digest);
     expect(await requestStatus(request_id)).toBe('IN_PROGRESS');
     mendRegistry();
-    await look();
+    await check();
     await ended(pipeline, 'SUCCEEDED');
     expect(await distributionsOf(pipeline)).toEqual([
       ['Hosted registry', 'RELEASED'],
@@ -113,11 +113,11 @@ describe('a registry that is away', { timeout: TEST_MS }, () => {
     expect(await catalog.outside('team/containers/debian-12/redis', 'latest')).toBe(digest);
   });
 
-  test('is looked at again soon, so that a short absence is short for the release', async () => {
+  test('is checked again soon, so that a short outage delays the release briefly', async () => {
     breakRegistry();
     const { pipeline } = await requestBuilt();
     await catalog.work();
-    await until('a look found it away', async () => {
+    await until('a check finds it unhealthy', async () => {
       const row = await catalog.db
         .selectFrom('registries')
         .select('healthy')
@@ -129,7 +129,7 @@ describe('a registry that is away', { timeout: TEST_MS }, () => {
     await ended(pipeline, 'SUCCEEDED');
   });
 
-  test('does not hold up a newer pipeline, which ends the waiting when it is distributed itself', async () => {
+  test('does not delay a newer pipeline, whose distribution ends the older one', async () => {
     breakRegistry();
     const { application, pipeline } = await requestBuilt();
     await catalog.work();
@@ -143,14 +143,14 @@ describe('a registry that is away', { timeout: TEST_MS }, () => {
     ]);
     expect(await catalog.hosted('acme/containers/debian-12/redis', 'latest')).toBe(newer.digest);
     mendRegistry();
-    await look();
+    await check();
     await ended(newer.pipeline, 'SUCCEEDED');
     const there = (await catalog.releases()).filter(({ registry }) => registry?.id === outside);
     expect(there.map(({ pipeline_id }) => pipeline_id)).toEqual([newer.pipeline]);
     expect(await catalog.outside('team/containers/debian-12/redis', 'latest')).toBe(newer.digest);
   });
 
-  test('lets a pipeline that was following begin', async () => {
+  test('does not delay the start of a waiting pipeline', async () => {
     breakRegistry();
     const { application, pipeline } = await requestBuilt();
     await catalog.customize(catalog.acme, 'follows');
@@ -158,13 +158,13 @@ describe('a registry that is away', { timeout: TEST_MS }, () => {
     expect(await catalog.waiting('plan-pipeline')).not.toContain(follower);
     await catalog.work();
     await waits(pipeline);
-    // The handler of this test plans nothing; that it was given the job is in the queue's rows.
-    await until('the follower was given to a worker', async () =>
+    // The handler of this test does nothing; the job stays in the table of the queue.
+    await until('the waiting pipeline is enqueued', async () =>
       (await catalog.waiting('plan-pipeline')).includes(follower),
     );
   });
 
-  test('and is the only one: a newer pipeline takes the place of the one that is released nowhere', async () => {
+  test('that is the only one: a newer pipeline replaces the one without a release', async () => {
     breakRegistry();
     const { application, pipeline } = await requestBuilt({ registry_ids: [outside] });
     await catalog.work();
@@ -179,7 +179,7 @@ describe('a registry that is away', { timeout: TEST_MS }, () => {
     expect(await catalog.releases()).toHaveLength(1);
   });
 
-  test('for a day fails the pipeline, with its cause, and what is released stays', async () => {
+  test('fails the pipeline with its cause after a day, and recorded releases stay', async () => {
     breakRegistry();
     const { application, pipeline } = await requestBuilt();
     await catalog.work();
@@ -197,7 +197,7 @@ describe('a registry that is away', { timeout: TEST_MS }, () => {
       ['outside', 'FAILED'],
     ]);
     expect(await catalog.releases()).toHaveLength(1);
-    // The plan again is not "unchanged" while a registry lacks it.
+    // An equal plan is built again while a registry lacks its release.
     await catalog.customize(catalog.acme, 'again');
     const newer = await catalog.openPipeline(application);
     await catalog.write((tx) => startPhase(tx, { pipeline_id: newer, phase: 'PACKAGING' }));
@@ -208,7 +208,7 @@ describe('a registry that is away', { timeout: TEST_MS }, () => {
     expect(await catalog.write((tx) => recordPlan(tx, planned))).toBe('BUILD');
   });
 
-  test('is told apart from one that rejects: that fails the pipeline when the others have it', async () => {
+  test('differs from one that rejects the push, which fails the pipeline once the others have the release', async () => {
     catalog.proxy.fault = ({ method }) => (method === 'GET' || method === 'HEAD' ? undefined : { status: 403 });
     const { pipeline } = await requestBuilt();
     await catalog.work();
@@ -223,7 +223,7 @@ describe('a registry that is away', { timeout: TEST_MS }, () => {
 });
 
 describe('a distribution that runs twice', { timeout: TEST_MS }, () => {
-  test('at the same time makes one release a registry', async () => {
+  test('at the same time records one release per registry', async () => {
     const { pipeline } = await requestBuilt();
     await catalog.clearJobs();
     const context = { id: 'x', attempt: 1, isLast: false, signal: new AbortController().signal };
@@ -235,12 +235,12 @@ describe('a distribution that runs twice', { timeout: TEST_MS }, () => {
     expect(await catalog.releases()).toHaveLength(2);
   });
 
-  test('after a worker died between two registries goes on with the second', async () => {
+  test('because a worker died between two registries continues with the second', async () => {
     const { pipeline, digest } = await requestBuilt();
     await catalog.clearJobs();
     const dying = new AbortController();
     catalog.proxy.fault = () => {
-      // The hosted registry is done by the time this one is asked for the moving tags.
+      // The hosted registry has the release when this one gets the moving tags.
       if (catalog.proxy.seen.some((line) => line.startsWith('PUT /v2/team/containers/debian-12/redis/manifests/')))
         dying.abort();
       return undefined;
@@ -258,7 +258,7 @@ describe('a distribution that runs twice', { timeout: TEST_MS }, () => {
 });
 
 describe('two base images of one operating system', { timeout: TEST_MS }, () => {
-  test('have repositories and moving tags of their own', async () => {
+  test('have separate repositories and moving tags', async () => {
     const golden = await catalog.addBaseImage('Golden Debian 12!');
     const silver = await catalog.addBaseImage('Silver', { key: 'ag' });
     const built = await Promise.all(
@@ -277,8 +277,8 @@ describe('two base images of one operating system', { timeout: TEST_MS }, () => 
   });
 });
 
-describe('an application that moves', { timeout: TEST_MS }, () => {
-  test('says so in its release and in why the release was made', async () => {
+describe('an application whose repository changes', { timeout: TEST_MS }, () => {
+  test('has the old repository in its release and in the reasons of the release', async () => {
     const { application, pipeline } = await requestBuilt();
     await catalog.work();
     await ended(pipeline, 'SUCCEEDED');
@@ -302,7 +302,7 @@ describe('an application that moves', { timeout: TEST_MS }, () => {
 });
 
 describe('a repository that several applications share', { timeout: TEST_MS }, () => {
-  /** Redis on the same base image in another catalog of the organization. */
+  /** Requests and builds redis on the same base image in another catalog of the organization. */
   async function requestElsewhere(version: string): Promise<{ pipeline: string; digest: string }> {
     const { principal } = catalog.acme;
     const row = { organization_id: principal.organization_id, name: `other ${Math.random()}` };
@@ -323,7 +323,7 @@ describe('a repository that several applications share', { timeout: TEST_MS }, (
     return { pipeline, digest: await catalog.build(pipeline, version) };
   }
 
-  test('has its moving tags on the newest version, however their distributions meet', async () => {
+  test('has its moving tags on the newest version after concurrent distributions', async () => {
     const versions = ['7.0.9', '7.0.16', '7.0.10', '7.0.15', '7.0.2', '7.0.11'];
     const built = [];
     for (const version of versions) built.push(await requestElsewhere(version));

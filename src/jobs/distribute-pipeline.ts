@@ -35,21 +35,21 @@ import { attachReports } from './referrer-reports.ts';
 import { openRegistryTarget, repositoryIn, splitRegistryUrl } from './registry-target.ts';
 import type { WorkerResources } from './worker-resources.ts';
 
-/** A tag of an artifact from elsewhere is skipped; this many in a row mean that the repository is not Larder's to push to. */
+/** A tag that names an artifact of someone else is skipped; with this many in a row, the repository is not for Larder. */
 const TAKEN_TAGS_MAX = 50;
 
 /**
- * The limit for all registries of a pipeline together: blobs that a slow registry received are kept, and the next attempt continues
- * after them. The largest images have about 10 GB, which is 3 MB/s.
+ * The limit for all registries of a pipeline together: the largest images have about 10 GB, which is 3 MB/s. A slow registry
+ * keeps the blobs that it received, and the next attempt sends the others.
  */
 const ATTEMPT_MS_MAX = 3600 * 1000;
 
-/** Moving tags takes a few small requests; other releases to the repository wait for it. */
+/** The update of moving tags takes a few small requests; other releases to the repository wait for it. */
 const MOVE_TAGS_MS_MAX = 5 * 60 * 1000;
 
 type RegistryPlace = { registry: DistributionRegistry; repository: string; target: Target };
 
-/** Pushes to the registries that lack the artifact, reads it back, and records each release as soon as its registry has it. */
+/** Pushes the artifact to each registry that lacks it, reads it back, and records the release in that registry. */
 export async function distributePipeline(
   resources: WorkerResources,
   { pipeline_id }: { pipeline_id: string },
@@ -95,7 +95,7 @@ type Attempt = {
   place: Place;
   artifact: Artifact;
   places: RegistryPlace[];
-  /** A registry has the release under this pipeline's revision, so the revision is final. */
+  /** True if a registry has the release under this pipeline's revision: the revision is final. */
   isReleased: boolean;
   signal: AbortSignal;
 };
@@ -129,7 +129,7 @@ function failureOf({ registry }: RegistryPlace, error: unknown, time: AbortSigna
   if (registry.hosted) return undefined;
   const { host } = splitRegistryUrl(registry.url);
   if (time.aborted || isTimeout(error)) {
-    const cause = `${host} did not take the release in time. What it took is kept, and the rest is tried again.`;
+    const cause = `${host} did not accept the release in time. The blobs that it received are kept, and the others are sent again.`;
     return { registry_id: registry.id, cause, isTemporary: true };
   }
   if (!(error instanceof RegistryError) || isOfContent(error)) return undefined;
@@ -141,17 +141,17 @@ function isTimeout(error: unknown): boolean {
   return error instanceof Error && (error.name === 'TimeoutError' || isTimeout(error.cause));
 }
 
-/** A certificate to renew: the registry's operator can repair it, so it is handled like an outage. */
+/** Whether the certificate is at fault: the registry's operator can renew it, so it is handled like an outage. */
 function isOfCertificate({ code }: RegistryError): boolean {
   return /^(?:CERT_|ERR_TLS_CERT_)/.test(code);
 }
 
-/** The pipeline's tag names something else in a registry, while another one has its release under that tag. */
+/** The pipeline's tag names another artifact in this registry, but another registry has the release under that tag. */
 class TagTaken extends Error {
   override readonly name = 'TagTaken';
 }
 
-/** Rewords a registry's error for a person who can act on it; whether it is temporary does not change. */
+/** Replaces the text of a registry's error by a sentence that says what the user can do; the error stays temporary or not. */
 async function inWords<T>({ registry, repository }: RegistryPlace, act: () => Promise<T>): Promise<T> {
   try {
     return await act();
@@ -165,7 +165,7 @@ async function inWords<T>({ registry, repository }: RegistryPlace, act: () => Pr
   }
 }
 
-/** Unreadable content of Larder: it has no status, unlike an answer, and is not temporary, unlike a connection error. */
+/** Whether content of Larder could not be read: such an error has no status, unlike an answer, and is not temporary, unlike a failed connection. */
 function isOfContent({ side, status, temporary }: RegistryError): boolean {
   return side === 'source' && status === undefined && !temporary;
 }
@@ -175,8 +175,9 @@ type Pushed = { host: string; repository: string; isAnonymous: boolean };
 function explainPush(error: RegistryError, { host, repository, isAnonymous }: Pushed): string {
   if (!isDenied(error)) return explainFailure(error, host);
   if (error.status === 401) return explainRejection(host, isAnonymous ? 'missing' : 'given');
-  if (isAnonymous) return `${host} lets nobody push to ${repository} without a log-in. Send credentials that may.`;
-  return `${host} does not let these credentials push to ${repository}. Give them the right, or send others.`;
+  if (isAnonymous)
+    return `${host} lets nobody push to ${repository} without a log-in. Send credentials that may push there.`;
+  return `${host} does not let these credentials push to ${repository}. Give them this right, or send other credentials.`;
 }
 
 type Reserved = { tag: string; revision: number };
@@ -184,8 +185,8 @@ type Reserved = { tag: string; revision: number };
 type Tried = (place: RegistryPlace, act: () => Promise<void>) => Promise<void>;
 
 /**
- * Returns the immutable tag that is free, or names this artifact, in all registries that answer; undefined if the pipeline is
- * over. A registry that does not answer has failed; if its tag is found to be taken later, it does not get the release.
+ * Returns the immutable tag that is free, or names this artifact, in all registries that answer; undefined if the pipeline
+ * has ended. A registry that does not answer has failed; if the tag turns out to be taken there, it does not get the release.
  */
 async function reserveTag(
   resources: WorkerResources,
@@ -222,15 +223,15 @@ async function reserveTag(
   }
   throw new PhaseFailed({
     cause: 'DISTRIBUTION_ERROR',
-    message: `${TAKEN_TAGS_MAX} revisions of ${version} in a row are taken by artifacts that Larder did not push. Give Larder a path of its own in the registry.`,
+    message: `The tags of ${TAKEN_TAGS_MAX} revisions of ${version} in a row name artifacts that Larder did not push. Give Larder its own path in the registry.`,
   });
 }
 
 type Releasing = Attempt & Reserved & { trigger: MetadataFile };
 
 /**
- * Copies the artifact to one registry and records its release. Moving tags and recording are one step, which no other release
- * to the repository interrupts: the next one sees this release and does not move newer tags.
+ * Copies the artifact to one registry and records its release. A lock covers the moving tags and the record: the next release
+ * to the repository finds this one and does not move newer tags.
  */
 async function release(resources: WorkerResources, place: RegistryPlace, releasing: Releasing): Promise<void> {
   await push(resources, place, releasing);
@@ -256,7 +257,7 @@ async function push(
     uploads: remotes.uploads,
   });
   await attachReports(content, target, { subject: root.descriptor, files: state.metadata });
-  // A registry that lost or changed the content does not count as having the release.
+  // There is no release if the registry lost or changed the content.
   await readBack(target, root.descriptor, [tag]);
   if (!registry.hosted) {
     await inTransaction(db, (tx) => recordRegistryBlobs(tx, { registry_id: registry.id, repository }, digests));
@@ -272,7 +273,7 @@ async function moveTags(
   const others = await listReleasedVersions(db, { url: registry.url, repository });
   const tags = place.movingTags({ revision, others });
   if (tags.length === 0) return;
-  // The hosted registry sets all of them at once.
+  // The hosted registry sets all tags at once.
   const { descriptor } = rootFor(artifact, registry.id);
   if (registry.hosted) await copyArtifact(contentTarget(content), target, descriptor, { tags: [tag, ...tags] });
   else for (const moving of tags) await target.tag(descriptor, moving);
@@ -311,7 +312,7 @@ function pushedArtifact(place: RegistryPlace, { artifact, tag }: Releasing): Pus
   };
 }
 
-/** Why the release is made and what moved since the one before it. */
+/** Stores the document that says why the release is made and what changed since the previous one. */
 async function writeTriggerInfo(
   { db, content }: WorkerResources,
   { state, plan, places }: Attempt,
@@ -339,7 +340,7 @@ async function writeTriggerInfo(
   return reportFile('TRIGGER_INFO', await content.put(Readable.from([bytes])));
 }
 
-/** Each platform of an artifact has the same files: one is built, or the artifact is bound to none. */
+/** Every platform has the same files, because Larder builds one platform, or an artifact without one. */
 function platformFiles({ parts }: Root, files: MetadataFile[]): PlatformFiles[] {
   return parts.map(({ platform }) => ({
     ...(platform && { platform: { os_family: platform.os, architecture: platform.architecture } }),

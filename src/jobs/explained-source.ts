@@ -7,15 +7,15 @@ import { explainFailure, isDenied } from '../oci/remote/failure-sentence.ts';
 import type { Source } from '../oci/target.ts';
 
 export type ReadImage = {
-  /** Of the registry, with its port. */
+  /** The registry's host with its port. */
   host: string;
   /** `host/repository:tag` or `host/repository@digest`. */
   name: string;
-  /** The registry is read without a log-in. */
+  /** True if the registry is read without a log-in. */
   anonymous: boolean;
 };
 
-/** Returns the same source with errors for the image's owner. Once the tag is resolved they name the digest, too. */
+/** Returns the source with errors that are written for the image's owner. They name the digest once the tag is resolved. */
 export function explainedSource(source: Source, image: ReadImage): Source {
   let { name } = image;
   const explained = async <T>(what: string, act: () => Promise<T>): Promise<T> => {
@@ -68,17 +68,17 @@ function sentenceOf(error: RegistryError, { host, name, anonymous, what }: Asked
   const status = error.status === undefined ? '' : ` (${error.status})`;
   if (isDenied(error)) {
     return anonymous
-      ? `${host} lets nobody read ${what} of ${name} without a log-in${status}: send credentials that may.`
-      : `${host} does not let these credentials read ${what} of ${name}${status}: give them the right, or send others.`;
+      ? `${host} lets nobody read ${what} of ${name} without a log-in${status}: send credentials that may read it.`
+      : `${host} does not let these credentials read ${what} of ${name}${status}: give them this right, or send other credentials.`;
   }
   if (error.status === 404) return `${host} does not have ${what} of ${name}${status}: push the image again.`;
   if (error.code === 'CONTENT_MISMATCH' || error.code === 'MANIFEST_INVALID' || error.code === 'MANIFEST_TOO_LARGE')
-    return `${host} answers with something else than ${what} of ${name}: ${reasonOf(error)}.`;
+    return `${host} answers with other content than ${what} of ${name}: ${reasonOf(error)}.`;
   const when = error.temporary ? ' at the moment and is tried again' : '';
   return `${capital(what)} of ${name} cannot be read${when}: ${explainFailure(error, host)}`;
 }
 
-/** Behind the operation and its address, which the sentence names already. */
+/** Returns the message without the operation and its address, which the sentence contains already. */
 function reasonOf({ message, op }: RegistryError): string {
   return message.startsWith(`${op} at `) ? message.slice(message.indexOf(': ') + 2) : message;
 }

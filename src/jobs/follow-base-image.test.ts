@@ -49,7 +49,7 @@ afterAll(async () => {
   await api.close();
 });
 
-/** Pushed by skopeo: `foreign`, an index for a platform that no worker has; `alone`, its manifest without an index; `trixie`, a Debian 13; `bookworm`, one to build on; `hostile`, with arguments of a sandbox in a variable. */
+/** Pushes images with skopeo: `foreign`, an index for a platform that no worker has; `alone`, its manifest without an index; `trixie`, Debian 13; `bookworm`, an accepted image; `hostile`, with arguments of a sandbox in a variable. */
 async function pushImages(): Promise<void> {
   const layout = join(api.directory, 'layout');
   await mkdir(join(layout, 'blobs', 'sha256'), { recursive: true });
@@ -110,7 +110,7 @@ type Follow = {
   requested?: true;
   probe?: SandboxMode;
   attempt?: number;
-  /** The error of the engine process, in place of a result. */
+  /** An error that the engine process throws. */
   engineError?: Error;
 };
 
@@ -136,13 +136,13 @@ async function follow(
   return (await api.ask('GET', path)).json();
 }
 
-test('an image to build on is well, and tells its platform', async () => {
+test('an accepted image is healthy and its platform is recorded', async () => {
   const { os, architecture } = hostPlatform();
   const image = await look('golden/debian:bookworm');
   expect(image).toMatchObject({ healthy: true, platforms: [{ os_family: os, architecture }] });
 });
 
-test('content of a known version that is lost is read again, though the tag stands still', async () => {
+test('lost content of a known version is read again even if the tag did not move', async () => {
   const { id } = await look('golden/debian:bookworm');
   const { rows } = await api.database.pool.query(
     'select digest, pin from base_image_versions where base_image_id = $1',
@@ -160,7 +160,7 @@ test('content of a known version that is lost is read again, though the tag stan
   expect(after.rows).toEqual(rows);
 });
 
-test('an image that means harm is told what is wrong with it, and not tried again', async () => {
+test('a hostile image is rejected with the cause and not retried', async () => {
   const image = await look('golden/debian:hostile');
   expect(image).toMatchObject({
     healthy: false,
@@ -168,7 +168,7 @@ test('an image that means harm is told what is wrong with it, and not tried agai
   });
 });
 
-test('a tag that is gone', async () => {
+test('rejects a missing tag', async () => {
   const image = await look('golden/debian:gone');
   expect(image).toMatchObject({ healthy: false, last_checked_at: expect.any(String) });
   expect(image['unhealthy_cause']).toBe(
@@ -176,18 +176,18 @@ test('a tag that is gone', async () => {
   );
 });
 
-test('an image without the platform that is built here', async () => {
+test('rejects an index without this machine’s platform', async () => {
   const image = await look('golden/debian:foreign');
   expect(image['unhealthy_cause']).toMatch(/golden\/debian:foreign has no image for linux\/\w+/);
 });
 
-test('an image of another processor that no index tells of', async () => {
+test('rejects a manifest without an index for another platform', async () => {
   const image = await look('golden/debian:alone');
   expect(image).toMatchObject({ healthy: false });
   expect(image['unhealthy_cause']).toMatch(/golden\/debian:alone is for linux\/s390x, and images are built for/);
 });
 
-test('an image of another operating system than it was registered with', async () => {
+test('rejects an image of another operating system than the registered one', async () => {
   const image = await look('golden/debian:trixie');
   expect(image).toMatchObject({ healthy: false });
   expect(image['unhealthy_cause']).toBe(
@@ -195,7 +195,7 @@ test('an image of another operating system than it was registered with', async (
   );
 });
 
-test('the rejection of an image is still reported while its registry is away', async () => {
+test('the rejection of an image stays in the cause while its registry is unavailable', async () => {
   const image = await look('golden/debian:trixie');
   const { id, unhealthy_since } = image;
   const refusal = String(image['unhealthy_cause']);
@@ -218,7 +218,7 @@ test('the rejection of an image is still reported while its registry is away', a
   expect(await follow(`/v1/base-images/${id}`)).toMatchObject({ unhealthy_cause: refusal, unhealthy_since });
 });
 
-test('a digest that was rejected is read again if a user requests it, and otherwise not', async () => {
+test('a rejected digest is read again only if a user requests a check', async () => {
   const { id } = await look('golden/debian:bookworm');
   const path = `/v1/base-images/${id}`;
   await api.database.pool.query(`update base_images set refusal = 'It took too long.' where id = $1`, [id]);
@@ -226,7 +226,7 @@ test('a digest that was rejected is read again if a user requests it, and otherw
   expect(await follow(path, { requested: true })).toMatchObject({ healthy: true });
 });
 
-test('a trial that does not end in time is repeated once, and then rejects the digest', async () => {
+test('a trial that exceeds its time is repeated once, then the digest is rejected', async () => {
   const { id } = await look('golden/debian:bookworm');
   const path = `/v1/base-images/${id}`;
   await api.database.pool.query('update base_images set inspector_version = 0 where id = $1', [id]);
@@ -242,7 +242,7 @@ test('a trial that does not end in time is repeated once, and then rejects the d
 test.skipIf(sandboxMode.mode === 'files-only')(
   'an image that was read without a sandbox is run by the first worker that has one',
   async () => {
-    // Its programs are empty files, which only a run shows.
+    // Its programs are empty files, which only a run detects.
     const image = await look('golden/debian:bookworm');
     expect(image).toMatchObject({ healthy: true });
     const path = `/v1/base-images/${image['id']}`;
@@ -255,7 +255,7 @@ test.skipIf(sandboxMode.mode === 'files-only')(
   },
 );
 
-test('credentials that are wrong, and an address that is not allowed', async () => {
+test('reports wrong credentials and an address that is not allowed', async () => {
   const wrong = await look('golden/debian:foreign', { access_secret: 'wrong' });
   expect(wrong['unhealthy_cause']).toMatch(
     /does not let these credentials read the manifest of 127\.0\.0\.1:\d+\/golden\/debian:foreign \(401\)/,

@@ -35,7 +35,7 @@ import { recordBaseImage } from './record-base-image.ts';
 import { openRegistryTarget, repositoryIn, splitRegistryUrl } from './registry-target.ts';
 import type { WorkerResources } from './worker-resources.ts';
 
-/** Resolves the tag once and compares digests: an unchanged tag costs one request, also if its image was rejected. */
+/** Checks a registered base image. An unchanged tag costs one request, even if its image was rejected. */
 export async function followBaseImage(
   resources: WorkerResources,
   { base_image_id, requested }: TaskPayloads['follow-base-image'],
@@ -44,17 +44,17 @@ export async function followBaseImage(
   const image = await findFollowedBaseImage(resources.db, base_image_id);
   if (image?.source !== 'REGISTRY') return;
   try {
-    const look = await withSpace(resources, async () => {
+    const result = await withSpace(resources, async () => {
       const known = knownInspection(resources, image, { requested });
-      return await lookAt({ resources, image, known, context });
+      return await checkImage({ resources, image, known, context });
     });
     const in_sandbox = hasSandbox(resources);
-    await recordBaseImage(resources, base_image_id, (tx) => recordLook(tx, { base_image_id, in_sandbox, ...look }));
+    await recordBaseImage(resources, base_image_id, (tx) => recordCheck(tx, { base_image_id, in_sandbox, ...result }));
   } catch (error) {
-    // An aborted call says nothing about the registry.
+    // An aborted job has no result.
     if (context.signal.aborted) throw error;
-    const isFinal = isAnswer(error, context);
-    // The first version reports its errors at once; a known image becomes unhealthy only if the last attempt fails.
+    const isFinal = isFinalError(error, context);
+    // Before the first version, every error is recorded; later, a base image becomes unhealthy only if the last attempt fails.
     if (!isFinal && (!(error instanceof RegistryError) || image.newest_digest !== null)) throw error;
     const cause = storableText(error.message);
     await recordBaseImage(resources, base_image_id, (tx) => recordBaseImageFault(tx, { base_image_id, cause }));
@@ -63,23 +63,23 @@ export async function followBaseImage(
 }
 
 /** Whether another attempt would get the same error, or this is the last attempt. */
-function isAnswer(error: unknown, context: JobContext): error is Error {
+function isFinalError(error: unknown, context: JobContext): error is Error {
   if (error instanceof BuildError) return true;
   return error instanceof RegistryError && (!error.temporary || context.isLast);
 }
 
 /** The result of a check. */
-type Look = {
+type CheckResult = {
   digest: Digest;
   /** True if an earlier inspection of this digest gave the result. */
   known?: true;
-  /** Why nothing can be built on that digest. */
+  /** Why no image can be built on this digest. */
   rejection?: string;
-  /** Absent for a digest that is known. */
+  /** Absent if the digest is known or rejected. */
   version?: { pin: BasePin; contents: Digest[] };
 };
 
-async function recordLook(
+async function recordCheck(
   tx: Transaction,
   {
     base_image_id,
@@ -88,7 +88,7 @@ async function recordLook(
     rejection,
     version,
     known,
-  }: Look & { base_image_id: string; in_sandbox: boolean },
+  }: CheckResult & { base_image_id: string; in_sandbox: boolean },
 ): Promise<void> {
   const cause = rejection === undefined ? undefined : storableText(rejection);
   if (version) await recordBaseImageVersion(tx, { base_image_id, digest, ...version });
@@ -98,19 +98,19 @@ async function recordLook(
   await recordInspection(tx, { base_image_id, digest, version: INSPECTOR_VERSION, in_sandbox, refusal });
 }
 
-/** An image of one platform as its registry has it, compressed. The largest published ones have some 10 GB. */
+/** The compressed size of an image for one platform. The largest published ones have about 10 GB. */
 const IMAGE_BYTES_MAX = 64 * 1024 ** 3;
 
 /** The limit for all reads from a registry in one check. Blobs that arrived are kept, and the next check continues after them. */
 const READ_MS_MAX = 2 * 3600 * 1000;
 
-/** One engine process of a worker reads base images: reading every layer keeps a core busy, and more would take it from builds. */
+/** One engine process of a worker reads base images at a time: it uses a whole core, and builds need the others. */
 const PIN_LOCK = 'pin a base image';
 
-/** Attempts of a job whose trial may run out of time: an image whose programs hang holds PIN_LOCK for minutes in each. */
+/** A trial that exceeds its time is repeated up to this many attempts; each holds PIN_LOCK for minutes. */
 const TRIAL_ATTEMPTS_MAX = 2;
 
-/** Whether the content of a known version is complete; it can be lost if the folder is older than the database. */
+/** Whether all content of the newest version is stored; some may be lost if the folder is older than the database. */
 async function isWhole({ db, content }: WorkerResources, { id }: FollowedBaseImage): Promise<boolean> {
   const pin = await findNewestPin(db, id);
   return pin !== undefined && (await listMissing(content, contentsOfBase(pin))).length === 0;
@@ -121,8 +121,8 @@ function hasSandbox({ workspace }: WorkerResources): boolean {
 }
 
 /**
- * The last inspection, if this worker has no more to check: the checks are the same, and the image was run if this worker can run it. If a
- * user requests a check, a rejection does not count: the user may know better.
+ * Returns the last inspection, if this worker cannot check more: it has the same checks, and the image was run if this worker
+ * could run it. If a user requests the check, a rejected image is inspected again, because its cause may be gone.
  */
 function knownInspection(
   resources: WorkerResources,
@@ -132,21 +132,21 @@ function knownInspection(
   if (inspection?.version !== INSPECTOR_VERSION) return undefined;
   const canCheckMore = hasSandbox(resources) || !inspection.in_sandbox;
   if (requested && inspection.refusal !== null && canCheckMore) return undefined;
-  // A rejection without a run stays one.
+  // An image that was rejected without being run stays rejected.
   return inspection.in_sandbox || inspection.refusal !== null || !hasSandbox(resources) ? inspection : undefined;
 }
 
-type LookInput = {
+type CheckInput = {
   resources: WorkerResources;
   image: FollowedBaseImage;
   known: Inspection | undefined;
   context: JobContext;
 };
 
-async function lookAt({ resources, image, known, context }: LookInput): Promise<Look> {
+async function checkImage({ resources, image, known, context }: CheckInput): Promise<CheckResult> {
   const { registry } = image;
   const { signal } = context;
-  if (!registry) throw new Error(`Base image ${image.id} is of no registry`);
+  if (!registry) throw new Error(`Base image ${image.id} has no registry`);
   const { host } = splitRegistryUrl(registry.url);
   const name = `${host}/${repositoryIn(registry.url, image.container_image)}`;
   const reference = parseReference(image.container_image);
@@ -164,11 +164,11 @@ async function lookAt({ resources, image, known, context }: LookInput): Promise<
     if (digest === image.newest_digest && (await isWhole(resources, image))) return { digest, known: true };
   }
   try {
-    return { digest, version: await bringVersion({ resources, image, source, root, name, signal }) };
+    return { digest, version: await copyVersion({ resources, image, source, root, name, signal }) };
   } catch (error) {
     if (time.aborted && !signal.aborted)
       throw rejected(
-        `${name} was not read to its end within ${READ_MS_MAX / 3_600_000} hours. The layers that arrived are kept for the next check.`,
+        `${name} could not be read completely within ${READ_MS_MAX / 3_600_000} hours. The next check continues after the layers that arrived.`,
       );
     const rejection = rejectionOf(error, { name: `${name}@${digest}`, context });
     if (rejection !== undefined) return { digest, rejection };
@@ -176,13 +176,13 @@ async function lookAt({ resources, image, known, context }: LookInput): Promise<
   }
 }
 
-/** Errors of the source already name the image; limits of the copy and faults of Larder's content do not. */
+/** Adds the image's name to an error that lacks it: limits of the copy and faults of Larder's content. */
 function named(error: unknown, name: string): unknown {
   if (!(error instanceof RegistryError) || error.message.includes(name)) return error;
   return reworded(error, `${name} cannot be read: ${error.message}`);
 }
 
-/** Returns why the image itself is rejected; undefined for errors that another push or another attempt may resolve. */
+/** Returns why the image is rejected; undefined if another attempt may succeed. */
 function rejectionOf(error: unknown, { name, context }: { name: string; context: JobContext }): string | undefined {
   if (error instanceof BuildError) return error.message;
   if (error instanceof Error && isTrialTimeout(error) && context.attempt >= TRIAL_ATTEMPTS_MAX) return error.message;
@@ -190,7 +190,7 @@ function rejectionOf(error: unknown, { name, context }: { name: string; context:
   return fault === undefined ? undefined : `${name} cannot be used: ${fault}.`;
 }
 
-type Bringing = {
+type CopyInput = {
   resources: WorkerResources;
   image: FollowedBaseImage;
   source: Source;
@@ -199,7 +199,7 @@ type Bringing = {
   signal: AbortSignal;
 };
 
-async function bringVersion({ resources, image, source, root, name, signal }: Bringing) {
+async function copyVersion({ resources, image, source, root, name, signal }: CopyInput) {
   const found = await findImage(source, root, name);
   await copyArtifact(source, contentTarget(resources.content), root, {
     blobBytesMax: IMAGE_BYTES_MAX,
@@ -215,7 +215,7 @@ async function bringVersion({ resources, image, source, root, name, signal }: Br
   return { pin, contents: contentsOfBase(pin) };
 }
 
-/** Only the image for this machine's platform is brought: what an index names besides may be missing in the registry. */
+/** Finds the image for this machine's platform; other images of an index may be missing in the registry. */
 async function findImage(source: Source, root: Descriptor, name: string): Promise<PlatformImage> {
   const platform = hostPlatform();
   const found = await findPlatformImage(root, platform, async (descriptor) => {
@@ -228,7 +228,7 @@ async function findImage(source: Source, root: Descriptor, name: string): Promis
   });
   if (found === undefined) throw rejected(noImageFor(name, platform));
   const image = await readManifestOf(source, found.image);
-  // Before its other layers are read.
+  // Checked before any layer is read.
   const wrong = isIndex(image) ? undefined : checkLayers(image.layers);
   if (wrong !== undefined) throw rejected(`${name} ${wrong}`);
   return found;

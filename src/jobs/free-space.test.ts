@@ -1,4 +1,4 @@
-// A step on a full disk is postponed and counts as no attempt; a program's message about a full disk is not enough while there is space.
+// A step that fails on a full disk is postponed without counting an attempt, but not for a program's message alone while there is space.
 import { spawnSync } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -24,7 +24,7 @@ function disk(share: number) {
   return { content: { ...memoryContent(), freeShare: async () => share } };
 }
 
-/** The error of a step whose program printed that the disk is full. */
+/** Returns the error of a step whose program printed that the disk is full. */
 function failure(): BuildError {
   const { stderr } = spawnSync('/bin/sh', ['-c', '/bin/echo x > /dev/full'], { encoding: 'utf8' });
   return new BuildError(`Installing the packages failed.\n${stderr}`, {
@@ -37,7 +37,7 @@ const outcome = (share: number, error: () => Promise<unknown>) =>
   withSpace(disk(share), error).catch((thrown: unknown) => thrown);
 
 describe('a step that failed for lack of space is postponed', () => {
-  test('when the system reports it, also as a cause of other errors and from an engine process', async () => {
+  test('if the system reports it, also as the cause of another error and from an engine process', async () => {
     const full = await fill().catch((error) => error);
     const wrapped = new BuildError('The layer cannot be written', {
       step: 'x',
@@ -49,16 +49,16 @@ describe('a step that failed for lack of space is postponed', () => {
     for (const error of [full, wrapped, sent]) {
       const given = await outcome(0.5, () => Promise.reject(error));
       expect(given).toBeInstanceOf(JobPostponed);
-      expect(String(given)).toContain('a disk was full during this step (ENOSPC); it waits until there is space');
+      expect(String(given)).toContain('a disk was full during this step (ENOSPC); the job waits until there is space');
     }
   });
 
-  test('when a program reports it while a disk is nearly full', async () => {
+  test('if a program reports it while a disk is nearly full', async () => {
     expect(failure().message).toContain('No space left on device');
     expect(await outcome(0.04, () => Promise.reject(failure()))).toBeInstanceOf(JobPostponed);
   });
 
-  test('also when there is space again once the step has failed', async () => {
+  test('even if there is space again when the step has failed', async () => {
     let share = 0.04;
     const looked = Promise.withResolvers<void>();
     const content = {
@@ -77,7 +77,7 @@ describe('a step that failed for lack of space is postponed', () => {
   });
 });
 
-test('the message of a script on a disk with space, or of a registry, stays a failure', async () => {
+test('a message of a full disk from a script on a disk with space, or from a registry, is a failure', async () => {
   const error = failure();
   expect(await outcome(0.5, () => Promise.reject(error))).toBe(error);
   const details = { op: 'push blob', side: 'target', status: 507, temporary: false } as const;
@@ -86,7 +86,7 @@ test('the message of a script on a disk with space, or of a registry, stays a fa
   expect(await outcome(0.5, () => Promise.reject(answer))).toBe(answer);
 });
 
-test('a step waits while the disk of the work folder is short, too', async () => {
+test('a step also waits while the disk of the work folder is nearly full', async () => {
   const workspace = { directory: '/' };
   await waitForSpace({ ...disk(0.05), workspace: { directory: '/nowhere' } });
   await expect(waitForSpace({ ...disk(0.0499), workspace })).rejects.toThrow(/content store's disk has 4\.9 % left/);
@@ -100,7 +100,7 @@ describe('a pipeline', () => {
   });
   afterAll(() => catalog.drop());
 
-  test('continues later after a step on a full disk: nothing of it has failed', async () => {
+  test('continues after a step on a full disk, without a failure', async () => {
     const [application = ''] = (await catalog.request(catalog.acme, ['redis'])).application_ids;
     const pipeline_id = await catalog.openPipeline(application);
     const content = { ...memoryContent(), touch: async () => true };

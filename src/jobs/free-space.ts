@@ -1,4 +1,4 @@
-// Free space on the disks that jobs write to: jobs wait while there is little, and a step on a full disk is postponed.
+// Free space on the disks that jobs write to: jobs wait while it is low, and a step that failed on a full disk is postponed.
 import { statfs } from 'node:fs/promises';
 import { FREE_SHARE_MIN } from '../content/content.ts';
 import { outOfSpaceCode, saysOutOfSpace } from '../content/out-of-space.ts';
@@ -7,8 +7,8 @@ import type { WorkerResources } from './worker-resources.ts';
 
 const SPACE_WAIT_SECONDS = 60;
 
-/** A disk that fills up passes from the limit to nothing in about a second at full speed. */
-const LOOK_EVERY_MS = 250;
+/** At full speed, a build fills the last 5 % of a disk in about a second. */
+const MEASURE_INTERVAL_MS = 250;
 
 type Disks = Pick<WorkerResources, 'content'> & { workspace?: { directory?: string } };
 
@@ -21,48 +21,48 @@ export async function waitForSpace(disks: Disks): Promise<void> {
     const percent = Math.floor(share * 1000) / 10;
     throw new JobPostponed(
       SPACE_WAIT_SECONDS,
-      `the ${name}'s disk has ${percent} % left; builds wait until there are 5 %`,
+      `the ${name}'s disk has ${percent} % left; builds wait until it has 5 %`,
     );
   }
 }
 
 /**
- * Runs a step that writes. Throws JobPostponed if it failed for lack of space: the system reported it, or a program failed while a disk
- * was nearly full.
+ * Runs a step that writes. Throws JobPostponed if the system reported a full disk, or if a program reported one while a disk was
+ * nearly full.
  */
 export async function withSpace<T>(disks: Disks, act: () => Promise<T>): Promise<T> {
   const watch = watchSpace(disks);
   try {
     return await act();
   } catch (error) {
-    throw (await watch.explains(error)) ? givenBack(error) : error;
+    throw (await watch.explains(error)) ? postponedForSpace(error) : error;
   } finally {
     watch.stop();
   }
 }
 
-/** Returns the error for the queue: a job that failed for lack of space is postponed, and the attempt is not counted. */
-export function givenBack(error: unknown): unknown {
+/** Returns JobPostponed in place of an error for lack of space: the job waits, and the attempt is not counted. */
+export function postponedForSpace(error: unknown): unknown {
   if (error instanceof JobPostponed) return error;
   const code = outOfSpaceCode(error) ?? 'ENOSPC';
   return new JobPostponed(
     SPACE_WAIT_SECONDS,
-    `a disk was full during this step (${code}); it waits until there is space`,
+    `a disk was full during this step (${code}); the job waits until there is space`,
   );
 }
 
 function watchSpace(disks: Disks): { explains(error: unknown): Promise<boolean>; stop(): void } {
   let low = false;
-  const look = async () => {
+  const measure = async () => {
     const shares = Object.values(await freeShares(disks));
     low ||= shares.some((share) => share !== undefined && share < FREE_SHARE_MIN);
   };
-  const timer = setInterval(() => void look(), LOOK_EVERY_MS);
+  const timer = setInterval(() => void measure(), MEASURE_INTERVAL_MS);
   return {
     async explains(error) {
       if (outOfSpaceCode(error) !== undefined) return true;
       if (!saysOutOfSpace(error)) return false;
-      await look();
+      await measure();
       return low;
     },
     stop: () => clearInterval(timer),
@@ -70,7 +70,7 @@ function watchSpace(disks: Disks): { explains(error: unknown): Promise<boolean>;
 }
 
 async function freeShares({ content, workspace }: Disks): Promise<Record<string, number | undefined>> {
-  // A disk that does not answer has its own errors, which the step meets.
+  // A disk that cannot be read fails the step with its own error.
   const store = await content.freeShare().catch(() => undefined);
   const work = workspace?.directory === undefined ? undefined : await shareOf(workspace.directory);
   return { 'content store': store, 'work folder': work };

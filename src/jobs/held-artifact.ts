@@ -6,13 +6,13 @@ import type { Plan } from '../plan/plan.ts';
 import { PhaseFailed } from './phase.ts';
 import { findPlan, listMissing } from './plan-contents.ts';
 
-/** Returns the plan. Throws PhaseFailed if content of the plan or artifact is missing: only a retry by a user builds it again. */
+/** Returns the plan. Throws PhaseFailed if content of the plan or artifact is missing: the pipeline must be retried to build it again. */
 export async function readHeldPlan(content: ContentStore, digest: Digest, artifact: Artifact): Promise<Plan> {
   const plan = await findPlan(content, digest);
   const missing = plan ? (await listMissing(content, contentsOfArtifact(artifact)))[0] : digest;
   if (plan && missing === undefined) return plan;
   throw new PhaseFailed({
     cause: 'BUILD_ERROR',
-    message: `Content that was built is missing from the content store (${missing}): try the pipeline again.`,
+    message: `Content that was built is missing from the content store (${missing}): retry the pipeline.`,
   });
 }

@@ -1,4 +1,4 @@
-// Content that is older than the database: what is lost of a plan is planned anew, brought again or asked for, and never an internal error.
+// Lost content of a plan: Larder plans again, restores it, or asks the user for it; it is never an internal error.
 
 import { Readable } from 'node:stream';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -54,7 +54,7 @@ async function makePlan(): Promise<ImagePlan> {
   });
 }
 
-/** A worker whose archive answers with the error that says that it was asked: what is pinned is not asked for. */
+/** Returns a worker whose archive throws, which shows whether a plan needed it: pinned packages do not. */
 function worker(): WorkerResources {
   const archives = {
     open: async () => {
@@ -66,7 +66,7 @@ function worker(): WorkerResources {
   return { db: catalog.db, content, archives, log, workspace } as unknown as WorkerResources;
 }
 
-/** A pipeline that keeps the pins of the release, whose customization's archive is held. */
+/** Makes a pipeline that keeps the pins of the release, with a customization whose archive is stored. */
 async function customize(): Promise<{ pipeline: string; archive: Digest }> {
   await catalog.customize(catalog.acme, 'motd');
   const archive = await put('archive');
@@ -78,7 +78,7 @@ async function customize(): Promise<{ pipeline: string; archive: Digest }> {
 
 const plan = (pipeline_id: string) => planPipeline(worker(), { pipeline_id }, context);
 
-test('a kept plan is planned anew when it or a package of it is lost', async () => {
+test('a pipeline that keeps pins plans again if the released plan or a package of it is lost', async () => {
   const { pipeline } = await customize();
   for (const lost of [releasedDigest, released.packages[0]?.digest ?? releasedDigest]) {
     await content.delete(lost);
@@ -90,7 +90,7 @@ test('a kept plan is planned anew when it or a package of it is lost', async () 
   expect(await findPipelineState(catalog.db, pipeline)).toMatchObject({ plan_digest: expect.any(String) });
 });
 
-test('a base image that is lost is brought again, and the pipeline waits and says why', async () => {
+test('a lost base image is built again, and the pipeline waits with the cause', async () => {
   const { pipeline } = await customize();
   await content.delete(released.base.listing);
   const waiting = await plan(pipeline).catch((error) => error);
@@ -99,7 +99,7 @@ test('a base image that is lost is brought again, and the pipeline waits and say
   expect(await catalog.waiting('build-base-image')).toEqual([catalog.base]);
 });
 
-test('an archive of a customization that is lost is asked for, by name', async () => {
+test('a lost archive of a customization fails the pipeline, which names the customization', async () => {
   const { pipeline, archive } = await customize();
   await content.delete(archive);
   await plan(pipeline);
@@ -115,7 +115,7 @@ test('an archive of a customization that is lost is asked for, by name', async (
   ]);
 });
 
-test('a plan that is lost before its build is planned again, also where an equal one was built and lost', async () => {
+test('lost content before the build is planned again, even if an equal plan was built and lost', async () => {
   const { pipeline } = await customize();
   await plan(pipeline);
   const plan_digest = (await findPipelineState(catalog.db, pipeline))?.plan_digest ?? releasedDigest;
@@ -126,7 +126,7 @@ test('a plan that is lost before its build is planned again, also where an equal
   await packagePipeline(worker(), { pipeline_id: pipeline }, context);
   expect(await findPipelineState(catalog.db, pipeline)).toMatchObject({ plan_digest: null, status: 'IN_PROGRESS' });
   expect(await catalog.waiting('plan-pipeline')).toEqual([pipeline]);
-  // It may run twice.
+  // A second plan is possible.
   await put('redis.deb');
   await plan(pipeline);
   const uses = await catalog.pool.query("select digest from content_uses where kind = 'plan' and id = $1", [pipeline]);
@@ -135,7 +135,7 @@ test('a plan that is lost before its build is planned again, also where an equal
   );
 });
 
-test('an image that is lost after its build fails the pipeline in words', async () => {
+test('lost content of a built image fails the pipeline with that cause', async () => {
   const { pipeline } = await customize();
   await plan(pipeline);
   const lost = `sha256:${'2'.repeat(64)}` as const;
@@ -152,12 +152,12 @@ test('an image that is lost after its build fails the pipeline in words', async 
   );
   expect(rows).toEqual([
     {
-      failure_message: `Content that was built is missing from the content store (${lost}): try the pipeline again.`,
+      failure_message: `Content that was built is missing from the content store (${lost}): retry the pipeline.`,
     },
   ]);
 });
 
-test('an artifact in a format that is not known fails the pipeline with its id', async () => {
+test('an artifact of an unknown format fails the pipeline, which is named in the failure', async () => {
   const { pipeline } = await customize();
   await plan(pipeline);
   await catalog.pool.query(

@@ -1,4 +1,4 @@
-// Moves offerings and applications on with the calendar, whether or not an archive can be asked.
+// Moves offerings and applications to the next state of their life cycle by date; needs no package archive.
 import { moveLifeCycles as moveRows } from '../catalog/life-cycle.ts';
 import { inTransaction } from '../db/database.ts';
 import type { WorkerResources } from './worker-resources.ts';

@@ -1,4 +1,4 @@
-// What the machine's real archive offers for packages of older releases, and the vulnerabilities that its changelogs name.
+// New versions in the machine's real archive for packages of older releases, and the vulnerabilities that changelogs name.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,7 +16,7 @@ let scratch = '';
 let application = '';
 const content = memoryContent();
 
-/** As released long ago: the first from a suite of security updates since, the second from the release itself. */
+/** Packages of an old release: the first has a security update since, the second an update of the distribution. */
 const OLD = [
   { name: 'libssl3', architecture: 'amd64', version: '3.0.0-1' },
   { name: 'libjemalloc2', architecture: 'amd64', version: '5.0.0-1' },
@@ -48,7 +48,7 @@ async function discover() {
   return await catalog.write((tx) => recordDiscovery(tx, library(), offers));
 }
 
-test('a security update says which vulnerabilities it fixes, another update says that it is one', async () => {
+test('a security update has a trigger for each fixed vulnerability, another update has MAINTENANCE', async () => {
   const [libssl3, libjemalloc2, zlib1g] = await apt.versionsOf(['libssl3', 'libjemalloc2', 'zlib1g']);
   const offers = await ask();
   expect(offers.map(({ offered }) => offered).sort()).toEqual(
@@ -64,7 +64,7 @@ test('a security update says which vulnerabilities it fixes, another update says
   for (const trigger of fixed) expect(trigger).toEqual(reason);
 });
 
-test('what moved is built again once; the archive that stands still builds nothing', async () => {
+test('changed packages rebuild the application once; an unchanged archive builds nothing', async () => {
   expect(await discover()).toEqual({ pipelines: 1 });
   const row = await catalog.db
     .selectFrom('pipelines')

@@ -1,4 +1,4 @@
-// The log of a build: the worker writes it once, it is part of the artifact, and equal plans share it.
+// The log of a build: written once, part of the artifact, and shared by equal plans.
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { buildWorker } from '../../test/build-worker.ts';
 import { openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
@@ -32,7 +32,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('the log of a build', () => {
   });
   afterEach(() => catalog.drop());
 
-  /** Packages a plan for an application, as the job does. */
+  /** Runs the job that packages a plan for an application. */
   async function run(application = '', changes: Partial<ImagePlan> = {}) {
     const { debian } = builds;
     const pipeline_id = await catalog.openPipeline(application);
@@ -48,7 +48,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('the log of a build', () => {
     return Buffer.concat(await stream.toArray()).toString();
   }
 
-  test('is one file, kept with the artifact, which an equal plan shows too', { timeout: SLOW_MS }, async () => {
+  test('is one file of the artifact, also for an equal plan', { timeout: SLOW_MS }, async () => {
     const first = await run(applications[0]);
     const [log] = first.metadata;
     expect(first.metadata.map(({ filename }) => filename)).toEqual(['build.log', 'sbom.spdx.json']);
@@ -63,10 +63,10 @@ describe.skipIf(sandboxMode.mode === 'files-only')('the log of a build', () => {
     expect(rows).toEqual([{ kind: 'artifact' }, { kind: 'pipeline' }, { kind: 'pipeline' }]);
   });
 
-  test('that is lost is written again, once for all equal plans', { timeout: SLOW_MS }, async () => {
+  test('is written again if it is lost, once for all equal plans', { timeout: SLOW_MS }, async () => {
     const first = await run(applications[0]);
     const log = first.metadata[0];
-    // What a build found in the cache of layers is in its log: the next one has another.
+    // The log says which layers came from the cache, so the next build has another log.
     const other = await builds.debian.content.put(chunked(Buffer.from('== an older log\n')));
     await catalog.pool.query(
       "update artifacts set artifact = jsonb_set(artifact, '{reports,0}', artifact#>'{reports,0}' || $1::jsonb)",
@@ -80,7 +80,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('the log of a build', () => {
     expect(artifact?.reports).toEqual(rebuilt.metadata);
   });
 
-  test('of a build that fails is a file of the failure', { timeout: SLOW_MS }, async () => {
+  test('is a file of the failure if the build fails', { timeout: SLOW_MS }, async () => {
     const folders = [{ path: '/data', mode: 0o755, uid: 0, gid: 0 }];
     const { pipeline_id, metadata } = await run(applications[0], {
       platform: { os: 'linux', architecture: 'riscv64' },

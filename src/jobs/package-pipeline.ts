@@ -1,4 +1,4 @@
-// Builds the artifact of a planned pipeline, or uses the one of an equal plan: the second half of packaging.
+// Builds the artifact of a planned pipeline, or uses that of an equal plan: the second half of packaging.
 import type { Digest } from '../contract/vocabulary.ts';
 import { inTransaction } from '../db/database.ts';
 import type { JobContext } from '../db/queue-worker.ts';
@@ -11,7 +11,7 @@ import { runPhase } from './phase.ts';
 import { findKeptPlan, listMissing } from './plan-contents.ts';
 import type { WorkerResources } from './worker-resources.ts';
 
-/** Builds, and enqueues the verification. */
+/** Builds the artifact and enqueues the verification; enqueues the planning instead if content of the plan is lost. */
 export async function packagePipeline(
   resources: WorkerResources,
   { pipeline_id }: { pipeline_id: string },
@@ -36,13 +36,13 @@ export async function packagePipeline(
   });
 }
 
-/** What an equal plan made; undefined where its content is not held any more. */
+/** Returns the artifact of an equal plan; undefined if there is none or its content is lost. */
 async function findArtifact({ db, content }: WorkerResources, planDigest: Digest): Promise<Artifact | undefined> {
   const known = await inTransaction(db, (tx) => useArtifact(tx, planDigest));
   return known && (await listMissing(content, contentsOfArtifact(known))).length === 0 ? known : undefined;
 }
 
-/** Builds the artifact and adds the log of its build; undefined if the plan, or content that it names, is missing. */
+/** Builds the artifact with the log of its build; undefined if the plan, or content that it names, is missing. */
 async function buildKeptPlan(
   resources: WorkerResources,
   planDigest: Digest,

@@ -8,7 +8,7 @@ const content = memoryContent();
 const textOf = async (digest?: `sha256:${string}`) =>
   Buffer.concat(await (await content.open(digest ?? 'sha256:')).toArray()).toString();
 
-test('it is cut at its limit and says so once', async () => {
+test('a log is truncated at its limit, with one line that says so', async () => {
   const log = openPhaseLog(content, 'VERIFICATION', { bytesMax: 16 });
   for (const text of ['a task prints\n', Buffer.from('and prints\n'), 'and prints\n']) log.write(text);
   const [file, ...others] = await log.close();
@@ -17,7 +17,7 @@ test('it is cut at its limit and says so once', async () => {
   expect(await textOf(file?.digest)).toBe('a task prints\nan\n[log cut here: it is longer than 16 bytes]\n');
 });
 
-test('a task that prints without end is cut by its own limit, and lines of the worker follow', async () => {
+test('output of a task is truncated at the limit of the task, and lines of the worker follow', async () => {
   const log = openPhaseLog(content, 'PACKAGING');
   const task = openBuildLog(log);
   const mebibyte = Buffer.alloc(1024 ** 2, 'x');
@@ -31,7 +31,7 @@ test('a task that prints without end is cut by its own limit, and lines of the w
   );
 });
 
-test('a log without text is no file, and a dropped one leaves nothing', async () => {
+test('an empty log is no file, and a dropped log stores nothing', async () => {
   expect(await openPhaseLog(content, 'DISTRIBUTION').close()).toEqual([]);
   const other = memoryContent();
   const log = openPhaseLog(other, 'DISTRIBUTION');

@@ -1,4 +1,4 @@
-// Runs one phase of a pipeline: reads its state, keeps its log, and separates failures of the pipeline from faults that the queue retries.
+// Runs one phase of a pipeline: reads its state, stores its log, and separates failures of the pipeline from errors that the queue retries.
 import type { FailureCause, MetadataFile, PhaseType } from '../contract/vocabulary.ts';
 import { CustomizationError } from '../customization/errors.ts';
 import { inTransaction } from '../db/database.ts';
@@ -15,14 +15,14 @@ import { waitForSpace, withSpace } from './free-space.ts';
 import { openPhaseLog, type PhaseLog } from './phase-log.ts';
 import type { WorkerResources } from './worker-resources.ts';
 
-/** A phase's failure in the words of the API. */
+/** The failure of a phase as the API shows it. */
 export type Failure = {
   cause: FailureCause;
   message: string;
   customization?: { id: string; version: number };
 };
 
-/** Thrown by a phase that knows its failure: the failure is recorded, and the job succeeds. */
+/** Thrown by a phase that failed with a known cause: the failure is recorded, and the job succeeds. */
 export class PhaseFailed extends Error {
   override readonly name = 'PhaseFailed';
   readonly failure: Failure;
@@ -41,7 +41,7 @@ export type PhaseOptions = {
   context: JobContext;
 };
 
-/** Does the work of a phase, on the state that its start read, if it is this job's to do. */
+/** Starts the phase and calls `act` with its log and state, unless the phase or the pipeline has ended. Records a failure. */
 export async function runPhase(
   resources: WorkerResources,
   { pipeline_id, phase, context }: PhaseOptions,
@@ -63,7 +63,7 @@ export async function runPhase(
   }
 }
 
-/** Starts the phase. A pipeline whose stored values cannot be read fails: reading them again changes nothing. */
+/** Starts the phase. A pipeline whose stored values cannot be read fails, because a retry would read the same values. */
 async function startReadable(
   { db }: WorkerResources,
   step: { pipeline_id: string; phase: PhaseType },
@@ -77,7 +77,7 @@ async function startReadable(
   }
 }
 
-/** Returns the pipeline's failure that an error means; undefined if a retry may help. */
+/** Returns the failure of the pipeline for an error; undefined if a retry may succeed. */
 export function failureOf(error: unknown): Failure | undefined {
   if (error instanceof PhaseFailed) return error.failure;
   if (error instanceof BuildError) {

@@ -7,24 +7,24 @@ import { packagingOf } from '../packaging/packagings.ts';
 import { canonicalJson } from '../plan/canonical-json.ts';
 import { type Plan, readStoredPlan } from '../plan/plan.ts';
 
-/** Puts a plan into content; equal plans are one content. */
+/** Stores a plan and returns its digest; equal plans have the same. */
 export async function writePlan(content: ContentStore, plan: Plan): Promise<Digest> {
   const { digest } = await content.put(Readable.from([Buffer.from(canonicalJson(plan))]));
   return digest;
 }
 
-/** Reads what `writePlan` wrote. Throws StoredValueError. */
+/** Reads a plan that `writePlan` stored. Throws StoredValueError. */
 export async function readPlan(content: ContentStore, digest: Digest): Promise<Plan> {
   return readStoredPlan(await json(await content.open(digest)), digest);
 }
 
-/** Returns a stored plan; undefined if it or a content that it names is missing, because then nothing can be built from it. */
+/** Returns a stored plan; undefined if the plan or a content that it names is missing, so that it cannot be built. */
 export async function findKeptPlan(content: ContentStore, digest: Digest): Promise<Plan | undefined> {
   const plan = await findPlan(content, digest);
   return plan && (await isHeld(content, packagingOf(plan).contents(plan))) ? plan : undefined;
 }
 
-/** Like `findKeptPlan`, for a plan whose customizations are planned again: their contents are not needed. */
+/** Returns a stored plan like `findKeptPlan`, but the contents of its customizations may be missing: they are planned again. */
 export async function findKeptProductPlan(content: ContentStore, digest: Digest): Promise<Plan | undefined> {
   const plan = await findPlan(content, digest);
   return plan && (await isHeld(content, packagingOf(plan).contents({ ...plan, customizations: [] })))
@@ -32,12 +32,12 @@ export async function findKeptProductPlan(content: ContentStore, digest: Digest)
     : undefined;
 }
 
-/** Returns the plan alone; undefined if it is missing. */
+/** Returns the plan, whose contents may be missing; undefined if the plan is missing. */
 export async function findPlan(content: ContentStore, digest: Digest): Promise<Plan | undefined> {
   return (await content.touch(digest)) ? await readPlan(content, digest) : undefined;
 }
 
-/** Lists the missing contents. `touch` keeps the others from being swept before their uses are recorded. */
+/** Lists the missing contents. Touches the others, so that no sweep deletes them before their uses are recorded. */
 export async function listMissing(content: ContentStore, digests: readonly Digest[]): Promise<Digest[]> {
   const missing: Digest[] = [];
   for (const digest of new Set(digests)) if (!(await content.touch(digest))) missing.push(digest);

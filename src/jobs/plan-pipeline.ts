@@ -17,7 +17,7 @@ import type { PhaseLog } from './phase-log.ts';
 import { findKeptPlan, findKeptProductPlan, listMissing, writePlan } from './plan-contents.ts';
 import type { WorkerResources } from './worker-resources.ts';
 
-/** Plans, and enqueues the build unless the plan is the released one. */
+/** Makes the plan and enqueues the build, unless the plan equals the released one. */
 export async function planPipeline(
   resources: WorkerResources,
   { pipeline_id }: { pipeline_id: string },
@@ -47,7 +47,7 @@ export async function planPipeline(
   });
 }
 
-/** Ends a pipeline that cannot be built; returns whether it did. Checks without a lock first: almost every pipeline can be built. */
+/** Cancels a pipeline that cannot be built; returns whether it did. Checks without a lock first, because almost every pipeline can be built. */
 async function endUnbuildable(db: Database, pipelineId: string): Promise<boolean> {
   if ((await findMissingNeed(db, pipelineId)) === undefined) return false;
   return await inTransaction(db, (tx) => cancelUnbuildable(tx, pipelineId));
@@ -82,13 +82,16 @@ async function makePlan(
 ): Promise<Plan> {
   const packaging = findPackaging(inputs.packaging_type);
   if (packaging === undefined) {
-    throw new PhaseFailed({ cause: 'BUILD_ERROR', message: `There is no engine for ${inputs.packaging_type} yet.` });
+    throw new PhaseFailed({
+      cause: 'BUILD_ERROR',
+      message: `Larder cannot build the packaging type ${inputs.packaging_type} yet.`,
+    });
   }
   const released = inputs.keep_pins ? inputs.previous : undefined;
   const kept = released && (await findKeptProductPlan(resources.content, released.plan_digest));
   if (released && !kept) log.write("content of the release's plan is missing: planning again\n");
   const base = kept?.base ?? inputs.base_image.newest?.pin;
-  if (!base) throw new Error(`Base image ${inputs.base_image.id} has no version, so nothing of it should be planned`);
+  if (!base) throw new Error(`Base image ${inputs.base_image.id} has no version, so no pipeline on it can be planned`);
   await requireBase(resources, inputs, base);
   return await packaging.plan(
     {
@@ -111,7 +114,7 @@ function openFreshArchive({ archives }: WorkerResources, signal: AbortSignal): P
   };
 }
 
-/** If content of a base image is lost, enqueues its copy, and the pipeline waits for it. */
+/** Throws JobPostponed if content of the base image is lost, and enqueues the job that restores it. */
 async function requireBase(
   { db, content }: WorkerResources,
   { base_image: { id, name } }: PlanInputs,
@@ -120,11 +123,11 @@ async function requireBase(
   const [missing] = await listMissing(content, contentsOfBase(base));
   if (missing === undefined) return;
   await inTransaction(db, (tx) => enqueueLostBaseImage(tx, id));
-  const reason = `content of the base image ${name} is missing from the content store (${missing}); it is brought again`;
+  const reason = `content of the base image ${name} is missing from the content store (${missing}); the base image is built or read again`;
   throw new JobPostponed(CONTENT_WAIT_SECONDS, reason);
 }
 
-/** Throws if content that the plan names is missing. */
+/** Throws PhaseFailed if the archive of a customization is lost, and JobPostponed if other content of the plan is: Larder restores it. */
 async function requireContents(resources: WorkerResources, inputs: PlanInputs, plan: Plan): Promise<void> {
   await requireBase(resources, inputs, plan.base);
   const lost = await listMissing(resources.content, packagingOf(plan).contents(plan));
@@ -139,11 +142,11 @@ async function requireContents(resources: WorkerResources, inputs: PlanInputs, p
       customization: { id, version },
     });
   }
-  // Files of recipes are put again by each discovery.
+  // Each discovery stores the files of recipes again.
   await inTransaction(resources.db, (tx) => enqueue(tx, 'discover-products', {}, { key: 'lost content' }));
-  const reason = `content that the plan names is missing from the content store (${lost[0]}); it is brought again`;
+  const reason = `content that the plan names is missing from the content store (${lost[0]}); it is stored again by the discovery of products`;
   throw new JobPostponed(CONTENT_WAIT_SECONDS, reason);
 }
 
-/** Bringing a base image or the library's files takes a minute or two. */
+/** It takes a minute or two to restore a base image or the files of recipes. */
 const CONTENT_WAIT_SECONDS = 30;

@@ -3,7 +3,7 @@ import { inTransaction, type Transaction } from '../db/database.ts';
 import { healthChangeBy } from '../pipelines/base-image-health.ts';
 import type { WorkerResources } from './worker-resources.ts';
 
-/** Runs `record` in a transaction. The log names a base image once when it becomes unhealthy and once when it recovers. */
+/** Runs `record` in a transaction. Writes one log line when the base image becomes unhealthy and one when it recovers. */
 export async function recordBaseImage(
   { db, log }: Pick<WorkerResources, 'db' | 'log'>,
   base_image_id: string,

@@ -7,10 +7,10 @@ import type { Descriptor } from '../oci/descriptor.ts';
 import { attachReferrers, putReferrer } from '../oci/referrers.ts';
 import type { Target } from '../oci/target.ts';
 
-/** `subject` is what the tag names. */
+/** `subject`: the manifest or index that the tag names. */
 type Attaching = { subject: Descriptor; files: MetadataFile[] };
 
-/** Attaches the reports to what the tag names. The same artifact gives the same referrers, so a second run changes nothing. */
+/** Attaches the reports to the subject. The same artifact has the same referrers, so a second run changes nothing. */
 export async function attachReports(
   content: ContentStore,
   target: Target,

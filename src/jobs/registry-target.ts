@@ -1,4 +1,4 @@
-// A registry of an application as a target: the hosted one over its rows, any other over HTTP.
+// Opens a registry as a target: the hosted registry through the database, any other over HTTP.
 import { doubtRegistryCapabilities } from '../catalog/registry-checks.ts';
 import { rulesOf } from '../contract/registry-providers.ts';
 import { inTransaction } from '../db/database.ts';
@@ -29,13 +29,13 @@ type ReachableRegistry = Pick<
 > &
   Partial<Pick<DistributionRegistry, 'capabilities'>>;
 
-/** A worker's state of outside registries between jobs: connections, tokens, and the blobs that were sent. */
+/** State of outside registries that a worker keeps between jobs: connections, tokens, and the blobs that were sent. */
 export type Remotes = {
   open(key: string, make: () => RemoteRegistry): RemoteRegistry;
   uploads: SharedUploads;
 };
 
-/** Registries that are kept open; an installation seldom has more. */
+/** Registries that are kept open at a time; few installations have more. */
 const REMOTES_MAX = 200;
 
 export function openRemotes(): Remotes {
@@ -52,7 +52,7 @@ export function openRemotes(): Remotes {
   };
 }
 
-/** Returns the credentials for a registry; undefined if it has none. */
+/** Returns the credentials for a registry, and their exchange where the provider requires one; an empty object if it has none. */
 export function credentialsOf(
   registry: Omit<ReachableRegistry, 'hosted'>,
   { identity, egress }: Pick<Resources, 'identity' | 'egress'>,
@@ -65,7 +65,7 @@ export function credentialsOf(
   return { credentials, ...(place && { exchangeCredentials: ecrExchange(egress, place) }) };
 }
 
-/** Region and domain of a registry of Amazon's, as the provider's rules find them in its host. */
+/** Returns the region and domain in the host of an Amazon registry; undefined for other providers. */
 function awsPlaceOf({ provider, url }: Pick<ReachableRegistry, 'provider' | 'url'>): EcrPlace | undefined {
   const { exchange, host } = rulesOf(provider);
   if (exchange !== 'AWS') return undefined;
@@ -73,7 +73,7 @@ function awsPlaceOf({ provider, url }: Pick<ReachableRegistry, 'provider' | 'url
   return region !== undefined && domain !== undefined ? { region, domain } : undefined;
 }
 
-/** Opens a repository, named with the registry's path, to read from or push to. */
+/** Opens a repository for reads and pushes. Its name includes the registry's path. */
 export function openRegistryTarget(
   { db, pool, content, egress, identity, log, remotes }: Resources & { remotes: Remotes },
   registry: ReachableRegistry,
@@ -81,7 +81,7 @@ export function openRegistryTarget(
 ): Target {
   const { organization_id, id, capabilities } = registry;
   if (registry.hosted) return hostedTarget({ pool, content, organization_id, repository });
-  // Changed credentials and findings make another key: what was opened with the old ones is not used again.
+  // Part of the key: after a change of address, credentials or capabilities, the old connection is not used again.
   const key = `${id} ${registry.url} ${registry.access_key} ${registry.sealed_access_secret?.toString('base64url')} ${JSON.stringify(capabilities)}`;
   const remote = remotes.open(key, () => {
     const url = splitRegistryUrl(registry.url).origin;
@@ -90,9 +90,7 @@ export function openRegistryTarget(
       onContradiction(what) {
         log.info({ registry_id: id, what }, 'a registry gained or lost a capability');
         const doubted = inTransaction(db, (tx) => doubtRegistryCapabilities(tx, { id, organization_id }));
-        doubted.catch((err: unknown) =>
-          log.warn({ err }, 'a doubt about a capability of a registry could not be recorded'),
-        );
+        doubted.catch((err: unknown) => log.warn({ err }, 'a changed capability of a registry could not be recorded'));
       },
     });
   });

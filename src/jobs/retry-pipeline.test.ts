@@ -1,4 +1,4 @@
-// The plan of a retry: the failed pipeline's, by digest, as long as everything it names is held and living.
+// The plan of a retry is that of the failed pipeline, as long as its content exists and its customizations are not deleted.
 
 import { Readable } from 'node:stream';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -28,7 +28,7 @@ beforeAll(async () => {
   application = (await catalog.request(catalog.acme, ['redis'])).application_ids[0] ?? '';
   const pipeline = await catalog.openPipeline(application);
   await catalog.finish(pipeline);
-  // The release as if its plan had been made by the job: later plans keep its pins.
+  // As if the job had made the plan of the release: later plans keep its pins.
   const digest = await writePlan(content, await releasedPlan());
   await catalog.pool.query('update releases set plan_digest = $1', [digest]);
 });
@@ -48,7 +48,7 @@ async function releasedPlan(): Promise<ImagePlan> {
   });
 }
 
-/** Plans as a worker does. It has no package archive: nothing that is pinned is asked for again. */
+/** Runs the job that plans, without a package archive: pinned packages need none. */
 async function plan(pipeline_id: string): Promise<Digest | null | undefined> {
   await planPipeline({ db: catalog.db, content } as unknown as WorkerResources, { pipeline_id }, context);
   return (await findPipelineState(catalog.db, pipeline_id))?.plan_digest;
@@ -71,16 +71,16 @@ async function customize(text: string): Promise<{ customization: string; pipelin
 
 const holds = async (digest: Digest) => (await content.stat(digest)) !== undefined;
 
-test('is the failed one’s, is planned anew when a part of it is gone or deleted, and is kept', async () => {
+test('a retry has the plan of the failed pipeline, and plans again if content is lost or a customization is deleted', async () => {
   const { customization, pipeline } = await customize('motd');
-  // Archives of customizations are content.
+  // The archives of the customizations, as stored content.
   const archive = await put('archive');
   await catalog.pool.query('update customization_versions set digest = $1', [archive]);
   const first = (await plan(pipeline)) ?? 'sha256:';
   expect((await readPlan(content, first)).customizations).toMatchObject([{ id: customization, version: 1 }]);
   await fail(pipeline);
 
-  // A newer upload of the archive's bytes would change a plan made now; the retry keeps the old one.
+  // A newer upload would change a new plan; the retry keeps the old one.
   const other = await put('other archive');
   await catalog.pool.query('update customization_versions set digest = $1', [other]);
   const second = await retry(pipeline);
@@ -94,7 +94,7 @@ test('is the failed one’s, is planned anew when a part of it is gone or delete
   expect(uses.map(({ digest }) => digest)).toEqual(expect.arrayContaining([first, archive]));
   await fail(second);
 
-  // A part of the plan is gone.
+  // Content of the plan is lost.
   await content.delete(archive);
   const third = await retry(second);
   const anew = (await plan(third)) ?? 'sha256:';
@@ -102,14 +102,14 @@ test('is the failed one’s, is planned anew when a part of it is gone or delete
   expect((await readPlan(content, anew)).customizations).toMatchObject([{ id: customization, digest: other }]);
   await fail(third);
 
-  // The plan itself is gone.
+  // The plan itself is lost.
   await content.delete(anew);
   const fourth = await retry(third);
   expect(await plan(fourth)).toBe(anew);
   expect(await holds(anew)).toBe(true);
   await fail(fourth);
 
-  // What was deleted does not come back.
+  // A deleted customization is not in the plan again.
   const { catalog_id, principal } = catalog.acme;
   await catalog.write((tx) => deleteCustomization(tx, principal, { catalog_id, customization_id: customization }));
   const fifth = await retry(fourth);

@@ -1,4 +1,4 @@
-// The sweep takes what nobody needs, once it is old enough, and nothing else.
+// The sweep deletes unused content that is old enough, and no other.
 import { mkdtemp, rm, utimes } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -37,7 +37,7 @@ async function sweep(): Promise<void> {
   );
 }
 
-/** Puts a text, touched so many hours ago. */
+/** Stores a text that was touched `hoursAgo` hours ago. */
 async function put(text: string, hoursAgo: number): Promise<Digest> {
   const { digest } = await content.put(chunked(Buffer.from(text)));
   const moment = new Date(Date.now() - hoursAgo * 3_600_000);
@@ -50,14 +50,14 @@ async function isHeld(digest: Digest): Promise<boolean> {
   return (await content.stat(digest)) !== undefined;
 }
 
-/** Everything built is as if nobody had wanted it for so long. */
+/** Sets the last use of all built layers and artifacts to `days` ago. */
 async function age(days: number): Promise<void> {
   for (const table of ['built_layers', 'artifacts']) {
     await catalog.pool.query(`update ${table} set used_at = now() - make_interval(days => $1)`, [days]);
   }
 }
 
-test('content goes after a day without a use; younger, used, and uploaded content stays', async () => {
+test('deletes content after a day without a use; younger, used and uploaded content stays', async () => {
   const [old, young, used] = [await put('old', 25), await put('young', 23), await put('used', 1000)];
   await catalog.write((tx) => addUses(tx, { kind: 'release', id: 'r' }, [used]));
   const upload = 'b7e1c2f0-5a3d-4a7e-9a55-0d4d6a4f4c11';
@@ -67,7 +67,7 @@ test('content goes after a day without a use; younger, used, and uploaded conten
   expect(await content.uploads.length(upload)).toBe('first half'.length);
 });
 
-test('a layer and an artifact that nobody wanted for a month go with their content; what was released keeps its own', async () => {
+test('deletes a layer and an artifact with their content after a month without a use; content of releases stays', async () => {
   const [layer, artifact, both] = [await put('layer', 25), await put('artifact', 25), await put('both', 25)];
   const plan_digest = await put('plan', 1);
   await catalog.write(async (tx) => {
@@ -85,13 +85,13 @@ test('a layer and an artifact that nobody wanted for a month go with their conte
   expect(await catalog.write((tx) => useArtifact(tx, plan_digest))).toBeUndefined();
 });
 
-test('what a build wants at the moment of the sweep stays, and is young again', async () => {
+test('keeps a layer that a build uses during the sweep, and records the use', async () => {
   const layer = await put('wanted', 25);
   await catalog.write((tx) => recordBuiltLayer(tx, { key: 'wanted', layer: sampleLayer('2'), contents: [layer] }));
   await age(31);
   await catalog.write(async (tx) => {
     expect(await useBuiltLayer(tx, 'wanted')).toEqual(sampleLayer('2'));
-    // The build's transaction is open: the sweep leaves the row to it.
+    // The build's transaction is open: the sweep skips the locked row.
     await sweep();
   });
   await sweep();
@@ -99,7 +99,7 @@ test('what a build wants at the moment of the sweep stays, and is young again', 
   expect(await catalog.write((tx) => useBuiltLayer(tx, 'wanted'))).toEqual(sampleLayer('2'));
 });
 
-test('more than one transaction holds are all forgotten', async () => {
+test('deletes more entries than one batch has', async () => {
   const layer = await put('many', 25);
   await catalog.pool.query(
     `insert into built_layers (key, layer) select 'many ' || n, '{}' from generate_series(1, 1200) n`,

@@ -10,10 +10,10 @@ import { expireBuilt } from '../pipelines/built.ts';
 import { expireUploads } from '../registry/uploads.ts';
 import type { WorkerResources } from './worker-resources.ts';
 
-/** Content written or read within a day may be about to get its row: an upload or a build in progress. */
+/** A running upload or build has not recorded yet that it uses the content that it wrote or read. */
 const UNTOUCHED_MS = 24 * 60 * 60_000;
 
-/** While a batch is looked at, nobody may refer to content: short enough that nobody notices. */
+/** Other transactions that record uses of content wait for a batch: small enough that they do not wait long. */
 const BATCH_COUNT = 500;
 
 type SweepResources = Pick<WorkerResources, 'content' | 'db' | 'log'> & { config: Pick<Config, 'auditDays'> };
@@ -24,7 +24,7 @@ export async function sweepContent(
   context: JobContext,
 ): Promise<void> {
   const { config, content, db, log } = resources;
-  // By this machine's clock, which is also the one that the files' times come from.
+  // The times of the files come from this machine's clock too.
   const before = new Date(Date.now() - UNTOUCHED_MS);
   await expireUploads(db);
   await inTransaction(db, expireReplays);
@@ -35,11 +35,11 @@ export async function sweepContent(
   let bytes = 0;
   for await (const batch of untouched(content, before)) {
     context.signal.throwIfAborted();
-    const dropped = await dropUnused(resources, batch, before);
-    count += dropped.length;
-    bytes += dropped.reduce((sum, one) => sum + one.size, 0);
+    const deleted = await deleteUnused(resources, batch, before);
+    count += deleted.length;
+    bytes += deleted.reduce((sum, one) => sum + one.size, 0);
   }
-  if (count > 0) log.info({ contents: count, bytes }, 'unused content dropped');
+  if (count > 0) log.info({ contents: count, bytes }, 'unused content deleted');
 }
 
 async function* untouched(content: ContentStore, before: Date): AsyncGenerator<ContentInfo[]> {
@@ -53,7 +53,11 @@ async function* untouched(content: ContentStore, before: Date): AsyncGenerator<C
   if (batch.length > 0) yield batch;
 }
 
-async function dropUnused({ db, content }: SweepResources, batch: ContentInfo[], before: Date): Promise<ContentInfo[]> {
+async function deleteUnused(
+  { db, content }: SweepResources,
+  batch: ContentInfo[],
+  before: Date,
+): Promise<ContentInfo[]> {
   return await inTransaction(db, async (tx) => {
     await lockForSweep(tx);
     const unused = new Set(
@@ -62,8 +66,8 @@ async function dropUnused({ db, content }: SweepResources, batch: ContentInfo[],
         batch.map((one) => one.digest),
       ),
     );
-    const dropped = batch.filter((one) => unused.has(one.digest));
-    for (const { digest } of dropped) await content.delete(digest, { untouchedSince: before });
-    return dropped;
+    const deleted = batch.filter((one) => unused.has(one.digest));
+    for (const { digest } of deleted) await content.delete(digest, { untouchedSince: before });
+    return deleted;
   });
 }

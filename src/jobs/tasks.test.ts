@@ -1,4 +1,4 @@
-// What is recorded when a job failed for good: people find the cause where they look for the result.
+// The record of a job that failed for good: the cause is shown in its pipeline or base image.
 import { expect, test } from 'vitest';
 import { openTestCatalog } from '../../test/catalog.ts';
 import { getPipeline } from '../catalog/pipelines.ts';
@@ -12,7 +12,7 @@ const log = openLog({ level: 'silent', destination: { write: () => {} } });
 
 const MEMORY = 'the process that built this image used more than 1 GiB of memory and was ended';
 
-test('a pipeline whose process crashed fails with UNKNOWN and with the cause in words', async () => {
+test('a pipeline whose engine process crashed fails with UNKNOWN and a sentence', async () => {
   const catalog = await openTestCatalog();
   await catalog.baseMoves('first');
   const [application = ''] = (await catalog.request(catalog.acme, ['redis'])).application_ids;
@@ -28,7 +28,7 @@ test('a pipeline whose process crashed fails with UNKNOWN and with the cause in 
   await catalog.drop();
 });
 
-test('a cause that holds what PostgreSQL cannot store is stored without it', async () => {
+test('characters that PostgreSQL cannot store are replaced in the cause', async () => {
   const catalog = await openTestCatalog();
   await catalog.baseMoves('first');
   const [application = ''] = (await catalog.request(catalog.acme, ['redis'])).application_ids;
@@ -46,7 +46,7 @@ test('a cause that holds what PostgreSQL cannot store is stored without it', asy
   await catalog.drop();
 });
 
-test('a base image says why it could not be built or followed, whatever the error was', async () => {
+test('a base image shows why it could not be built or read, for every kind of error', async () => {
   const catalog = await openTestCatalog();
   const resources = { db: catalog.db, log } as unknown as WorkerResources;
   const payload = { base_image_id: catalog.base };

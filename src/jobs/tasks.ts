@@ -18,7 +18,7 @@ import { deliverNotification, tendNotifications } from './deliver-notification.t
 import { discoverProducts } from './discover-products.ts';
 import { distributePipeline } from './distribute-pipeline.ts';
 import { followBaseImage } from './follow-base-image.ts';
-import { givenBack } from './free-space.ts';
+import { postponedForSpace } from './free-space.ts';
 import { moveLifeCycles } from './move-life-cycles.ts';
 import { packagePipeline } from './package-pipeline.ts';
 import { planPipeline } from './plan-pipeline.ts';
@@ -48,19 +48,19 @@ const tasks = {
   'sweep-content': sweepContent,
 } satisfies { [T in Task]: Job<T> };
 
-/** The table with its resources in place. */
+/** Returns the functions of the table, bound to these resources. */
 export function handlersOf(resources: WorkerResources): Handlers {
   const bound = Object.entries(tasks).map(([task, job]) => [
     task,
-    // Each entry was checked against its own payload above; here they are one union.
+    // `satisfies` has checked each function against its payload; the entries have one common type.
     (payload: never, context: JobContext) => (job as Job<Task>)(resources, payload, context).catch(crashOf),
   ]);
   return Object.fromEntries(bound) as Handlers;
 }
 
-/** Converts errors that the queue counts separately: the engine process of the image crashed, or space was lacking. */
+/** Throws the error as one that the queue counts separately, if the engine process crashed or a disk was full. */
 function crashOf(error: unknown): never {
-  if (outOfSpaceCode(error) !== undefined) throw givenBack(error);
+  if (outOfSpaceCode(error) !== undefined) throw postponedForSpace(error);
   throw error instanceof EngineProcessDied ? new JobCrashed(error.message, { cause: error }) : error;
 }
 
@@ -71,10 +71,11 @@ const PHASES: Partial<Record<Task, PhaseType>> = {
   'distribute-pipeline': 'DISTRIBUTION',
 };
 
-/** Records a job that failed for good in its delivery, base image or pipeline. */
+/** Records the error of a job that failed for good in its delivery, base image or pipeline. */
 export async function giveUp(resources: WorkerResources, { task, payload }: JobData, error: unknown): Promise<void> {
   if ('delivery_id' in payload) {
-    const error = 'An internal error kept the message back after several tries; the service log has the cause.';
+    const error =
+      'The message was not sent, after several tries, because of an internal error; the service log has the cause.';
     const { delivery_id: id } = payload;
     await inTransaction(resources.db, (tx) => recordDelivery(tx, { id, status: 'FAILED', error }));
   }
@@ -91,7 +92,7 @@ export async function giveUp(resources: WorkerResources, { task, payload }: JobD
   await inTransaction(resources.db, (tx) => failPhase(tx, { pipeline_id, phase, cause, message: describe(error) }));
 }
 
-/** Only errors that are written for users are shown to users; the log has the others. */
+/** Returns the error's text if it is written for users; other errors are only in the log. */
 function describe(error: unknown): string {
   if (error instanceof JobCrashed) return `${error.message}; it is not tried again`;
   if (error instanceof RegistryError || error instanceof AptError)

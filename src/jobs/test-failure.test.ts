@@ -1,4 +1,4 @@
-// Several customizations, one of which breaks the image's tests: only that one is left out; none if the image fails without them too.
+// Several customizations, one of which breaks the image's tests: only that one is left out; none if the tests also fail without them.
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { buildWorker } from '../../test/build-worker.ts';
 import { archive, openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
@@ -41,7 +41,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('a test that fails', () => {
 
   const worker = () => buildWorker(builds, catalog);
 
-  /** Gives a version the archive of these entries. */
+  /** Stores an archive with these entries for a version. */
   async function fill(id: string, version: number, entries: TarInput[]): Promise<void> {
     const { content } = builds.debian;
     const { digest } = await content.put(chunked(await packed(entries)));
@@ -68,7 +68,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('a test that fails', () => {
     await fill(id, version, entries);
   }
 
-  /** Returns a plan with the customizations of the pipeline, on Debian alone. */
+  /** Returns a plan with the customizations of the pipeline and no packages. */
   async function planOf(pipelineId: string, changes: Partial<ImagePlan>): Promise<ImagePlan> {
     const inputs = await findPlanInputs(catalog.db, pipelineId);
     const customizations = inputs?.customizations.map(({ id, version, digest }) => {
@@ -85,7 +85,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('a test that fails', () => {
     { name: 'is not asked', kind: 'exec', command: ['true'], timeout_seconds: 60 },
   ];
 
-  /** Plans, builds and verifies the open pipeline as jobs do; returns its failure. */
+  /** Plans, builds and verifies the open pipeline; returns its failure. */
   async function run(changes: Partial<ImagePlan>) {
     const pipeline_id = await catalog.openPipeline(application);
     await catalog.plan(pipeline_id);
@@ -99,7 +99,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('a test that fails', () => {
     return { pipeline_id, failure: phases.find(({ failure }) => failure)?.failure };
   }
 
-  /** The customizations by name and version that a pipeline made now would contain. */
+  /** Returns the customizations, by name and version, that a new pipeline would contain. */
   async function stack(): Promise<string[]> {
     const inputs = await findPlanInputs(catalog.db, await catalog.openPipeline(application));
     return inputs?.customizations.map(({ name, version }) => `${name} v${version}`) ?? [];
@@ -107,7 +107,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('a test that fails', () => {
 
   const variable = (name: string, value: string) => yaml(`environment: {${name}: "${value}"}`);
 
-  test('because of one customization in the middle blames that one alone', { timeout: SLOW_MS }, async () => {
+  test('because of one customization in the middle leaves out only that one', { timeout: SLOW_MS }, async () => {
     await catalog.finish(await catalog.openPipeline(application));
     await customize('one', [variable('ONE', '1')]);
     await customize('two', [entry('scripts/final', { content: 'echo two > /etc/two\n' })]);
@@ -124,11 +124,11 @@ describe.skipIf(sandboxMode.mode === 'files-only')('a test that fails', () => {
       'select count(*)::int as broke from customization_applications where broke',
     );
     expect(rows).toEqual([{ broke: 1 }]);
-    // It may run twice.
+    // A second run has the same result.
     await verifyPipeline(worker(), { pipeline_id }, context);
   });
 
-  test('because of a new version takes the version that was released', { timeout: SLOW_MS }, async () => {
+  test('because of a new version uses the released version', { timeout: SLOW_MS }, async () => {
     const state = await customize('state', [variable('STATE', 'good')]);
     const tests = intact('test "$STATE" = good');
     const first = await catalog.openPipeline(application);
@@ -142,7 +142,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('a test that fails', () => {
     expect(await stack()).toEqual(['state v1', 'other v1']);
   });
 
-  test('without the new customizations too blames none', { timeout: SLOW_MS }, async () => {
+  test('also without the new customizations leaves out none', { timeout: SLOW_MS }, async () => {
     await customize('one', [variable('ONE', '1')]);
     await customize('two', [variable('TWO', '2')]);
     const { failure, pipeline_id } = await run({ tests: intact('false') });
@@ -178,7 +178,9 @@ describe.skipIf(sandboxMode.mode === 'files-only')('a test that fails', () => {
     return search;
   }
 
-  test('where the search cannot end blames the newest and says why', { timeout: SLOW_MS }, async () => {
+  test('leaves out the newest customization, with the reason, if the search cannot end', {
+    timeout: SLOW_MS,
+  }, async () => {
     await customize('one', [variable('STATE', 'broken')]);
     const two = await customize('two', [variable('TWO', '2')]);
     const search = await openSearch('test "$STATE" != broken');
@@ -196,7 +198,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('a test that fails', () => {
     expect(verdict.message).toContain('because application: This worker builds for');
   });
 
-  test('blames none while a disk is full: the job is postponed', { timeout: SLOW_MS }, async () => {
+  test('leaves out none while a disk is full, and the job is postponed', { timeout: SLOW_MS }, async () => {
     await customize('one', [entry('scripts/final', { content: '/bin/echo x > /dev/full\n' })]);
     const two = await customize('two', [variable('STATE', 'broken')]);
     const search = await openSearch('test "$STATE" != broken');

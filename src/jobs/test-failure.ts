@@ -14,8 +14,8 @@ import { findKeptPlan } from './plan-contents.ts';
 import type { WorkerResources } from './worker-resources.ts';
 
 /**
- * A try takes seconds if the tests pass, and the time of the first failing test if they do not; 200 customizations need nine tries. A search
- * that takes longer runs scripts again, each of which may take ten minutes.
+ * A build with tests takes seconds if the tests pass, else the time of the first failing test; 200 customizations need nine. Only
+ * scripts, each of which may take ten minutes, make a search longer.
  */
 const SEARCH_MS_MAX = 20 * 60_000;
 
@@ -26,8 +26,8 @@ type FailedVerification = {
 };
 
 /**
- * Returns the failure of a pipeline whose image does not pass its tests. It names the customization to leave out; none if the tests fail
- * without the new customizations too. Throws JobPostponed if a disk is full.
+ * Returns the failure of a pipeline whose image does not pass its tests. The failure names the customization to leave out; none if
+ * the tests fail without the new customizations too. Throws JobPostponed if a disk is full.
  */
 export async function findTestFailure(
   resources: WorkerResources,
@@ -50,19 +50,19 @@ export async function findTestFailure(
     ...version,
     before: released?.customizations.find(({ id }) => id === version.id),
   }));
-  const verdict = await searchCulprit(resources, { plan: withTestsUpTo(plan, failed?.name), changes, title }, options);
-  if (verdict.kind === 'none') {
+  const result = await searchBreaking(resources, { plan: withTestsUpTo(plan, failed?.name), changes, title }, options);
+  if (result.kind === 'none') {
     const all = changes.map(title).join(', ');
     return {
       cause: 'TEST_ERROR',
       message: words(`, also without the new customizations of this application (${all})`),
     };
   }
-  const { id, version } = verdict.customization;
+  const { id, version } = result.customization;
   const why =
-    verdict.kind === 'found'
-      ? ` with ${title(verdict.customization)} and passes without it`
-      : `; ${title(verdict.customization)} is left out as the newest of this application, because ${verdict.why}`;
+    result.kind === 'found'
+      ? ` with ${title(result.customization)} and passes without it`
+      : `; ${title(result.customization)} is left out as the newest of this application, because ${result.why}`;
   return { cause: 'TEST_ERROR', message: words(why), customization: { id, version } };
 }
 
@@ -71,24 +71,24 @@ type Change = { id: string; version: number; uploaded_at: Date; before: Customiz
 
 type Search = { plan: Plan; changes: Change[]; title: (change: Change) => string };
 
-type Verdict =
+type SearchResult =
   | { kind: 'none' }
   | { kind: 'found'; customization: Change }
   /** Not found in time, or an image without it cannot be built. */
   | { kind: 'newest'; customization: Change; why: string };
 
-/** Later tests may need earlier ones; those after the failed test are not needed. */
+/** Returns the plan without the tests after the failed one. Earlier tests stay, because the failed one may need them. */
 function withTestsUpTo(plan: Plan, name: string | undefined): Plan {
   const end = plan.tests.findIndex((test) => test.name === name);
   return end === -1 ? plan : { ...plan, tests: plan.tests.slice(0, end + 1) };
 }
 
-/** Halves the changes, in the order of the stack: without the first `passing` of them the tests pass, with the first `failing` they fail. */
-async function searchCulprit(
+/** Searches by halves in the order of the stack: the tests pass with the first `passing` changes and fail with the first `failing`. */
+async function searchBreaking(
   resources: WorkerResources,
   search: Search,
   { log, signal, searchMsMax = SEARCH_MS_MAX }: BuildOptions & { searchMsMax?: number },
-): Promise<Verdict> {
+): Promise<SearchResult> {
   const { changes, title } = search;
   const time = AbortSignal.timeout(searchMsMax);
   const options = { log, signal: AbortSignal.any([signal, time]) };
@@ -103,7 +103,7 @@ async function searchCulprit(
     }
   } catch (error) {
     signal.throwIfAborted();
-    // A full disk is no fault of a customization.
+    // A customization does not cause a full disk.
     if (error instanceof JobPostponed) throw error;
     const fault = failureOf(error)?.message;
     if (fault === undefined && !time.aborted) throw error;
@@ -123,7 +123,7 @@ function newestOf(changes: Change[]): Change {
 
 type Try = BuildOptions & { count: number };
 
-/** Returns whether the image with only the first `count` changes passes. */
+/** Builds the image with only the first `count` changes; returns whether it passes the tests. */
 async function passes(
   resources: WorkerResources,
   { plan, changes, title }: Search,
@@ -141,7 +141,7 @@ async function passes(
   return report.passed;
 }
 
-/** Returns the plan without these changes: with the released version of each, if there is one. */
+/** Returns the plan without these changes; it has the released version of a changed customization, if there is one. */
 function withoutChanges(plan: Plan, undone: Change[]): Plan {
   const customizations = plan.customizations.flatMap((pin) => {
     const change = undone.find(({ id }) => id === pin.id);

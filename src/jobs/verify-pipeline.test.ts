@@ -1,4 +1,4 @@
-// A worker without a sandbox: work that needs one is left to others; alone, it skips an image that it cannot start in so many words, and the pipeline goes on.
+// A worker without a sandbox: it leaves jobs to workers with one; if there is none, it skips the verification with a reason.
 
 import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
@@ -17,7 +17,7 @@ import { packagePipeline } from './package-pipeline.ts';
 import { verifyPipeline } from './verify-pipeline.ts';
 import type { WorkerResources } from './worker-resources.ts';
 
-test('is left to a worker that has a sandbox while one is alive, and else skipped, with the reason in the log, also the second time', async () => {
+test('the verification is left to workers with a sandbox; without one it is skipped, with the reason in the log, also in a second run', async () => {
   const catalog = await openTestCatalog();
   await catalog.baseMoves('first');
   const [application = ''] = (await catalog.request(catalog.acme, ['redis'])).application_ids;
@@ -50,7 +50,7 @@ test('is left to a worker that has a sandbox while one is alive, and else skippe
   expect(untouched.phases.map((phase) => phase.status)).toEqual(['SUCCEEDED', 'PENDING', 'PENDING']);
   await catalog.write((tx) => forgetWorker(tx, able.id));
 
-  // No sandbox is left, and the catalog asks for one: the job waits, and the pipeline says so.
+  // No worker has a sandbox, and the catalog forbids unverified images: the job waits, and the pipeline shows the cause.
   const { principal, catalog_id } = catalog.acme;
   const decide = (unverified_images: 'ALLOWED' | 'FORBIDDEN') =>
     catalog.write((tx) => updateCatalogSettings(tx, principal, { catalog_id, unverified_images }));
@@ -82,7 +82,7 @@ test('is left to a worker that has a sandbox while one is alive, and else skippe
   for await (const chunk of await content.open(log?.digest ?? 'sha256:')) text += String(chunk);
   expect(text).toBe('Not verified: this worker has no sandbox.\nUser namespaces do not work here.\n');
 
-  // Before it is released the catalog comes to forbid it: the pipeline goes back, and waits for a sandbox.
+  // The catalog forbids unverified images before the release: the pipeline is to be verified, and waits for a sandbox.
   await decide('FORBIDDEN');
   await distributePipeline(resources, { pipeline_id }, context);
   const back = await getPipeline(catalog.db, catalog.acme.principal, where);

@@ -12,8 +12,8 @@ import { findTestFailure } from './test-failure.ts';
 import type { WorkerResources } from './worker-resources.ts';
 
 /**
- * Verifies the artifact and enqueues the distribution. A failing test fails the pipeline, with the output of the test and the customization
- * that breaks it, if one does.
+ * Verifies the artifact and enqueues the distribution. A failed test fails the pipeline; the failure has the output of the test and
+ * names the customization that breaks it, if one does.
  */
 export async function verifyPipeline(
   resources: WorkerResources,
@@ -25,7 +25,7 @@ export async function verifyPipeline(
     const { plan_digest, artifact } = state;
     const { probe } = resources.workspace;
     if (probe.mode === 'files-only') {
-      // The result of an image that could not be started is SKIPPED, never SUCCEEDED.
+      // An image that cannot be started here is SKIPPED, never SUCCEEDED.
       log.write(`Not verified: this worker has no sandbox.\n${probe.reasons.join('\n')}\n`);
       const metadata = await log.close();
       const skipped = { pipeline_id, phase: 'VERIFICATION', metadata, skipped: true } as const;

@@ -1,4 +1,4 @@
-// Warnings to owners whose last way in ends: who is logged, who gets which mail, once, by a real mail server.
+// Warnings to owners whose last way in ends: the log lines, and the mails through a real mail server.
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
@@ -14,7 +14,7 @@ let mail: SMTPServer;
 let smtpUrl: string;
 const mails: { to: string[]; text: string }[] = [];
 const lines: string[] = [];
-/** How the mail server answers: SMTP's code, 250 for yes. */
+/** The SMTP code with which the mail server answers; 250 accepts the mail. */
 let answer = 250;
 
 beforeAll(async () => {
@@ -69,7 +69,7 @@ const resources = (smtp: string | undefined = smtpUrl) => ({
   },
 });
 
-/** A day: the look, and the mails that it enqueued. */
+/** Runs the daily job and the mails that it enqueues. */
 async function day(smtp?: string): Promise<void> {
   await warnOfEndingWaysIn(resources(smtp));
   await work(smtp);
@@ -86,13 +86,13 @@ async function work(smtp?: string): Promise<void> {
 const logged = () =>
   lines.map((line) => JSON.parse(line)).map(({ level, namespace, days_left }) => ({ level, namespace, days_left }));
 
-test('nobody is warned while the last way in lasts longer than a month', async () => {
+test('no owner is warned while the last way in is valid for more than a month', async () => {
   await letEnd(32);
   await day();
   expect([mails, lines]).toEqual([[], []]);
 });
 
-test('owners get a mail a month ahead, and then one each time less is left than the next step', async () => {
+test('owners get a mail 30 days ahead, and one at each later step', async () => {
   await letEnd(30);
   await day();
   await day();
@@ -100,14 +100,14 @@ test('owners get a mail a month ahead, and then one each time less is left than 
   expect(mails[0]?.to).toEqual(['jane@example.org']);
   expect(mails[0]?.text).toContain('Subject: [Larder] acme: the last token of an owner ends in 30 days');
   expect(mails[0]?.text.replace(/=\r\n/g, '')).toContain('make another API token of an owner');
-  // Every look is a line in the log.
+  // Each run writes a log line.
   expect(logged()).toEqual(['warn', 'warn'].map((level) => ({ level, namespace: 'acme', days_left: 30 })));
   const moved = `update way_in_warnings set ends_at = t.expires_at from api_tokens t where t.organization_id = $1`;
   const titles = [];
   for (const days of [20, 14, 13, 7, 3, 1, 0]) {
     mails.length = 0;
     await letEnd(days);
-    // The same end, as it comes nearer.
+    // The stored warnings have the same end as the token.
     await api.database.pool.query(moved, [api.acme.id]);
     await day();
     titles.push(/Subject: \[Larder\] (.*)/.exec(mails[0]?.text ?? '')?.[1]);
@@ -121,7 +121,7 @@ test('owners get a mail a month ahead, and then one each time less is left than 
   expect(logged().at(-1)).toEqual({ level: 'error', namespace: 'acme', days_left: undefined });
 });
 
-test('a new token ends the warnings, also one that waits to be sent', async () => {
+test('a new token ends the warnings, also an enqueued one', async () => {
   await letEnd(5);
   await warnOfEndingWaysIn(resources());
   await letEnd(100);
@@ -133,7 +133,7 @@ test('a new token ends the warnings, also one that waits to be sent', async () =
   expect(mails).toHaveLength(1);
 });
 
-test('a mail server that is away is asked again, one that rejects is asked tomorrow', async () => {
+test('a mail is retried soon if the server is unavailable, and the next day if it rejects the mail', async () => {
   await letEnd(5);
   answer = 451;
   await expect(day()).rejects.toThrow(JobPostponed);
@@ -147,7 +147,7 @@ test('a mail server that is away is asked again, one that rejects is asked tomor
   expect(mails).toHaveLength(1);
 });
 
-test('without a mail server, or without addresses, there is the log', async () => {
+test('without a mail server or addresses, warnings are only logged', async () => {
   await letEnd(5);
   await day('');
   const { pool } = api.database;
@@ -160,7 +160,7 @@ test('without a mail server, or without addresses, there is the log', async () =
   expect(mails).toHaveLength(1);
 });
 
-test('two looks at once mail once', async () => {
+test('two concurrent runs send one mail', async () => {
   await letEnd(5);
   await Promise.all([1, 2].map(() => warnOfEndingWaysIn(resources())));
   await work();

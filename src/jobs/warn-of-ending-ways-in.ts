@@ -1,4 +1,4 @@
-// Warns owners whose last way in ends soon: a line in the log every day, and a mail now and then where mail is configured.
+// Warns owners whose last way in ends soon: a log line every day, and mails at intervals if a mail server is configured.
 import { findOwnerAddresses } from '../catalog/notification-deliveries.ts';
 import { inTransaction } from '../db/database.ts';
 import { enqueue } from '../db/queue.ts';
@@ -15,7 +15,7 @@ type Warning = Pick<Resources, 'db' | 'log'> & {
   config: Pick<Resources['config'], 'notifications'>;
 };
 
-/** Retry interval while the mail server is unavailable, until the warning is mailed or the next one is due. */
+/** The pause between attempts while the mail server is unavailable. */
 const MAIL_PAUSE_SECONDS = 15 * 60;
 
 /** Logs each organization whose last way in has ended or ends soon, and enqueues the mail that is due. */
@@ -36,7 +36,7 @@ export async function warnOfEndingWaysIn({ db, log, identity, config }: Warning)
   }
 }
 
-/** Mails one warning to the owners, unless it is mailed or no longer true. */
+/** Mails one warning to the owners, unless it was mailed or no longer applies. Throws JobPostponed if the mail server is unavailable. */
 export async function mailWayInWarning(
   { db, log, identity, config }: Warning,
   { warning_id }: { warning_id: string },
@@ -59,7 +59,7 @@ export async function mailWayInWarning(
   } catch (error) {
     if (!(error instanceof DeliveryError)) throw error;
     if (error.temporary) throw new JobPostponed(MAIL_PAUSE_SECONDS, error.message);
-    // Tomorrow's look enqueues it again.
+    // The next daily job enqueues the mail again.
     log.warn({ warning_id, cause: error.message }, 'a warning to owners could not be mailed');
     return;
   }

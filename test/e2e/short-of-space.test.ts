@@ -93,7 +93,7 @@ test('just below five per cent, uploads get 503, and a build waits and logs the 
   // The registry reads the free space every second.
   await until('the registry takes nothing', async () => (await push()) === 503);
   await request('memcached');
-  await service.says(/the content store's disk has 4\.9 % left; builds wait until there are 5 %/);
+  await service.says(/the content store's disk has 4\.9 % left; builds wait until it has 5 %/);
   const { items } = await client.call('listPipelines', { catalog_id, page_size: 100 });
   const phases = items.filter(({ product }) => product.key === 'memcached').flatMap((one) => one.phases);
   expect(phases.map(({ status }) => status)).toEqual(['PENDING', 'PENDING', 'PENDING']);
