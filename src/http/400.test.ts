@@ -1,4 +1,4 @@
-// 400: everything that is wrong with a request, in one answer, by the names that were sent.
+// 400: one answer lists all violations of a request, each with the name of its field or parameter.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openTestApi, type TestApi, violationsOf } from '../../test/api.ts';
 
@@ -39,22 +39,22 @@ describe('query parameters', () => {
     });
   });
 
-  test('are given once, and those that are required are', async () => {
+  test('that are repeated or missing are rejected', async () => {
     const response = await api.ask('GET', `${catalog}/application-requests?page=1&page=2`);
     expect(violationsOf(response)).toEqual({ page: 'It should be given once.', request_type: 'It is required.' });
   });
 
-  test.each(['1.5', '1e3', ' 1', '', '0x1', '99999999999999999999', '-1'])('page=%s is no page', async (page) => {
+  test.each(['1.5', '1e3', ' 1', '', '0x1', '99999999999999999999', '-1'])('page=%s is rejected', async (page) => {
     const response = await api.ask('GET', `/v1/catalogs?page=${encodeURIComponent(page)}`);
     expect(Object.keys(violationsOf(response))).toEqual(['page']);
   });
 
-  test.each(['', ',', 'SUPPORTED,', 'supported'])('statuses=%s is no list', async (statuses) => {
+  test.each(['', ',', 'SUPPORTED,', 'supported'])('statuses=%s is rejected', async (statuses) => {
     const response = await api.ask('GET', `${catalog}/applications?statuses=${statuses}`);
     expect(Object.keys(violationsOf(response))[0]).toBe('statuses');
   });
 
-  test('that need or exclude each other say so', async () => {
+  test('that require or exclude each other are rejected', async () => {
     const needs = await api.ask('GET', `${catalog}/releases?registry_id=${id}`);
     expect(violationsOf(needs)).toEqual({ registry_id: 'It requires application_id.' });
     const digest = `sha256:${'a'.repeat(64)}`;
@@ -95,7 +95,7 @@ describe('bodies', () => {
     });
   });
 
-  test('that are missing lack what is required', async () => {
+  test('that are empty are rejected with each required field', async () => {
     const empty = await api.ask('POST', '/v1/base-images');
     const missing = 'It is required.';
     const expected = {
@@ -110,19 +110,19 @@ describe('bodies', () => {
     expect(violationsOf(await api.ask('POST', '/v1/base-images', { body: '' }))).toEqual(expected);
   });
 
-  test.each(['{', '[]', '"x"', 'null', '{"a":1}}'])('%s is no object', async (body) => {
+  test.each(['{', '[]', '"x"', 'null', '{"a":1}}'])('%s is rejected: not a JSON object', async (body) => {
     expect(violationsOf(await post(body))).toMatchObject({ body: expect.stringMatching(/JSON|an object/) });
   });
 
   test.each(['https://b\u00fccher', 'https://x/a b', 'https://', 'https://x:123456'])(
-    'an address is one that can be reached: not %s',
+    'the url %s is rejected',
     async (url) => {
       const fit = { name: 'x', description: 'x', provider: 'HARBOR', access_secret: 'x' };
       expect(violationsOf(await post({ ...fit, url }))).toMatchObject({ url: expect.stringContaining('an address') });
     },
   );
 
-  test('are UTF-8 without unpaired surrogates', async () => {
+  test('must be UTF-8 without unpaired surrogates', async () => {
     const broken = Buffer.concat([Buffer.from('{"name":"'), Buffer.from([0xff]), Buffer.from('"}')]);
     expect(violationsOf(await post(broken))).toMatchObject({ body: 'It should be UTF-8.' });
     const fit = { name: 'x', description: 'x', provider: 'OCI', url: 'https://x', access_secret: 'x' };
@@ -132,7 +132,7 @@ describe('bodies', () => {
     expect(violationsOf(proto)).toMatchObject({ __proto__: 'Unknown field.' });
   });
 
-  test('of requests are told apart by kind, or by their fields', async () => {
+  test('of application requests are checked by their kind, or by their fields', async () => {
     const ask = async (body: object) =>
       violationsOf(await api.ask('POST', `${catalog}/application-requests`, { body }));
     expect(await ask({ kind: 'CREATION', name: 'x', application_ids: [id] })).toEqual({
@@ -149,7 +149,7 @@ describe('bodies', () => {
     expect(await ask({ kind: 'OTHER' })).toEqual({ kind: 'It should be one of CREATION, DELETION.' });
   });
 
-  test('with more violations than an answer holds say how many more', async () => {
+  test('with more than 100 violations get the first 100 and the number of the others', async () => {
     const body = Object.fromEntries(Array.from({ length: 130 }, (_, index) => [`field_${index}`, 1]));
     const response = await api.ask('PATCH', `/v1/registries/${id}`, { body });
     const { violations, detail } = response.json();

@@ -1,4 +1,4 @@
-// 401 and 404: who is not known, and what cannot be an id. Who may not, and what is another organization's: tenancy.test.ts.
+// 401 for missing and invalid tokens, 404 for malformed ids. Roles and other organizations: tenancy.test.ts.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openTestApi, type TestApi } from '../../test/api.ts';
 import { createTestDatabase } from '../../test/database.ts';
@@ -37,7 +37,7 @@ describe('401', () => {
     expect(response.json()).toMatchObject({ type: '/problems/token-missing', status: 401 });
   });
 
-  test('for a damaged token, another installation’s, an API token, an expired one', async () => {
+  test('for a damaged token, a token of another installation, an API token and an expired token', async () => {
     const tokens = [
       'x',
       `${api.acme.access.OWNER.slice(0, -2)}xx`,
@@ -57,7 +57,7 @@ describe('401', () => {
     expect([response.statusCode, response.json().type]).toEqual([401, '/problems/token-expired']);
   });
 
-  test('for other schemes', async () => {
+  test('for other authentication schemes', async () => {
     const authorization = `Basic ${Buffer.from(`x:${api.acme.tokens.OWNER}`).toString('base64')}`;
     const response = await api.ask('GET', '/v1/catalogs', { token: undefined, headers: { authorization } });
     expect(response.json().type).toBe('/problems/token-missing');

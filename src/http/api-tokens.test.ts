@@ -1,4 +1,4 @@
-// API tokens as people look after them: made, shown once, limited, listed, revoked, and what each may not.
+// API tokens over HTTP: created, shown once, limited, listed and revoked.
 import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Ask, openTestApi, type TestApi, violationsOf } from '../../test/api.ts';
@@ -28,7 +28,7 @@ async function accessOf(body: object): Promise<string> {
   return (await exchange((await make(body)).api_token)).json().access_token;
 }
 
-/** A user of acme beside its owner, with a token of their own. */
+/** Creates a second user of acme, with an access token. */
 async function colleague(role: 'EDITOR' | 'VIEWER'): Promise<{ user_id: string; access: string }> {
   const { rows } = await api.database.pool.query<{ id: string }>(
     'insert into users (organization_id, name, role) values ($1, $2, $3) returning id',
@@ -38,8 +38,8 @@ async function colleague(role: 'EDITOR' | 'VIEWER'): Promise<{ user_id: string; 
   return { user_id, access: await accessOf({ name: 'of joe', user_id }) };
 }
 
-describe('making one', () => {
-  test('shows it once, for half a year, with the role and the reach of its maker', async () => {
+describe('creating a token', () => {
+  test('shows it once; it is valid for half a year, with the role and scopes of its creator', async () => {
     const { path, api_token } = await make({ name: 'ci' });
     expect(api_token).toMatch(/^larder_[\w-]{43}$/);
     const shown = await api.ask('GET', path);
@@ -58,7 +58,7 @@ describe('making one', () => {
     expect(api.lines.join('\n')).not.toContain(api_token);
   });
 
-  test('a lesser role and a nearer end are taken', async () => {
+  test('accepts a lesser role and an earlier expiry', async () => {
     const expires_at = new Date(Date.now() + 60_000).toISOString();
     const { path, api_token } = await make({ name: 'reader', role: 'VIEWER', expires_at });
     expect((await api.ask('GET', path)).json()).toMatchObject({ role: 'VIEWER', expires_at });
@@ -67,14 +67,14 @@ describe('making one', () => {
   });
 
   test.each([
-    ['past', '2020-01-01T00:00:00Z', 'It should be in the future.'],
-    ['too far', '2100-01-01T00:00:00Z', 'It should be at most 24 months from now.'],
-  ])('an end that is %s: 400', async (_what, expires_at, message) => {
+    ['in the past', '2020-01-01T00:00:00Z', 'It should be in the future.'],
+    ['too far in the future', '2100-01-01T00:00:00Z', 'It should be at most 24 months from now.'],
+  ])('rejects an expiry that is %s', async (_what, expires_at, message) => {
     const rejected = await api.ask('POST', PATH, { body: { name: 'x', expires_at } });
     expect([rejected.statusCode, violationsOf(rejected)]).toEqual([400, { expires_at: message }]);
   });
 
-  test('a role above one’s own, or the user’s: 400', async () => {
+  test('rejects a role above that of the caller or of the user', async () => {
     const { access, user_id } = await colleague('EDITOR');
     const own = await api.ask('POST', PATH, { token: access, body: { name: 'x', role: 'OWNER' } });
     const theirs = await api.ask('POST', PATH, { body: { name: 'x', role: 'OWNER', user_id } });
@@ -86,7 +86,7 @@ describe('making one', () => {
     expect(violationsOf(byToken)).toEqual({ role: 'It should be at most VIEWER.' });
   });
 
-  test('for another user: an owner may, nobody else; for a user of another organization, nobody', async () => {
+  test('for another user requires an owner of the same organization', async () => {
     const { access } = await colleague('EDITOR');
     const { user_id } = await colleague('VIEWER');
     const rejected = await api.ask('POST', PATH, { token: access, body: { name: 'x', user_id } });
@@ -96,25 +96,25 @@ describe('making one', () => {
     expect([foreign.statusCode, Object.keys(violationsOf(foreign))]).toEqual([400, ['user_id']]);
   });
 
-  test('the same Idempotency-Key answers the same token', async () => {
+  test('twice under one Idempotency-Key returns the same token', async () => {
     const headers = { 'idempotency-key': 'renewal' };
     const [first, second] = [await make({ name: 'r' }, { headers }), await make({ name: 'r' }, { headers })];
     expect(second).toEqual(first);
   });
 
-  test('past the limit: 409, also when all come at once', async () => {
+  test('past the limit is a 409, also for concurrent requests', async () => {
     const { user_id } = await colleague('VIEWER');
     const requests = Array.from({ length: API_TOKENS_PER_USER_MAX + 3 }, () =>
       api.ask('POST', PATH, { body: { name: 'x', user_id } }),
     );
     const rejected = (await Promise.all(requests)).filter(({ statusCode }) => statusCode !== 201);
-    // One is there already.
+    // The user already has one.
     expect(rejected.map((one) => one.json().type)).toEqual(Array(4).fill('/problems/limit-reached'));
   });
 });
 
-describe('a scope', () => {
-  test('of reading only reads', async () => {
+describe('the scope', () => {
+  test('API_READ allows only reads', async () => {
     const token = await accessOf({ name: 'r', scopes: ['API_READ'] });
     expect((await api.ask('GET', '/v1/registries', { token })).statusCode).toBe(200);
     const rejected = await api.ask('POST', '/v1/registries', { token, body: {} });
@@ -122,7 +122,7 @@ describe('a scope', () => {
     expect(rejected.headers['www-authenticate']).toContain('error="insufficient_scope"');
   });
 
-  test('of the registry does nothing in the API, and the exchange says so', async () => {
+  test('REGISTRY allows nothing in the API, and the exchange says so', async () => {
     const { api_token } = await make({ name: 'docker', scopes: ['REGISTRY'] });
     const answer = (await exchange(api_token)).json();
     expect(answer.scope).toBe('');
@@ -130,7 +130,7 @@ describe('a scope', () => {
     expect([rejected.statusCode, rejected.json().type]).toEqual([403, '/problems/scope-missing']);
   });
 
-  test('is not widened by a token that it makes', async () => {
+  test('of a new token must be one of the token that creates it', async () => {
     const token = await accessOf({ name: 'api', scopes: ['API'] });
     const wider = await api.ask('POST', PATH, { token, body: { name: 'x', scopes: ['API', 'REGISTRY_PULL'] } });
     expect(violationsOf(wider)).toEqual({ scopes: 'The token in use does not have the scope REGISTRY_PULL.' });
@@ -141,8 +141,8 @@ describe('a scope', () => {
   });
 });
 
-describe('revoking one', () => {
-  test('ends the exchange, not the access token that is out; the list shows it when asked', async () => {
+describe('revoking a token', () => {
+  test('ends the exchange but not issued access tokens; the list shows it with removed=true', async () => {
     const { path, api_token } = await make({ name: 'gone' });
     const token = (await exchange(api_token)).json().access_token;
     expect((await api.ask('DELETE', path)).statusCode).toBe(204);
@@ -156,7 +156,7 @@ describe('revoking one', () => {
     expect((await api.ask('DELETE', path)).statusCode).toBe(404);
   });
 
-  test('one that is over is told so', async () => {
+  test('is not needed after its expiry: the exchange rejects an expired token', async () => {
     const { path, api_token } = await make({ name: 'over' });
     await api.database.pool.query(`update api_tokens set expires_at = now() - interval '1 s' where name = 'over'`);
     const rejected = await exchange(api_token);
@@ -164,7 +164,7 @@ describe('revoking one', () => {
     expect((await api.ask('GET', path)).json().status).toBe('EXPIRED');
   });
 
-  test('who is no owner sees and ends their own alone', async () => {
+  test('is limited to their own tokens for users who are not owners', async () => {
     const { access: token, user_id } = await colleague('VIEWER');
     const { path } = await make({ name: 'mine' }, { token });
     const { items } = (await api.ask('GET', PATH, { token })).json();
@@ -178,7 +178,7 @@ describe('revoking one', () => {
     expect((await api.ask('DELETE', path, { token })).statusCode).toBe(204);
   });
 
-  test('an owner filters by user, and follows a tag', async () => {
+  test('is possible for an owner with the tokens of every user, and respects If-Match', async () => {
     const { user_id } = await colleague('VIEWER');
     const { items } = (await api.ask('GET', `${PATH}?user_id=${user_id}`)).json();
     expect(items).toEqual([expect.objectContaining({ name: 'of joe', role: 'VIEWER', created_by: 'jane' })]);
@@ -189,14 +189,14 @@ describe('revoking one', () => {
   });
 });
 
-test('a token whose user is gone makes no other', async () => {
+test('a token whose user was removed cannot create a token', async () => {
   const { access, user_id } = await colleague('EDITOR');
   await sql`update users set removed_at = now() where id = ${user_id}`.execute(api.database.db);
   const rejected = await api.ask('POST', PATH, { token: access, body: { name: 'x' } });
   expect([rejected.statusCode, rejected.json().type]).toEqual([401, '/problems/token-invalid']);
 });
 
-test('a user’s lesser role counts from the next exchange', async () => {
+test('a reduced role of the user applies from the next exchange', async () => {
   const { user_id } = await colleague('EDITOR');
   const { api_token } = await make({ name: 'e', user_id, role: 'EDITOR' });
   await sql`update users set role = 'VIEWER' where id = ${user_id}`.execute(api.database.db);

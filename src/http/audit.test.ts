@@ -1,4 +1,4 @@
-// The audit trail, by a test made from the contract: each operation that changes something leaves one row, a rejection and a replay none.
+// The audit trail, tested for each operation of the contract: a change writes one row; a rejection and a replay write none.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Ask, giveInstallation } from '../../test/api.ts';
 import { failedPipelines, openTestEstates, type TestEstates } from '../../test/estate.ts';
@@ -48,7 +48,7 @@ async function countRows(): Promise<number> {
 
 type Sample = Ask & { ids?: Record<string, string> };
 
-/** Where an operation needs another sample than the contract's to succeed. */
+/** The operations that need another sample than the contract's to succeed. */
 const SAMPLES: Record<string, () => Promise<Sample>> = {
   createRegistry: async () => ({ body: REGISTRY }),
   retryPipeline: async () => ({ ids: { pipeline_id: await failedPipeline() } }),
@@ -96,7 +96,7 @@ async function send(
 const writing = Object.entries<EndpointDefinition>(endpoints)
   .filter(([, { method, access }]) => method !== 'GET' && access !== 'PUBLIC')
   .map(([operation, endpoint]) => ({ operation, endpoint }))
-  // What takes things away comes last.
+  // Deletions come last: the other operations use the things that they delete.
   .sort((one, other) => Number(one.endpoint.method === 'DELETE') - Number(other.endpoint.method === 'DELETE'));
 
 describe('each operation that changes something', () => {
@@ -143,7 +143,7 @@ describe('each operation that changes something', () => {
 });
 
 describe('the trail', () => {
-  test('tells which fields were given, and nothing of what was in them', async () => {
+  test('names the fields of a change without their values', async () => {
     const id = await make('/v1/registries', REGISTRY);
     const [event] = await trail(`&subject_id=${id}`);
     expect(event).toMatchObject({ action: 'createRegistry', subject_kind: 'registry' });
@@ -152,7 +152,7 @@ describe('the trail', () => {
     expect(JSON.stringify(rows)).not.toContain(SECRET);
   });
 
-  test('is the owner’s, and each organization’s own', async () => {
+  test('is readable by owners only, and only that of their organization', async () => {
     for (const role of ['EDITOR', 'VIEWER'] as const) {
       expect((await estates.api.ask('GET', PATH, { token: estates.api.acme.access[role] })).statusCode).toBe(403);
     }
@@ -162,7 +162,7 @@ describe('the trail', () => {
     expect(await trail(`&subject_id=${mine?.subject_id}`, estates.api.rival.access.OWNER)).toEqual([]);
   });
 
-  test('comes the newest first, page by page, each event once', async () => {
+  test('is listed newest first, each event once over all pages', async () => {
     const whole: AuditEvent[] = [];
     for (let cursor: string | undefined = ''; cursor !== undefined; ) {
       const query: string = `&page_size=7${cursor === '' ? '' : `&cursor=${cursor}`}`;
@@ -181,7 +181,7 @@ describe('the trail', () => {
     expect(whole.length).toBe(rows[0].n);
   });
 
-  test('is narrowed by actor, action, subject and time', async () => {
+  test('is filtered by actor, action, subject and time', async () => {
     const [event] = await trail('&action=createRegistry');
     const time = encodeURIComponent(String(event?.happened_at));
     expect((await trail(`&actor_id=${event?.actor_id}`)).length).toBeGreaterThan(5);
@@ -198,12 +198,12 @@ describe('the trail', () => {
     },
   );
 
-  test('takes any cursor of the right form', async () => {
+  test('accepts any well-formed cursor', async () => {
     const query = '?cursor=9999999999999_ffffffff-ffff-ffff-ffff-ffffffffffff&page_size=1';
     expect((await estates.api.ask('GET', PATH + query)).json().items).toHaveLength(1);
   });
 
-  test('reads each filter from the end of an index', async () => {
+  test('uses an index for each filter', async () => {
     const client = await estates.api.database.pool.connect();
     try {
       await client.query(
@@ -231,7 +231,7 @@ describe('the trail', () => {
     }
   });
 
-  test('forgets what is older than it is kept, in batches', async () => {
+  test('deletes events past their retention, in batches', async () => {
     const { db, pool } = estates.api.database;
     const old = async () =>
       (await pool.query("select count(*)::int as n from audit_events where happened_at < now() - interval '5 days'"))
@@ -244,7 +244,7 @@ describe('the trail', () => {
     expect(await expireAuditEvents(db, 5)).toBe(0);
   });
 
-  test('tells what Larder did by itself: a life cycle that moved', async () => {
+  test('records a change of a life cycle as an action of Larder', async () => {
     const { db, pool } = estates.api.database;
     await pool.query("update product_branches set end_of_life_at = current_date + 10 where product_key = 'redis'");
     const moved = await inTransaction(db, (tx) => moveLifeCycles(tx));

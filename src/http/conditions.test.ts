@@ -1,4 +1,4 @@
-// ETag, If-None-Match and If-Match on the real API: what is shown, what is rejected, and two writers with one tag.
+// ETag, If-None-Match and If-Match on the real API, also with concurrent writers.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openTestApi, type TestApi } from '../../test/api.ts';
 import { packed, rootfs } from '../../test/fixtures/customization.ts';
@@ -24,7 +24,7 @@ const rename = (path: string, name: string, tag: string) =>
   api.ask('PATCH', path, { body: { name }, headers: { 'if-match': tag } });
 
 describe('a single thing', () => {
-  test('has a tag, and is not sent again to who holds it', async () => {
+  test('has a tag, and is 304 for a client that has it', async () => {
     const path = await registry();
     const tag = await tagAt(path);
     expect(tag).toMatch(/^"[\w-]{22}\.[\w-]{22}"$/);
@@ -41,7 +41,7 @@ describe('a single thing', () => {
     expect([changed.statusCode, changed.json().name]).toEqual([200, 'y']);
   });
 
-  test('is told from lists, which have none', async () => {
+  test('has a tag, and a list has none', async () => {
     expect((await api.ask('GET', '/v1/registries')).headers['etag']).toBeUndefined();
     expect(answersThing(endpoints.getRegistry)).toBe(true);
     expect(answersThing(endpoints.listRegistries)).toBe(false);
@@ -49,7 +49,7 @@ describe('a single thing', () => {
 });
 
 describe('If-Match', () => {
-  test('lets a change happen to the thing as it was read, and once', async () => {
+  test('accepts one change with the tag that was read', async () => {
     const path = await registry();
     const tag = await tagAt(path);
     expect((await rename(path, 'first', `"other", ${tag}`)).statusCode).toBe(204);
@@ -69,7 +69,7 @@ describe('If-Match', () => {
     expect((await api.ask('GET', path)).json()).toMatchObject({ name: 'x' });
   });
 
-  test('* is anything that is there; what is not there is not found', async () => {
+  test('* matches every existing thing; a missing or foreign thing is a 404', async () => {
     const path = await registry();
     expect((await rename(path, 'y', '*')).statusCode).toBe(204);
     const away = path.replace(/[^/]+$/, '1b671a64-40d5-491e-99b0-da01ff1f3341');
@@ -78,14 +78,14 @@ describe('If-Match', () => {
     expect((await api.ask('PATCH', path, foreign)).statusCode).toBe(404);
   });
 
-  test('that is no list of tags is named', async () => {
+  test('that is not a list of tags is a violation', async () => {
     const path = await registry();
     const answer = await rename(path, 'y', 'unquoted');
     expect(answer.statusCode).toBe(400);
     expect(answer.json().violations).toEqual([expect.objectContaining({ field: 'If-Match' })]);
   });
 
-  test('lets one of many writers with one tag win', async () => {
+  test('accepts one of many concurrent writers with the same tag', async () => {
     const path = await registry();
     const tag = await tagAt(path);
     const names = ['a', 'b', 'c', 'd', 'e', 'f'];

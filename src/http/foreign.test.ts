@@ -1,4 +1,4 @@
-// Another organization's things, with real rows behind them: on every route as if they did not exist.
+// Things of another organization, with real rows: every route answers as if they did not exist.
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openTestApi, type TestApi } from '../../test/api.ts';
@@ -35,11 +35,11 @@ const detail = expect.stringMatching(
 const NOT_FOUND = { type: '/problems/not-found', title: 'Not found', status: 404, detail };
 const rival = () => ({ token: api.rival.access.OWNER });
 
-test('their owner sees them', async () => {
+test('their own organization reads them', async () => {
   for (const path of [registry, customization, file]) expect((await api.ask('GET', path)).statusCode).toBe(200);
 });
 
-test('a secret is in no answer and not as it is in the database', async () => {
+test('a secret is in no answer, and sealed in the database', async () => {
   const answers = [await api.ask('GET', registry), await api.ask('GET', '/v1/registries')];
   for (const { body } of answers) expect(body).not.toContain('s3cret');
   const row = await api.database.db
@@ -52,7 +52,7 @@ test('a secret is in no answer and not as it is in the database', async () => {
 });
 
 describe('another organization', () => {
-  test('gets, changes and deletes nothing, by whichever catalog', async () => {
+  test('cannot read, change or delete them, through either catalog', async () => {
     const through = customization.replace(api.acme.catalog_id, api.rival.catalog_id);
     const fileThrough = file.replace(api.acme.catalog_id, api.rival.catalog_id);
     const name = formOf({ name: 'name', content: 'mine' });
@@ -77,7 +77,7 @@ describe('another organization', () => {
     expect((await api.ask('GET', customization)).json()).not.toHaveProperty('removed_at');
   });
 
-  test('lists nothing of it', async () => {
+  test('does not see them in lists', async () => {
     const lists = ['/v1/registries', '/v1/catalogs', `/v1/catalogs/${api.rival.catalog_id}/customizations`];
     for (const path of lists) {
       const { body } = await api.ask('GET', path, rival());
@@ -88,7 +88,7 @@ describe('another organization', () => {
   });
 });
 
-test('links of what was made answer', async () => {
+test('the links of created things work', async () => {
   const made = (await api.ask('GET', customization)).json();
   expect((await api.ask('GET', made._links.catalog.href)).statusCode).toBe(200);
   const { _links } = (await api.ask('GET', `/v1/catalogs/${api.acme.catalog_id}`)).json();
@@ -96,7 +96,7 @@ test('links of what was made answer', async () => {
     expect((await api.ask('GET', href)).statusCode).toBe(200);
 });
 
-test('one’s own things are renamed and removed, and stay known as removed', async () => {
+test('an organization renames and removes its own things, and lists the removed ones', async () => {
   const body = { name: 'harbor 2' };
   expect((await api.ask('PATCH', registry, { body, token: api.acme.access.EDITOR })).statusCode).toBe(204);
   expect((await api.ask('GET', registry)).json()).toMatchObject({ name: 'harbor 2', owned: true });

@@ -7,7 +7,7 @@ import type { Identity } from '../identity/identity.ts';
 import type { Principal } from '../identity/principal.ts';
 import type { WaysIn } from '../identity/ways-in.ts';
 
-/** What the server needs of identity. */
+/** The part of identity that the server uses. */
 export type HttpIdentity = Pick<
   Identity,
   | 'verifyAccessToken'
@@ -23,7 +23,7 @@ export type HttpIdentity = Pick<
   | 'waysIn'
 >;
 
-/** What every handler receives beside its input. */
+/** The context that every handler receives with its input. */
 export type PublicContext = {
   db: Database;
   content: ContentStore;
@@ -44,7 +44,7 @@ export type Write = <T>(act: (tx: Transaction) => Promise<T>) => Promise<T>;
 
 export type Context = PublicContext & { caller: Principal };
 
-/** What a handler that reads receives. */
+/** The context of a handler that reads. */
 export type Reading = Omit<Context, 'write'>;
 
 type ContextOf<O extends Operation> = (typeof endpoints)[O]['access'] extends 'PUBLIC' ? PublicContext : Context;

@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import { VERSION } from '../version.ts';
 import { READINESS_CHECK_TIMEOUT_MS } from './limits.ts';
 
-/** Result of one check; its other fields are shown as they are. */
+/** Result of one check; its other fields are shown unchanged. */
 export type CheckResult = { ok: boolean; [detail: string]: unknown };
 
 /** Filled and changed by the code that starts the server. */

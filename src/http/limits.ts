@@ -16,15 +16,15 @@ export const IDLE_TIMEOUT_MS = 120_000;
 export const HEADERS_TIMEOUT_MS = 20_000;
 /** How often Node looks for late headers (30 s by default): this keeps the limit above exact to a second. */
 export const HEADERS_CHECK_INTERVAL_MS = 1_000;
-/** Time for a client that sent a malformed request to read its answer; then the connection is closed, whatever it still sends. */
+/** Time for a client that sent a malformed request to read its answer; then the connection is closed, even if it still sends. */
 export const LAST_ANSWER_MS = 1_000;
-/** A JSON body of 64 KiB on the slowest of lines. */
+/** A JSON body of 64 KiB on a slow line. */
 export const BODY_TIMEOUT_MS = 30_000;
 /** An upload of 1 GiB at 5 Mbit/s. */
 export const UPLOAD_TIMEOUT_MS = 30 * 60_000;
 /** Longer than the 60 s of common load balancers, so that they close idle connections first and no request is lost. */
 export const KEEP_ALIVE_TIMEOUT_MS = 72_000;
-/** Sockets of one process; each costs some tens of KiB and one of at least 4,096 file descriptors. */
+/** Sockets of one process; each costs some tens of KiB and a file descriptor, of which a process has at least 4,096. */
 export const CONNECTIONS_MAX = 2_048;
 /**
  * Connections of one address (IPv6: one /64): a quarter of all. An office or a group of build machines behind one address
@@ -32,7 +32,7 @@ export const CONNECTIONS_MAX = 2_048;
  */
 export const CONNECTIONS_PER_ADDRESS_MAX = 512;
 /**
- * How many of them may not have sent the header of a request yet: these cost a client nothing. A client sends the header within a few
+ * How many of them may be waiting for the header of their first request: these cost a client nothing. A client sends the header within a few
  * round trips, so 128 late ones are enough for hundreds of new connections a second over slow lines.
  */
 export const PENDING_PER_ADDRESS_MAX = 128;

@@ -1,5 +1,5 @@
-// Every list of the contract on real data: each filter keeps what fits and leaves out the rest, each order goes both ways, pages
-// hold everything once. A parameter of the contract that is not in the table here fails.
+// Every list of the contract on real data: each filter returns the matching items only, each order works in both directions,
+// pages contain each item once. A parameter of the contract without an entry in test/list-questions.ts fails.
 import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { digestOf, library } from '../../test/catalog.ts';
@@ -29,7 +29,7 @@ const sizeOf = (endpoint: EndpointDefinition) => (namesOf(endpoint).includes('si
 
 function listOf(operation: string): List {
   const list = lists[operation];
-  if (list === undefined) throw new Error(`What ${operation} can be asked is not said here`);
+  if (list === undefined) throw new Error(`test/list-questions.ts has no entry for ${operation}`);
   return list;
 }
 
@@ -47,7 +47,7 @@ async function read(operation: string, query: Record<string, string> = {}): Prom
   return listOf(operation).items?.(answer) ?? answer.items;
 }
 
-/** What a thing is known by; items of the main catalog by all that they show. */
+/** Identifies an item: by its id, or by its JSON in the main catalog, whose items have no id. */
 const nameOf = (item: Item): string => item.id ?? JSON.stringify(item);
 
 async function make(path: string, sent: object): Promise<string> {
@@ -58,7 +58,7 @@ async function make(path: string, sent: object): Promise<string> {
 
 const day = (days: number) => sql`(now() at time zone 'UTC')::date + ${days}::integer`;
 
-/** Another product, on another operating system, in a branch that is no version. */
+/** Another product, on another operating system, in a branch whose name is not a version. */
 function memcached() {
   const [first] = library();
   if (first === undefined) throw new Error('The library is empty');
@@ -168,10 +168,11 @@ const filters = table.flatMap(([operation, endpoint]) =>
     .map((name) => ({ operation, name })),
 );
 
-describe('a filter keeps what fits and nothing else', () => {
+describe('a filter returns the matching items and no others', () => {
   test.each(filters)('$operation?$name', async ({ operation, name }) => {
     const values = listOf(operation).filters[name];
-    if (values === undefined) throw new Error(`What ${operation} keeps by ${name} is not said here`);
+    if (values === undefined)
+      throw new Error(`test/list-questions.ts has no values for the filter ${name} of ${operation}`);
     const everything = await read(operation);
     for (const { value, keeps, whole, beyond, ...filter } of values) {
       const sent = value();
@@ -183,7 +184,7 @@ describe('a filter keeps what fits and nothing else', () => {
       const wanted = everything.filter(keeps).map(nameOf).sort();
       if (!/minimal_info|expand/.test(name)) expect([sent, kept.map(nameOf).sort()]).toEqual([sent, wanted]);
       else expect(kept).toHaveLength(wanted.length);
-      // Something in and something out, or the filter shows nothing here.
+      // Some items must match and some must not, or the test proves nothing.
       if (!whole) expect([sent, kept.length > 0 && kept.length < everything.length]).toEqual([sent, true]);
     }
   });
@@ -196,20 +197,21 @@ const orders = table.flatMap(([operation, { query }]) => {
   return (fields?.enum ?? []).map((order_field) => ({ operation, order_field }));
 });
 
-describe('an order goes both ways', () => {
+describe('an order works in both directions', () => {
   test.each(orders)('$operation by $order_field', async ({ operation, order_field }) => {
     const by = listOf(operation).orders?.[order_field];
-    if (by === undefined) throw new Error(`What ${operation} is ordered by ${order_field} is not said here`);
+    if (by === undefined)
+      throw new Error(`test/list-questions.ts has no value for the order ${order_field} of ${operation}`);
     const valuesOf = async (order_direction: string) =>
       (await read(operation, { order_field, order_direction })).map((item) => (by === 'one' ? '' : by(item)));
     const up = await valuesOf('ASC');
     const down = await valuesOf('DESC');
     const given = (values: unknown[]) => values.filter((value) => value !== undefined).map(String);
     if (by !== 'one') expect(new Set(given(up)).size).toBeGreaterThan(1);
-    // What has no value stands at the end either way.
+    // Items without a value come last in both directions.
     expect(up.slice(0, given(up).length)).not.toContain(undefined);
     expect(down.slice(0, given(down).length)).not.toContain(undefined);
-    // Names are in the order in which people read them.
+    // In names, numbers are compared by value.
     const inOrder = (values: string[]) => (order_field.endsWith('NAME') ? values.sort(byName) : values.sort());
     expect(given(up)).toEqual(inOrder([...given(up)]));
     expect(given(down)).toEqual(inOrder([...given(down)]).reverse());
@@ -221,7 +223,7 @@ describe('pages', () => {
     .filter(([, endpoint]) => isPaged(endpoint))
     .map(([operation, endpoint]) => ({ operation, endpoint }));
 
-  test.each(pages)('of $operation hold everything once', async ({ operation, endpoint }) => {
+  test.each(pages)('of $operation contain each item once', async ({ operation, endpoint }) => {
     const size = sizeOf(endpoint);
     const whole = await answerTo(operation, {});
     const seen: string[] = [];

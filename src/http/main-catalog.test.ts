@@ -1,4 +1,4 @@
-// The main catalog over HTTP: open without a token, a parameter that is given several times, and what is rejected.
+// The main catalog over HTTP: access without a token, repeated parameters, and rejections.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestApi, type TestApi, violationsOf } from '../../test/api.ts';
 
@@ -10,22 +10,25 @@ afterAll(() => api.close());
 
 const ask = (path: string) => api.ask('GET', path, { token: undefined });
 
-test.each(['/v1/applications', '/v1/applications/extended'])('%s is an array for everybody', async (path) => {
+test.each(['/v1/applications', '/v1/applications/extended'])('%s returns an array without a token', async (path) => {
   const response = await ask(`${path}?scope=COMMON&scope=ONLY_CUSTOMERS`);
   expect(response.statusCode).toBe(200);
   expect(Array.isArray(response.json())).toBe(true);
 });
 
-test.each(['/v1/applications/page', '/v1/applications/extended/page'])('%s is a page for everybody', async (path) => {
-  expect((await ask(`${path}?size=1&scope=COMMON,PRIVATE`)).json()).toMatchObject({ page: 1, page_size: 1 });
-});
+test.each(['/v1/applications/page', '/v1/applications/extended/page'])(
+  '%s returns a page without a token',
+  async (path) => {
+    expect((await ask(`${path}?size=1&scope=COMMON,PRIVATE`)).json()).toMatchObject({ page: 1, page_size: 1 });
+  },
+);
 
-test('a single product takes a token', async () => {
+test('a single product requires a token', async () => {
   expect((await ask('/v1/applications/product/redis')).statusCode).toBe(401);
   expect((await ask('/v1/applications/extended/product/redis/branch/7.0')).statusCode).toBe(401);
 });
 
-test('what does not fit is named', async () => {
+test('invalid parameters are rejected, each by its name', async () => {
   const response = await ask(
     '/v1/applications/page?search=ab&scope=COMMON&scope=MINE&size=0&page_size=3&page=1&page=2',
   );

@@ -1,4 +1,4 @@
-// Metrics: what is counted, what is looked up, and that nothing a stranger sends becomes a label.
+// Metrics: counted requests, values from the database and the store, and no labels from unknown paths.
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
@@ -25,7 +25,7 @@ afterAll(() => api.close());
 
 const lineOf = (text: string, start: string) => text.split('\n').find((line) => line.startsWith(start));
 
-test('requests are counted by pattern, and strangers make no labels', async () => {
+test('requests are counted by route pattern, and unknown paths make no labels', async () => {
   await api.ask('GET', `/v1/catalogs/${api.acme.catalog_id}`);
   await api.ask('GET', `/v1/catalogs/${randomUUID()}`);
   for (let index = 0; index < 5; index++) await api.ask('GET', `/made-up-${index}?token=made-up`);
@@ -39,7 +39,7 @@ test('requests are counted by pattern, and strangers make no labels', async () =
   expect(text).not.toContain(api.acme.catalog_id);
 });
 
-test('work, workers, content, connections and the process are told', async () => {
+test('jobs, workers, content, connections and the process are reported', async () => {
   await inTransaction(api.database.db, async (tx) => {
     await enqueue(tx, 'discover-products', {}, { key: 'one' });
     await recordWorker(tx, {
@@ -71,7 +71,7 @@ test('work, workers, content, connections and the process are told', async () =>
   expect(text).toMatch(/^larder_contents 1$/m);
 });
 
-test('what is not known at the first scrape is left out', async () => {
+test('values that are unknown at the first scrape are omitted', async () => {
   const { db } = api.database;
   const pool = { totalCount: 0, idleCount: 0, waitingCount: 0 };
   const endless = Promise.withResolvers<void>();
@@ -106,7 +106,7 @@ test('what is not known at the first scrape is left out', async () => {
   expect(await openMetrics({ db, pool, content: broken }).text()).not.toMatch(/^larder_content/m);
 });
 
-test('the look-up’s own connections are not counted, and no delay of the event loop is made up', async () => {
+test('the connections of a scrape are not counted, and no event loop delay is reported without a sample', async () => {
   const { db, pool } = openDatabase(api.database.url);
   try {
     const text = await openMetrics({ db, pool, content: api.content }).text();
@@ -118,7 +118,7 @@ test('the look-up’s own connections are not counted, and no delay of the event
   }
 });
 
-test('a database that does not answer is told, and the rest with it', async () => {
+test('a database that does not answer is reported, with the other metrics', async () => {
   const lost = await openTestApi();
   await lost.database.drop();
   const text = await openMetrics({ db: lost.database.db, pool: lost.database.pool, content: lost.content }).text();
@@ -128,7 +128,7 @@ test('a database that does not answer is told, and the rest with it', async () =
   await rm(lost.directory, { recursive: true });
 });
 
-test('the listener knows one address', async () => {
+test('the listener serves GET /metrics only', async () => {
   const served = await serveMetrics(metrics, { host: '127.0.0.1', port: 0 });
   const url = `http://127.0.0.1:${served.port}`;
   const answer = await fetch(`${url}/metrics`);

@@ -30,19 +30,19 @@ export type Metrics = {
 /** Values from the database are cached for this long. */
 const LOOKED_UP_MS = 10_000;
 
-/** Walking the content store reads every file's entry: done rarely, and never while a scrape waits for it. */
+/** Walking the content store reads every file's entry, so it is done rarely, and only the first scrape waits for it. */
 const CONTENT_WALK_MS = 10 * 60_000;
 
 /** The first scrape waits for the first walk, but less than Prometheus' timeout (10 s by default). */
 const FIRST_WALK_MS = 2_000;
 
-/** What Node reports as event loop delay before the first sample: the largest int64. */
+/** The event loop delay that Node reports before the first sample: the largest int64. */
 const NO_SAMPLE = /^nodejs_eventloop_lag_\w+ (?:9223372036\.854776|nan)\n/gim;
 
 /** Buckets in seconds: from an answer out of memory to an upload of minutes. */
 const BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300];
 
-/** One label for all unknown paths: paths that strangers invent must not become labels. */
+/** One label for all unknown paths: paths that clients invent must not become labels. */
 const NO_ROUTE = 'none';
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
 

@@ -1,4 +1,4 @@
-// The adapter over endpoints of its own: what a handler answers too much never leaves, what it answers too little is a fault.
+// The adapter, with endpoints of the test: undeclared fields are not sent, a missing required field is a 500.
 import { Type } from 'typebox';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openTestApi, type TestApi } from '../../test/api.ts';
@@ -82,18 +82,18 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => api.close());
 
-test('fields that are not declared never leave', async () => {
+test('undeclared fields are not sent', async () => {
   const answer = await api.ask('GET', '/test/things/rich');
   expect([answer.statusCode, answer.body]).toEqual([200, '{"id":"1","note":"n"}']);
 });
 
-test('a field that is required and missing is our fault', async () => {
+test('a missing required field is a 500 without details', async () => {
   const answer = await api.ask('GET', '/test/things/poor');
   expect([answer.statusCode, answer.json().type]).toEqual([500, '/problems/internal']);
   expect(answer.body).not.toContain('required');
 });
 
-test('the catalog’s rejections are problems; what is not found says nothing else', async () => {
+test('errors of the catalog become problems; a 404 does not contain the error’s text', async () => {
   const absent = await api.ask('GET', '/test/things/absent');
   expect([absent.statusCode, absent.body.includes('secret')]).toEqual([404, false]);
   const used = await api.ask('GET', '/test/things/used');
@@ -111,20 +111,20 @@ test('a handler gets defaults, numbers, flags and lists', async () => {
   });
 });
 
-test('what was created is told by Location, escaped', async () => {
+test('Location contains the id of the created thing, escaped', async () => {
   const answer = await api.ask('POST', '/test/things/my%20thing', { body: { name: 'x' } });
   expect([answer.statusCode, answer.body]).toEqual([201, '']);
   expect(answer.headers['location']).toBe('/test/things/my%20thing/parts/a%2Fb');
 });
 
-describe('what is temporary is 503', () => {
+describe('a temporary error is a 503', () => {
   test.each(['ENOSPC', 'ECONNREFUSED', '57P01', '53300'])('%s', (code) => {
     const rejection = rejectionOf(Object.assign(new Error('inside'), { code }));
     expect([rejection.code, rejection.headers['retry-after']]).toEqual(['unavailable', '60']);
     expect(rejection.detail).not.toContain('inside');
   });
 
-  test('and nothing else is', () => {
+  test('and other errors are a 500', () => {
     expect(rejectionOf(Object.assign(new Error('inside'), { code: '42601' })).code).toBe('internal');
     expect(rejectionOf('a string').code).toBe('internal');
   });

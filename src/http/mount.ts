@@ -26,7 +26,7 @@ type Mounted = {
   handler: AnyHandler;
   validate: RequestValidator;
   audit: Audit;
-  /** Absent if the endpoint changes nothing that has a read endpoint. */
+  /** Absent if the endpoint changes no resource, or no endpoint reads it. */
   readMatch?: (request: FastifyRequest) => MatchDemand;
   /** Extracts the text of the version from the text of the answer; present if the endpoint answers one resource. */
   versionIn?: (text: string) => string;
@@ -88,7 +88,7 @@ function routePath(path: string): string {
   return path.replace(/\{(\w+)\}/g, ':$1');
 }
 
-/** Malformed ids in a path get 404, like ids of nothing. */
+/** Malformed ids in a path get 404, like unknown ids. */
 function pathCheck({ params }: EndpointDefinition): (params: unknown) => void {
   if (params === undefined) return () => {};
   const check = compileCheck(params, { whole: 'path' });
@@ -125,7 +125,7 @@ async function rejected(error: unknown, validated: ValidatedRequest): Promise<un
 
 type Exchange = { request: FastifyRequest; reply: FastifyReply };
 
-/** Undefined at public endpoints: the types of their handlers do not show it. */
+/** `caller` is undefined at public endpoints; the types of their handlers do not have it. */
 function contextOf({ request, reply }: Exchange, parts: ServerParts): Reading {
   const { db, content, identity } = parts;
   const origin = originOf(request, parts.publicUrl);
@@ -143,7 +143,7 @@ type Conditions = {
 function writeOf(context: Reading, { match, keyed, audit }: Conditions): Write {
   let written = false;
   return (act) => {
-    if (written) throw new Error('A request writes once');
+    if (written) throw new Error('A handler called `write` a second time');
     written = true;
     const audited = async (tx: Transaction) => {
       const output = await act(tx);

@@ -1,4 +1,4 @@
-// Notification providers through the API: what is accepted, what is shown, who may, and how many.
+// Notification providers through the API: validation, masked secrets, access and limits.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openTestApi, type TestApi, violationsOf } from '../../test/api.ts';
 import { NOTIFICATION_PROVIDERS_MAX } from '../contract/limits.ts';
@@ -31,7 +31,7 @@ test('all kinds are listed', async () => {
   for (const { label, description } of kinds) expect([label, description]).not.toContain('');
 });
 
-test('secrets are shown masked, kept sealed, and told to nobody', async () => {
+test('secrets are shown masked, stored sealed, and in no answer or log line', async () => {
   const providers = [await make(slack), await make(chat), await make({ type: 'EMAIL', name: 'all' })];
   const [one, two, three] = await Promise.all(providers.map(async (path) => (await api.ask('GET', path)).json()));
   expect(one).toEqual({
@@ -102,7 +102,7 @@ describe('lists', () => {
   });
 });
 
-describe('rejected', () => {
+describe('rejections', () => {
   test('400 names the field', async () => {
     const rejected = async (body: object) => Object.keys(violationsOf(await api.ask('POST', PATH, { body })));
     expect(await rejected({ name: 'x' })).toEqual(['type']);
@@ -122,7 +122,7 @@ describe('rejected', () => {
     expect(await set([same, same])).toEqual(['configurations[1].provider_id']);
   });
 
-  test('another organization finds nothing, a viewer changes nothing', async () => {
+  test('404 for another organization, 403 for changes by a viewer', async () => {
     const provider = await make(slack);
     const own = await make({ type: 'EMAIL', name: 'mail' });
     const body = { type: 'SLACK', name: 'mine' };
@@ -153,7 +153,7 @@ describe('rejected', () => {
     expect((await api.ask('GET', own)).json().notification_types).toEqual([]);
   });
 
-  test('more providers, or more test messages, than there may be', async () => {
+  test('409 for providers and test messages past their limits', async () => {
     await api.database.pool.query('delete from notification_providers');
     const made = await Promise.all(
       Array.from({ length: NOTIFICATION_PROVIDERS_MAX + 3 }, () => api.ask('POST', PATH, { body: slack })),

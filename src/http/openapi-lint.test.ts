@@ -1,15 +1,15 @@
-// A strict linter reads the OpenAPI document: the recommended rules of Redocly as errors, and what examples and links must be.
+// Lints the OpenAPI document with the recommended rules of Redocly as errors, and checks its examples and links.
 import { createConfig, lintFromString } from '@redocly/openapi-core';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { openApiDocument } from './openapi/openapi.ts';
 import { LOCATION_PARAMETER } from './openapi/openapi-links.ts';
 
-/** Beyond `recommended-strict`, in which every recommended rule is an error; none of its rules is off. */
+/** Rules in addition to `recommended-strict`, in which every recommended rule is an error; none of its rules is off. */
 const RULES = {
   'no-invalid-media-type-examples': {
     severity: 'error',
-    // Told of the parts of `allOf` too, each of which names some of the fields only. Where a field too many is rejected, the
-    // schema itself says so (additionalProperties).
+    // The rule would also check the parts of `allOf`, each of which names only some of the fields. Schemas that reject
+    // unknown fields say so themselves (additionalProperties).
     allowAdditionalProperties: true,
   },
   'operation-4xx-problem-details-rfc7807': 'error',
@@ -42,14 +42,14 @@ describe('the linter', () => {
     problems = await lintFromString({ source: JSON.stringify(document), absoluteRef: 'openapi.json', config });
   });
 
-  test('has nothing to say', () => {
-    const told = problems.map(
+  test('finds no problem', () => {
+    const found = problems.map(
       ({ ruleId, message, location }) => `${ruleId}: ${message} (${location[0]?.pointer ?? ''})`,
     );
-    expect(told).toEqual([]);
+    expect(found).toEqual([]);
   });
 
-  test('does look', async () => {
+  test('finds a wrong example', async () => {
     const config = await createConfig({ extends: ['recommended-strict'], rules: RULES });
     const broken = structuredClone(document);
     const [first] = Object.values(broken.paths['/v1/registries'] ?? {}).filter(({ requestBody }) => requestBody);
@@ -60,7 +60,7 @@ describe('the linter', () => {
 });
 
 describe('examples', () => {
-  test('are with every body, in requests, answers and problems', () => {
+  test('exist for every body of requests, answers and problems', () => {
     const answers = [
       ...operations.flatMap((one) => Object.values(one.responses)),
       ...Object.values(document.components.responses),
@@ -78,7 +78,7 @@ describe('links', () => {
     Object.values(one.responses).flatMap((answer) => Object.values(answer.links ?? {}).map((link) => ({ one, link }))),
   );
 
-  test('lead to operations that there are, with all that their paths need', () => {
+  test('lead to existing operations, with all their path parameters', () => {
     const pathOf = (id: string) =>
       Object.entries(document.paths).find(([, path]) => Object.values(path).some((one) => one.operationId === id))?.[0];
     for (const { link } of links) {
@@ -88,8 +88,8 @@ describe('links', () => {
     }
   });
 
-  test('say what they take in the words of the specification', () => {
-    // OpenAPI 3.1.0, Link Object, runtime expressions; of RFC 6901 pointers and RFC 7230 tokens what ids need.
+  test('use the runtime expressions of the specification', () => {
+    // OpenAPI 3.1.0, Link Object, runtime expressions; of RFC 6901 pointers and RFC 7230 tokens only the part that ids need.
     const source =
       /^\$(url|method|statusCode|(request|response)\.(header\.[\w-]+|query\.\w+|path\.\w+|body(#(\/\w+)*)?))$/;
     const taken = links.flatMap(({ link }) => Object.values(link.parameters));
@@ -97,7 +97,7 @@ describe('links', () => {
     expect(taken.filter((expression) => !source.test(expression))).toEqual([]);
   });
 
-  test('go from what was made to what shows it, from a list to one of its things, from a thing to its parts', () => {
+  test('lead from a creation to the resource, from a list to an item, from a resource to its parts', () => {
     const from = (id: string) => links.filter(({ one }) => one.operationId === id).map(({ link }) => link.operationId);
     expect(from('createRegistry')).toEqual(['getRegistry']);
     expect(from('createRegistryCredential')).toEqual(['getRegistryCredential']);
@@ -107,7 +107,7 @@ describe('links', () => {
     expect(from('getRegistry')).toEqual(['listRegistryCredentials']);
   });
 
-  test('are there wherever something was made', () => {
+  test('exist for every 201', () => {
     const making = operations.filter(({ responses }) => '201' in responses);
     expect(making.filter(({ responses }) => responses['201']?.links === undefined)).toEqual([]);
   });

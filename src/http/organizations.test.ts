@@ -1,4 +1,4 @@
-// Organizations of the installation: made with all they need by those whom it belongs to, and seen by nobody else.
+// Organizations: created and changed by the owners of the installation, invisible to other organizations.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Ask, giveInstallation, openTestApi, type TestApi, violationsOf } from '../../test/api.ts';
 import { endpoints } from '../contract/endpoints.ts';
@@ -34,8 +34,8 @@ async function countOf(table: string): Promise<number> {
   return (await api.database.pool.query(`select count(*)::int as n from ${table}`)).rows[0].n;
 }
 
-describe('making one', () => {
-  test('gives it a catalog, a place in the hosted registry, a subscription, and an owner with a token', async () => {
+describe('creating an organization', () => {
+  test('creates its catalog, hosted registry, subscription, and owner with a token', async () => {
     const { path, id, api_token } = await make({ name: 'Globex GmbH', quotas: { applications: { limit: 3 } } });
     expect((await api.ask('GET', path)).json()).toEqual({
       ...{ id, name: 'Globex GmbH', namespace: 'globex-gmbh', owns_installation: false, application_count: 0 },
@@ -58,17 +58,17 @@ describe('making one', () => {
     expect(api.lines.join('\n')).not.toContain(api_token);
   });
 
-  test('takes the namespace that is given; one that another has is not given twice', async () => {
+  test('uses the given namespace; a taken one is a 409', async () => {
     const { path } = await make({ name: 'Initech', namespace: 'tps' });
     expect((await api.ask('GET', path)).json().namespace).toBe('tps');
     const rejected = await api.ask('POST', PATH, { body: { name: 'Initech 2', namespace: 'tps', owner } });
     expect(typeOf(rejected)).toEqual([409, '/problems/taken']);
     expect((await api.ask('GET', `${PATH}?name=initech`)).json().total_size).toBe(1);
-    // Names that differ may come to the same.
+    // Different names may lead to the same namespace; the second one gets a number.
     expect((await api.ask('GET', (await make({ name: 'TPS' })).path)).json().namespace).toBe('tps-2');
   });
 
-  test('twice at once under one name: one is made, and nothing of the other', async () => {
+  test('concurrently under one name creates one, and no rows of the others', async () => {
     const before = await countOf('users');
     const requests = ['Umbrella', 'umbrella', 'UMBRELLA'].map((name) =>
       api.ask('POST', PATH, { body: { name, namespace: name === 'Umbrella' ? 'um' : 'brella', owner } }),
@@ -79,13 +79,13 @@ describe('making one', () => {
     expect(await countOf('users')).toBe(before + 1);
   });
 
-  test('the same Idempotency-Key makes one', async () => {
+  test('twice under one Idempotency-Key creates one', async () => {
     const headers = { 'idempotency-key': 'hooli' };
     const [one, two] = [await make({ name: 'Hooli' }, { headers }), await make({ name: 'Hooli' }, { headers })];
     expect(two).toEqual(one);
   });
 
-  test('its token reaches no further than the one in use', async () => {
+  test('gives the owner’s token only scopes of the token in use', async () => {
     const body = { name: 'no registry', scopes: ['API'] };
     const token = await accessOf((await api.ask('POST', '/larder/v1/api-tokens', { body })).json().api_token);
     const { api_token } = await make({ name: 'Soylent' }, { token });
@@ -99,24 +99,24 @@ describe('making one', () => {
     ['a long name', { name: 'x'.repeat(101) }, 'name'],
     ['no owner', { owner: undefined }, 'owner'],
     ['an owner without a name', { owner: {} }, 'owner.name'],
-    ['an owner without an address', { owner: { name: 'x', email: 'x' } }, 'owner.email'],
+    ['an owner with a malformed e-mail address', { owner: { name: 'x', email: 'x' } }, 'owner.email'],
     ['a namespace in capitals', { namespace: 'Acme' }, 'namespace'],
-    ['a namespace of the installation', { namespace: 'v2' }, 'namespace'],
+    ['a reserved namespace', { namespace: 'v2' }, 'namespace'],
     ['a long namespace', { namespace: 'x'.repeat(41) }, 'namespace'],
-    ['a quota below nothing', { quotas: { applications: { limit: -1 } } }, 'quotas.applications.limit'],
-    ['a quota of something else', { quotas: { users: { limit: 1 } } }, 'quotas.users'],
-    ['the installation', { owns_installation: true }, 'owns_installation'],
-  ])('%s: 400', async (_what, wrong, field) => {
+    ['a negative quota', { quotas: { applications: { limit: -1 } } }, 'quotas.applications.limit'],
+    ['an unknown quota', { quotas: { users: { limit: 1 } } }, 'quotas.users'],
+    ['owns_installation', { owns_installation: true }, 'owns_installation'],
+  ])('with %s is a 400', async (_what, wrong, field) => {
     const rejected = await api.ask('POST', PATH, { body: { name: 'x', owner, ...wrong } });
     expect([rejected.statusCode, Object.keys(violationsOf(rejected))]).toEqual([400, [field]]);
   });
 
-  test('names beyond the Basic Multilingual Plane, as long as may be', async () => {
+  test('accepts the longest names beyond the Basic Multilingual Plane', async () => {
     const { path } = await make({ name: '🧺'.repeat(100), owner: { name: '🧺'.repeat(255) } });
     expect((await api.ask('GET', path)).json().namespace).toBe('organization');
   });
 
-  test('past the limit: 409', async () => {
+  test('past the limit is a 409', async () => {
     await api.database.pool.query(
       `insert into organizations (name, namespace) select 'many ' || n, 'many-' || n from generate_series(1, $1::int) n`,
       [ORGANIZATIONS_MAX],
@@ -127,8 +127,8 @@ describe('making one', () => {
   });
 });
 
-describe('what another organization has', () => {
-  test('is 404 for it, and the other way round', async () => {
+describe('things of an organization', () => {
+  test('are a 404 for another, in both directions', async () => {
     const token = await accessOf((await make({ name: 'Stark' })).api_token);
     const { items } = (await api.ask('GET', '/v1/catalogs', { token })).json();
     for (const [at, as] of [
@@ -141,8 +141,8 @@ describe('what another organization has', () => {
   });
 });
 
-describe('who is no owner of the installation', () => {
-  test('sees their own organization alone, and makes and changes none', async () => {
+describe('a user who is not an owner of the installation', () => {
+  test('sees only their own organization, and cannot create or change one', async () => {
     const token = api.rival.access.OWNER;
     const { items } = (await api.ask('GET', PATH, { token })).json();
     expect(items).toEqual([expect.objectContaining({ id: api.rival.id, owns_installation: false })]);
@@ -154,19 +154,22 @@ describe('who is no owner of the installation', () => {
     expect(typeOf(other)).toEqual([404, '/problems/not-found']);
   });
 
-  test.each(['EDITOR', 'VIEWER'] as const)('an %s of the installation’s own: 403', async (role) => {
-    const token = api.acme.access[role];
-    for (const [method, at, body] of [
-      ['GET', PATH, undefined],
-      ['GET', `${PATH}/${api.acme.id}`, undefined],
-      ['POST', PATH, { name: 'x', owner }],
-      ['PATCH', `${PATH}/${api.rival.id}`, {}],
-    ] as const) {
-      expect(typeOf(await api.ask(method, at, { token, body }))).toEqual([403, '/problems/forbidden']);
-    }
-  });
+  test.each(['EDITOR', 'VIEWER'] as const)(
+    'gets 403 as an %s of the organization that owns the installation',
+    async (role) => {
+      const token = api.acme.access[role];
+      for (const [method, at, body] of [
+        ['GET', PATH, undefined],
+        ['GET', `${PATH}/${api.acme.id}`, undefined],
+        ['POST', PATH, { name: 'x', owner }],
+        ['PATCH', `${PATH}/${api.rival.id}`, {}],
+      ] as const) {
+        expect(typeOf(await api.ask(method, at, { token, body }))).toEqual([403, '/problems/forbidden']);
+      }
+    },
+  );
 
-  test('nor does who was one when the access token was signed', async () => {
+  test('gets 403 even if they were an owner when the access token was signed', async () => {
     const request = { name: 'Pat', role: 'OWNER', with_api_token: true };
     const made = await api.ask('POST', '/larder/v1/users', { body: request });
     const token = await accessOf(made.json().api_token);
@@ -176,8 +179,8 @@ describe('who is no owner of the installation', () => {
   });
 });
 
-describe('changing one', () => {
-  test('a quota is set, counts at once, and is lifted; the tag of an older state: 412', async () => {
+describe('changing an organization', () => {
+  test('sets a quota that applies at once, and removes it; an outdated tag is a 412', async () => {
     const { path, api_token } = await make({ name: 'Wayne' });
     const token = await accessOf(api_token);
     const quotas = async () => (await api.ask('GET', '/v1/quotas', { token })).json();
@@ -188,7 +191,7 @@ describe('changing one', () => {
     const [subscription] = (await api.ask('GET', '/v1/subscriptions', { token })).json().items;
     expect(subscription).toMatchObject({ quotas: { applications: { limit: 0 } }, updated_by: 'jane' });
     expect((await api.ask('PATCH', path, { body, headers })).statusCode).toBe(412);
-    // A name alone leaves the quota.
+    // A new name alone does not change the quota.
     expect((await api.ask('PATCH', path, { body: { name: 'Wayne 2' } })).statusCode).toBe(204);
     expect(await quotas()).toEqual({ applications: { limit: 0, usage: 0 } });
     expect((await api.ask('PATCH', path, { body: { quotas: {} } })).statusCode).toBe(204);
@@ -196,7 +199,7 @@ describe('changing one', () => {
     expect((await api.ask('GET', path)).json()).toMatchObject({ name: 'Wayne 2', quotas: {} });
   });
 
-  test('a name that another has: 409; its own in other capitals is free', async () => {
+  test('to a taken name is a 409; to its own name in other capitals is accepted', async () => {
     const { path } = await make({ name: 'Tyrell' });
     const taken = await api.ask('PATCH', path, { body: { name: 'ACME' } });
     expect(typeOf(taken)).toEqual([409, '/problems/taken']);
@@ -205,15 +208,15 @@ describe('changing one', () => {
 
   test.each([
     ['a blank name', { name: '' }, 'name'],
-    ['a quota that is none', { quotas: { applications: { limit: 'x' } } }, 'quotas.applications.limit'],
-    ['a quota without end', { quotas: { applications: { limit: 1_000_001 } } }, 'quotas.applications.limit'],
-    ['a namespace', { namespace: 'x' }, 'namespace'],
-  ])('%s: 400', async (_what, body, field) => {
+    ['a quota that is not a number', { quotas: { applications: { limit: 'x' } } }, 'quotas.applications.limit'],
+    ['a quota past the maximum', { quotas: { applications: { limit: 1_000_001 } } }, 'quotas.applications.limit'],
+    ['another namespace', { namespace: 'x' }, 'namespace'],
+  ])('to %s is a 400', async (_what, body, field) => {
     const rejected = await api.ask('PATCH', `${PATH}/${api.rival.id}`, { body });
     expect([rejected.statusCode, Object.keys(violationsOf(rejected))]).toEqual([400, [field]]);
   });
 
-  test('the trail of the installation’s owners tells of it', async () => {
+  test('is in the audit trail of the organization that owns the installation', async () => {
     const { id, path } = await make({ name: 'Cyberdyne' });
     await api.ask('PATCH', path, { body: { quotas: {} } });
     const { items } = (await api.ask('GET', `/larder/v1/audit-events?subject_id=${id}`)).json();
@@ -224,7 +227,7 @@ describe('changing one', () => {
   });
 });
 
-test('the list shows all, in each order, page by page, by a part of the name', async () => {
+test('the list is ordered, paged, and filtered by a part of the name', async () => {
   const names = async (query: string) =>
     (await api.ask('GET', `${PATH}?page_size=100&${query}`)).json().items.map(({ name }: { name: string }) => name);
   const up = await names('');

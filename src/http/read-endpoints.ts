@@ -15,7 +15,7 @@ export function isReadEndpoint(one: EndpointDefinition, changing: EndpointDefini
   return CHANGES.has(changing.method) && answersThing(one) && one.path === changing.path;
 }
 
-/** Returns the endpoint that reads the resource that another changes; undefined if that changes nothing or no endpoint reads it. */
+/** Returns the endpoint that reads the resource that `changing` changes; undefined if there is none. */
 export function readEndpointOf(
   changing: EndpointDefinition,
   endpoints: Iterable<EndpointDefinition>,

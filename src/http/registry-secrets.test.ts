@@ -1,4 +1,4 @@
-// A registry's credentials go in and never come out: not in answers, not in rejections, not in the log, sealed in the row.
+// A registry's credentials are sealed in the row, and never in answers, rejections or the log.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestApi, type TestApi } from '../../test/api.ts';
 
@@ -18,7 +18,7 @@ const body = {
   access_secret: SECRET,
 };
 
-test('what was sent is sealed for its row, replaced by a change, and told to nobody', async () => {
+test('a secret is sealed for its row, replaced by a change, and in no answer or log line', async () => {
   const answers = [await api.ask('POST', '/v1/registries', { body })];
   const registry = String(answers[0]?.headers['location']);
   const id = registry.split('/').at(-1) ?? '';
@@ -46,7 +46,7 @@ test('what was sent is sealed for its row, replaced by a change, and told to nob
   for (const line of api.lines) expect(line).not.toContain('correct horse');
 });
 
-test('a change without a secret keeps the one that was given', async () => {
+test('a change without a secret keeps the stored one', async () => {
   const registry = String((await api.ask('POST', '/v1/registries', { body })).headers['location']);
   const row = () =>
     api.database.db
@@ -62,7 +62,7 @@ test('a change without a secret keeps the one that was given', async () => {
   expect(after.updated_at.getTime()).toBeGreaterThan(before.updated_at.getTime());
 });
 
-test('a log-in that is taken off is gone, and a registration that is sent again shows nothing of it', async () => {
+test('a removed log-in is deleted, and a replayed registration does not contain it', async () => {
   const headers = { 'idempotency-key': 'registered-once' };
   const made = await api.ask('POST', '/v1/registries', { body, headers });
   const registry = String(made.headers['location']);

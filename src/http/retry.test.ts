@@ -1,4 +1,4 @@
-// A failed pipeline tried again over HTTP: where the new one is, once under a key, rejected in the words of a problem, audited.
+// Retrying a failed pipeline over HTTP: Location, idempotency, rejection and audit trail.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { failedPipelines, openTestEstates, type TestEstates } from '../../test/estate.ts';
 
@@ -14,7 +14,7 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => estates.api.close());
 
-test('201 once, the same answer again under its key, and 409 without', async () => {
+test('201 once, the same answer under the same key, and 409 without a key', async () => {
   const { ask, acme } = estates.api;
   expect((await ask('POST', path, { token: acme.access.VIEWER })).statusCode).toBe(403);
   const token = acme.access.EDITOR;

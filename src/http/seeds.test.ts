@@ -1,4 +1,4 @@
-// The answers that the published examples show, over HTTP on real data: field by field in both directions, and every link asked.
+// Compares answers over HTTP with the published examples, field by field in both directions, and follows every link.
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { digestOf, library } from '../../test/catalog.ts';
@@ -18,10 +18,10 @@ const seeds = JSON.parse(
   readFileSync(new URL('../../test/fixtures/seed-fields.json', import.meta.url), 'utf8'),
 ) as Record<string, Record<string, string>>;
 
-/** Absent until relationships are expanded, which a page of customizations has no parameter for. */
+/** Absent unless relationships are expanded; a page of customizations has no parameter for that. */
 const NOT_EMBEDDED = /_releases\[\](\.release)?\.(dependencies|dependants)\[\]$/;
 
-/** What answers have beyond the examples: each is a field that the published reference names at another place. */
+/** Fields of answers that the examples lack, but the published reference names elsewhere. */
 const PUBLISHED_ELSEWHERE: Record<string, RegExp[]> = {
   CustomizationDetailedPage: [
     // The examples of embedded releases are older than that of a release: the fields are those of a release.
@@ -29,11 +29,11 @@ const PUBLISHED_ELSEWHERE: Record<string, RegExp[]> = {
     /_releases\[\](\.release)?\.product\.(based_on_scratch|latest_free)$/,
     /_releases\[\](\.release)?\.base_image\.(healthy|last_checked_at)$/,
   ],
-  // The older reference's release; the example of a customization shows it.
+  // In the release of the older reference; the example of a customization shows it.
   Release: [/^supports_customizations$/],
 };
 
-/** Fields of Larder's own, where they apply. */
+/** Fields that only Larder has. */
 const OURS: Record<string, RegExp[]> = {
   CatalogApplicationRequest: [/^waiting\[\]\./],
   CustomizationDetailedPage: [
@@ -63,7 +63,7 @@ async function read<T>(path: string): Promise<T> {
   return (await answer.json()) as T;
 }
 
-/** 201 without a body; answers the path of what was made. */
+/** Expects a 201 without a body, and returns the path of the created thing. */
 async function make(path: string, init: { body: Sent; headers: object }): Promise<string> {
   const made = await ask(path, { method: 'POST', ...init });
   expect([path, made.status, await made.text()]).toEqual([path, 201, '']);
@@ -100,7 +100,7 @@ async function fail(application: string): Promise<void> {
   await estates.catalog.write((tx) => failPhase(tx, failed));
 }
 
-/** Each release is made from the next, and the last from the first, as a chart's would be from its images'. */
+/** Makes each release depend on the next, and the last on the first, as a chart's depends on those of its images. */
 async function relate(ids: string[]): Promise<void> {
   for (const [index, id] of ids.entries()) {
     const values = [id, ids[(index + 1) % ids.length]];
@@ -108,7 +108,7 @@ async function relate(ids: string[]): Promise<void> {
   }
 }
 
-/** PostgreSQL 15 as if upstream had ended it. */
+/** The library with PostgreSQL 15 past its end of life. */
 function withEnd() {
   return library().map((product) => ({
     ...product,
@@ -135,11 +135,11 @@ beforeAll(async () => {
   const ids = (await read<CatalogApplicationRequest>(request)).applications.map(({ id }) => id);
   const [postgresql = '', nginx = ''] = ids;
   const redis = acme['application_id']?.[0] ?? '';
-  // All of them carry the organization's customization of everything from here on.
+  // From here on all of them have the customization that the organization has for all applications.
   for (const application of [postgresql, nginx, redis]) await finishAll(application);
   const taken = await customize('postgresql', '15');
   expect((await ask(taken, { method: 'DELETE' })).status).toBe(204);
-  // Without it the plan is that of the release that there is.
+  // Without it the plan equals that of the existing release.
   await rows.plan(await rows.openPipeline(postgresql));
   await customize('postgresql', '15');
   await finishAll(postgresql);
@@ -161,7 +161,7 @@ beforeAll(async () => {
 }, 180_000);
 afterAll(() => estates.api.close());
 
-/** The fields of an answer with their types, as the fixture has those of the examples. */
+/** The fields of an answer with their types, in the form of the fixture. */
 function fieldsOf(value: unknown, path = ''): [string, string][] {
   if (Array.isArray(value)) {
     if (/(^|\.)(dependencies|dependants)$/.test(path) && !path.includes('_links')) return [[`${path}[]`, 'release']];
@@ -179,10 +179,10 @@ function typeOf(value: unknown): string {
 function compare(name: string, answer: unknown): void {
   const wanted = Object.fromEntries(Object.entries(seeds[name] ?? {}).filter(([path]) => !NOT_EMBEDDED.test(path)));
   const elsewhere = [...(PUBLISHED_ELSEWHERE[name] ?? []), ...(OURS[name] ?? [])];
-  const told = fieldsOf(answer).filter(([path]) => path in wanted || !elsewhere.some((one) => one.test(path)));
+  const shown = fieldsOf(answer).filter(([path]) => path in wanted || !elsewhere.some((one) => one.test(path)));
   // By lines, so that a difference names its field.
   const lines = (fields: [string, string][]) => [...new Set(fields.map(([path, type]) => `${path}: ${type}`))].sort();
-  expect(lines(told)).toEqual(lines(Object.entries(wanted)));
+  expect(lines(shown)).toEqual(lines(Object.entries(wanted)));
 }
 
 describe('has the fields of the published example and no others', () => {
@@ -199,7 +199,7 @@ describe('has the fields of the published example and no others', () => {
     compare('ConstraintsViolationsError', problem);
   });
 
-  test('what is not there', async () => {
+  test('a 404', async () => {
     for (const path of ['releases/0123456789abcdef01234567', 'application-requests/x']) {
       const answer = await ask(`${catalog}/${path}`);
       expect(answer.status).toBe(404);
@@ -208,8 +208,8 @@ describe('has the fields of the published example and no others', () => {
   });
 });
 
-describe('means what it says', () => {
-  test('statuses are those of the state machines', () => {
+describe('the answers', () => {
+  test('have the statuses of the state machines', () => {
     expect(added).toMatchObject({ request_type: 'add', status: 'COMPLETED', description: 'For the shop' });
     const [postgresql, nginx] = added.applications;
     expect([postgresql?.status, nginx?.status]).toEqual(['REMOVED', 'SUPPORTED']);
@@ -223,11 +223,11 @@ describe('means what it says', () => {
     ]);
   });
 
-  test('no optional field is null, whatever does not apply', () => {
+  test('omit fields that do not apply', () => {
     expect(JSON.stringify([customizations, expanded, added])).not.toContain('null');
   });
 
-  test('every link answers, and its files have addresses', async () => {
+  test('contain only links and file URLs that work', async () => {
     const paths = new Set<string>();
     JSON.stringify([customizations, expanded, added], (name, value) => {
       const isFile = (name === 'url' || name === 'source_url') && String(value).startsWith('/v1/');

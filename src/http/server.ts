@@ -42,7 +42,7 @@ export function buildServer(parts: ServerParts): FastifyInstance {
     requestIdHeader: false,
     connectionTimeout: IDLE_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
-    // No limit for a whole request: an upload or a layer takes as long as it keeps moving.
+    // No limit for a whole request: an upload or a layer may take any time while bytes arrive.
     requestTimeout: 0,
     trustProxy: trustedProxies.length > 0 ? [...trustedProxies] : false,
     routerOptions: { maxParamLength: PATH_SEGMENT_LENGTH_MAX },

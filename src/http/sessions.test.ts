@@ -1,4 +1,4 @@
-// Logging in by a password: the session's cookie, what it opens, what is rejected, and what ends it.
+// Log-in by password: the session cookie, rejected log-ins, and the end of sessions.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestApi, type TestApi, violationsOf } from '../../test/api.ts';
 import type { Role } from '../contract/vocabulary.ts';
@@ -32,7 +32,7 @@ const as = (cookie: string, headers: Record<string, string> = {}) => ({
 const setPassword = (body: object, token = api.acme.access.OWNER) =>
   api.ask('PUT', '/larder/v1/password', { body, token });
 
-test('a password is set once without the old one, by a token that may all that its user may', async () => {
+test('a first password is set without a current one, by a token with all rights of its user', async () => {
   const request = { email: EMAIL, new_password: PASSWORD };
   expect((await setPassword(request, api.acme.access.VIEWER)).statusCode).toBe(403);
   expect((await setPassword({ email: EMAIL, new_password: 'short' })).statusCode).toBe(400);
@@ -47,7 +47,7 @@ test('a password is set once without the old one, by a token that may all that i
   expect(JSON.stringify(rows)).not.toContain(PASSWORD);
 });
 
-test('a session opens the API as its user, until it is ended', async () => {
+test('a session authenticates its user until the log-out', async () => {
   const answer = await signIn(PASSWORD, 'JANE@example.org');
   expect(answer.json()).toMatchObject({ user: { name: 'jane' }, role: 'OWNER', organization: { id: api.acme.id } });
   const set = String(answer.headers['set-cookie']);
@@ -63,7 +63,7 @@ test('a session opens the API as its user, until it is ended', async () => {
   expect([over.statusCode, over.json().type]).toEqual([401, '/problems/session-over']);
 });
 
-test('a log-in is told to the audit trail, ends the session that the browser held, and comes from no page of others', async () => {
+test('a log-in is in the audit trail, ends the earlier session of the browser, and is rejected from other sites', async () => {
   const before = await cookieOf();
   const after = await cookieOf({ cookie: before });
   expect(after).not.toBe(before);
@@ -78,12 +78,12 @@ test('a log-in is told to the audit trail, ends the session that the browser hel
   expect((await signIn(PASSWORD, EMAIL, SAME)).statusCode).toBe(200);
 });
 
-test('who is no trusted proxy does not make the cookie one of TLS', async () => {
+test('X-Forwarded-Proto of an untrusted client does not change the cookie', async () => {
   const tls = { 'x-forwarded-proto': 'https' };
   expect(await cookieOf(tls)).toMatch(/^larder-session=/);
 });
 
-test('a change with the cookie comes from our own origin', async () => {
+test('a change with the cookie is accepted only from the service’s own origin', async () => {
   const cookie = await cookieOf();
   const send = (headers: Record<string, string>) =>
     api.ask('POST', '/v1/notification-providers', {
@@ -105,7 +105,7 @@ test('a change with the cookie comes from our own origin', async () => {
   expect((await send({ host: 'larder.test', origin: 'http://larder.test' })).statusCode).toBe(201);
 });
 
-test('idle and old sessions are over, and so are those of a removed user and a changed password', async () => {
+test('a session ends when it is idle or old, when the password changes, and when the user is removed', async () => {
   const { db } = api.database;
   const setSessions = (values: { last_used_at?: Date; expires_at?: Date }) =>
     inTransaction(db, (tx) => tx.updateTable('sessions').set(values).execute());
@@ -135,7 +135,7 @@ test('idle and old sessions are over, and so are those of a removed user and a c
   await setUsers({ removed_at: null });
 });
 
-test('an unknown name and a wrong password are answered alike, and too many of them with a time to wait', async () => {
+test('an unknown name and a wrong password get the same 401, and too many of them a 429', async () => {
   const answers = [await signIn('wrong'), await signIn(PASSWORD, 'nobody@example.org')];
   expect(answers.map(({ statusCode }) => statusCode)).toEqual([401, 401]);
   expect(answers[0]?.json()).toEqual(answers[1]?.json());

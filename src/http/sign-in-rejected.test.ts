@@ -98,10 +98,10 @@ test('rejects a browser that comes back too late', async () => {
 });
 
 test.each<[string, (token: string) => string]>([
-  ['a changed person', (token) => changedToken(token, { sub: 'boss' })],
+  ['a changed subject', (token) => changedToken(token, { sub: 'boss' })],
   ['another audience', (token) => changedToken(token, { aud: 'somebody' })],
   ['no signature', (token) => changedToken(token, {}, { alg: 'none' })],
-  ['nothing in it', () => ''],
+  ['no characters', () => ''],
 ])('rejects an ID token with %s', async (_, change) => {
   const server = await signIn.startServer({ defaultRole: 'VIEWER' });
   signIn.provider.meddle = (context) => {
@@ -113,7 +113,7 @@ test.each<[string, (token: string) => string]>([
   expect(await signIn.userOf('tampered')).toBeUndefined();
 });
 
-test('a wrong client secret fails, and the message is for the operator', async () => {
+test('a wrong client secret fails with a message for the operator', async () => {
   const server = await signIn.startServer({ clientSecret: 'wr0ng', defaultRole: 'VIEWER' });
   const { page } = await signIn.enter(server, 'wrong-client');
   expect([page.status, titleOf(page.text)]).toEqual([502, 'The identity provider failed']);
@@ -187,7 +187,7 @@ test('rejects other parameters, and two paths', async () => {
   expect(twice.json().violations.map(({ field }: { field: string }) => field)).toEqual(['return_to', 'x']);
 });
 
-test('rejects an address that keeps coming back without a ticket', async () => {
+test('rejects an address after too many callbacks without a ticket', async () => {
   const server = await signIn.startServer();
   for (let time = 0; time < LOGIN_LIMITS.perAddress; time++) await server.inject({ url: CALLBACK });
   const answer = await server.inject({ url: CALLBACK });

@@ -8,7 +8,7 @@ import { inTransaction } from '../db/database.ts';
 const signIn = signInOfFile();
 
 describe('a person whom the provider knows', () => {
-  test('is made a user at the first log-in, and found again at the next', async () => {
+  test('becomes a user at the first log-in, and is the same user at the next', async () => {
     const server = await signIn.startServer({ defaultRole: 'EDITOR' });
     const claims = { name: 'Ann Example', email: 'ann@example.org', email_verified: true };
     const { who, browser } = await signIn.enter(server, 'ann', { claims });
@@ -24,12 +24,14 @@ describe('a person whom the provider knows', () => {
     });
     expect(again.who).toEqual(who);
     const events = await signIn.api.ask('GET', '/larder/v1/audit-events?page_size=3');
-    const told = events.json().items.map(({ action, actor_name }: Record<string, string>) => `${action} ${actor_name}`);
-    expect(told.sort()).toEqual(['createUser Larder', 'signInWithOidc Ann Example', 'signInWithOidc Ann Example']);
+    const recorded = events
+      .json()
+      .items.map(({ action, actor_name }: Record<string, string>) => `${action} ${actor_name}`);
+    expect(recorded.sort()).toEqual(['createUser Larder', 'signInWithOidc Ann Example', 'signInWithOidc Ann Example']);
     expect(events.json().items[0]).toMatchObject({ address: '127.0.0.1', request_id: expect.any(String) });
   });
 
-  test('is not somebody else who has the same address', async () => {
+  test('is not connected to a user with the same e-mail address', async () => {
     const server = await signIn.startServer({ defaultRole: 'VIEWER' });
     const claims = { name: 'Ann Example', email: 'Ann@example.org', email_verified: true };
     const { who } = await signIn.enter(server, 'not-ann', { claims });
@@ -37,7 +39,7 @@ describe('a person whom the provider knows', () => {
     expect(await signIn.userOf('not-ann')).toMatchObject({ email: null, role: 'VIEWER' });
   });
 
-  test('has an address only when the provider says that it is theirs', async () => {
+  test('gets an e-mail address only if the provider has verified it', async () => {
     const server = await signIn.startServer({ defaultRole: 'VIEWER' });
     await signIn.enter(server, 'unverified', {
       claims: { name: 'x', email: 'new@example.org', email_verified: false },
@@ -45,7 +47,7 @@ describe('a person whom the provider knows', () => {
     expect(await signIn.userOf('unverified')).toMatchObject({ email: null });
   });
 
-  test.each(['posting', 'public'])('is let in by a client that is %s', async (clientId) => {
+  test.each(['posting', 'public'])('can log in through the client %s', async (clientId) => {
     const server = await signIn.startServer({ defaultRole: 'VIEWER', clientId });
     signIn.provider.meddle = ({ path, body }) => {
       const methods = [clientId === 'posting' ? 'client_secret_post' : 'none'];
@@ -56,7 +58,7 @@ describe('a person whom the provider knows', () => {
     signIn.provider.meddle = undefined;
   });
 
-  test('begins at one server and ends at another', async () => {
+  test('can begin the log-in at one server and end it at another', async () => {
     const [one, other] = [
       await signIn.startServer({ defaultRole: 'VIEWER' }),
       await signIn.startServer({ defaultRole: 'VIEWER' }),
@@ -66,13 +68,13 @@ describe('a person whom the provider knows', () => {
     expect(who.user.name).toBe('two-servers');
   });
 
-  test('is one user however often they come at the same time', async () => {
+  test('becomes one user under concurrent log-ins', async () => {
     const server = await signIn.startServer({ defaultRole: 'VIEWER' });
     const entered = await Promise.all([1, 2, 3].map(() => signIn.enter(server, 'thrice')));
     expect(new Set(entered.map(({ who }) => who.user.id)).size).toBe(1);
   });
 
-  test('goes on to the path that was asked for, and gets a new session in place of the old one', async () => {
+  test('is redirected to the requested path, and gets a new session that replaces the old one', async () => {
     const server = await signIn.startServer({ defaultRole: 'VIEWER' });
     const { browser } = await signIn.enter(server, 'back', { returnTo: `${HOME}?x=%2F%2F&y=1#part`, before: HOME });
     const first = sessionOf(browser);
@@ -89,7 +91,7 @@ describe('a person whom the provider knows', () => {
 });
 
 describe('a claim', () => {
-  test('gives the role, at each log-in', async () => {
+  test('sets the role at each log-in', async () => {
     const server = await signIn.startServer({
       roleClaim: 'groups',
       roleValues: { OWNER: ['admins'], EDITOR: ['a=b', 'devs'] },
@@ -106,14 +108,14 @@ describe('a claim', () => {
     expect(rows[0].n).toBe(2);
   });
 
-  test('names the role itself where nothing is mapped, and may lie deeper', async () => {
+  test('contains the role itself if there is no mapping, and may be nested', async () => {
     const server = await signIn.startServer({ roleClaim: 'realm_access.roles', defaultRole: 'VIEWER' });
     const claims = (roles: unknown) => ({ claims: { name: 'd', realm_access: { roles } } });
     expect((await signIn.enter(server, 'deep', claims(['editor']))).who.role).toBe('EDITOR');
     expect((await signIn.enter(server, 'deep', claims(['nothing']))).who.role).toBe('VIEWER');
   });
 
-  test('does not take the last owner away', async () => {
+  test('does not change the role of the last owner', async () => {
     const settings = { roleClaim: 'groups', organization: 'rival', defaultRole: 'VIEWER' } as const;
     const server = await signIn.startServer(settings);
     await signIn.enter(server, 'boss', { claims: { name: 'boss', groups: 'OWNER' } });
@@ -130,7 +132,7 @@ describe('a claim', () => {
     expect(await signIn.userOf('boss')).toMatchObject({ role: 'OWNER' });
   });
 
-  test('names the organization, of those that are here', async () => {
+  test('selects one of the existing organizations', async () => {
     const server = await signIn.startServer({ defaultRole: 'VIEWER', organizationClaim: 'tenant' });
     const { who } = await signIn.enter(server, 'tenant', { claims: { name: 't', tenant: 'rival' } });
     expect(who.organization.id).toBe(signIn.api.rival.id);
@@ -145,7 +147,7 @@ describe('a claim', () => {
     }
   });
 
-  test('lets in the e-mail addresses of some domains, verified ones', async () => {
+  test('admits verified e-mail addresses of the configured domains only', async () => {
     const server = await signIn.startServer({ defaultRole: 'VIEWER', emailDomains: ['example.org'] });
     const claims = (email: string, email_verified: unknown = true) => ({
       claims: { name: 'm', email, email_verified },
@@ -207,7 +209,7 @@ describe('a user who is logged in', () => {
     expect(events.json().items).toMatchObject([{ actor_name: 'jane', subject_kind: 'user' }]);
   });
 
-  test('connects an account by an access token, one that may all that its user may', async () => {
+  test('connects an account by an access token with all rights of its user', async () => {
     const server = await signIn.startServer({}, { passwords: false });
     const begin = (token: string) =>
       server.inject({ method: 'POST', url: '/larder/v1/sign-in/oidc', headers: { authorization: `Bearer ${token}` } });
@@ -221,7 +223,7 @@ describe('a user who is logged in', () => {
     expect(await signIn.userOf('by-token')).toMatchObject({ name: 'jane', organization_id: signIn.api.rival.id });
   });
 
-  test('connects none that is another’s, but one of a user who was removed', async () => {
+  test('cannot connect the account of another user, unless that user was removed', async () => {
     const server = await signIn.startServer({ defaultRole: 'VIEWER' });
     await signIn.enter(server, 'other-account');
     const browser = await logInByPassword(server);
@@ -237,7 +239,7 @@ describe('a user who is logged in', () => {
     expect(await signIn.userOf('other-account')).toMatchObject({ name: 'jane' });
   });
 
-  test('is there still at the end', async () => {
+  test('must still be logged in when the account is connected', async () => {
     const server = await signIn.startServer();
     const browser = await logInByPassword(server);
     const { url } = (await connect(server, browser)).json();
@@ -251,7 +253,7 @@ describe('a user who is logged in', () => {
   });
 });
 
-test('the ways to log in are told to everybody; where no provider is named, nothing is there', async () => {
+test('the ways to log in are public; without a provider its route is a 404', async () => {
   const server = await signIn.startServer();
   const password = { type: 'PASSWORD', name: 'Password', url: '/larder/v1/sign-in/password' };
   const oidc = { type: 'OIDC', name: new URL(signIn.provider.issuer).host, url: '/larder/v1/sign-in/oidc' };
@@ -262,7 +264,7 @@ test('the ways to log in are told to everybody; where no provider is named, noth
   expect((await signIn.api.ask('GET', '/larder/v1/sign-in/oidc', { token: undefined })).statusCode).toBe(404);
 });
 
-test('where the operator turned passwords off, the provider alone lets people in', async () => {
+test('with passwords disabled, people can log in only through the provider', async () => {
   const server = await signIn.startServer({}, { passwords: false });
   const { items } = (await server.inject({ url: '/larder/v1/sign-in' })).json();
   expect(items.map(({ type }: { type: string }) => type)).toEqual(['OIDC']);

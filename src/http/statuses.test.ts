@@ -1,5 +1,5 @@
-// Each operation × each status that the document promises of it, asked for and seen. 500 and 503 come from one mechanism that
-// all operations share; mount.test.ts, answers.test.ts and upload.test.ts show them.
+// Provokes each documented status of each operation. 500 and 503 come from one mechanism that all operations share;
+// mount.test.ts, answers.test.ts and upload.test.ts test them.
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Ask, giveInstallation } from '../../test/api.ts';
@@ -21,7 +21,7 @@ import { openApiDocument } from './openapi/openapi.ts';
 const UNKNOWN = '1b671a64-40d5-491e-99b0-da01ff1f3341';
 const SHARED_MECHANISM = new Set(['500', '503']);
 
-/** What is not asked for here, and where it is shown or that it is not shown yet. */
+/** Statuses that are not tested here, each with the file that tests it. */
 const NOT_HERE: Record<string, string> = {
   'createCustomization 413': 'upload.test.ts',
   'updateCustomization 413': 'upload.test.ts, by the same reader',
@@ -31,7 +31,7 @@ const NOT_HERE: Record<string, string> = {
   'revokeApiToken 409': 'http/ways-in.test.ts',
 };
 
-/** The published reference says 403 of every operation; where every role may, only the role check itself could answer it. */
+/** The published reference documents 403 for every operation; one that every role may call never answers it because of the role. */
 function isForEveryRole(operation: string): boolean {
   const access = Object.entries<EndpointDefinition>(endpoints).find(([name]) => name === operation)?.[1].access;
   return access !== 'PUBLIC' && ROLES.every((role) => access?.includes(role));
@@ -55,7 +55,7 @@ afterAll(() => estates.api.close());
 
 const REGISTRY = { name: 'r', description: 'r', provider: 'OCI', url: 'https://registry.invalid', access_secret: 's' };
 
-/** What is asked beside the sample of the contract: other ids, something else to send, other headers, a query. */
+/** Changes to the sample request of the contract: other ids, another body, other headers, a query, another token. */
 type Change = { ids?: Record<string, string>; sent?: Ask; query?: Record<string, string>; token?: string | undefined };
 type Provoke = (operation: string, endpoint: EndpointDefinition) => Promise<Change> | Change;
 
@@ -68,14 +68,14 @@ async function make(path: string, body: object): Promise<string> {
   return String(made.headers['location']).split('/').at(-1) ?? '';
 }
 
-/** Asks this often for what there is a limit of. */
+/** Sends a request this many times, to reach a limit. */
 async function fill(times: number, path: string, sent: Ask): Promise<void> {
   for (let time = 0; time < times; time++) await estates.api.ask('POST', path, sent);
 }
 
 const large = 'x'.repeat(80 * 1024);
 
-/** How any operation comes to a status. */
+/** By status: the change to its sample with which any operation answers it. */
 const ANY: Record<string, Provoke> = {
   304: () => ({ sent: { headers: { 'if-none-match': '*' } } }),
   400: () => ({ query: { no_such_parameter: 'x' } }),
@@ -101,7 +101,7 @@ const NOTHING = {
   product_id_or_key: 'nothing',
 };
 
-/** How one operation comes to a status, where it takes more. */
+/** By operation and status: the change for statuses that need another one. */
 const ONE: Record<string, Record<string, Provoke>> = {
   exchangeToken: {
     200: () => ({ query: { refresh_token: estates.api.acme.tokens.VIEWER }, token: undefined }),
@@ -153,7 +153,7 @@ const ONE: Record<string, Record<string, Provoke>> = {
   createRegistry: { 201: () => ({ sent: { body: REGISTRY } }) },
   retryPipeline: {
     201: async () => ({ ids: { pipeline_id: await failedPipeline() } }),
-    // One that is released.
+    // The pipeline of the sample succeeded.
     409: () => ({}),
   },
   deleteRegistry: {
@@ -260,17 +260,17 @@ const table = Object.values(documented)
   .filter(({ status }) => !SHARED_MECHANISM.has(status))
   .filter(({ operation, status }) => NOT_HERE[`${operation} ${status}`] === undefined)
   .filter(({ operation, status }) => status !== '403' || !isForEveryRole(operation))
-  // What takes things away comes last.
+  // Deletions come last.
   .sort((one, other) => order(one.operation, one.status) - order(other.operation, other.status));
 
-describe('an operation answers each status that is documented', () => {
+describe('an operation answers each documented status', () => {
   test.each(table)('$operation $status', async ({ operation, status }) => {
     const endpoint: EndpointDefinition | undefined = Object.entries<EndpointDefinition>(endpoints).find(
       ([name]) => name === operation,
     )?.[1];
     if (endpoint === undefined) throw new Error(`There is no ${operation}`);
     const provoke = ONE[operation]?.[status] ?? ANY[status] ?? (Number(status) < 300 ? () => ({}) : undefined);
-    if (provoke === undefined) throw new Error(`How ${operation} comes to ${status} is not said here`);
+    if (provoke === undefined) throw new Error(`ANY and ONE have no request for which ${operation} answers ${status}`);
     expect(await statusOf(endpoint, await provoke(operation, endpoint))).toBe(Number(status));
   });
 });

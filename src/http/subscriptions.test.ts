@@ -1,4 +1,4 @@
-// Quotas and subscriptions: what is told of them, and that no two requests pass a quota together.
+// Quotas, also under concurrent requests, and subscriptions.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestEstates, type TestEstates } from '../../test/estate.ts';
 
@@ -22,12 +22,12 @@ function request(product: string) {
   });
 }
 
-test('without a limit there is no quota to tell of', async () => {
+test('without a limit no quota is shown', async () => {
   const { statusCode, body } = await estates.api.ask('GET', '/v1/quotas');
   expect([statusCode, body]).toEqual([200, '{}']);
 });
 
-test('two requests at once do not pass a quota together; the rejection names it', async () => {
+test('concurrent requests do not exceed a quota; the rejection names it', async () => {
   const applications = `/v1/catalogs/${estates.api.acme.catalog_id}/applications`;
   const { total_size: before } = (await estates.api.ask('GET', applications)).json();
   await setQuota(before + 1);
@@ -49,7 +49,7 @@ test('two requests at once do not pass a quota together; the rejection names it'
   expect(rival.json()).toEqual({});
 });
 
-test('a subscription is there from the beginning, and shows the quota', async () => {
+test('an organization has a subscription from the beginning, which shows the quota', async () => {
   await setQuota(7);
   const { items } = (await estates.api.ask('GET', '/v1/subscriptions')).json();
   expect(items).toEqual([
@@ -70,7 +70,7 @@ test.each([
   ['ACTIVE', '-1 day', '31 days'],
   ['PENDING_EXPIRY', '-1 day', '29 days'],
   ['EXPIRED', '-2 days', '-1 day'],
-])('%s is told from the dates, and filtered by', async (status, starts, ends) => {
+])('the status %s follows from the dates, and is a filter', async (status, starts, ends) => {
   await change(
     `update subscriptions set starts_at = now() + $2::interval, ends_at = now() + $3::interval where organization_id = $1`,
     [estates.api.acme.id, starts, ends],

@@ -1,5 +1,5 @@
-// The tenancy matrix, made from the contract: every route × every id of another organization × every role answers as for an id
-// that names nothing, and every route × every role is rejected exactly where the contract leaves the role out.
+// The tenancy matrix, made from the contract: for ids of another organization, each route answers each role as for unknown ids,
+// and each route rejects exactly the roles that the contract does not name.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Ask } from '../../test/api.ts';
 import { type Estate, openTestEstates, type TestEstates } from '../../test/estate.ts';
@@ -21,7 +21,7 @@ import { SignedUrl } from '../contract/file.ts';
 import { ROLES, type Role } from '../contract/vocabulary.ts';
 
 let estates: TestEstates;
-/** What the rival's owner reads before anybody of acme asks. */
+/** The answers to the rival's owner before the requests of acme. */
 let before: Record<string, unknown>;
 beforeAll(async () => {
   estates = await openTestEstates();
@@ -31,11 +31,11 @@ afterAll(() => estates.api.close());
 
 const table = Object.entries<EndpointDefinition>(endpoints).filter(([, { access }]) => access !== 'PUBLIC');
 
-/** The id of a kind in an estate. A kind that is not made yet is made in test/estate.ts. */
+/** The first id of a kind in an estate, which test/estate.ts creates. */
 function idIn(estate: Estate): IdOf {
   return (kind) => {
     const id = estates.shared[kind] ?? estate[kind]?.[0];
-    if (id === undefined) throw new Error(`test/estate.ts makes nothing that ${kind} could name`);
+    if (id === undefined) throw new Error(`test/estate.ts creates nothing with a ${kind}`);
     return id;
   };
 }
@@ -47,13 +47,13 @@ function unknownLike(id: string): string {
   return prefix + 'abcdef0123456789'.repeat(4).slice(0, hex.length);
 }
 
-/** Of ids in a path the one that was asked for; the answers for another's and for nothing are compared beside this. */
+/** The detail names the requested id, for which `answered` writes ID. */
 const detail = expect.stringMatching(/^There is no [^.]+\bID\b.* that is visible to you\.$/);
 const NOT_FOUND = { type: '/problems/not-found', title: 'Not found', status: 404, detail };
 
 type Asked = { path: string; role: Role; sent: Ask };
 
-/** Status and body of what acme is answered, without the path and the id that were asked for. */
+/** Status and body of the answer to acme, without the requested path and id. */
 async function answered({ method }: EndpointDefinition, { path, role, sent }: Asked, id: string) {
   const token = estates.api.acme.access[role];
   const response = await estates.api.ask(method, path, { token, ...sent });
@@ -78,7 +78,7 @@ function expectedOf({ access }: EndpointDefinition, role: Role, status: number):
 async function readAll(): Promise<Record<string, unknown>> {
   const read: Record<string, unknown> = {};
   for (const [operation, endpoint] of table) {
-    // A signed address is another each second.
+    // A signed URL differs each second.
     if (endpoint.method !== 'GET' || ('body' in endpoint.success && endpoint.success.body === SignedUrl)) continue;
     const path = samplePath(endpoint, idIn(estates.rival)) + sampleQuery(endpoint, {}, idIn(estates.rival));
     const response = await estates.api.ask('GET', path, { token: estates.api.rival.access.OWNER });
@@ -91,12 +91,15 @@ async function readAll(): Promise<Record<string, unknown>> {
 describe('the ids of a path', () => {
   const withPath = table.filter(([, endpoint]) => pathNames(endpoint).length > 0);
 
-  test.each(withPath.filter(([, { method }]) => method === 'GET'))('%s finds one’s own', async (_, endpoint) => {
-    const path = samplePath(endpoint, idIn(estates.acme)) + sampleQuery(endpoint, {}, idIn(estates.acme));
-    expect((await estates.api.ask('GET', path)).statusCode).toBe(200);
-  });
+  test.each(withPath.filter(([, { method }]) => method === 'GET'))(
+    '%s reads things of the own organization',
+    async (_, endpoint) => {
+      const path = samplePath(endpoint, idIn(estates.acme)) + sampleQuery(endpoint, {}, idIn(estates.acme));
+      expect((await estates.api.ask('GET', path)).statusCode).toBe(200);
+    },
+  );
 
-  test.each(withPath)('%s: another organization’s, one at a time, are as if they were nothing', async (_, endpoint) => {
+  test.each(withPath)('%s: one id of another organization is answered as an unknown id', async (_, endpoint) => {
     const sent = await sampleSent(endpoint, idIn(estates.acme));
     const query = sampleQuery(endpoint);
     for (const kind of pathNames(endpoint).filter((name) => estates.shared[name] === undefined)) {
@@ -116,7 +119,7 @@ describe('the ids of a path', () => {
     }
   });
 
-  test.each(withPath)('%s: another organization’s, all together, are as if they were nothing', async (_, endpoint) => {
+  test.each(withPath)('%s: only ids of another organization are answered as unknown ids', async (_, endpoint) => {
     const kinds = pathNames(endpoint).filter((name) => estates.shared[name] === undefined);
     if (kinds.length < 2) return;
     const sent = await sampleSent(endpoint, idIn(estates.acme));
@@ -136,7 +139,7 @@ describe('the ids of a query', () => {
     }),
   );
 
-  test.each(places)('$operation?$name: another organization’s are as if they were nothing', async (place) => {
+  test.each(places)('$operation?$name: an id of another organization is answered as an unknown id', async (place) => {
     const { endpoint, name, kind } = place;
     if (estates.shared[kind] !== undefined) return;
     const rule = endpoint.rules?.find((one) => one.kind === 'needs' && one.field === name);
@@ -150,7 +153,7 @@ describe('the ids of a query', () => {
         }),
       );
       expect(theirs).toEqual(nothing);
-      // A digest is no identifier of ours: nothing has it.
+      // A digest is not an id of a row: nothing has it, so the list is empty.
       if (kind.endsWith('digest')) expect(theirs?.body).toMatchObject({ total_size: 0, items: [] });
       else expect(theirs?.status).toBe(400);
     }
@@ -165,7 +168,7 @@ describe('the ids of a body', () => {
     );
   });
 
-  test.each(places)('$operation $at: another organization’s are as if they were nothing', async (place) => {
+  test.each(places)('$operation $at: an id of another organization is answered as an unknown id', async (place) => {
     const { endpoint, schema, steps, kind } = place;
     if (estates.shared[kind] !== undefined) return;
     idIn(estates.rival)(kind);
@@ -180,22 +183,22 @@ describe('the ids of a body', () => {
       }
       expect(answers[0]).toEqual(answers[1]);
       expect(answers[0]?.status).toBe(rejectedWith(endpoint));
-      // Told of this id, not of something else that is wrong.
-      const told = (answers[0]?.body.violations ?? []).map(({ field }: { field: string }) => field);
-      if (rejectedWith(endpoint) === 400) expect(told).toEqual([expect.stringContaining(String(steps[0]))]);
+      // The violation must be about this id, not about another field.
+      const fields = (answers[0]?.body.violations ?? []).map(({ field }: { field: string }) => field);
+      if (rejectedWith(endpoint) === 400) expect(fields).toEqual([expect.stringContaining(String(steps[0]))]);
     }
   });
 });
 
-/** 400 as in a query, but where the published reference says 404 of what a body names: there the path names nothing. */
+/** 400 as in a query, or 404 if the published reference documents it for an operation without ids in its path. */
 function rejectedWith(endpoint: EndpointDefinition): number {
   return endpoint.problems.includes(404) && pathNames(endpoint).length === 0 ? 404 : 400;
 }
 
 describe('a role', () => {
-  test.each(table)('%s: 403 exactly where the contract leaves it out', async (_, endpoint) => {
+  test.each(table)('gets 403 from %s exactly if the contract does not name it', async (_, endpoint) => {
     for (const role of ROLES) {
-      // Nothing comes of it: there is no parameter of this name anywhere.
+      // The unknown parameter is rejected, so the request changes nothing.
       const path = `${samplePath(endpoint, idIn(estates.acme))}?no_such_parameter=x`;
       const { status } = await answered(endpoint, { path, role, sent: {} }, '-');
       expect([role, status]).toEqual([role, expectedOf(endpoint, role, 400)]);
@@ -203,6 +206,6 @@ describe('a role', () => {
   });
 });
 
-test('of all this, the other organization sees nothing', async () => {
+test('these requests change no answer to the other organization', async () => {
   expect(await readAll()).toEqual(before);
 });

@@ -1,4 +1,4 @@
-// TLS from files: rejected when they cannot be used, and changed under open connections without dropping one.
+// TLS from files: unusable files are rejected, and changed files are loaded without closing connections.
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
@@ -36,7 +36,7 @@ function dial(port: number): Promise<TLSSocket> {
 
 const nameOf = (socket: TLSSocket) => String(socket.getPeerCertificate().subject.CN);
 
-/** One request on a connection that is kept. */
+/** Sends a request on an open connection, and resolves with the first bytes of the answer. */
 function get(socket: TLSSocket): Promise<string> {
   const answered = new Promise<string>((resolve) => socket.once('data', (bytes) => resolve(bytes.toString())));
   socket.write('GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n');
@@ -44,7 +44,7 @@ function get(socket: TLSSocket): Promise<string> {
 }
 
 describe('files that cannot be used', () => {
-  test('are told by the setting that names them', async () => {
+  test('are rejected with the name of their setting', async () => {
     await expect(readTlsFiles({ ...pairOf('one'), key: at('none') })).rejects.toThrow(/^LARDER_TLS_KEY names .*ENOENT/);
     await expect(readTlsFiles(pairOf('one', 'two'))).rejects.toThrow(/^LARDER_TLS_CERT and LARDER_TLS_KEY cannot be/);
     writeFileSync(at('bad.crt'), 'no certificate');
@@ -52,7 +52,7 @@ describe('files that cannot be used', () => {
   });
 });
 
-test('the API is served with them, and says so to browsers', async () => {
+test('the API is served over TLS, with strict-transport-security', async () => {
   const tls = await readTlsFiles(pairOf('one'));
   const api = await openTestApi({ build: (parts) => buildServer({ ...parts, tls }) });
   expect(await api.app.listen({ host: '127.0.0.1', port: 0 })).toMatch(/^https:/);
@@ -62,7 +62,7 @@ test('the API is served with them, and says so to browsers', async () => {
   await api.close();
 });
 
-test('new files are used for new connections, the old go on, and bad files change nothing', async () => {
+test('new files are used for new connections, open ones continue, and unusable files change nothing', async () => {
   const live = pairOf('live');
   const turn = (name: string) => {
     copyFileSync(at(`${name}.crt`), live.cert);

@@ -18,7 +18,7 @@ const form = (fields: Record<string, string>) => ({
   headers: FORM,
 });
 
-test('both forms give an access token that opens the API', async () => {
+test('both forms return an access token that the API accepts', async () => {
   const api_token = api.acme.tokens.VIEWER;
   const answers = [
     await api.ask('POST', `${path}?refresh_token=${api_token}`, { token: undefined }),
@@ -42,7 +42,7 @@ test('both forms give an access token that opens the API', async () => {
   }
 });
 
-test('the keys that check access tokens are served', async () => {
+test('the keys that verify access tokens are served', async () => {
   const { keys } = (await api.ask('GET', '/.well-known/jwks.json', { token: undefined })).json();
   expect(keys).toHaveLength(1);
   expect(keys[0]).toMatchObject({ kid: expect.any(String) });
@@ -70,7 +70,7 @@ test('401 for an unknown token, an access token, and 429 after too many', async 
   const tired = await api.ask('POST', path, form({ api_token: 'x' }));
   expect([tired.statusCode, tired.json().type]).toEqual([429, '/problems/too-many-requests']);
   expect(Number(tired.headers['retry-after'])).toBeGreaterThan(0);
-  // Who was let in here before is not made to wait for what others do.
+  // A token that was accepted from this address before is not delayed by the attempts of others.
   const known = await api.ask('POST', path, form({ api_token: api.acme.tokens.VIEWER }));
   expect(known.statusCode).toBe(200);
   const unknown = await api.ask('POST', path, form({ api_token: api.rival.tokens.VIEWER.replace(/.$/, '') }));

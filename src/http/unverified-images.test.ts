@@ -1,4 +1,4 @@
-// Images that nobody could start: whether a catalog releases them, who decides, and what a release says of itself.
+// Images that could not be started: whether a catalog releases them, who decides, and the field `verified` of a release.
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { digestOf } from '../../test/catalog.ts';
@@ -22,7 +22,7 @@ async function settings(): Promise<unknown> {
   return (await estates.api.ask('GET', path, { token: estates.api.acme.access.VIEWER })).json();
 }
 
-test('are released by default until the installation had a worker with a sandbox, also when that is gone', async () => {
+test('are released by default until the installation has had a worker with a sandbox', async () => {
   expect(await settings()).toEqual({ unverified_images: 'DEFAULT', unverified_images_allowed: true });
   const { catalog } = estates;
   const worker: Worker = {
@@ -38,7 +38,7 @@ test('are released by default until the installation had a worker with a sandbox
   expect(await settings()).toEqual({ unverified_images: 'DEFAULT', unverified_images_allowed: false });
 });
 
-test('are what an owner says, and nobody else', async () => {
+test('are allowed or forbidden by an owner only', async () => {
   const { ask, acme, rival } = estates.api;
   const change = (body: object, token = acme.access.OWNER) => ask('PATCH', path, { token, body });
   expect((await change({ unverified_images: 'ALLOWED' }, acme.access.EDITOR)).statusCode).toBe(403);
@@ -57,7 +57,7 @@ test('are what an owner says, and nobody else', async () => {
   expect(items[0]).toMatchObject({ subject_kind: 'catalog', changed_fields: ['unverified_images'] });
 });
 
-test('a release says whether it was verified', async () => {
+test('a release shows whether it was verified', async () => {
   const { catalog, api } = estates;
   const [application = ''] = (await catalog.request(catalog.acme, ['nginx'])).application_ids;
   const pipeline_id = await catalog.openPipeline(application);

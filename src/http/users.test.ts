@@ -1,4 +1,4 @@
-// Users of an organization: made, changed and removed by its owners, and one owner that always stays.
+// Users of an organization: created, changed and removed by its owners; the last owner cannot be removed.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Ask, openTestApi, type TestApi, violationsOf } from '../../test/api.ts';
 import { until } from '../../test/service.ts';
@@ -45,8 +45,8 @@ async function jane(): Promise<string> {
   return `${PATH}/${(await api.identity.verifyAccessToken(api.acme.access.OWNER)).user_id}`;
 }
 
-describe('making one', () => {
-  test('shows what was given, and an API token of the role this once', async () => {
+describe('creating a user', () => {
+  test('stores the given fields, and returns an API token of the role once', async () => {
     const { path, id, api_token } = await make({ name: ' Joe ', email: 'joe@example.org', role: 'EDITOR' });
     const shown = await api.ask('GET', path);
     expect(shown.json()).toEqual({
@@ -62,14 +62,14 @@ describe('making one', () => {
     expect(api.lines.join('\n')).not.toContain(api_token);
   });
 
-  test('without a token where none is asked for', async () => {
+  test('returns no token unless one is requested', async () => {
     const made = await api.ask('POST', PATH, { body: { name: 'Ann', role: 'VIEWER' } });
     expect([made.statusCode, made.json()]).toEqual([201, {}]);
     const id = String(made.headers['location']).split('/').at(-1);
     expect((await api.ask('GET', `/larder/v1/api-tokens?user_id=${id}`)).json().items).toEqual([]);
   });
 
-  test('a first token reaches no further than the one in use', async () => {
+  test('gives the first token only scopes of the token in use', async () => {
     const body = { name: 'reading', scopes: ['API'] };
     const token = await accessOf((await api.ask('POST', '/larder/v1/api-tokens', { body })).json().api_token);
     const made = await api.ask('POST', PATH, { token, body: { name: 'Kim', role: 'VIEWER', with_api_token: true } });
@@ -83,16 +83,16 @@ describe('making one', () => {
     ['a blank name', { name: ' ', role: 'VIEWER' }, 'name'],
     ['a long name', { name: 'x'.repeat(256), role: 'VIEWER' }, 'name'],
     ['no role', { name: 'x' }, 'role'],
-    ['another role', { name: 'x', role: 'ADMIN' }, 'role'],
-    ['no address', { name: 'x', role: 'VIEWER', email: 'x' }, 'email'],
-    ['a token that is no yes or no', { name: 'x', role: 'VIEWER', with_api_token: 'yes' }, 'with_api_token'],
-    ['another field', { name: 'x', role: 'VIEWER', id: 'x' }, 'id'],
-  ])('%s: 400', async (_what, body, field) => {
+    ['an unknown role', { name: 'x', role: 'ADMIN' }, 'role'],
+    ['a malformed e-mail address', { name: 'x', role: 'VIEWER', email: 'x' }, 'email'],
+    ['a text instead of true', { name: 'x', role: 'VIEWER', with_api_token: 'yes' }, 'with_api_token'],
+    ['an unknown field', { name: 'x', role: 'VIEWER', id: 'x' }, 'id'],
+  ])('with %s is a 400', async (_what, body, field) => {
     const rejected = await api.ask('POST', PATH, { body });
     expect([rejected.statusCode, Object.keys(violationsOf(rejected))]).toEqual([400, [field]]);
   });
 
-  test('an address that another has, in whatever capitals: 409, also at once; of another organization, or removed, it is free', async () => {
+  test('with a taken e-mail address is a 409, also concurrently; other organizations and removed users do not count', async () => {
     const body = { name: 'Max', role: 'VIEWER', email: 'max@example.org' };
     const both = await Promise.all([api.ask('POST', PATH, { body }), api.ask('POST', PATH, { body })]);
     expect(both.map(({ statusCode }) => statusCode).sort()).toEqual([201, 409]);
@@ -104,7 +104,7 @@ describe('making one', () => {
     expect((await api.ask('POST', PATH, { body })).statusCode).toBe(201);
   });
 
-  test('the same Idempotency-Key makes one, and answers the same token', async () => {
+  test('twice under one Idempotency-Key creates one, and returns the same token', async () => {
     const headers = { 'idempotency-key': 'new-colleague' };
     const [one, two] = [
       await make({ name: 'Once', role: 'VIEWER' }, { headers }),
@@ -114,7 +114,7 @@ describe('making one', () => {
     expect((await api.ask('GET', `${PATH}?name=once`)).json().total_size).toBe(1);
   });
 
-  test('past the limit: 409', async () => {
+  test('past the limit is a 409', async () => {
     const { pool } = api.database;
     const { organization_id } = await api.identity.verifyAccessToken(api.rival.access.OWNER);
     await pool.query(
@@ -130,8 +130,8 @@ describe('making one', () => {
   });
 });
 
-describe('who is no owner', () => {
-  test('reads names and roles, and the address of nobody else', async () => {
+describe('a user who is not an owner', () => {
+  test('reads names and roles, but not the e-mail addresses of others', async () => {
     const { path, api_token } = await make({ name: 'Eve', role: 'VIEWER', email: 'eve@example.org' });
     const other = await make({ name: 'Ole', role: 'VIEWER', email: 'ole@example.org' });
     const token = await accessOf(api_token);
@@ -142,7 +142,7 @@ describe('who is no owner', () => {
     expect(items.filter((one: object) => 'email' in one)).toHaveLength(1);
   });
 
-  test.each(['EDITOR', 'VIEWER'] as const)('%s: writes nothing', async (role) => {
+  test.each(['EDITOR', 'VIEWER'] as const)('gets 403 for changes as an %s', async (role) => {
     const token = api.acme.access[role];
     const path = await jane();
     for (const [method, at, body] of [
@@ -154,7 +154,7 @@ describe('who is no owner', () => {
     }
   });
 
-  test('nor does who was one when the access token was signed', async () => {
+  test('gets 403 even if they were an owner when the access token was signed', async () => {
     const { path, api_token } = await make({ name: 'Was', role: 'OWNER' });
     const token = await accessOf(api_token);
     await api.ask('PATCH', path, { body: { role: 'EDITOR' } });
@@ -165,8 +165,8 @@ describe('who is no owner', () => {
   });
 });
 
-describe('changing one', () => {
-  test('changes what is given; the tag of an older state: 412', async () => {
+describe('changing a user', () => {
+  test('changes the given fields; an outdated tag is a 412', async () => {
     const { path } = await make({ name: 'Lea', role: 'VIEWER' });
     const etag = String((await api.ask('GET', path)).headers['etag']);
     const headers = { 'if-match': etag };
@@ -175,28 +175,28 @@ describe('changing one', () => {
     expect((await api.ask('GET', path)).json()).toMatchObject({ ...body, role: 'VIEWER', updated_by: 'jane' });
     expect((await api.ask('PATCH', path, { headers, body })).statusCode).toBe(412);
     expect((await api.ask('DELETE', path, { headers })).statusCode).toBe(412);
-    // One's own address is not taken.
+    // A user's own address does not count as taken.
     expect((await api.ask('PATCH', path, { body })).statusCode).toBe(204);
   });
 
   test.each([
     ['a blank name', { name: ' ' }, 'name'],
-    ['another role', { role: 'owner' }, 'role'],
-    ['no address', { email: 'a@' }, 'email'],
+    ['an unknown role', { role: 'owner' }, 'role'],
+    ['a malformed e-mail address', { email: 'a@' }, 'email'],
     ['a token', { with_api_token: true }, 'with_api_token'],
-  ])('%s: 400', async (_what, body, field) => {
+  ])('to %s is a 400', async (_what, body, field) => {
     const rejected = await api.ask('PATCH', await jane(), { body });
     expect([rejected.statusCode, Object.keys(violationsOf(rejected))]).toEqual([400, [field]]);
   });
 
-  test('an address that another has: 409', async () => {
+  test('to a taken e-mail address is a 409', async () => {
     await make({ name: 'Uwe', role: 'VIEWER', email: 'uwe@example.org' });
     const { path } = await make({ name: 'Udo', role: 'VIEWER' });
     const rejected = await api.ask('PATCH', path, { body: { email: 'Uwe@example.org' } });
     expect(typeOf(rejected)).toEqual([409, '/problems/taken']);
   });
 
-  test('a lesser role takes the tokens along, a greater one does not lift them above what they were made for', async () => {
+  test('to a lesser role reduces the role of tokens; a higher one does not raise it above their original role', async () => {
     const { path, id, api_token } = await make({ name: 'Ida', role: 'EDITOR' });
     await api.ask('PATCH', path, { body: { role: 'VIEWER' } });
     expect((await exchange(api_token)).json().scope).toBe('read');
@@ -208,8 +208,8 @@ describe('changing one', () => {
   });
 });
 
-describe('removing one', () => {
-  test('revokes the tokens, keeps the user for those who ask, and is done once', async () => {
+describe('removing a user', () => {
+  test('revokes the tokens, keeps the user readable, and is a 404 the second time', async () => {
     const { path, id, api_token } = await make({ name: 'Gus', role: 'EDITOR' });
     expect((await api.ask('DELETE', path)).statusCode).toBe(204);
     expect(typeOf(await exchange(api_token))).toEqual([401, '/problems/token-invalid']);
@@ -223,7 +223,7 @@ describe('removing one', () => {
     expect((await api.ask('PATCH', path, { body: { name: 'x' } })).statusCode).toBe(404);
   });
 
-  test('ends access tokens and sessions that are out', async () => {
+  test('ends issued access tokens and sessions', async () => {
     const { path, id, api_token } = await make({ name: 'Out', role: 'EDITOR' });
     const token = await accessOf(api_token);
     const statusOf = async (headers: Record<string, string>) =>
@@ -238,7 +238,7 @@ describe('removing one', () => {
     await until('the access token ends', async () => (await statusOf({ authorization: `Bearer ${token}` })) === 401);
   });
 
-  test('another organization’s: 404', async () => {
+  test('of another organization is a 404', async () => {
     const { user_id } = await api.identity.verifyAccessToken(api.rival.access.OWNER);
     for (const method of ['GET', 'PATCH', 'DELETE'] as const) {
       const body = method === 'PATCH' ? { name: 'x' } : undefined;
@@ -248,7 +248,7 @@ describe('removing one', () => {
 });
 
 describe('the last owner', () => {
-  test('is neither removed nor demoted', async () => {
+  test('cannot be removed or demoted', async () => {
     const { items } = (await api.ask('GET', `${PATH}?role=OWNER`)).json();
     const path = await jane();
     for (const other of items.filter(({ id }: { id: string }) => !path.endsWith(id))) {
@@ -256,14 +256,14 @@ describe('the last owner', () => {
     }
     expect(typeOf(await api.ask('DELETE', path))).toEqual([409, '/problems/last-owner']);
     expect(typeOf(await api.ask('PATCH', path, { body: { role: 'EDITOR' } }))).toEqual([409, '/problems/last-owner']);
-    // What leaves the role is no demotion.
+    // A change that keeps the role is not a demotion.
     expect((await api.ask('PATCH', path, { body: { role: 'OWNER', name: 'jane' } })).statusCode).toBe(204);
   });
 
   test.each([
     ['demote', 'PATCH', { role: 'VIEWER' }],
     ['remove', 'DELETE', undefined],
-  ] as const)('two owners who %s each other at once: one stays', async (_what, method, body) => {
+  ] as const)('stays when two owners %s each other concurrently', async (_what, method, body) => {
     for (let round = 0; round < 5; round++) {
       const one = await make({ name: `one ${round}`, role: 'OWNER' });
       const two = await make({ name: `two ${round}`, role: 'OWNER' });
@@ -283,7 +283,7 @@ describe('the last owner', () => {
     }
   });
 
-  test('two owners who leave at once: one stays', async () => {
+  test('stays when two owners demote themselves concurrently', async () => {
     const one = await make({ name: 'leaving', role: 'OWNER' });
     const token = await accessOf(one.api_token);
     const answers = await Promise.all([

@@ -1,4 +1,4 @@
-// Waves and rebuilds over HTTP: what set off pipelines, applications built again, and what is rejected.
+// Waves and rebuilds over HTTP: creation, reading and rejections.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestEstates, type TestEstates } from '../../test/estate.ts';
 
@@ -16,7 +16,7 @@ afterAll(() => estates.api.close());
 const rebuild = (body: object, path = `/applications/${application}/rebuild`) =>
   estates.api.ask('POST', `${catalog}${path}`, { body, token: estates.api.acme.access.EDITOR });
 
-test('a rebuild is a wave with its pipelines, which names who asked', async () => {
+test('a rebuild is a wave with its pipelines and its creator', async () => {
   const made = await rebuild({ force: true });
   expect([made.statusCode, made.body]).toEqual([201, '']);
   const wave = (await estates.api.ask('GET', String(made.headers['location']))).json();
@@ -36,7 +36,7 @@ test('a rebuild is a wave with its pipelines, which names who asked', async () =
   expect(listed.total_size).toBeGreaterThan(1);
 });
 
-test('several at once are one wave; one that is not there rejects all and changes nothing', async () => {
+test('a rebuild of several applications is one wave; an unknown application rejects it as a whole', async () => {
   const before = (await estates.api.ask('GET', `${catalog}/waves`)).json().total_size;
   const foreign = estates.rival['application_id']?.[0] ?? '';
   const rejected = await rebuild({ application_ids: [application, foreign] }, '/applications/rebuild');
@@ -51,7 +51,7 @@ test('several at once are one wave; one that is not there rejects all and change
   expect(made.statusCode).toBe(201);
 });
 
-test("another organization's wave is not there", async () => {
+test("another organization's wave is a 404", async () => {
   const foreign = estates.rival['wave_id']?.[0];
   expect((await estates.api.ask('GET', `${catalog}/waves/${foreign}`)).statusCode).toBe(404);
 });

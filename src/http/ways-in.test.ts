@@ -1,4 +1,4 @@
-// The last way in of an organization's owners: what removes it is rejected, whatever it is and however many try at once.
+// The last way for an owner to log in: every change that would remove it is rejected, also under concurrency.
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openTestApi, type TestApi } from '../../test/api.ts';
 import { openTestSignIn, titleOf } from '../../test/sign-in.ts';
@@ -83,13 +83,13 @@ describe('revoking a token', () => {
   test.each([
     ['a lesser role', { role: 'EDITOR' }],
     ['a lesser scope', { scopes: ['API_READ', 'REGISTRY'] }],
-  ])('another one of %s is no way in', async (_what, body) => {
+  ])('is rejected for the last one despite another token with %s', async (_what, body) => {
     await makeToken('other', body);
     expect(outcome(await api.ask('DELETE', await tokenOf('first token')))).toEqual(LAST);
     expect(outcome(await api.ask('DELETE', await tokenOf('other')))).toEqual([204]);
   });
 
-  test('another one that is over or revoked is no way in, one that works is', async () => {
+  test('is rejected if the other token is expired or revoked, and accepted if it works', async () => {
     const over = await makeToken('over');
     await api.database.pool.query(`update api_tokens set expires_at = now() where name = 'over'`);
     const first = await tokenOf('first token');
@@ -101,7 +101,7 @@ describe('revoking a token', () => {
     expect(outcome(await api.ask('DELETE', await tokenOf('next')))).toEqual(LAST);
   });
 
-  test('a password is a way in where people log in by passwords', async () => {
+  test('is accepted if an owner has a password and passwords are enabled', async () => {
     await givePassword(jane);
     const first = await tokenOf('first token');
     const identity = await openIdentity(api.database.db, api.key, { passwords: false });
@@ -114,18 +114,18 @@ describe('revoking a token', () => {
     expect(outcome(await api.ask('DELETE', first))).toEqual([204]);
   });
 
-  test('an editor’s token, and an owner’s of another organization, are no way in', async () => {
+  test('is rejected despite tokens of an editor and of an owner of another organization', async () => {
     await api.ask('POST', USERS, { body: { name: 'ed', role: 'EDITOR', with_api_token: true } });
     expect(outcome(await api.ask('DELETE', await tokenOf('first token')))).toEqual(LAST);
   });
 
-  test('two owners who revoke their last tokens at once: one is rejected', async () => {
+  test('concurrently for the last two tokens is rejected for one of them', async () => {
     const first = await tokenOf('first token');
     for (let round = 0; round < 5; round++) {
       const second = await makeToken('second');
       const answers = await Promise.all([first, second].map((path) => api.ask('DELETE', path)));
       expect(answers.map(outcome).sort()).toEqual([[204], LAST]);
-      // Whichever it was, `first` works again.
+      // Restores `first` and removes `second`, whichever was revoked.
       await api.database.pool.query(
         `update api_tokens set removed_at = case when id = $1 then null else now() end where organization_id = $2
           and (id = $1 or name = 'second')`,
@@ -134,14 +134,14 @@ describe('revoking a token', () => {
     }
   });
 
-  test('where nobody can log in any more, what is left is revoked freely', async () => {
+  test('is accepted if no owner can log in anyway', async () => {
     await api.database.pool.query('update api_tokens set expires_at = now() where organization_id = $1', [api.acme.id]);
     expect(outcome(await api.ask('DELETE', await tokenOf('first token')))).toEqual([204]);
   });
 });
 
 describe('users', () => {
-  test('an owner without a way in does not replace one who has the last', async () => {
+  test('the only owner who can log in cannot be removed or demoted', async () => {
     const other = await makeOwner('other', false);
     const path = `${USERS}/${jane.user_id}`;
     expect(outcome(await api.ask('DELETE', path))).toEqual(LAST);
@@ -151,12 +151,12 @@ describe('users', () => {
     expect(outcome(await api.ask('DELETE', other))).toEqual([204]);
   });
 
-  test('one who has a way in does', async () => {
+  test('an owner can be removed if another owner can log in', async () => {
     await makeOwner('other', true);
     expect(outcome(await api.ask('DELETE', `${USERS}/${jane.user_id}`))).toEqual([204]);
   });
 
-  test('a token that is revoked while its owner’s colleague is demoted: one of the two is rejected', async () => {
+  test('of a concurrent revocation and a demotion of the other owner, one is rejected', async () => {
     for (let round = 0; round < 5; round++) {
       const other = await makeOwner(`other ${round}`, true);
       const answers = await Promise.all([
@@ -172,7 +172,7 @@ describe('users', () => {
   });
 });
 
-test('an account at the provider is a way in where that provider is configured', async () => {
+test('an account at the configured provider is a way to log in', async () => {
   const person = { issuer: 'https://login.example.org', subject: 'jane' };
   const source = { request_id: 'x', address: '127.0.0.1' };
   await inTransaction(api.database.db, (tx) => connectAccount(tx, person, { user: jane, source }));
@@ -197,7 +197,7 @@ test('a claim of the provider does not demote the last owner who can log in', as
     const { pool } = signIn.api.database;
     const server = await signIn.startServer({ roleClaim: 'groups', organization: 'rival', defaultRole: 'VIEWER' });
     await signIn.enter(server, 'boss', { claims: { name: 'boss', groups: 'OWNER' } });
-    // Jane stays an owner, and has nothing to log in with.
+    // Jane stays an owner, but cannot log in.
     await pool.query('update api_tokens set removed_at = now() where organization_id = $1', [signIn.api.rival.id]);
     const { page } = await signIn.enter(server, 'boss', { claims: { name: 'boss', groups: [] } });
     expect([page.status, titleOf(page.text)]).toEqual([409, 'An owner must be able to log in']);
@@ -230,7 +230,7 @@ describe('ways in that end', () => {
     expect(await ending()).toEqual([]);
   });
 
-  test('are no matter beside a password, unless nobody logs in by one', async () => {
+  test('do not count beside a password, unless passwords are disabled', async () => {
     await letEnd(-1);
     expect(await ending()).toMatchObject([{ organization_id: api.acme.id, days_left: 0 }]);
     expect(await countEndingWaysIn(api.database.db, waysIn)).toEqual({ ending: 0, ended: 1 });
@@ -239,7 +239,7 @@ describe('ways in that end', () => {
     expect(await findEndingWaysIn(api.database.db, { passwords: false })).toHaveLength(1);
   });
 
-  test('are also those that never were', async () => {
+  test('include organizations without any', async () => {
     await api.database.pool.query('delete from api_tokens where organization_id = $1', [api.acme.id]);
     expect(await ending()).toMatchObject([{ organization_id: api.acme.id, ends_at: null, days_left: 0 }]);
     expect(await findEndingWaysIn(api.database.db, waysIn, { organization_id: api.rival.id })).toEqual([]);

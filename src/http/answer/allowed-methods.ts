@@ -22,7 +22,7 @@ export function addAllowedMethods(app: FastifyInstance): void {
     if (named !== undefined && request.routeOptions.url !== pathOf(request))
       return answerUnknown(request, reply, [named]);
   });
-  // Handles the OPTIONS requests that a wildcard route leaves: those of cross-origin requests.
+  // The wildcard route of CORS passes on the OPTIONS requests that are not preflights.
   app.setNotFoundHandler((request, reply) => answerUnknown(request, reply, [...known.values()]));
 }
 

@@ -1,4 +1,4 @@
-// The writer of answers: what it lets through, and what it does not.
+// The serializer of answers: it writes the fields of the schema and no others.
 import { Type } from 'typebox';
 import { expect, test } from 'vitest';
 import { answerWriter } from './answer-text.ts';
@@ -12,13 +12,13 @@ const Thing = Type.Object({
 
 const write = answerWriter(Thing);
 
-test('writes what the schema names, and nothing of what is absent', () => {
+test('writes the fields that the schema names, and omits undefined ones', () => {
   expect(write({ id: 'a', note: undefined, parts: [{ size: 1 }, { size: 2 }] })).toBe(
     '{"id":"a","parts":[{"size":1},{"size":2}]}',
   );
 });
 
-test('leaves out what the schema does not name, at any depth, and changes nothing of what it was given', () => {
+test('omits fields that the schema does not name, at any depth, and does not change its argument', () => {
   const given = {
     id: 'a',
     access_secret: 's',
@@ -30,7 +30,7 @@ test('leaves out what the schema does not name, at any depth, and changes nothin
   expect(given).toEqual(before);
 });
 
-test('of variants each field may be there', () => {
+test('writes the fields of each variant of a union', () => {
   const either = answerWriter(
     Type.Array(
       Type.Union([
@@ -48,7 +48,7 @@ test('of variants each field may be there', () => {
   expect(() => either([{ size: 1 }])).toThrow('no type');
 });
 
-test('an answer that lacks what the contract promises is our fault, and is not sent', () => {
+test('throws when an answer lacks a required field', () => {
   expect(() => write({ note: 'n' })).toThrow('The answer has no id');
   expect(() => write({ id: 'a', parts: [{}] })).toThrow('The answer has no size');
 });

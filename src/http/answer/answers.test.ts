@@ -1,4 +1,4 @@
-// What all answers share: ids, problems, methods, limits of the envelope.
+// The parts that all answers share: request ids, problems, methods, limits of URL and headers.
 import type { AddressInfo } from 'node:net';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -27,7 +27,7 @@ afterAll(() => api.close());
 const REQUEST_ID = /^[0-9a-f]{8}-/;
 
 describe('request ids', () => {
-  test('are given, and taken when they are fit', async () => {
+  test('are created, or taken from the request if they are valid', async () => {
     expect((await api.ask('GET', '/livez')).headers['x-request-id']).toMatch(REQUEST_ID);
     const headers = { 'x-request-id': 'ticket-4711.a' };
     expect((await api.ask('GET', '/livez', { headers })).headers['x-request-id']).toBe('ticket-4711.a');
@@ -39,7 +39,7 @@ describe('request ids', () => {
 });
 
 describe('problems', () => {
-  test('404 for what is nowhere, with a type that answers', async () => {
+  test('404 for an unknown path', async () => {
     const response = await api.ask('GET', '/v1/nowhere?secret=1');
     expect(response.statusCode).toBe(404);
     expect(response.headers['content-type']).toBe('application/problem+json');
@@ -52,12 +52,12 @@ describe('problems', () => {
     });
   });
 
-  test('404 for an address that is no address', async () => {
+  test('404 for a URL that the router cannot parse', async () => {
     expect((await api.ask('GET', '/v1/catalogs/%zz')).statusCode).toBe(404);
     expect((await api.ask('GET', `/v1/catalogs/${'a'.repeat(2000)}`)).statusCode).toBe(404);
   });
 
-  test('405 with what is allowed', async () => {
+  test('405 with the allowed methods', async () => {
     const response = await api.ask('PUT', '/v1/catalogs');
     expect(response.statusCode).toBe(405);
     expect(response.headers['allow']).toBe('GET, HEAD, OPTIONS');
@@ -66,7 +66,7 @@ describe('problems', () => {
     expect(deep.headers['allow']).toBe('DELETE, GET, HEAD, OPTIONS, PATCH');
   });
 
-  test('405 where a word of ours stands in the place of an identifier', async () => {
+  test('405 for a fixed path that would match the parameter of another route', async () => {
     const path = '/v1/notification-providers/notification-types';
     for (const method of ['GET', 'PATCH', 'DELETE'] as const) {
       const response = await api.ask(method, path);
@@ -75,7 +75,7 @@ describe('problems', () => {
     expect((await api.ask('OPTIONS', path)).headers['allow']).toBe('OPTIONS, PUT');
   });
 
-  test('OPTIONS tells the methods, HEAD the headers', async () => {
+  test('OPTIONS returns the methods, HEAD the headers', async () => {
     const options = await api.ask('OPTIONS', '/v1/registries');
     expect([options.statusCode, options.headers['allow']]).toEqual([204, 'GET, HEAD, OPTIONS, POST']);
     expect((await api.ask('OPTIONS', '/v1/nowhere')).statusCode).toBe(404);
@@ -84,12 +84,12 @@ describe('problems', () => {
     expect(Number(head.headers['content-length'])).toBeGreaterThan(10);
   });
 
-  test('414 for a long address', async () => {
+  test('414 for a long URL', async () => {
     const response = await api.ask('GET', `/v1/catalogs?x=${'a'.repeat(URL_LENGTH_MAX)}`);
     expect(response.statusCode).toBe(414);
   });
 
-  test('500 tells nothing, the log tells all under the request id', async () => {
+  test('500 contains no details; the log has the error under the request id', async () => {
     const headers = { 'x-request-id': 'broken-1' };
     const response = await api.ask('GET', '/broken', { headers });
     expect(response.statusCode).toBe(500);
@@ -98,7 +98,7 @@ describe('problems', () => {
     expect(line).toContain('broken-1');
   });
 
-  test('every type answers a page and JSON', async () => {
+  test('every type has a page in HTML and in JSON', async () => {
     for (const [code, { status, title }] of Object.entries(PROBLEMS)) {
       const json = await api.ask('GET', `/problems/${code}`);
       expect(json.json()).toMatchObject({ status, title });
@@ -108,14 +108,14 @@ describe('problems', () => {
     expect((await api.ask('GET', '/problems/unheard-of')).statusCode).toBe(404);
   });
 
-  test('tokens in addresses are not logged', async () => {
+  test('tokens in URLs are not logged', async () => {
     await api.ask('POST', `${endpoints.exchangeToken.path}?refresh_token=larder_visible`);
     expect(api.lines.join('')).not.toContain('larder_visible');
   });
 });
 
 describe('health', () => {
-  test('is ready, is not while a check fails, drains', async () => {
+  test('is ready, not ready while a check fails, and draining while the server stops', async () => {
     expect((await api.ask('GET', '/livez', { token: undefined })).json()).toEqual({ status: 'alive' });
     api.readiness.checks = { sandbox: async () => ({ ok: true, mode: 'userns' }) };
     const ready = await api.ask('GET', '/readyz');
@@ -135,7 +135,7 @@ describe('health', () => {
   });
 });
 
-describe('on the line', () => {
+describe('on a raw connection', () => {
   let port: number;
   beforeAll(async () => {
     await api.app.listen({ host: '127.0.0.1', port: 0 });
@@ -151,18 +151,18 @@ describe('on the line', () => {
     expect(answer).toContain('application/problem+json');
   });
 
-  test('405 for a method without a body type, before the body is looked at', async () => {
+  test('405 for a QUERY request without a media type, before its body is read', async () => {
     const response = await fetch(`http://127.0.0.1:${port}/v1/catalogs`, { method: 'QUERY' });
     expect([response.status, response.headers.get('allow')]).toEqual([405, 'GET, HEAD, OPTIONS']);
   });
 
-  test('400 for what is not HTTP', async () => {
+  test('400 for bytes that are not HTTP', async () => {
     const answer = await exchange(port, 'HELLO\r\n\r\n');
     expect(answer).toMatch(/^HTTP\/1.1 400 /);
     expect(answer).toContain('"type":"/problems/malformed-request"');
   });
 
-  test('413 is seen by a sender that sends all before it reads', async () => {
+  test('413 reaches a client that sends its whole body before it reads', async () => {
     const response = await fetch(`http://127.0.0.1:${port}/v1/registries`, {
       method: 'POST',
       headers: { authorization: `Bearer ${api.acme.access.OWNER}`, 'content-type': 'application/json' },

@@ -1,4 +1,4 @@
-// What browsers are told: nothing about other origins unless configured, and never more than the named ones.
+// Headers for browsers: CORS for the configured origins only, and security headers.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openTestApi, type TestApi } from '../../../test/api.ts';
 import { buildServer } from '../server.ts';
@@ -20,7 +20,7 @@ const preflight = (api: TestApi, origin: string) =>
   });
 
 describe('other origins', () => {
-  test('are told nothing unless they are configured', async () => {
+  test('get no CORS headers unless they are configured', async () => {
     const answer = await closed.ask('GET', '/v1/catalogs', { headers: { origin: ORIGIN } });
     expect(answer.headers).not.toHaveProperty('access-control-allow-origin');
     const asked = await preflight(closed, ORIGIN);
@@ -28,7 +28,7 @@ describe('other origins', () => {
     expect(asked.headers).not.toHaveProperty('access-control-allow-methods');
   });
 
-  test('that are named may call, with their own headers, and read ours', async () => {
+  test('that are configured may send their own headers and read the exposed ones', async () => {
     const asked = await preflight(open, ORIGIN);
     expect(asked.statusCode).toBe(204);
     expect(asked.headers).toMatchObject({
@@ -50,7 +50,7 @@ describe('other origins', () => {
   });
 
   test.each(['https://elsewhere.example.org', 'null', `${ORIGIN}.evil.example`, ORIGIN.toUpperCase()])(
-    '%s is none of them',
+    'like %s get no CORS headers',
     async (origin) => {
       expect((await preflight(open, origin)).headers).not.toHaveProperty('access-control-allow-origin');
       const answer = await open.ask('GET', '/v1/catalogs', { headers: { origin } });
@@ -58,14 +58,14 @@ describe('other origins', () => {
     },
   );
 
-  test('do not keep OPTIONS from telling the methods', async () => {
+  test('do not change the answer to OPTIONS without a preflight', async () => {
     const answer = await open.ask('OPTIONS', '/v1/registries');
     expect([answer.statusCode, answer.headers['allow']]).toEqual([204, 'GET, HEAD, OPTIONS, POST']);
     expect((await open.ask('OPTIONS', '/v1/nowhere')).statusCode).toBe(404);
   });
 });
 
-test('an answer is neither guessed, framed nor told on', async () => {
+test('answers disable MIME sniffing, framing and referrers', async () => {
   for (const path of ['/v1/catalogs', '/v1/nowhere', '/livez']) {
     expect((await closed.ask('GET', path)).headers).toMatchObject({
       'x-content-type-options': 'nosniff',

@@ -1,8 +1,8 @@
-// Entity tags as clients spell them, and the two ways in which they are compared.
+// Entity tags: their syntax in requests, and strong and weak comparison.
 import { describe, expect, test } from 'vitest';
 import { isHeld, matchesVersion, matchesWeakly, readTags, tagOf } from './entity-tags.ts';
 
-test('a tag is strong, quoted, and another for another text', () => {
+test('a tag is strong and quoted, and differs for different texts', () => {
   expect(tagOf('a')).toMatch(/^"[\w-]{22}\.[\w-]{22}"$/);
   expect(tagOf('a')).not.toBe(tagOf('b'));
   expect(tagOf('a', 'v')).not.toBe(tagOf('b', 'v'));
@@ -16,14 +16,14 @@ describe('readTags', () => {
     ['"a", W/"b" ,"c,d"', ['"a"', 'W/"b"', '"c,d"']],
     [', "a",,', ['"a"']],
     ['""', ['""']],
-  ])('%s', (header, tags) => expect(readTags(header)).toEqual(tags));
+  ])('parses %s', (header, tags) => expect(readTags(header)).toEqual(tags));
 
-  test.each(['', 'a', '"a', '"a" "b"', '*, "a"', 'w/"a"', "'a'", ','])('%s is no list', (header) => {
+  test.each(['', 'a', '"a', '"a" "b"', '*, "a"', 'w/"a"', "'a'", ','])('returns undefined for %s', (header) => {
     expect(readTags(header)).toBeUndefined();
   });
 });
 
-test('writers compare versions, strongly', () => {
+test('matchesVersion compares versions strongly', () => {
   const tag = tagOf('checked at 12', 'name');
   const same = [['"b"', tag], [tagOf('checked at 13', 'name')]];
   expect([matchesVersion('*', tag), ...same.map((sent) => matchesVersion(sent, tag))]).toEqual([true, true, true]);
@@ -32,7 +32,7 @@ test('writers compare versions, strongly', () => {
   expect(matchesVersion(['"a"'], '"a"')).toBe(false);
 });
 
-test('readers compare weakly', () => {
+test('matchesWeakly and isHeld compare weakly', () => {
   expect([matchesWeakly(['W/"a"'], '"a"'), matchesWeakly(['"b"'], '"a"')]).toEqual([true, false]);
   expect([isHeld(undefined, '"a"'), isHeld('nonsense', '"a"'), isHeld('*', '"a"')]).toEqual([false, false, true]);
 });

@@ -1,7 +1,7 @@
 // Entity tags (RFC 9110, section 8.8.3): made from a representation, and compared with what a client sends.
 import { createHash } from 'node:crypto';
 
-/** Length of the tag: 132 bits of a SHA-256 in base64url, enough to rule out collisions by chance. */
+/** Length of each part of a tag: 132 bits of a SHA-256 in base64url, enough to rule out collisions by chance. */
 const PART_LENGTH = 22;
 const TAG_OF_OURS = /^"([\w-]{22})\.[\w-]{22}"$/;
 

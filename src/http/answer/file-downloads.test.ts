@@ -1,4 +1,4 @@
-// Signed addresses of files: read without a token, whole or in ranges, until they expire or are changed.
+// Signed URLs of files: readable without a token, whole or in ranges, until they expire or are changed.
 import { readdirSync, readlinkSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
@@ -44,7 +44,7 @@ async function* bytes(text: string) {
 
 const read = (headers: Record<string, string> = {}, url = path) => api.ask('GET', url, { token: undefined, headers });
 
-test('the whole file, under its name, as nothing a browser runs', async () => {
+test('sends the whole file under its name, with headers that keep browsers from running it', async () => {
   const answer = await read();
   expect([answer.statusCode, answer.body]).toEqual([200, TEXT]);
   expect(answer.headers).toMatchObject({
@@ -58,7 +58,7 @@ test('the whole file, under its name, as nothing a browser runs', async () => {
   });
 });
 
-test('HEAD tells the same and sends nothing', async () => {
+test('HEAD returns the same headers without a body', async () => {
   const answer = await api.ask('HEAD', path, { token: undefined });
   expect([answer.statusCode, answer.headers['content-length'], answer.body]).toEqual([200, '10000', '']);
 });
@@ -84,19 +84,19 @@ describe('ranges', () => {
     expect((await read({ range })).statusCode).toBe(200);
   });
 
-  test('a range of what is another content meanwhile is the whole', async () => {
+  test('If-Range with another tag returns the whole file', async () => {
     expect((await read({ range: 'bytes=0-3', 'if-range': `"${digest}"` })).statusCode).toBe(206);
     expect((await read({ range: 'bytes=0-3', 'if-range': '"other"' })).statusCode).toBe(200);
   });
 
-  test('304 for who has it', async () => {
+  test('304 for a client that has the content', async () => {
     const answer = await read({ 'if-none-match': `"${digest}"` });
     expect([answer.statusCode, answer.body]).toEqual([304, '']);
   });
 });
 
 describe('403', () => {
-  test('for an address that was changed', async () => {
+  test('for a URL that was changed', async () => {
     const changes = [
       path.replace('type=trigger_info', 'type=text%2Fhtml'),
       path.replace(/expires=(\d+)/, (_, time) => `expires=${Number(time) + 1}`),
@@ -112,7 +112,7 @@ describe('403', () => {
     }
   });
 
-  test('for an address that has expired', async () => {
+  test('for a URL that has expired', async () => {
     const file = { digest, filename: 'x', mime_type: 'text/plain' };
     const past = Math.floor(Date.now() / 1000) - 1;
     expect((await read({}, signFilePath(api.identity.fileKey, file, past))).statusCode).toBe(403);
@@ -154,7 +154,7 @@ async function* zeros(mebibytes: number) {
   for (let count = 0; count < mebibytes; count++) yield Buffer.alloc(1024 * 1024);
 }
 
-/** Whether this process, which is the server's too, has the content's file open. */
+/** Whether this process, in which the server runs, has the content's file open. */
 function isOpen(content: Digest): boolean {
   return readdirSync('/proc/self/fd').some((fd) => {
     try {

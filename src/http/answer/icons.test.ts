@@ -1,4 +1,4 @@
-// What the recipes of the real library say of their products, as the main catalog answers it, and the pictures it points to.
+// The products of the real recipes as the main catalog shows them, and their icons.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestApi, type TestApi } from '../../../test/api.ts';
 import { inTransaction } from '../../db/database.ts';
@@ -28,7 +28,7 @@ async function products() {
 }
 const productOf = async (key: string) => (await products()).find((one) => one.product['key'] === key)?.product;
 
-test('a product says all that its recipe says', async () => {
+test('a product shows all fields of its recipe', async () => {
   const redis = await productOf('redis');
   expect(redis).toMatchObject({
     legal_overridden_name_bitnami: 'Redis®',
@@ -55,7 +55,7 @@ test('a product says all that its recipe says', async () => {
   expect((await productOf('memcached'))?.['parent']).toEqual({ product_id: redis?.['product_id'], key: 'redis' });
 });
 
-test('each picture is there for everybody, runs nothing, and is not sent again to whoever has it', async () => {
+test('each icon is public, cannot run scripts, and is 304 for a client that has it', async () => {
   for (const { product } of await products()) {
     const path = String(product['icon_url']);
     const answer = await ask(path);
@@ -69,7 +69,7 @@ test('each picture is there for everybody, runs nothing, and is not sent again t
   }
 });
 
-test('where there is none, there is none', async () => {
+test('404 for an unknown product, 405 for another method', async () => {
   expect((await ask('/larder/v1/products/nothing/icon')).statusCode).toBe(404);
   expect((await api.ask('POST', '/larder/v1/products/redis/icon', { token: undefined })).statusCode).toBe(405);
 });

@@ -1,4 +1,4 @@
-// What a 404 names: the thing and where it was looked for.
+// The detail of a 404: the missing thing and the things above it in the path.
 import { expect, test } from 'vitest';
 import { missingThing } from './missing-thing.ts';
 
@@ -27,6 +27,6 @@ test.each([
   expect(missingThing(params, noun)).toBe(text);
 });
 
-test('a value of any length is cut', () => {
+test('a long value is shortened', () => {
   expect(missingThing({ catalog_id: 'x'.repeat(10_000) })?.length).toBeLessThan(200);
 });

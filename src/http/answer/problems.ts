@@ -15,7 +15,7 @@ export const PROBLEMS = {
     status: 400,
     title: 'The request is invalid',
     advice:
-      'Each violation names a parameter, a field or an entry of the archive, and what is wrong with it. Mend them all and send the request again.',
+      'Each violation names a parameter, a field or an entry of the archive, and what is wrong with it. Correct all of them and send the request again.',
   },
   'token-missing': {
     status: 401,
@@ -87,7 +87,7 @@ export const PROBLEMS = {
     status: 403,
     title: 'The organization does not own this',
     advice:
-      'Base images and registries that come with the installation are shared by all its organizations, so that none can change them. Register your own.',
+      'Base images and registries that come with the installation are shared by all its organizations, so no organization can change them. Register your own.',
   },
   'quota-reached': {
     status: 403,
@@ -106,7 +106,7 @@ export const PROBLEMS = {
   },
   deleted: {
     status: 404,
-    title: 'It was deleted',
+    title: 'The resource was deleted',
     advice: 'The detail states when it was deleted. It can still be read, but not changed or deleted again.',
   },
   'method-not-allowed': {
@@ -116,8 +116,8 @@ export const PROBLEMS = {
   },
   'in-use': {
     status: 409,
-    title: 'It is still in use',
-    advice: 'First remove what uses it, or change it to use another.',
+    title: 'The resource is still in use',
+    advice: 'First remove the resources that use it, or change them to use another.',
   },
   'not-retryable': {
     status: 409,
@@ -132,8 +132,8 @@ export const PROBLEMS = {
   },
   taken: {
     status: 409,
-    title: 'It is taken',
-    advice: 'The detail names the value that is already in use. Choose another.',
+    title: 'The value is already in use',
+    advice: 'The detail names the value. Choose another.',
   },
   'last-owner': {
     status: 409,
@@ -318,8 +318,8 @@ export class Rejection extends Error {
 /** Returns a 400 that lists the violations, or the first hundred and how many more there are. */
 export function invalid(violations: readonly Violation[], options: { more?: number; cause?: unknown } = {}): Rejection {
   const more = (options.more ?? 0) + Math.max(0, violations.length - VIOLATIONS_MAX);
-  const told = violations.slice(0, VIOLATIONS_MAX);
-  return new Rejection('invalid-request', { violations: told, more, cause: options.cause });
+  const listed = violations.slice(0, VIOLATIONS_MAX);
+  return new Rejection('invalid-request', { violations: listed, more, cause: options.cause });
 }
 
 /** The URL of the page that explains a kind of problem. */

@@ -7,9 +7,9 @@ export const TIME = '2026-03-03T00:59:52.762Z';
 export const RELEASE_ID = '64455e6bd3c480fd58546c75';
 
 const DISCLAIMER = 'Redis is a trademark of its owner. This packaging is independent of the owner.';
-const TRUSTED = 'The certificate of registry.example.com has expired. Whoever runs the registry has to renew it.';
+const TRUSTED = 'The certificate of registry.example.com has expired. Renew it.';
 
-/** Fields whose names say what they hold, whatever they belong to. */
+/** Fields that have the same example in every resource. */
 export const BY_NAME: Readonly<Record<string, unknown>> = {
   version: '7.0.15',
   product_version: '7.0.15',
@@ -18,7 +18,7 @@ export const BY_NAME: Readonly<Record<string, unknown>> = {
   product_key: 'redis',
   distro: 'debian',
   name: 'Platform',
-  description: 'Kept by the platform team.',
+  description: 'Maintained by the platform team.',
   long_display_name: 'Redis packaged by Larder',
   disclaimer: DISCLAIMER,
   trademark_disclaimer_bitnami: DISCLAIMER,
@@ -56,7 +56,7 @@ export const BY_NAME: Readonly<Record<string, unknown>> = {
   token_type: 'bearer',
   email: 'jane@example.org',
   new_password: 'correct horse battery staple',
-  current_password: 'the one until now',
+  current_password: 'the password until now',
   namespace: 'acme-labs',
   unhealthy_cause: TRUSTED,
   error_message: 'scripts/prepare.sh ended with exit code 1.',
@@ -83,7 +83,7 @@ const product: Values = {
 };
 const debian: Values = { key: 'debian-12', name: 'Debian 12', distro: 'debian', version: '12' };
 const baseImage: Values = { name: 'Debian 12 for Acme', description: 'Debian 12 with our repositories.' };
-const registry: Values = { name: 'Production', description: 'What the clusters pull from.' };
+const registry: Values = { name: 'Production', description: 'The clusters pull from here.' };
 const customization: Values = { name: 'Company certificates', description: 'Our certificate authority and its proxy.' };
 const release: Values = { id: RELEASE_ID };
 const request: Values = { name: 'Caches for the shop', description: 'Redis for the sessions of the shop.' };

@@ -16,7 +16,7 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => api.close());
 
-// `strict` finds keywords that no editor knows; the union of types is how a customization takes `0640` and `"0640"`.
+// `strict` finds keywords that editors do not know. Unions of types are allowed: a customization accepts `0640` and `"0640"`.
 const ajv = new Ajv({ strict: true, strictTypes: false, strictRequired: false, allErrors: true });
 ajv.addVocabulary(['patternErrorMessage']);
 addFormats.default(ajv);
@@ -25,7 +25,7 @@ const validators = {
   customization: ajv.compile(formatSchemas.customization),
 };
 
-/** What an editor says: it parses YAML 1.2 and validates the value. */
+/** Whether an editor accepts the text: it parses YAML 1.2 and validates the value. */
 function isValid(format: keyof typeof validators, text: string): boolean {
   return validators[format](parse(text));
 }
@@ -60,7 +60,7 @@ describe('the published schemas', () => {
     }
   });
 
-  test('describe every field for the person who hovers over it', () => {
+  test('describe every field', () => {
     for (const { properties } of Object.values(formatSchemas) as unknown as { properties: object }[])
       for (const [name, property] of Object.entries(properties))
         if (name !== 'branch') expect(property, name).toHaveProperty('description');
@@ -78,22 +78,22 @@ describe('a JSON Schema validator', () => {
   const redis = recipeText('redis');
   test.each<[string, string, string]>([
     ['a misspelled key', 'category:', 'kategory:'],
-    ['a number where a text is', 'branch: "7.0"', 'branch: 7.0'],
+    ['a number instead of a text', 'branch: "7.0"', 'branch: 7.0'],
     ['a mode without quotes', 'mode: "0775"', 'mode: 0775'],
     ['a version in an input', 'debian/redis-server', 'debian/redis-server@7.0.15'],
-    ['root', 'uid: 1001, gid: 0, home', 'uid: 0, gid: 0, home'],
+    ['root as its user', 'uid: 1001, gid: 0, home', 'uid: 0, gid: 0, home'],
     ['a privileged port', '- port: 6379', '- port: 637'],
     ['a relative path', 'working_directory: /data', 'working_directory: data'],
-    ['a path that climbs', '- /var/lib/redis', '- /var/../etc'],
-    ['a path of the machine', '- /var/lib/redis', '- /run/redis'],
+    ['a path with ..', '- /var/lib/redis', '- /var/../etc'],
+    ['a path below /run', '- /var/lib/redis', '- /run/redis'],
     ['an unknown test', 'kind: tcp', 'kind: telnet'],
     ['a field of another test', 'kind: tcp,', 'kind: tcp, path: /,'],
-    ['no such day', '2028-06-30', '2028-06-31'],
+    ['a day that does not exist', '2028-06-30', '2028-06-31'],
     ['an empty text', 'category: Database', 'category: ""'],
-    ['a variable in small letters', 'REDIS_PORT: "6379"', 'redis_port: "6379"'],
-    ['another format', 'format: 1', 'format: 2'],
-    ['another packaging', '[CONTAINER_IMAGE]', '[SNAP]'],
-    ['a license path that climbs', 'path: usr/share', 'path: ../usr/share'],
+    ['a variable in lower case', 'REDIS_PORT: "6379"', 'redis_port: "6379"'],
+    ['an unknown format', 'format: 1', 'format: 2'],
+    ['an unknown packaging', '[CONTAINER_IMAGE]', '[SNAP]'],
+    ['a license path with ..', 'path: usr/share', 'path: ../usr/share'],
   ])('rejects a recipe with %s, as the reader does', (_, from, to) => {
     const text = redis.replace(from, to);
     expect(text).not.toBe(redis);

@@ -1,4 +1,4 @@
-// Where editors read the JSON Schemas of the formats that people write: recipes and customizations. Without a token.
+// Serves the JSON Schemas of recipe.yaml and customization.yaml to editors, without a token.
 import type { FastifyInstance } from 'fastify';
 import { DeclarationSchema } from '../../customization/declaration-schema.ts';
 import { RecipeSchema } from '../../recipes/recipe-schema.ts';

@@ -1,4 +1,4 @@
-// The OpenAPI document: what is committed is what the contract says, what is served is what is committed, and it holds together.
+// The OpenAPI document: the committed file and the served ones equal the contract, and all references resolve.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { openTestApi, type TestApi } from '../../../test/api.ts';
@@ -38,7 +38,7 @@ describe('the document', () => {
     expect(ids.sort()).toEqual([...operations].sort());
   });
 
-  test('refers to nothing that is not in it', () => {
+  test('contains everything that it refers to', () => {
     const references = JSON.stringify(document).matchAll(/"\$ref":"#\/([^"]+)"/g);
     for (const [, pointer = ''] of references) {
       const found = pointer.split('/').reduce<unknown>((at, step) => (at as Record<string, unknown>)?.[step], document);
@@ -47,7 +47,7 @@ describe('the document', () => {
     expect(JSON.stringify(document)).not.toMatch(/"(expects|observed)":/);
   });
 
-  test('has an example for every answer with a body, with every field', () => {
+  test('has an example with every field for the answer of getRelease', () => {
     const release = JSON.parse(JSON.stringify(document.paths[endpoints.getRelease.path]?.['get']?.responses['200']));
     const { example } = release.content['application/json'];
     expect(Object.keys(example)).toEqual(Object.keys(endpoints.getRelease.success.body.properties));

@@ -68,7 +68,7 @@ const HEADERS: Json = {
     description: 'true when this is the answer of an earlier request with the same Idempotency-Key.',
     schema: { type: 'string', enum: ['true'] },
   },
-  Location: { description: 'Path of what was created.', schema: { type: 'string', format: 'uri-reference' } },
+  Location: { description: 'Path of the created resource.', schema: { type: 'string', format: 'uri-reference' } },
 };
 
 const TAG_LIST = { type: 'string', maxLength: 4096, pattern: '^(\\*|(W/)?"[!#-~]*"( *, *(W/)?"[!#-~]*")*)$' };

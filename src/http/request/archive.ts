@@ -15,13 +15,13 @@ import { type Branch, branch, feed } from './chunk-tee.ts';
 export type ReceivedArchive = {
   violations: Violation[];
   more: number;
-  /** Makes the bytes content. Call it only if there is no violation. */
+  /** Stores the bytes as content. Call it only if there is no violation. */
   keep(): Promise<UploadedArchive>;
   /** Discards the bytes. */
   drop(): Promise<void>;
 };
 
-/** Thrown into the content store's reading to discard the bytes. */
+/** Thrown to the content store while it reads, so that it discards the bytes. */
 class NotKept extends Error {
   override readonly name = 'NotKept';
 }
@@ -64,7 +64,7 @@ async function settle<T>(reader: Promise<T>, from: Branch): Promise<Settled<T>> 
   }
 }
 
-/** The bytes, with an end that waits for the verdict: before it they are not content, and after a rejection they are discarded. */
+/** Yields the bytes and ends after the verdict: until then they are not content, and a rejection discards them. */
 async function* heldBack(bytes: AsyncIterable<Uint8Array>, verdict: Promise<void>): AsyncGenerator<Uint8Array> {
   yield* bytes;
   await verdict;

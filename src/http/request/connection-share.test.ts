@@ -1,4 +1,4 @@
-// The share of connections of one address, and who has none. That an attacker shuts nobody out is in test/containment/shares.test.ts.
+// The limit on connections of one address. Attacks are in test/containment/shares.test.ts.
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { type AddressInfo, connect } from 'node:net';
@@ -45,7 +45,7 @@ describe('with trusted proxies', () => {
 
   const ask = async () => expect((await fetch(`http://127.0.0.1:${port}/livez`)).status).toBe(200);
 
-  test('a proxy has no share', async () => {
+  test('a proxy has no limit', async () => {
     connections = await openMany(MORE, {
       open: () => openRaw(port, { from: PROXY, first: headOf('GET', '/livez') }),
       ask,
@@ -55,7 +55,7 @@ describe('with trusted proxies', () => {
     expect(warnings()).toEqual([]);
   });
 
-  test('another address has one, and the log has one line', async () => {
+  test('another address has a limit, and the log has one line about it', async () => {
     connections = await openMany(MORE, {
       open: () => openRaw(port, { from: CLIENT, first: headOf('GET', '/livez') }),
       ask,
@@ -64,7 +64,7 @@ describe('with trusted proxies', () => {
     expect(warnings()).toMatchObject([{ address: CLIENT, limit: CONNECTIONS_PER_ADDRESS_MAX }]);
   });
 
-  test('a connection that is closed counts no more', async () => {
+  test('closed connections do not count', async () => {
     for (const part of [1, 2, 3]) {
       const count = CONNECTIONS_PER_ADDRESS_MAX / 2;
       connections = await openMany(count, { open: () => openRaw(port, { from: CLIENT, first: `GET /${part}` }), ask });
@@ -95,7 +95,7 @@ describe('under TLS', () => {
     rmSync(directory, { recursive: true });
   });
 
-  /** A connection after its handshake. */
+  /** Resolves with a connection after its handshake. */
   function dial(from: string): Promise<TLSSocket> {
     const { promise, resolve, reject } = Promise.withResolvers<TLSSocket>();
     const socket = connectTls(
@@ -124,18 +124,18 @@ describe('under TLS', () => {
     expect(warnings()[0]).toMatchObject({ address: CLIENT });
   });
 
-  test('those that sent a request stay, and those that sent none are reduced to their own share', async () => {
+  test('connections without a request have their own limit, and those with a request stay open', async () => {
     const more = PENDING_PER_ADDRESS_MAX + 10;
     const kept = await Promise.all(Array.from({ length: more }, () => dial(OTHER)));
     for (const socket of kept) expect(await ask(socket)).toContain(' 200 OK');
-    // They begin later, so the time in which the others could have been closed is over when these are.
+    // Opened later: when these are closed, the time in which the others could have been closed is over.
     connections = await openMany(more, { open: () => openRaw(port, { from: OTHER }), ask: askOnce });
     await vi.waitFor(() => expect(countOpen()).toBe(PENDING_PER_ADDRESS_MAX), PATIENCE);
     expect(kept.filter(({ readableEnded, destroyed }) => readableEnded || destroyed)).toEqual([]);
     for (const socket of kept) socket.destroy();
   });
 
-  test('a connection that is closed counts no more', async () => {
+  test('closed connections do not count', async () => {
     for (let count = 0; count < MORE; count++) await askOnce();
   });
 });

@@ -17,7 +17,7 @@ type Network = {
   open: number;
   /** Connections that have not sent the header of a request yet. */
   pending: number;
-  /** One log line until all its connections are closed, so that a flood of connections is not a flood of log lines. */
+  /** Whether the limit was logged: one line until all its connections are closed, so that floods do not fill the log. */
   isLogged: boolean;
 };
 
@@ -29,7 +29,7 @@ export function limitConnections(server: Server, { trustedProxies, log }: Connec
   const settlers = new Map<string, () => void>();
   const close = (socket: Socket, { network, limit }: { network: Network; limit: number }) => {
     if (!network.isLogged)
-      log.warn({ address: network.name, limit }, 'connections closed: the address is over its share');
+      log.warn({ address: network.name, limit }, 'connections closed: the address has reached its limit');
     network.isLogged = true;
     socket.destroy();
   };

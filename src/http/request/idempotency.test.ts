@@ -1,4 +1,4 @@
-// Idempotency-Key on the real API: what is sent again is answered again and done once, and what is kept cannot be read.
+// Idempotency-Key on the real API: a repeated request is executed once, and its stored answer is sealed.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openTestApi, type TestApi, violationsOf } from '../../../test/api.ts';
 import { packed, rootfs } from '../../../test/fixtures/customization.ts';
@@ -30,7 +30,7 @@ async function countOf(name: string): Promise<number> {
 }
 
 describe('the same request', () => {
-  test('is done once and answered twice, whatever the order of its fields', async () => {
+  test('is executed once and answered twice, in any order of its fields', async () => {
     const first = await post('order-1', { name: 'one', ...REGISTRY });
     const second = await post('order-1', { ...REGISTRY, name: 'one' });
     expect([first.statusCode, second.statusCode]).toEqual([201, 201]);
@@ -39,14 +39,14 @@ describe('the same request', () => {
     expect(await countOf('one')).toBe(1);
   });
 
-  test('is done once when many come at the same time', async () => {
+  test('is executed once when it is sent concurrently', async () => {
     const answers = await Promise.all(Array.from({ length: 8 }, () => post('burst', { name: 'burst', ...REGISTRY })));
     expect(new Set(answers.map(({ statusCode }) => statusCode))).toEqual(new Set([201]));
     expect(new Set(answers.map(({ headers }) => headers['location'])).size).toBe(1);
     expect(await countOf('burst')).toBe(1);
   });
 
-  test('is told a password again that nobody can read in the database', async () => {
+  test('gets the same password again, which is sealed in the database', async () => {
     const id = await inTransaction(api.database.db, async (tx) => {
       await ensureHostedRegistry(tx, api.acme.id, 'http://127.0.0.1:8080');
       const hosted = tx.selectFrom('registries').where('organization_id', '=', api.acme.id).where('hosted', '=', true);
@@ -64,7 +64,7 @@ describe('the same request', () => {
     expect(rows[0].sealed_answer.toString('latin1')).not.toContain(first.json().password);
   });
 
-  test('counts an upload by its fields and the bytes of its archive', async () => {
+  test('is an upload with the same fields and the same bytes of the archive', async () => {
     const path = `/v1/catalogs/${api.acme.catalog_id}/customizations`;
     const send = async (content: string, name: string) => {
       const archive = await packed([rootfs('etc/motd', { content })]);
@@ -80,32 +80,32 @@ describe('the same request', () => {
 });
 
 describe('a key', () => {
-  test('that was used for something else is rejected', async () => {
+  test('that was used for another request is rejected', async () => {
     expect((await post('taken', { name: 'taken', ...REGISTRY })).statusCode).toBe(201);
     const other = await post('taken', { name: 'other', ...REGISTRY });
     expect([other.statusCode, other.json().type]).toEqual([422, '/problems/key-reused']);
     expect(await countOf('other')).toBe(0);
   });
 
-  test('is one organization’s', async () => {
+  test('belongs to one organization', async () => {
     const mine = await post('shared', { name: 'shared', ...REGISTRY });
     const theirs = await post('shared', { name: 'shared', ...REGISTRY }, api.rival.access.OWNER);
     expect([mine.statusCode, theirs.statusCode, theirs.headers['idempotent-replayed']]).toEqual([201, 201, undefined]);
     expect(theirs.headers['location']).not.toBe(mine.headers['location']);
   });
 
-  test('is still free after a rejection', async () => {
+  test('can be used again after a rejection', async () => {
     expect((await post('again', { name: 'again' })).statusCode).toBe(400);
     expect((await post('again', { name: 'again', ...REGISTRY })).statusCode).toBe(201);
   });
 
-  test.each([['has spaces'], ['ä'], ['a'.repeat(256)], ['']])('%j is none', async (key) => {
+  test.each([['has spaces'], ['ä'], ['a'.repeat(256)], ['']])('%j is rejected', async (key) => {
     const answer = await post(key, { name: 'never', ...REGISTRY });
     expect([answer.statusCode, Object.keys(violationsOf(answer))]).toEqual([400, ['Idempotency-Key']]);
     expect(await countOf('never')).toBe(0);
   });
 
-  test('is free again when its day is over, and is swept', async () => {
+  test('can be used again after 24 hours, and is then deleted', async () => {
     const first = await post('daily', { name: 'daily', ...REGISTRY });
     const age = () =>
       api.database.pool.query(

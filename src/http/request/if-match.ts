@@ -1,4 +1,4 @@
-// `If-Match`: changes a resource only if it is as the client last read it (RFC 9110, section 13.1.1).
+// `If-Match`: changes a resource only if it has not changed since the client read it (RFC 9110, section 13.1.1).
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { TSchema } from 'typebox';
 import type { EndpointDefinition } from '../../contract/endpoint.ts';
@@ -10,7 +10,7 @@ import type { Reading } from '../handler.ts';
 import { parameterReader } from './parameters.ts';
 import { versionReader } from './versions.ts';
 
-/** The endpoint that reads what another one changes, with its handler. */
+/** The endpoint that reads the resource which another one changes, with its handler. */
 export type ReadEndpoint = {
   endpoint: EndpointDefinition;
   handler: (context: Reading, input: Record<string, unknown>) => Promise<unknown>;

@@ -1,4 +1,4 @@
-// The minimum rate of bodies, with a short window. With the real one it is in test/containment/shares.test.ts.
+// The minimum rate of bodies, with a short window. The real window is tested in test/containment/shares.test.ts.
 import type { AddressInfo } from 'node:net';
 import { PassThrough } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
@@ -36,7 +36,7 @@ function post(path: string, length: number, first = ''): RawConnection {
   return openRaw(port, { first: headOf('POST', path, { 'content-length': length }) + first });
 }
 
-/** Resolves after one window at least: when a connection that began now was ended. */
+/** Resolves after at least one window: when a slow connection that began now has been closed. */
 async function passWindow(): Promise<void> {
   const slow = post('/read', 100);
   await vi.waitFor(() => expect(slow.isEnded()).toBe(true));
@@ -68,7 +68,7 @@ test('a body that keeps moving may take many windows', async () => {
   moving.socket.destroy();
 });
 
-test('a body that the server does not read is not the client’s fault', async () => {
+test('a body that the server does not read yet may stop', async () => {
   const held = post('/later', 20_000, 'x'.repeat(10_000));
   await passWindow();
   await passWindow();
@@ -78,7 +78,7 @@ test('a body that the server does not read is not the client’s fault', async (
   held.socket.destroy();
 });
 
-test('the rest of a body that was answered is not waited for', async () => {
+test('a slow rest of a body after the answer closes the connection without a 408', async () => {
   const early = post('/answered', 10_000);
   sendRepeatedly(early, { everyMs: 20 });
   await early.closed;
@@ -86,7 +86,7 @@ test('the rest of a body that was answered is not waited for', async () => {
   expect(early.received()).not.toContain('408');
 });
 
-test('an answer that is being sent is not mixed with the one to the next request', async () => {
+test('an answer that is being sent is not mixed with the 408 of the next request', async () => {
   const first = headOf('GET', '/endless') + headOf('POST', '/read', { 'content-length': 100 });
   const pipelined = openRaw(port, { first });
   sendRepeatedly(pipelined, { everyMs: 100 });
@@ -94,7 +94,7 @@ test('an answer that is being sent is not mixed with the one to the next request
   expect(pipelined.received()).not.toContain('408');
 });
 
-test('a connection that has no body under way is left alone', async () => {
+test('a connection between two bodies is not closed', async () => {
   const kept = post('/read', 3, 'abc');
   await answered(kept, 'read 3');
   await passWindow();

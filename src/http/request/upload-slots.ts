@@ -10,7 +10,7 @@ type UploadSlot = { content: ContentStore; holder: Holder };
 /** Per process, for all its servers: memory and file descriptors are limited per process. */
 const slots = openShares(UPLOAD_LIMITS);
 
-/** Runs `receive` in an upload slot. Throws Rejection: share-used-up; unavailable when the process has none left, or no space on disk. */
+/** Runs `receive` in an upload slot. Throws Rejection: share-used-up at the limit of the organization or address, else unavailable. */
 export async function withUploadSlot<T>({ content, holder }: UploadSlot, receive: () => Promise<T>): Promise<T> {
   const slot = slots.take(holder);
   if ('reached' in slot) throw rejectionOf(slot.reached);

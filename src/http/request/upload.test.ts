@@ -1,4 +1,4 @@
-// Uploads: archive and fields in any order, checked together; what is rejected, broken off or too much leaves nothing.
+// Uploads: archive and fields in any order, validated together; a rejected or aborted upload leaves no file.
 import { createHash } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
@@ -34,7 +34,7 @@ async function held(): Promise<number> {
   return count;
 }
 
-/** Everything in the content store's folder, half-written files too. */
+/** All files in the content store's folder, also half-written ones. */
 async function files(): Promise<string[]> {
   const entries = await readdir(api.directory, { recursive: true, withFileTypes: true });
   return entries.filter((entry) => entry.isFile()).map(({ name }) => name);
@@ -74,7 +74,7 @@ describe('201', () => {
     }
   });
 
-  test('the bytes are content, and the listing beside them', async () => {
+  test('the archive and its listing are stored as content', async () => {
     const digest: Digest = `sha256:${createHash('sha256').update(archive).digest('hex')}`;
     expect(await api.content.stat(digest)).toMatchObject({ size: archive.length });
     const row = await api.database.db
@@ -85,7 +85,7 @@ describe('201', () => {
     expect(await api.content.stat(listing)).toBeDefined();
   });
 
-  test('what is taken but may not be meant is told with the customization', async () => {
+  test('the customization shows warnings about its archive', async () => {
     const open = Array.from({ length: 12 }, (_, n) => rootfs(`etc/${n}`, { content: '', mode: 0o666 }));
     const content = await packed(open);
     const response = await api.ask('POST', path, formOf({ ...file, content }));
@@ -96,14 +96,14 @@ describe('201', () => {
     expect(more_warnings_count).toBe(2);
     const { items } = (await api.ask('GET', path)).json();
     expect(items.find(({ id }: { id: string }) => location.endsWith(id)).warnings).toEqual(warnings);
-    // A version without any has none of its predecessor's.
+    // A version without warnings does not show those of its predecessor.
     expect((await api.ask('PATCH', location, formOf(file))).statusCode).toBe(204);
     const changed = (await api.ask('GET', location)).json();
     expect(changed.warnings).toEqual([]);
     expect(changed).not.toHaveProperty('more_warnings_count');
   });
 
-  test('a file without a type and a hostile name is taken under a safe one', async () => {
+  test('a file with a hostile name is stored under a safe one', async () => {
     const response = await api.ask(
       'POST',
       path,
@@ -119,7 +119,7 @@ describe('201', () => {
 });
 
 describe('204', () => {
-  test('PATCH with a file makes a version, without one it does not, without anything it changes nothing', async () => {
+  test('PATCH with a file creates a version, without a file it does not, without a body it changes nothing', async () => {
     const created = await api.ask('POST', path, formOf(file));
     const location = String(created.headers['location']);
     expect((await api.ask('PATCH', location, formOf({ name: 'name', content: 'renamed' }))).statusCode).toBe(204);
@@ -146,7 +146,7 @@ describe('204', () => {
 });
 
 describe('400', () => {
-  test('names what is wrong with the archive, the fields and the query together, and keeps nothing', async () => {
+  test('lists the violations of archive, fields and query together, and stores nothing', async () => {
     const before = await held();
     const bad = await packed([rootfs('proc/x', { content: 'x' }), rootfs('a/../../b', { content: 'y' })]);
     const response = await api.ask(
@@ -173,7 +173,7 @@ describe('400', () => {
     expect(await held()).toBe(before);
   });
 
-  test('a good archive with bad fields is not kept', async () => {
+  test('a valid archive with invalid fields is not stored', async () => {
     const content = await packed([rootfs('etc/never', { content: 'kept' })]);
     const before = await files();
     const response = await api.ask('POST', path, formOf({ ...file, content }, { name: 'name', content: '' }));
@@ -192,7 +192,7 @@ describe('400', () => {
     expect(violationsOf(await api.ask('POST', path))).toEqual({ file: 'It is required.' });
   });
 
-  test('parts that come twice, are too long, are no JSON, no UTF-8', async () => {
+  test('parts that are repeated, too long, not JSON or not UTF-8', async () => {
     const response = await api.ask(
       'POST',
       path,
@@ -218,7 +218,7 @@ describe('400', () => {
     expect(violationsOf(response)).toEqual({ body: `It should have at most ${PARTS_MAX} parts.` });
   });
 
-  test('what is no multipart', async () => {
+  test('a body that is not multipart', async () => {
     const headers = { 'content-type': 'multipart/form-data' };
     expect(violationsOf(await api.ask('POST', path, { body: 'x', headers }))).toHaveProperty('body');
     const cut = formOf(file);
@@ -227,7 +227,7 @@ describe('400', () => {
     expect((await api.ask('POST', path, { body: {} })).statusCode).toBe(415);
   });
 
-  test('an archive of one byte, of random bytes, of nothing', async () => {
+  test('an empty file, and files that are not archives', async () => {
     for (const content of ['', 'x', 'x'.repeat(100_000)]) {
       const response = await api.ask('POST', path, formOf({ ...file, content }));
       expect([response.statusCode, Object.keys(violationsOf(response))]).toEqual([400, ['file']]);
@@ -245,14 +245,14 @@ describe('503', () => {
   });
 });
 
-describe('on the line', () => {
+describe('on a raw connection', () => {
   let port: number;
   beforeAll(async () => {
     await api.app.listen({ host: '127.0.0.1', port: 0 });
     port = (api.app.server.address() as AddressInfo).port;
   });
 
-  test('an upload that breaks off leaves nothing, and gives its slot back', async () => {
+  test('an aborted upload leaves no file and releases its slot', async () => {
     const before = await files();
     const { headers, body } = formOf({ ...file, content: Buffer.concat([archive, Buffer.alloc(200_000)]) });
     for (let count = 0; count < UPLOAD_LIMITS.organization + 1; count++) {
@@ -266,7 +266,7 @@ describe('on the line', () => {
     expect((await api.ask('POST', path, formOf(file))).statusCode).toBe(201);
   });
 
-  test('a rejected upload is read to its end, so that its sender sees why', async () => {
+  test('a rejected upload is read to its end, so that its sender receives the answer', async () => {
     const { headers, body } = formOf({ ...file, content: Buffer.alloc(20 * 1024 * 1024) });
     const rejected = await fetch(`http://127.0.0.1:${port}${path}`, { method: 'POST', headers, body });
     expect(rejected.status).toBe(401);
@@ -279,7 +279,7 @@ describe('on the line', () => {
     expect(checked.status).toBe(400);
   });
 
-  test('an upload that says it is too large is rejected before it is read', async () => {
+  test('an upload with a too large Content-Length is rejected before it is read', async () => {
     const length = String(ARCHIVE_BYTES_MAX + 10 * 1024 * 1024);
     const { headers } = formOf(file);
     const answer = await firstAnswer(port, head('POST', path, { ...headers, 'content-length': length }));
@@ -294,7 +294,7 @@ function head(method: string, url: string, headers: Record<string, string>): str
   return `${method} ${url} HTTP/1.1\r\n${lines.join('')}\r\n`;
 }
 
-/** Sends the head of a request and no body, and answers what comes back at first. */
+/** Sends the head of a request without a body, and resolves with the first bytes of the answer. */
 function firstAnswer(port: number, first: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connect(port, '127.0.0.1', () => socket.write(first));
@@ -306,7 +306,7 @@ function firstAnswer(port: number, first: string): Promise<string> {
   });
 }
 
-/** Sends the beginning of a request, goes away when all of it is on the line, and answers what came back. */
+/** Sends the beginning of a request, closes the connection when it is sent, and resolves with the received bytes. */
 function breakOff(port: number, first: string, body: Uint8Array): Promise<string> {
   return new Promise((resolve) => {
     let answer = '';

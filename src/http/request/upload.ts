@@ -18,7 +18,7 @@ export type Upload = {
   violations: Violation[];
   /** How many more violations there are than listed. */
   more: number;
-  /** Makes the archive content and returns its description; undefined if none was sent. */
+  /** Stores the archive as content and returns its description; undefined if none was sent. */
   keep(): Promise<UploadedArchive | undefined>;
   /** Discards the archive's bytes. */
   drop(): Promise<void>;
@@ -69,7 +69,7 @@ async function readForm(request: FastifyRequest, options: FormOptions): Promise<
   return form;
 }
 
-/** Every part as a stream, with or without a file name: the name of a part decides what it is. */
+/** Every part as a stream, with or without a file name: the name of a part decides whether it is the archive or a field. */
 function partsOf(request: FastifyRequest): AsyncIterable<MultipartFile> {
   const options = {
     isPartAFile: () => true,
@@ -131,13 +131,13 @@ async function readText(part: MultipartFile): Promise<string | undefined> {
   }
 }
 
-/** The parser's errors as messages for people. */
+/** Turns an error of the parser into a rejection; returns other errors unchanged. */
 function toRejection(error: unknown): unknown {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   if (code === 'FST_PARTS_LIMIT') return bodyRejection(`It should have at most ${PARTS_MAX} parts.`);
   if (code === 'FST_MP_PREMATURE_CLOSE') return bodyRejection('It ended early.');
   if (code === 'FST_PROTO_VIOLATION') return bodyRejection('The name of a part is not a valid field name.');
-  // The parser searches for the boundary: RFC 2046 allows 70 characters, the parser 252.
+  // "The needle cannot…" is about a boundary of more than 252 characters; RFC 2046 allows 70.
   if (
     error instanceof Error &&
     /^(Unexpected end of multipart|Part terminated early|Multipart:|Malformed|The needle cannot)/.test(error.message)

@@ -11,13 +11,13 @@ import { ruleViolations } from './rules.ts';
 import { type Upload, uploadReader } from './upload.ts';
 import { withUploadSlot } from './upload-slots.ts';
 
-/** A valid request. `input` makes an upload's bytes content; `drop` discards them if the request is rejected later. */
+/** A valid request. `input` stores an upload's bytes as content; `drop` discards them if the request is rejected later. */
 export type ValidatedRequest = {
   input(): Promise<Record<string, unknown>>;
   drop(): Promise<void>;
 };
 
-/** What reading a body needs: the content store for uploads, and the caller. */
+/** The content store and the caller: an upload is stored, and counts for the caller's organization. */
 export type Reader = { content: ContentStore; caller?: Pick<Principal, 'organization_id'> | undefined };
 
 /** Throws Rejection: invalid-request with all violations, media-type, too-large, timeout, share-used-up or unavailable. */
@@ -36,8 +36,8 @@ export function validatorOf(endpoint: EndpointDefinition): RequestValidator {
     const values = { ...query.values, ...body.values };
     const given = { ...(request.query as object), ...values };
     const rules = ruleViolations(endpoint.rules ?? [], given);
-    const told = new Set([...query.violations, ...body.violations].map(({ field }) => field));
-    const violations = [...query.violations, ...body.violations, ...rules.filter(({ field }) => !told.has(field))];
+    const reported = new Set([...query.violations, ...body.violations].map(({ field }) => field));
+    const violations = [...query.violations, ...body.violations, ...rules.filter(({ field }) => !reported.has(field))];
     const drop = async () => body.drop?.();
     if (violations.length > 0) {
       await drop();

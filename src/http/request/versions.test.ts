@@ -1,4 +1,4 @@
-// Entity tags while the service watches: what it observes moves the tag of a thing, and is no change to who wants to make one.
+// Entity tags and observed fields: an observation changes the tag of a thing, but a change with the earlier tag is accepted.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openTestEstates, type TestEstates } from '../../../test/estate.ts';
 import { type IdOf, samplePath, sampleQuery } from '../../../test/sample-request.ts';
@@ -24,7 +24,7 @@ const tagAt = async (path: string) => String((await estates.api.ask('GET', path)
 const statusOf = async (path: string, tag: string) =>
   (await estates.api.ask('GET', path, { headers: { 'if-none-match': tag } })).statusCode;
 
-/** What the service observes of one of acme's things, and a change that a person makes to it. */
+/** Things of acme, each with an observation by the service and a change by a person. */
 const WATCHED: { noun: string; path: () => string; observe: () => Promise<unknown>; change: object }[] = [
   {
     noun: 'a registry that is checked',
@@ -55,8 +55,8 @@ const WATCHED: { noun: string; path: () => string; observe: () => Promise<unknow
   },
 ];
 
-describe('what is observed', () => {
-  test.each(WATCHED)('of $noun moves its tag, and stops nobody who read it before', async (watched) => {
+describe('an observation', () => {
+  test.each(WATCHED)('of $noun changes its tag, and a change with the earlier tag is accepted', async (watched) => {
     const path = watched.path();
     const [before, again] = [await tagAt(path), await tagAt(path)];
     expect(again).toBe(before);
@@ -74,7 +74,7 @@ describe('what is observed', () => {
     expect(await change(await tagAt(path))).toBe(204);
   });
 
-  test('of a credential, that it is used, does not stop its revocation', async () => {
+  test('of the use of a credential does not prevent its revocation with the earlier tag', async () => {
     const path = `/v1/registries/${first('registry_id')}/credentials/${first('credential_id')}`;
     const before = await tagAt(path);
     await useRegistryCredential(estates.catalog.db, first('credential_id'));
@@ -84,7 +84,7 @@ describe('what is observed', () => {
     expect((await revoke()).statusCode).toBe(412);
   });
 
-  test('is taken out of lists, variants and nested things', () => {
+  test('is not in the version, also in lists, variants and nested things', () => {
     const registry = { id: 'r', name: 'n', url: 'u', healthy: true, last_checked_at: 'now', application_count: 1 };
     const text = JSON.stringify(registry);
     expect(JSON.parse(versionReader(RegistryDetailed)(text))).toEqual({ id: 'r', name: 'n', url: 'u' });
@@ -101,14 +101,14 @@ describe('what is observed', () => {
 describe('a tag', () => {
   const things = Object.entries<EndpointDefinition>(endpoints).filter(([, one]) => answersThing(one));
 
-  test.each(things)('of %s is the same as long as nothing moves', async (_, endpoint) => {
+  test.each(things)('of %s stays the same while nothing changes', async (_, endpoint) => {
     const path = samplePath(endpoint, first) + sampleQuery(endpoint, {}, first);
     const tags = [await tagAt(path), await tagAt(path)];
     expect(tags[0]).toMatch(/^"[\w-]{22}\.[\w-]{22}"$/);
     expect(tags[1]).toBe(tags[0]);
   });
 
-  test('is not given to what is another each time', async () => {
+  test('is not given to a signed URL, which differs each time', async () => {
     const file = `/v1/catalogs/${first('catalog_id')}/files/${first('digest')}?filename=x.tar.gz`;
     const answer = await estates.api.ask('GET', file, { headers: { 'if-none-match': '*' } });
     expect([answer.statusCode, answer.headers['etag'], answer.headers['cache-control']]).toEqual([

@@ -63,7 +63,7 @@ function toViolations(error: Found, schema: TSchema, checked: CheckedValue): Vio
     case 'boolean':
       return [{ field: at, message: 'Unknown field.' }];
     case 'additionalProperties':
-      // `boolean` reports each of them.
+      // The keyword `boolean` reports each unknown field.
       return [];
     default:
       return [{ field: at, message: messageFor(error.keyword, params, schemaAt(schema, error.schemaPath)) }];

@@ -1,4 +1,4 @@
-// Files of a catalog: answers a signed URL.
+// Files of a catalog, answered as signed URLs.
 import { getFile as findFile } from '../../catalog/files.ts';
 import { signFilePath } from '../answer/signed-url.ts';
 import type { Handler } from '../handler.ts';

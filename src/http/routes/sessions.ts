@@ -84,7 +84,7 @@ function wrongCurrent(error: unknown): Rejection | undefined {
   return invalid([{ field: 'current_password', message: 'The password is wrong.' }], { cause: error });
 }
 
-/** Checks a password unless too many wrong ones came before; counts it if it is wrong. */
+/** Runs the check of a password, and counts wrong passwords. Throws Rejection (too-many-requests) after too many. */
 async function countedCheck<T>(
   { identity, request }: Pick<PublicContext, 'identity' | 'request'>,
   given: { email: string; password: string },

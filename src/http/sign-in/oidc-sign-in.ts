@@ -31,7 +31,7 @@ type SignInParts = {
   publicUrl?: string;
 };
 
-/** A request, its reply, and the provider that it is about. */
+/** A request, its reply, and the configured provider. */
 type OidcExchange = { request: FastifyRequest; reply: FastifyReply; oidc: OidcProvider; origin: string };
 
 /** Adds the routes below `/larder/v1/sign-in/oidc`; they answer 404 if no provider is configured. */
@@ -55,7 +55,7 @@ export function addOidcSignIn(app: FastifyInstance, parts: SignInParts): void {
     scope.get(
       CALLBACK_PATH,
       { exposeHeadRoute: false },
-      handle((one) => comeBack(one, identity)),
+      handle((one) => finish(one, identity)),
     );
   });
 }
@@ -83,7 +83,7 @@ async function begin({ request, reply, oidc, origin }: OidcExchange, caller?: Pr
   return url;
 }
 
-async function comeBack(exchange: OidcExchange, { failedLogins }: SignInParts['identity']): Promise<FastifyReply> {
+async function finish(exchange: OidcExchange, { failedLogins }: SignInParts['identity']): Promise<FastifyReply> {
   const { request, reply, oidc, origin } = exchange;
   // Counted under one fixed name: only the address matters, so that nobody can lock others out.
   const attempt = { address: request.ip, secret: OIDC_SIGN_IN_PATH };
@@ -117,7 +117,7 @@ function ownPath({ return_to: given = HOME, ...others }: Record<string, unknown>
 
 const ANY_ORIGIN = 'http://any.invalid';
 
-/** Parsed as a browser parses it, with backslashes, tabs and dots (WHATWG URL), and serialized again. */
+/** Parses a path as browsers do, with backslashes, tabs and dots (WHATWG URL), and serializes it again. */
 function pathOf(text: string): string | undefined {
   const url = text.startsWith('/') ? URL.parse(text, ANY_ORIGIN) : null;
   if (url === null || url.origin !== ANY_ORIGIN || url.pathname.startsWith('//')) return undefined;
