@@ -12,7 +12,7 @@ import {
 } from '../contract/vocabulary.ts';
 import { type Database, inSnapshot, type Transaction } from '../db/database.ts';
 import { prepared } from '../db/prepared.ts';
-import { tellOfRequest } from '../notify/notification-causes.ts';
+import { notifyOfRequest } from '../notify/notification-causes.ts';
 import { lockWithNeeded, removeFromGraph } from '../pipelines/application-graph.ts';
 import { enqueueFollowers } from '../pipelines/pipeline-edges.ts';
 import { cancelPipelines, createWave } from '../pipelines/waves.ts';
@@ -211,7 +211,7 @@ export async function createApplicationRequest(
     .insertInto('application_request_items')
     .values(ids.map((application_id, position) => ({ request_id: id, application_id, position })))
     .execute();
-  await tellOfRequest(tx, id);
+  await notifyOfRequest(tx, id);
   return { id };
 }
 

@@ -6,7 +6,7 @@ import { TEST_MESSAGES_PER_HOUR_MAX } from '../contract/limits.ts';
 import type { NotificationEvent, NotificationProviderType } from '../contract/notification-event.ts';
 import type { NotificationDelivery } from '../contract/notification-provider.ts';
 import type { Database, Transaction } from '../db/database.ts';
-import { tell } from '../notify/notification-events.ts';
+import { notifyProviders } from '../notify/notification-events.ts';
 import { CatalogError, notFound } from './errors.ts';
 import { requireUuids } from './ids.ts';
 import type { Principal } from './principal.ts';
@@ -62,7 +62,7 @@ export async function testNotificationProvider(
   }
   const { organization_id } = principal;
   const event = { type: 'TEST', asked_by: principal.name } as const;
-  await tell(tx, { organization_id, key: `test:${randomUUID()}`, event }, [input.provider_id]);
+  await notifyProviders(tx, { organization_id, key: `test:${randomUUID()}`, event }, [input.provider_id]);
 }
 
 /** `living`: a removed provider is not found, and the row is locked, so that concurrent requests cannot exceed the limit. */

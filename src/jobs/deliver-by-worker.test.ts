@@ -105,5 +105,5 @@ test('an event is delivered as soon as it is recorded', async () => {
   );
   await queue.drain();
   expect(await newest()).toMatchObject({ type: 'APPLICATION_EOL', status: 'DELIVERED', attempts: 1 });
-  expect(mails.at(-1)).toContain('redis 7.0 comes to its end of life');
+  expect(mails.at(-1)).toContain('redis 7.0 reaches its end of life');
 });

@@ -148,7 +148,7 @@ describe('mail', () => {
     expect(mails.map(({ to }) => to)).toEqual([['jane@example.org', 'joe@example.org']]);
     const head = mails[0]?.text.split('\r\n\r\n')[0] ?? '';
     expect(head).toContain(`Message-ID: <${delivery?.id}@example.org>`);
-    expect(head).toContain('Subject: [Larder] redis Bcc: all@example.org comes to its end of life');
+    expect(head).toContain('Subject: [Larder] redis Bcc: all@example.org reaches its end of life');
     expect(head).not.toMatch(/^bcc:/im);
   });
 
@@ -231,7 +231,7 @@ describe('chat', () => {
         body: expect.objectContaining({ channel: 'C0123456789', mrkdwn: false, client_msg_id: delivery?.id }),
       },
     ]);
-    expect(chat.seen[0]?.body['text']).toContain('&lt;!channel&gt; &amp; *redis* comes');
+    expect(chat.seen[0]?.body['text']).toContain('&lt;!channel&gt; &amp; *redis* reaches');
   });
 
   test('sends Google Chat the message through the webhook', async () => {

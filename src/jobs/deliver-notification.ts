@@ -12,7 +12,7 @@ import { sendToGoogleChat, sendToSlack } from '../notify/chat.ts';
 import { DeliveryError } from '../notify/delivery-error.ts';
 import { sendMail } from '../notify/mail.ts';
 import { messageOf } from '../notify/message.ts';
-import { tellMonthlyOfferings } from '../notify/monthly-offerings.ts';
+import { notifyOfMonthlyOfferings } from '../notify/monthly-offerings.ts';
 import type { Resources } from '../resources.ts';
 
 type Sending = Pick<Resources, 'db' | 'egress' | 'identity' | 'log'> & {
@@ -92,6 +92,6 @@ function final(message: string): DeliveryError {
 
 /** Records the monthly notifications, and deletes old ones. */
 export async function tendNotifications({ db }: Pick<Resources, 'db'>): Promise<void> {
-  await inTransaction(db, tellMonthlyOfferings);
+  await inTransaction(db, notifyOfMonthlyOfferings);
   await inTransaction(db, forgetOldNotifications);
 }

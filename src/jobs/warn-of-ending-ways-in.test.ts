@@ -98,7 +98,7 @@ test('owners get a mail 30 days ahead, and one at each later step', async () => 
   await day();
   expect(mails).toHaveLength(1);
   expect(mails[0]?.to).toEqual(['jane@example.org']);
-  expect(mails[0]?.text).toContain('Subject: [Larder] acme: the last token of an owner ends in 30 days');
+  expect(mails[0]?.text).toContain('Subject: [Larder] acme: the last token of an owner expires in 30 days');
   expect(mails[0]?.text.replace(/=\r\n/g, '')).toContain('make another API token of an owner');
   // Each run writes a log line.
   expect(logged()).toEqual(['warn', 'warn'].map((level) => ({ level, namespace: 'acme', days_left: 30 })));
@@ -112,7 +112,7 @@ test('owners get a mail 30 days ahead, and one at each later step', async () => 
     await day();
     titles.push(/Subject: \[Larder\] (.*)/.exec(mails[0]?.text ?? '')?.[1]);
   }
-  const left = (days: string) => `acme: the last token of an owner ends in ${days}`;
+  const left = (days: string) => `acme: the last token of an owner expires in ${days}`;
   expect(titles).toEqual([
     ...[undefined, left('14 days'), undefined, left('7 days'), left('3 days'), left('1 day')],
     'No owner of acme can log in any more',

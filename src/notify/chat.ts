@@ -1,13 +1,13 @@
 // Messages to chats: Slack's chat.postMessage and the webhooks of Google Chat spaces, with their markup escaped.
 import type { Egress } from '../egress/egress.ts';
-import { DeliveryError, told } from './delivery-error.ts';
+import { DeliveryError, shortLine } from './delivery-error.ts';
 import type { Message } from './message.ts';
 import { type Posted, postJson } from './post-json.ts';
 
 export type SlackSettings = { channel_id: string; token: string };
 export type GoogleChatSettings = { space_id: string; key: string; token: string };
 
-/** `id` identifies the message, so that a chat can recognize a repetition. `apiUrl`: the chat's own, or the operator's setting. */
+/** `id` identifies the message, so that a chat can recognize a repetition. `apiUrl`: the address of the chat's API. */
 export type ChatOptions = { egress: Egress; apiUrl: string; id: string; signal?: AbortSignal };
 
 /** Slack's codes for temporary errors (docs.slack.dev, chat.postMessage, errors). */
@@ -81,9 +81,9 @@ function rejectStatus({ status, retryAfterSeconds }: Posted, whom: string): void
     status === 401 || status === 403
       ? ': give the provider other credentials'
       : status === 404
-        ? ': the space or the channel is not there'
+        ? ': the space or the channel does not exist'
         : '';
-  throw new DeliveryError(told(`${whom} answered ${status}${advice}`), {
+  throw new DeliveryError(shortLine(`${whom} answered ${status}${advice}`), {
     temporary: status === 429 || status === 408 || status >= 500,
     ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
   });

@@ -14,10 +14,11 @@ export class DeliveryError extends Error {
   }
 }
 
-const TOLD_LENGTH_MAX = 200;
+/** Enough for the reply of a mail server, and short enough for a list of deliveries. */
+const LINE_LENGTH_MAX = 200;
 
 /** Returns a text of another server as one short line of visible characters. */
-export function told(text: string): string {
+export function shortLine(text: string): string {
   const line = text.replace(/[^\x20-\x7e\u00a0-\u2027\u2030-\u205f]+/g, ' ').trim();
-  return line.length > TOLD_LENGTH_MAX ? `${line.slice(0, TOLD_LENGTH_MAX)}…` : line;
+  return line.length > LINE_LENGTH_MAX ? `${line.slice(0, LINE_LENGTH_MAX)}…` : line;
 }

@@ -1,4 +1,4 @@
-// Mail over TLS, to a real server that asks for it: STARTTLS and smtps, a certificate that nobody knows, and a password that stays here.
+// Mail over TLS to a real server: STARTTLS and smtps, untrusted certificates, and passwords that are not sent without TLS.
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -19,7 +19,7 @@ let directory: string;
 let pair: { key: Buffer; cert: Buffer };
 const servers: SMTPServer[] = [];
 const trusted = getCACertificates('default');
-/** What the server got, and how. */
+/** The messages that the server received. */
 const arrived: { secure: boolean; user: unknown; text: string }[] = [];
 let logIns = 0;
 
@@ -30,7 +30,7 @@ beforeAll(() => {
   pair = { key: readFileSync(key), cert: readFileSync(cert) };
 });
 
-/** A certificate with this name and validity, signed by our own, which is trusted where `trust` is called. */
+/** Creates a certificate with this name and validity, signed by the test's own, which is trusted after `trust()`. */
 function signed(name: string, [from, to]: [string, string]): { key: Buffer; cert: Buffer } {
   const file = (what: string) => join(directory, `${name}-${from}-${what}`);
   const openssl = (...args: string[]) => execFileSync('openssl', args, { stdio: 'ignore', cwd: directory });
@@ -57,7 +57,7 @@ afterEach(async () => {
   await Promise.all(servers.splice(0).map((server) => new Promise<void>((resolve) => server.close(() => resolve()))));
 });
 
-/** Answers the port of a server that knows one user. */
+/** Starts a server that knows one user, and returns its port. */
 async function serve(options: SMTPServerOptions): Promise<number> {
   const server = new SMTPServer({
     ...pair,
@@ -73,7 +73,7 @@ async function serve(options: SMTPServerOptions): Promise<number> {
     },
     ...options,
   });
-  // Clients that go away in the middle of a handshake.
+  // Emitted for clients that close the connection during the handshake.
   server.on('error', () => {});
   servers.push(server);
   const listening = server.listen(0, '127.0.0.1');
@@ -84,7 +84,7 @@ async function serve(options: SMTPServerOptions): Promise<number> {
 const send = (url: string) =>
   sendMail(MESSAGE, { url, from: FROM }, { to: ['jane@example.org'], id: 'one', at: new Date(0) });
 
-/** As NODE_EXTRA_CA_CERTS does for a whole process. */
+/** Trusts the test's certificate, as NODE_EXTRA_CA_CERTS does for a whole process. */
 function trust(): void {
   setDefaultCACertificates([...trusted, pair.cert.toString()]);
 }
@@ -93,7 +93,7 @@ describe.each([
   { scheme: 'smtp', how: 'STARTTLS', options: {} },
   { scheme: 'smtps', how: 'TLS from the first byte', options: { secure: true } },
 ])('$scheme', ({ scheme, how, options }) => {
-  test(`goes out by ${how}, with the password inside`, async () => {
+  test(`sends mail and password by ${how}`, async () => {
     const port = await serve(options);
     trust();
     expect(await send(`${scheme}://larder:r%2Fght@localhost:${port}`)).toEqual([]);
@@ -103,7 +103,7 @@ describe.each([
   test('reports an untrusted certificate, and sends nothing', async () => {
     const port = await serve(options);
     await expect(send(`${scheme}://larder:r%2Fght@localhost:${port}`)).rejects.toMatchObject({
-      // The owner of a provider reads it and passes it on: what is wrong, and what mends it.
+      // For the owner of a provider: the fault and the remedy.
       message: expect.stringContaining('is not trusted: it is self-signed, or its authority is not known here.'),
       temporary: true,
     });
@@ -111,15 +111,15 @@ describe.each([
   });
 
   test.each<[string, string, [string, string], string]>([
-    ['is over', 'localhost', ['20200101000000Z', '20200201000000Z'], 'has expired. Whoever runs the mail server'],
-    ['has not begun', 'localhost', ['20980101000000Z', '20990101000000Z'], 'is not valid yet. Whoever runs'],
+    ['has expired', 'localhost', ['20200101000000Z', '20200201000000Z'], 'has expired. The administrator of the mail'],
+    ['is not valid yet', 'localhost', ['20980101000000Z', '20990101000000Z'], 'is not valid yet. The administrator'],
     ['has another name', 'mail.example', ['20200101000000Z', '20990101000000Z'], 'is for another name. The operator'],
-  ])('tells a certificate that %s, and what mends it', async (_, name, validity, words) => {
+  ])('reports a certificate that %s, and the remedy', async (_, name, validity, words) => {
     const port = await serve({ ...options, ...signed(name, validity) });
     trust();
     const rejected = await send(`${scheme}://larder:r%2Fght@localhost:${port}`).catch((error: unknown) => error);
     expect(rejected).toMatchObject({ temporary: true, message: expect.stringContaining(words) });
-    // It is kept with the delivery as one line.
+    // It is stored with the delivery as one line.
     expect((rejected as Error).message.length).toBeLessThan(200);
     expect([arrived, logIns]).toEqual([[], 0]);
   });
@@ -155,16 +155,16 @@ describe('a server that sends a byte now and then', () => {
       { to: ['jane@example.org'], id: 'one', at: new Date(0), ...options },
     );
 
-  test('is left when the time of a delivery is over', async () => {
+  test('is disconnected after the time limit of a delivery', async () => {
     await expect(mail({ timeoutMs: 300 })).rejects.toMatchObject({
-      message: 'The mail server did not take the message within 0.3 seconds',
+      message: 'The mail server did not accept the message within 0.3 seconds',
       temporary: true,
     });
     const [connection] = connections;
     if (connection?.destroyed === false) await once(connection, 'close');
   });
 
-  test('is left when the worker stops', async () => {
+  test('is disconnected when the worker stops', async () => {
     const stop = new AbortController();
     const sending = mail({ signal: stop.signal });
     await once(server, 'connection');
@@ -173,9 +173,9 @@ describe('a server that sends a byte now and then', () => {
   });
 });
 
-test('a server elsewhere that offers no STARTTLS never sees the password', async () => {
+test('a password is not sent to a server on another machine that offers no STARTTLS', async () => {
   const port = await serve({ hideSTARTTLS: true, allowInsecureAuth: true });
-  // This machine by an address that is not one of its own names.
+  // An address of this machine that does not count as local.
   const mapped = `smtp://larder:r%2Fght@[::ffff:127.0.0.1]:${port}`;
   await expect(send(mapped)).rejects.toMatchObject({ temporary: true });
   expect([arrived, logIns]).toEqual([[], 0]);

@@ -1,7 +1,7 @@
 // Mail through the operator's server: one plain message to an organization's addresses.
 import { createTransport } from 'nodemailer';
 import { describeFault, faultOfError, type NetworkFault } from '../egress/network-faults.ts';
-import { DeliveryError, told } from './delivery-error.ts';
+import { DeliveryError, shortLine } from './delivery-error.ts';
 import type { Message } from './message.ts';
 
 /** The operator's mail server. The operator configured its address, so the egress does not check it. */
@@ -53,11 +53,11 @@ export async function sendMail(message: Message, settings: MailSettings, options
       disableUrlAccess: true,
       signal,
     });
-    return sent.rejected.map(told);
+    return sent.rejected.map(shortLine);
   } catch (error) {
     options.signal?.throwIfAborted();
     if (deadline.aborted) {
-      const message = `The mail server did not take the message within ${timeoutMs / 1000} seconds`;
+      const message = `The mail server did not accept the message within ${timeoutMs / 1000} seconds`;
       throw new DeliveryError(message, { temporary: true });
     }
     throw failed(error);
@@ -93,12 +93,13 @@ function domainOf(from: string): string {
   return /@([A-Za-z0-9.-]+)/.exec(from)?.[1] ?? 'larder.invalid';
 }
 
-/** The action for each fault on the way to the mail server. Each is possible while the message waits. */
+/** The remedy for each fault on the way to the mail server. Each is possible while the message waits. */
 const REMEDIES: Partial<Record<NetworkFault, string>> = {
-  CERTIFICATE_EXPIRED: 'Whoever runs the mail server has to renew it',
+  CERTIFICATE_EXPIRED: 'The administrator of the mail server has to renew it',
   CERTIFICATE_NOT_YET_VALID:
-    'Whoever runs the mail server has to change it, unless the clock of this installation is wrong',
-  CERTIFICATE_NAME: 'The operator can use that name in LARDER_SMTP_URL, or give the server a certificate with its own',
+    'The administrator of the mail server has to replace it, unless the clock of this installation is wrong',
+  CERTIFICATE_NAME:
+    'The operator can use that name in LARDER_SMTP_URL, or give the server a certificate for its own name',
   CERTIFICATE_UNTRUSTED: 'The operator can add the authority (NODE_EXTRA_CA_CERTS)',
 };
 
@@ -119,11 +120,12 @@ function failed(error: unknown): DeliveryError {
   };
   const isFinal = responseCode !== undefined && responseCode >= 500;
   if (code === 'EAUTH' || code === 'ENOAUTH') {
-    const message = 'The mail server rejects the user name and password of this installation; its operator can mend it';
+    const message =
+      'The mail server rejects the user name and password of this installation; the operator has to check LARDER_SMTP_URL';
     return new DeliveryError(message, { temporary: responseCode !== undefined && responseCode < 500 });
   }
   if (responseCode !== undefined) {
-    const message = `The mail server rejected the message: ${told(response ?? String(responseCode))}`;
+    const message = `The mail server rejected the message: ${shortLine(response ?? String(responseCode))}`;
     return new DeliveryError(message, { temporary: !isFinal });
   }
   const message = explainFault(error) ?? `The mail server cannot be used: ${code ?? 'no answer'}`;

@@ -49,14 +49,14 @@ function wordsOf(event: NotificationEvent): { title: string; lines: string[]; pa
     }
     case 'APPLICATION_UNSUPPORTED':
       return {
-        title: `${event.application} is not supported any more`,
-        lines: [`It gets no new releases${event.at === undefined ? '' : ` since ${event.at.slice(0, 10)}`}.`],
+        title: `${event.application} is no longer supported`,
+        lines: [`It gets no new releases${event.at === undefined ? '' : ` after ${event.at.slice(0, 10)}`}.`],
         path: applicationPath(event),
       };
     case 'APPLICATION_EOL':
       return {
-        title: `${event.application} comes to its end of life`,
-        lines: [event.at === undefined ? 'Upstream ends it.' : `Upstream ends it on ${event.at.slice(0, 10)}.`],
+        title: `${event.application} reaches its end of life`,
+        lines: [`Upstream ends its support${event.at === undefined ? '' : ` on ${event.at.slice(0, 10)}`}.`],
         path: applicationPath(event),
       };
     case 'MONTHLY_NEW_APPLICATIONS_OFFERING':
@@ -66,7 +66,7 @@ function wordsOf(event: NotificationEvent): { title: string; lines: string[]; pa
         path: '/v1/applications-offering',
       };
     case 'TEST':
-      return { title: 'Test message', lines: [`${event.asked_by} asked for it: notifications arrive here.`] };
+      return { title: 'Test message', lines: [`${event.asked_by} requested this message: notifications arrive here.`] };
   }
 }
 

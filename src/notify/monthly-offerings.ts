@@ -5,12 +5,12 @@ import { namedBuild } from './application-names.ts';
 import { recordNotificationEvent } from './notification-events.ts';
 
 /** An installation that is off on the first of a month sends the message in the following days; later it would be outdated. */
-const DAYS_TO_TELL = 7;
+const DAYS_TO_NOTIFY = 7;
 /** Offerings named in the message; the list of offerings has all. */
 const NAMED_MAX = 50;
 
 /** In the first days of a month, notifies every organization once of the offerings that were added in the previous month. */
-export async function tellMonthlyOfferings(tx: Transaction): Promise<void> {
+export async function notifyOfMonthlyOfferings(tx: Transaction): Promise<void> {
   const found = await sql<{ month: string; total: number; offerings: string[] }>`
     select to_char(since, 'YYYY-MM') as month, count(*) as total,
       (array_agg(${namedBuild('p.name', 'f')} order by p.name, f.branch, f.packaging_type))[1:${sql.lit(NAMED_MAX)}] as offerings
@@ -18,7 +18,7 @@ export async function tellMonthlyOfferings(tx: Transaction): Promise<void> {
     join offerings f on f.created_at at time zone 'UTC' >= since
       and f.created_at at time zone 'UTC' < since + interval '1 month' and f.status = 'ENABLED'
     join products p on p.key = f.product_key
-    where extract(day from now() at time zone 'UTC') <= ${DAYS_TO_TELL}
+    where extract(day from now() at time zone 'UTC') <= ${DAYS_TO_NOTIFY}
     group by since`.execute(tx);
   const news = found.rows[0];
   if (!news) return;

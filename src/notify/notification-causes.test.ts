@@ -1,4 +1,4 @@
-// What makes the catalog tell an organization something: a request, a patched vulnerability, the calendar; each once, to those who asked.
+// Notifications that the catalog causes: a request, a patched vulnerability, a date; each once, to the providers that selected it.
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestCatalog, type TestCatalog, type TestOrganization } from '../../test/catalog.ts';
@@ -21,7 +21,7 @@ beforeAll(async () => {
 });
 afterAll(() => catalog.drop());
 
-async function told(of: TestOrganization, type: string): Promise<Record<string, unknown>[]> {
+async function notified(of: TestOrganization, type: string): Promise<Record<string, unknown>[]> {
   const found = await sql<{ event: Record<string, unknown> }>`
     select e.event from notification_events e join notification_deliveries d on d.event_id = e.id
     where e.organization_id = ${of.principal.organization_id} and d.type = ${type} order by e.created_at`.execute(
@@ -32,21 +32,21 @@ async function told(of: TestOrganization, type: string): Promise<Record<string, 
 
 test('a request notifies its own organization', async () => {
   application = (await catalog.request(catalog.acme, ['redis'])).application_ids[0] ?? '';
-  expect(await told(catalog.acme, 'APPLICATION_REQUEST_CREATED')).toMatchObject([
+  expect(await notified(catalog.acme, 'APPLICATION_REQUEST_CREATED')).toMatchObject([
     { name: 'wanted', request_type: 'add', created_by: 'acme-owner', applications: ['redis 7.0 (container image)'] },
   ]);
-  expect(await told(catalog.rival, 'APPLICATION_REQUEST_CREATED')).toEqual([]);
+  expect(await notified(catalog.rival, 'APPLICATION_REQUEST_CREATED')).toEqual([]);
 });
 
 test('a release that fixes a vulnerability notifies', async () => {
   await catalog.finish(await catalog.openPipeline(application));
-  expect(await told(catalog.acme, 'CRITICAL_CVE_PATCH_AVAILABLE')).toEqual([]);
+  expect(await notified(catalog.acme, 'CRITICAL_CVE_PATCH_AVAILABLE')).toEqual([]);
   const triggers = ['CVE-2026-2', 'CVE-2026-1'].map((context) => ({ type: 'CVE_PATCH' as const, context }));
   await catalog.write((tx) =>
     createWave(tx, { cause: 'REBUILD', application_ids: [application], triggers, keep_pins: false }),
   );
   await catalog.finish(await catalog.openPipeline(application), 'patched');
-  expect(await told(catalog.acme, 'CRITICAL_CVE_PATCH_AVAILABLE')).toMatchObject([
+  expect(await notified(catalog.acme, 'CRITICAL_CVE_PATCH_AVAILABLE')).toMatchObject([
     { application: 'redis 7.0 (container image)', version: '7.0.15', vulnerabilities: ['CVE-2026-1', 'CVE-2026-2'] },
   ]);
 });
@@ -67,9 +67,9 @@ test('the end of a branch notifies before it and at it, once for each date', asy
       at: expect.stringMatching(/T00:00:00.000Z$/),
     },
   ];
-  expect(await told(catalog.acme, 'APPLICATION_EOL')).toMatchObject(ended);
-  expect(await told(catalog.acme, 'APPLICATION_UNSUPPORTED')).toMatchObject(ended);
+  expect(await notified(catalog.acme, 'APPLICATION_EOL')).toMatchObject(ended);
+  expect(await notified(catalog.acme, 'APPLICATION_UNSUPPORTED')).toMatchObject(ended);
   await endsIn(400);
   await endsIn(60);
-  expect(await told(catalog.acme, 'APPLICATION_EOL')).toHaveLength(2);
+  expect(await notified(catalog.acme, 'APPLICATION_EOL')).toHaveLength(2);
 });

@@ -8,7 +8,7 @@ import { recordNotificationEvent } from './notification-events.ts';
 type EventOf<T extends NotificationEvent['type']> = Extract<NotificationEvent, { type: T }>;
 
 /** Notifies of a request that was just created. */
-export async function tellOfRequest(tx: Transaction, requestId: string): Promise<void> {
+export async function notifyOfRequest(tx: Transaction, requestId: string): Promise<void> {
   type Row = Omit<EventOf<'APPLICATION_REQUEST_CREATED'>, 'type'> & { organization_id: string };
   const found = await sql<Row>`
     select q.organization_id, q.catalog_id, q.id as request_id, q.name, q.request_type, q.created_by,
@@ -22,7 +22,7 @@ export async function tellOfRequest(tx: Transaction, requestId: string): Promise
 }
 
 /** Notifies once of the first release of a pipeline that was created because of a fixed vulnerability. */
-export async function tellOfPatch(tx: Transaction, pipelineId: string): Promise<void> {
+export async function notifyOfPatch(tx: Transaction, pipelineId: string): Promise<void> {
   type Row = Omit<EventOf<'CRITICAL_CVE_PATCH_AVAILABLE'>, 'type'> & { organization_id: string };
   const found = await sql<Row>`
     select l.organization_id, l.catalog_id, l.application_id, ${namedBuild('a.product_key', 'a')} as application,

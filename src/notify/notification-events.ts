@@ -24,11 +24,11 @@ export async function recordNotificationEvent(tx: Transaction, recorded: Recorde
       and ${recorded.event.type} = any(notification_types)
     order by id for share`.execute(tx);
   const ids = providers.rows.map(({ id }) => id);
-  if (ids.length > 0) await tell(tx, recorded, ids);
+  if (ids.length > 0) await notifyProviders(tx, recorded, ids);
 }
 
-/** Notifies these providers of an event, whatever kinds they selected. */
-export async function tell(
+/** Notifies these providers of an event, regardless of the kinds that they selected. */
+export async function notifyProviders(
   tx: Transaction,
   recorded: Omit<RecordedEvent, 'event'> & { event: NotificationEvent },
   providerIds: string[],

@@ -1,4 +1,4 @@
-// What the owner of a provider reads when a chat cannot be reached at all: words, never a bare code, and never the address.
+// The errors that the owner of a provider reads when a chat cannot be reached: a sentence, without the address of the chat.
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -20,7 +20,7 @@ async function failureOf(address: string, way: Way): Promise<DeliveryError> {
   )) as DeliveryError;
 }
 
-/** A proxy that leads nowhere. */
+/** Starts a proxy that rejects every connection, and returns its address. */
 async function rejectingProxy(): Promise<string> {
   const server = createServer();
   server.on('connect', (_request, socket) => socket.end('HTTP/1.1 502 Bad Gateway\r\n\r\n'));
@@ -30,7 +30,7 @@ async function rejectingProxy(): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-it('says that the proxy does not lead there', async () => {
+it('reports that the proxy does not connect to the chat', async () => {
   const proxy = { https_proxy: await rejectingProxy() };
   expect(await failureOf('https://chat.invalid/?token=hush', { allow: [], proxy })).toMatchObject({
     temporary: true,
@@ -38,7 +38,7 @@ it('says that the proxy does not lead there', async () => {
   });
 });
 
-it('says that nothing listens, and that a name is not found', async () => {
+it('reports that nothing listens, and that a name is not found', async () => {
   const rejected = await failureOf('http://127.0.0.1:1/?token=hush', { allow: ['127.0.0.1'] });
   expect(rejected.message).toBe('Slack refuses connections: nothing listens there (ECONNREFUSED)');
   const unknown = await failureOf('http://chat.invalid/?token=hush', { allow: [] });
@@ -47,7 +47,7 @@ it('says that nothing listens, and that a name is not found', async () => {
   );
 });
 
-it('says what the operator has not allowed, and does not try again', async () => {
+it('reports an address that the operator has not allowed as a permanent error', async () => {
   for (const host of ['127.0.0.1', '2130706433', '[::ffff:127.0.0.1]', '169.254.169.254'])
     expect(await failureOf(`http://${host}/?token=hush`, { allow: [] })).toMatchObject({
       temporary: false,
@@ -56,7 +56,7 @@ it('says what the operator has not allowed, and does not try again', async () =>
     });
 });
 
-it('a message that a chat took is not sent again because its answer is too large or compressed', async () => {
+it('accepts a message whose answer is too large or compressed, so that it is not sent again', async () => {
   const server = createServer((request, response) => {
     if (request.url === '/compressed') response.setHeader('Content-Encoding', 'gzip');
     response.end(Buffer.alloc(request.url === '/compressed' ? 10 : CHAT_LIMITS.answerBytesMax + 1, ' '));

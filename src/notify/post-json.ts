@@ -8,7 +8,7 @@ import { DeliveryError } from './delivery-error.ts';
 /** The maximum pause: a longer one that the server requests is shortened to this. */
 const RETRY_AFTER_SECONDS_MAX = 3_600;
 
-export type Posted = { status: number /** Absent when it is no JSON. */; body?: unknown; retryAfterSeconds?: number };
+export type Posted = { status: number /** Absent if it is not JSON. */; body?: unknown; retryAfterSeconds?: number };
 
 type PostOptions = {
   egress: Egress;
@@ -19,7 +19,7 @@ type PostOptions = {
   signal?: AbortSignal;
 };
 
-/** Throws DeliveryError if there is no response. Redirects are returned as responses. */
+/** Posts JSON and returns the response, which may be a redirect. Throws DeliveryError if there is no response. */
 export async function postJson(url: URL, options: PostOptions): Promise<Posted> {
   const { egress, whom, signal } = options;
   try {
@@ -62,7 +62,7 @@ function secondsOf(header: string | undefined): number | undefined {
 /** The cause is dropped: it may contain the whole address. */
 function unreachable(error: unknown, whom: string): DeliveryError {
   const code = error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'no answer';
-  // Only the time limit or a worker that stops aborts.
+  // Only the time limit or a worker that stops aborts a request.
   const fault = code === 'ABORT_ERR' ? 'TIMEOUT' : faultOfError(error);
   if (fault === undefined) return new DeliveryError(`${whom} cannot be reached: ${code}`, { temporary: true });
   const temporary = fault !== 'ADDRESS_NOT_ALLOWED';

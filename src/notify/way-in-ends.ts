@@ -7,7 +7,7 @@ export type WayInEnds = {
   ends_at: Date;
   /** 0 once it has ended. */
   days_left: number;
-  /** The ways to get another one, as the end of a sentence. */
+  /** The actions that create another way, as the end of a sentence. */
   alternatives: string;
 };
 
@@ -20,15 +20,15 @@ export function messageOfWayInEnds(warning: WayInEnds): Message {
     return {
       title: `No owner of ${name} can log in any more`,
       lines: [
-        `The last API token with which an owner could log in ended at ${at}.`,
+        `The last API token with which an owner could log in expired at ${at}.`,
         `The operator of this installation can let an owner in, on the machine that reaches its database: larder tokens create --operator --organization ${namespace}`,
       ],
     };
   }
   return {
-    title: `${name}: the last token of an owner ends in ${days_left} ${days_left === 1 ? 'day' : 'days'}`,
+    title: `${name}: the last token of an owner expires in ${days_left} ${days_left === 1 ? 'day' : 'days'}`,
     lines: [
-      `It ends at ${at}. After that no owner can log in, and nobody can make another token.`,
+      `It expires at ${at}. After that no owner can log in, and nobody can create another token.`,
       `Before then, ${alternatives}.`,
     ],
   };

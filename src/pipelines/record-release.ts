@@ -6,7 +6,7 @@ import type { Digest } from '../contract/vocabulary.ts';
 import { currentTime } from '../db/clock.ts';
 import type { Database, Transaction } from '../db/database.ts';
 import { json, type PlatformFiles } from '../db/tables.ts';
-import { tellOfPatch } from '../notify/notification-causes.ts';
+import { notifyOfPatch } from '../notify/notification-causes.ts';
 import { clearBroken } from './broken-customizations.ts';
 import { allowFiles } from './catalog-files.ts';
 import { endDistribution } from './distributions.ts';
@@ -81,7 +81,7 @@ export async function addReleases(tx: Transaction, finished: FinishedPipeline): 
     ...files.map((file) => file.digest),
   ]);
   await recordLockedPackages(tx, pipeline.application_id, finished.packages ?? []);
-  await tellOfPatch(tx, pipeline.id);
+  await notifyOfPatch(tx, pipeline.id);
   return { outcome: 'RELEASED', release_ids: releaseIds };
 }
 
