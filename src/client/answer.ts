@@ -8,12 +8,12 @@ const ANSWER_BYTES_MAX = 64 * 1024 * 1024;
 /** A hundred violations with the longest names are far smaller. */
 const PROBLEM_BYTES_MAX = 1024 * 1024;
 
-/** Yields the body of an answer as it arrives. Throws UnreachableError if it breaks off. */
+/** Yields the body of an answer as it arrives. Throws UnreachableError if it is incomplete. */
 export async function* readParts(url: string, response: Response): AsyncGenerator<Uint8Array<ArrayBuffer>, void> {
   try {
     yield* response.body ?? [];
   } catch (error) {
-    throw new UnreachableError(url, error, 'The answer breaks off');
+    throw new UnreachableError(url, error, 'An incomplete answer arrived');
   }
 }
 
@@ -70,7 +70,7 @@ async function readShaped(url: string, schema: object, response: Response): Prom
 function createdId(url: string, response: Response): string {
   const id = (response.headers.get('location') ?? '').split('/').at(-1) ?? '';
   if (/^[\w-]+$/.test(id)) return id;
-  throw new UnexpectedAnswerError(url, `it answered ${response.status} without the address of what it created`);
+  throw new UnexpectedAnswerError(url, `it answered ${response.status} without the address of the created resource`);
 }
 
 /** Returns the error for an answer without success: the problem in it, if it contains one. */
@@ -78,7 +78,7 @@ export async function readProblem(url: string, response: Response): Promise<Erro
   const { status } = response;
   const location = response.headers.get('location');
   if (status >= 300 && status < 400) {
-    const goal = location === null ? 'somewhere else' : location.slice(0, 200);
+    const goal = location === null ? 'another address' : location.slice(0, 200);
     return new UnexpectedAnswerError(url, `it redirects to ${goal}`);
   }
   const text = await readText(url, response, PROBLEM_BYTES_MAX);
@@ -114,7 +114,7 @@ function parseObject(text: string): Record<string, unknown> {
 }
 
 function kindOf(response: Response, text: string): string {
-  if (text.trim() === '') return 'no text';
+  if (text.trim() === '') return 'an empty body';
   const [type = ''] = (response.headers.get('content-type') ?? '').split(';');
-  return type.includes('html') || /^\s*<(!doctype|html)/i.test(text) ? 'a page of HTML' : 'text of another kind';
+  return type.includes('html') || /^\s*<(!doctype|html)/i.test(text) ? 'an HTML page' : 'other text';
 }

@@ -21,8 +21,8 @@ export type RawRequest = {
   headers?: Record<string, string>;
 };
 
-// A name is any string here and narrowed where it is used: bounded by `Operation`, an argument would be compared with the union of
-// what all operations take, which is more than the compiler goes through.
+// `O` is any string and is narrowed where it is used: if it were bounded by `Operation`, the compiler would compare each argument
+// with the union of the inputs of all operations, which exceeds its limits.
 type CallOfName<O> = O extends Operation ? Call<O> : never;
 type OutputOfName<O> = O extends Operation ? Output<O> : never;
 
@@ -46,7 +46,7 @@ type Held = { token: string; until: number };
 /** Opens a client. The first call sends the first request. */
 export function openClient(options: ClientOptions): Client {
   let held: Promise<Held> | undefined;
-  // Typed here and not in `call`: as a generic function it would have the compiler compare the types of all operations.
+  // The type is asserted here: a generic `call` would make the compiler compare the types of all operations.
   const client: Client = { call: call as Client['call'], send, accessToken };
   return client;
 

@@ -49,7 +49,7 @@ export class UnexpectedAnswerError extends Error {
   readonly status: number | undefined;
 
   constructor(url: string, reason: string, status?: number) {
-    super(`This is not Larder's API, or a broken one, at ${url}: ${reason}`);
+    super(`The server at ${url} does not answer as Larder's API does: ${reason}`);
     this.status = status;
   }
 }
