@@ -1,4 +1,4 @@
-// The environment: defaults, every violation at once, and names that are nearly right.
+// The environment: defaults, all violations at once, and misspelled names.
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -24,14 +24,14 @@ describe('the mail server', () => {
     readConfig({ LARDER_SMTP_URL: url, LARDER_SMTP_FROM: sender }, '/srv').notifications.smtp;
 
   test.each(['smtp://user:p%40ss@mail.example.org:587', 'smtps://mail.example.org', 'smtp://[::1]:25/'])(
-    '%s',
+    'can be %s',
     (url) => {
       expect(smtpOf(url)).toEqual({ url, from });
       expect(smtpOf(url, 'larder@example.org')).toEqual({ url, from: 'larder@example.org' });
     },
   );
 
-  test('is none unless it is named, and then needs a sender', () => {
+  test('is absent by default, and requires a sender', () => {
     expect(readConfig({ LARDER_SMTP_FROM: from }, '/srv').notifications).not.toHaveProperty('smtp');
     expect(violationsOf({ LARDER_SMTP_URL: 'smtp://m' })).toEqual([
       { name: 'LARDER_SMTP_URL', message: 'requires LARDER_SMTP_FROM' },
@@ -45,19 +45,19 @@ describe('the mail server', () => {
     'smtp://u:s3cret@mail.example.org?tls=no',
     'smtp://u:%zzs3cret@mail.example.org',
     'mail.example.org',
-  ])('is rejected as %s, and its password is not told', (url) => {
+  ])('is rejected as %s, without its password in the error', (url) => {
     const [violation, ...more] = violationsOf({ LARDER_SMTP_URL: url, LARDER_SMTP_FROM: from });
     expect([violation?.name, more]).toEqual(['LARDER_SMTP_URL', []]);
     expect(violation?.message).not.toContain('s3cret');
   });
 
-  test.each(['larder', 'a@b, c@d', 'Larder <a@b>\r\nBcc: x@y', '<a@b>'])('%j is no sender', (sender) => {
+  test.each(['larder', 'a@b, c@d', 'Larder <a@b>\r\nBcc: x@y', '<a@b>'])('is rejected with the sender %j', (sender) => {
     const violations = violationsOf({ LARDER_SMTP_URL: 'smtp://m', LARDER_SMTP_FROM: sender });
     expect(violations.map(({ name }) => name)).toEqual(['LARDER_SMTP_FROM']);
   });
 });
 
-describe('the provider of identities', () => {
+describe('the identity provider', () => {
   const NEEDED = {
     LARDER_OIDC_ISSUER: 'https://login.example.org/realms/staff',
     LARDER_OIDC_CLIENT_ID: 'larder',
@@ -65,7 +65,7 @@ describe('the provider of identities', () => {
   };
   const namesOf = (environment: Environment) => violationsOf(environment).map(({ name }) => name);
 
-  test('is none unless it is named, and then needs a client and an address to come back to', () => {
+  test('is absent by default, and requires a client id and the public URL', () => {
     expect(readConfig({}, '/srv')).not.toHaveProperty('oidc');
     expect(readConfig(NEEDED, '/srv').oidc).toEqual({
       ...{ issuer: NEEDED.LARDER_OIDC_ISSUER, clientId: 'larder', scopes: ['openid', 'email', 'profile'] },
@@ -114,7 +114,7 @@ describe('the provider of identities', () => {
     ['LARDER_OIDC_DEFAULT_ROLE', 'ADMIN'],
     ['LARDER_OIDC_ROLES', 'OWNER=admins'],
     ['LARDER_OIDC_EMAIL_DOMAINS', 'a@example.org'],
-  ])('%s is rejected as %s, and no secret is told', (name, value) => {
+  ])('%s is rejected as %s, without a secret in the error', (name, value) => {
     const [violation, ...more] = violationsOf({ ...NEEDED, [name]: value });
     expect([violation?.name, more]).toEqual([name, []]);
     expect(violation?.message).not.toContain('s3cret');
@@ -126,7 +126,7 @@ describe('the provider of identities', () => {
     ]);
   });
 
-  test('may be without TLS on this machine itself', () => {
+  test('may be without TLS on this machine', () => {
     for (const host of ['127.0.0.1:9000', '[::1]', 'localhost']) {
       expect(readConfig({ ...NEEDED, LARDER_OIDC_ISSUER: `http://${host}` }, '/srv').oidc?.issuer).toContain(host);
     }
@@ -134,7 +134,7 @@ describe('the provider of identities', () => {
 });
 
 describe('readConfig', () => {
-  test('an empty environment is enough', () => {
+  test('accepts an empty environment', () => {
     const config = readConfig({}, '/srv');
     expect(config).toMatchObject({
       host: '127.0.0.1',
@@ -154,7 +154,7 @@ describe('readConfig', () => {
     expect(Object.isFrozen(config) && Object.isFrozen(config.egressAllow) && Object.isFrozen(config.proxy)).toBe(true);
   });
 
-  test('everything can be set, relative paths from the working folder, an empty value counts as none', () => {
+  test('reads every setting; relative paths start at the working folder, an empty value counts as absent', () => {
     const config = readConfig(
       {
         LARDER_HOST: '[::1]',
@@ -211,12 +211,12 @@ describe('readConfig', () => {
     ],
     ['sslmode=no-verify', 'sslmode=no-verify'],
     ['sslmode=require&uselibpqcompat=true', 'sslmode=require&uselibpqcompat=true'],
-  ])('a database with %s is one with %s', (given, read) => {
+  ])('reads a database URL with %s as one with %s', (given, read) => {
     const url = 'postgresql://larder:p%40ss@db/larder';
     expect(readConfig({ LARDER_DATABASE_URL: `${url}?${given}` }).databaseUrl).toBe(`${url}?${read}`);
   });
 
-  test('tells all violations at once, each by its variable', () => {
+  test('reports all violations at once, each with its variable', () => {
     const names = violationsOf({
       LARDER_HOST: '127.0.0.1:8080',
       LARDER_PORT: '65536',
@@ -271,28 +271,28 @@ describe('readConfig', () => {
       { LARDER_HOST: '127.0.0.1:8080' },
       'LARDER_HOST contains a port; expected an IP address (127.0.0.1, ::1) or a host name, without a port',
     ],
-  ])('%o: the name, the fault and what is expected', (environment, message) => {
+  ])('reports the name, the fault and the expected value of %o', (environment, message) => {
     expect(violationsOf(environment).map((one) => `${one.name} ${one.message}`)).toEqual([message]);
   });
 
-  test.each(['8o80', '-1', '1.5', '1e3', '0x50'])('a port of %s is rejected', (port) => {
+  test.each(['8o80', '-1', '1.5', '1e3', '0x50'])('rejects the port %s', (port) => {
     expect(violationsOf({ LARDER_PORT: port })).toHaveLength(1);
   });
 
-  test.each(['::', '0.0.0.0', 'localhost', 'larder_1.internal'])('%s may be listened on', (host) => {
+  test.each(['::', '0.0.0.0', 'localhost', 'larder_1.internal'])('accepts the host %s', (host) => {
     expect(readConfig({ LARDER_HOST: host }).host).toBe(host);
   });
 
-  test.each(['http://x', '[localhost]', 'a b', '-x'])('%s may not', (host) => {
+  test.each(['http://x', '[localhost]', 'a b', '-x'])('rejects the host %s', (host) => {
     expect(violationsOf({ LARDER_HOST: host })).toHaveLength(1);
   });
 
-  test.each(['ftp://x', 'https://u:p@x', 'https://x/?a=1', 'x'])('%s is no public address', (url) => {
+  test.each(['ftp://x', 'https://u:p@x', 'https://x/?a=1', 'x'])('rejects the public URL %s', (url) => {
     expect(violationsOf({ LARDER_PUBLIC_URL: url })).toHaveLength(1);
   });
 });
 
-describe('what the server needs', () => {
+describe('settings of the server', () => {
   test.each([
     [{ LARDER_TLS_CERT: 'c' }, ['LARDER_TLS_CERT requires LARDER_TLS_KEY']],
     [{ LARDER_TLS_KEY: 'k' }, ['LARDER_TLS_KEY requires LARDER_TLS_CERT']],
@@ -310,16 +310,19 @@ describe('what the server needs', () => {
     expect(violationsOf(environment).map(({ name, message }) => `${name} ${message}`)).toEqual(messages);
   });
 
-  test.each(['proxy.internal', '10.0.0.0/33', '10.0.0.0/8/8', '10.0.0.0/x', 'all', '*'])('%s is no network', (text) => {
-    expect(violationsOf({ LARDER_TRUSTED_PROXIES: text })).toHaveLength(1);
-  });
+  test.each(['proxy.internal', '10.0.0.0/33', '10.0.0.0/8/8', '10.0.0.0/x', 'all', '*'])(
+    'the network %s is rejected',
+    (text) => {
+      expect(violationsOf({ LARDER_TRUSTED_PROXIES: text })).toHaveLength(1);
+    },
+  );
 
-  test.each(['*', 'https://x/', 'x', 'https://x/path', 'ftp://x', 'null'])('%s is no origin', (text) => {
+  test.each(['*', 'https://x/', 'x', 'https://x/path', 'ftp://x', 'null'])('the origin %s is rejected', (text) => {
     expect(violationsOf({ LARDER_CORS_ORIGINS: text })).toHaveLength(1);
   });
 });
 
-test('a child gets the database that its parent found', () => {
+test('a child process gets the database URL of its parent', () => {
   const environment = childEnvironment(readConfig({}, '/srv'), { databaseUrl: 'postgresql://x/y' });
   expect(environment).toMatchObject({ LARDER_DATA: '/srv/.larder', LARDER_DATABASE_URL: 'postgresql://x/y' });
   expect(environment['PATH']).toBeDefined();

@@ -53,7 +53,7 @@ export type Config = {
   readonly logLevel: LogLevel;
   /** The search path for programs. */
   readonly path: string;
-  /** Nobody can answer questions. */
+  /** Whether nobody can answer questions. */
   readonly ci: boolean;
 };
 
@@ -121,7 +121,7 @@ function configOf(values: Values): Omit<Config, 'path' | 'ci'> {
   };
 }
 
-/** The environment of a process of the tree: this environment, and values that the parent determined for it. */
+/** Returns the environment of a child process: that of this process, with the values that the parent determined. */
 export function childEnvironment(config: Config, overrides: { databaseUrl: string }): NodeJS.ProcessEnv {
   return {
     ...process.env,
@@ -134,7 +134,7 @@ export function childEnvironment(config: Config, overrides: { databaseUrl: strin
 /** Variables that hold secrets or change what Node runs. The others, such as proxies, the time zone and PATH, are passed on. */
 const WITHHELD = /^(?:LARDER_|PG|AWS_|NODE_)/;
 
-/** The environment of a process that handles images from outside: none of Larder's own settings, which contain passwords. */
+/** Returns the environment of a process that handles images from outside: without Larder's settings, which contain passwords. */
 export function harmlessEnvironment(environment: Environment = process.env): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(environment).filter(([name]) => !WITHHELD.test(name)));
 }

@@ -14,7 +14,7 @@ export type OidcConfig = {
   /** A namespace. */
   readonly organization?: string;
   readonly organizationClaim?: string;
-  /** In small letters. */
+  /** In lower case. */
   readonly emailDomains: readonly string[];
 };
 

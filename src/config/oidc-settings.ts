@@ -47,7 +47,7 @@ const scopes: ValueType<readonly string[]> = {
 
 const roleItem = 'a role and a value like OWNER=admins';
 
-/** The role stands first: the name of a group at a provider may contain `=`. */
+/** The role comes first: the name of a group at a provider may contain `=`. */
 const roleItems = listOf('roles with values like OWNER=admins,EDITOR=developers,EDITOR=testers', (item) => {
   const at = item.indexOf('=');
   const value = item.slice(at + 1).trim();
@@ -76,8 +76,8 @@ const ISSUER = ['LARDER_OIDC_ISSUER'] as const;
 export const OIDC_SETTINGS = {
   LARDER_OIDC_ISSUER: {
     ...issuer,
-    defaultDoc: 'none: passwords alone',
-    doc: 'the issuer, as its discovery document writes it: `https://`, or `http://` on this machine. Requires `LARDER_OIDC_CLIENT_ID` and `LARDER_PUBLIC_URL`, to which the provider sends people back',
+    defaultDoc: 'none: only passwords',
+    doc: 'the issuer as in its discovery document: `https://`, or `http://` on this machine. Requires `LARDER_OIDC_CLIENT_ID` and `LARDER_PUBLIC_URL`, to which the provider sends people back',
     requires: ['LARDER_OIDC_CLIENT_ID', 'LARDER_PUBLIC_URL'],
   },
   LARDER_OIDC_CLIENT_ID: {

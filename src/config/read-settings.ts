@@ -12,7 +12,7 @@ const SETTINGS = { ...GENERAL_SETTINGS, ...OIDC_SETTINGS };
 
 export type Values = SettingValues<typeof SETTINGS>;
 
-/** A wrong value is a violation and is undefined among the values, which must then not be used. */
+/** Returns the values, and a violation for each wrong one. If there is a violation, the values must not be used. */
 export function readSettings(
   environment: Environment,
   directory: string,

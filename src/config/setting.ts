@@ -3,11 +3,11 @@
 export type Setting<T = unknown> = {
   /** Describes a valid value; the end of an error message. */
   readonly expects: string;
-  /** Reads the value as it stands in the environment. Relative paths start at `directory`. Throws SettingFault. */
+  /** Parses the text of the environment variable. Relative paths start at `directory`. Throws SettingFault. */
   readonly parse: (text: string, directory: string) => T;
   /** Written as an operator would write it; `$LARDER_DATA` stands for the value of that setting. Absent: no value. */
   readonly default?: string;
-  /** What the guide shows in place of the default; Markdown. Every setting without a default has one. */
+  /** Shown by the guide in place of the default; Markdown. Every setting without a default has one. */
   readonly defaultDoc?: string;
   /** The meaning, for the guide; Markdown. */
   readonly doc: string;
@@ -15,7 +15,7 @@ export type Setting<T = unknown> = {
   readonly requires?: readonly string[];
   /** Settings that must not be set when this one is. */
   readonly excludes?: readonly string[];
-  /** A second name of the variable, which wins when both are set. */
+  /** A second name of the variable, which takes precedence. */
   readonly alias?: string;
 };
 

@@ -1,4 +1,4 @@
-// The operator guide's tables are those that the program reads.
+// The tables of settings in the operator guide equal those of the program.
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { OIDC_SETTINGS } from './oidc-settings.ts';
@@ -13,7 +13,7 @@ test('the operator guide has the tables; `npm run settings-table` writes them', 
   await expect(withSettingsTables(readFileSync(GUIDE, 'utf8'))).toMatchFileSnapshot(GUIDE);
 });
 
-test('a table that was changed by hand is written anew, and a guide without a place for it is rejected', () => {
+test('a table that was changed by hand is overwritten, and a guide without the place for a table is rejected', () => {
   const guide = withSettingsTables(readFileSync(GUIDE, 'utf8'));
   expect(withSettingsTables(guide.replace('| `LARDER_PORT` | `8080` |', '| `LARDER_PORT` | `80` |'))).toBe(guide);
   expect(() => withSettingsTables(guide.replace('<!-- settings: oidc -->', ''))).toThrow('settings: oidc');

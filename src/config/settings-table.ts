@@ -5,7 +5,7 @@ import { GENERAL_SETTINGS } from './settings.ts';
 
 const TABLES: Readonly<Record<string, SettingTable>> = { general: GENERAL_SETTINGS, oidc: OIDC_SETTINGS };
 
-/** The guide with each table between `<!-- settings: NAME -->` and `<!-- /settings -->` written anew. Throws without such a place. */
+/** Returns the guide with the current tables between `<!-- settings: NAME -->` and `<!-- /settings -->`. Throws without these lines. */
 export function withSettingsTables(guide: string): string {
   return Object.entries(TABLES).reduce((text, [name, table]) => {
     const begin = `<!-- settings: ${name} -->\n`;
@@ -13,7 +13,8 @@ export function withSettingsTables(guide: string): string {
       text.indexOf(begin) + begin.length,
       text.indexOf('<!-- /settings -->', text.indexOf(begin)),
     ];
-    if (before < begin.length || after < 0) throw new Error(`the guide has no place for the settings: ${name}`);
+    if (before < begin.length || after < 0)
+      throw new Error(`The guide has no lines «<!-- settings: ${name} -->» and «<!-- /settings -->»`);
     return `${text.slice(0, before)}${settingsTable(table)}${text.slice(after)}`;
   }, guide);
 }

@@ -25,7 +25,7 @@ const PORT_MAX = 65_535;
 const WORKER_CONCURRENCY_MAX = 64;
 /** A century: for operators who keep everything. */
 const AUDIT_DAYS_MAX = 36_500;
-/** A million a minute is no longer a limit. */
+/** More than a million a minute would not be a limit. */
 const FAILED_LOGINS_MAX = 1_000_000;
 
 /** In the order of the guide. LARDER_DATA stands before the settings whose defaults name it. */
@@ -38,7 +38,7 @@ export const GENERAL_SETTINGS = {
   LARDER_PORT: {
     ...wholeNumber(0, PORT_MAX),
     default: '8080',
-    doc: 'port of the API, of files and of the hosted registry; `0` takes a free one',
+    doc: 'port of the API, of files and of the hosted registry; `0`: a free port',
   },
   LARDER_DATA: {
     ...path,
@@ -69,7 +69,7 @@ export const GENERAL_SETTINGS = {
   LARDER_PUBLIC_URL: {
     ...origin,
     defaultDoc: 'the address it listens on',
-    doc: 'the address that clients are given: scheme, host, port. Without it, a server replaces only an address that it wrote itself (same host, same data folder), and only when no server answers there',
+    doc: 'the address that clients get: scheme, host, port. Without it, a server replaces only an address that it wrote itself (same host, same data folder), and only when no server answers there',
   },
   LARDER_TLS_CERT: {
     ...path,
@@ -152,9 +152,9 @@ export const GENERAL_SETTINGS = {
   },
   LARDER_AUDIT_DAYS: {
     ...wholeNumber(1, AUDIT_DAYS_MAX),
-    // A year that is audited a month after its end.
+    // A year can be audited until a month after its end.
     default: '400',
-    doc: 'days that an event of the audit trail is kept',
+    doc: 'how many days an audit event is kept',
   },
   LARDER_LOG_LEVEL: {
     ...oneOf(LOG_LEVELS),
@@ -182,5 +182,5 @@ export const GENERAL_SETTINGS = {
   },
 } as const satisfies SettingTable;
 
-/** Settings of the command line (cli/program.ts). A shell that has them set starts servers too. */
+/** Settings of the command line (cli/program.ts). Servers accept them too: a shell that has them set may start one. */
 export const COMMAND_LINE_SETTINGS = ['LARDER_URL', 'LARDER_TOKEN', 'LARDER_CATALOG'] as const;

@@ -32,7 +32,7 @@ export function oneOf<Word extends string>(words: readonly Word[]): ValueType<Wo
     expects: `one of ${words.join(', ')}`,
     parse(given) {
       const word = words.find((one) => one.toLowerCase() === given.toLowerCase());
-      if (word === undefined) throw new SettingFault('is none of the known words');
+      if (word === undefined) throw new SettingFault('is not a known word');
       return word;
     },
   };
@@ -163,7 +163,7 @@ function inItem<T>(at: number, parse: () => T): T {
 
 export const hosts = listOf('addresses, networks and names like 10.0.0.0/8', (item) => item);
 
-/** Addresses and networks. A network of all addresses is rejected: anybody could then claim any address. */
+/** Addresses and networks. A network of all addresses is rejected: any client could then claim any address. */
 export const networks = listOf('addresses and networks like 10.0.0.0/8', (item) => {
   const [address = '', prefix, ...more] = item.split('/');
   const version = isIP(address);
@@ -177,7 +177,7 @@ export const networks = listOf('addresses and networks like 10.0.0.0/8', (item) 
 export const origins = listOf('origins like https://catalog.example.org', (item) => {
   if (parseUrl(item, { schemes: ['http', 'https'] }).origin !== item) {
     throw new SettingFault(
-      'is not written as an origin: scheme, host and port, in small letters and without a slash at the end',
+      'is not written as an origin: scheme, host and port, in lower case and without a trailing slash',
     );
   }
   return item;
