@@ -1,4 +1,4 @@
-// Two real servers without LARDER_PUBLIC_URL beside one database: the address of the hosted registry stays the first one's.
+// Two real servers without LARDER_PUBLIC_URL and with one database: the hosted registry keeps the address of the first.
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -44,7 +44,7 @@ async function stop(server: StartedServer): Promise<void> {
 
 const hosted = async () => (await database.pool.query('select url from registries where hosted')).rows[0].url;
 
-test('neither a second server of its folder nor one of another folder replaces it; a restart on another port does', async () => {
+test('neither a second server of the same folder nor one of another folder replaces the address; a restart does', async () => {
   const first = await start('one');
   expect(await hosted()).toBe(`${first.url}/main`);
   const beside = await start('one');

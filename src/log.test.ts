@@ -1,4 +1,4 @@
-// The log: lines of JSON, and no secret in any of them.
+// The log: lines of JSON without secrets.
 import { describe, expect, test } from 'vitest';
 import { openLog } from './log.ts';
 
@@ -37,7 +37,7 @@ describe('openLog', () => {
     ['a JWT on a line of its own', `\n${JWT}`, 'c2lnbmF0dXJl'],
     ['a form on a line of its own', 'sent\npassword=opaque-secret', 'opaque-secret'],
     ['a form', 'grant_type=password&client_secret=opaque-secret', 'opaque-secret'],
-    ['a form that begins with it', 'refresh_token=opaque-secret', 'opaque-secret'],
+    ['a form that begins with a token', 'refresh_token=opaque-secret', 'opaque-secret'],
     ['a word in a message', 'connect failed (password=opaque-secret, host=db)', 'opaque-secret'],
     ['JSON in a text', 'sent {"name":"x","access_secret":"opaque-secret"}', 'opaque-secret'],
     ['JSON in a text, with quotes', '{"password": "opaque\\"-\\\\secret\\n-rest"}', 'rest'],
@@ -60,7 +60,7 @@ describe('openLog', () => {
     expect(JSON.stringify(lines)).not.toContain(secret);
   });
 
-  test('a field named for a secret is hidden whatever it holds', () => {
+  test('a field with the name of a secret is hidden with any value', () => {
     const [line] = linesOf((log) =>
       log.info(
         { headers: { Authorization: 'opaque', cookie: ['a'] }, registry: { access_secret: 'pw', url: 'x' } },
@@ -81,12 +81,12 @@ describe('openLog', () => {
     'sealed_private_jwk',
     'code_verifier',
     'TOKEN',
-  ])('%s names a secret', (name) => {
+  ])('a field %s is hidden', (name) => {
     const [line] = linesOf((log) => log.info({ err: Object.assign(new Error('x'), { [name]: ['opaque'] }) }, 'y'));
     expect(JSON.stringify(line)).not.toContain('opaque');
   });
 
-  test('what only sounds like a secret stays readable', () => {
+  test('fields and words that only resemble a secret stay readable', () => {
     const [line] = linesOf((log) =>
       log.info(
         { token_id: 'a', tokens: 3, digest: 'sha256:abc', key: 'larder-12', url: new URL('https://x/a?b=c') },
@@ -103,7 +103,7 @@ describe('openLog', () => {
     });
   });
 
-  test('long lines are cleaned in little time', () => {
+  test('long lines are cleaned within a few seconds', () => {
     const started = performance.now();
     linesOf((log) => {
       for (const piece of ['a', '-', 'a_', '\\"', ' token=', 'eyJ', 'http://', 'token-'])

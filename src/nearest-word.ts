@@ -1,6 +1,6 @@
 // Suggests a known word for an unknown one that is rejected.
 
-/** The word with the fewest edits from `text`; undefined without words. */
+/** Returns the word with the fewest edits from `text`; undefined without words. */
 export function nearestWord(text: string, words: readonly string[]): string | undefined {
   const [first] = [...words].sort((a, b) => editDistance(text, a) - editDistance(text, b));
   return first;

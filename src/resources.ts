@@ -34,7 +34,7 @@ export type Resources = {
 export async function openResources(config: Config, log: Logger): Promise<Resources> {
   const databaseUrl = config.databaseUrl;
   if (databaseUrl === undefined) {
-    const message = 'is needed by a server and a worker; «npm start» alone brings a database of its own';
+    const message = 'is required by a server and a worker; only «npm start» starts its own database';
     throw new ConfigError([{ name: 'LARDER_DATABASE_URL', message }]);
   }
   try {
@@ -69,7 +69,7 @@ async function openAll(config: Config, databaseUrl: string, log: Logger): Promis
   }
 }
 
-/** The database's address may also name files: its certificates. */
+/** Whether an error is about the content folder: the database's address may also name files, its certificates. */
 function isOfFolder(error: unknown, folder: string): boolean {
   const { path } = (error instanceof Error ? error : {}) as NodeJS.ErrnoException;
   return path !== undefined && `${path}/`.startsWith(`${folder}/`);

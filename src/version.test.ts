@@ -8,13 +8,13 @@ import { VERSION } from './version.ts';
 
 const PACKAGE = new URL('../package.json', import.meta.url).pathname;
 
-test('is that of package.json, and what «larder --version» says', () => {
+test('is that of package.json, and «larder --version» prints it', () => {
   expect(VERSION).toBe(JSON.parse(readFileSync(PACKAGE, 'utf8')).version);
   const cli = new URL('bin/cli.ts', import.meta.url).pathname;
   expect(execFileSync(process.execPath, [cli, '--version'], { cwd: tmpdir(), encoding: 'utf8' })).toBe(`${VERSION}\n`);
 }, 60_000);
 
-test('is found from dist/src too, past a package.json of others', () => {
+test('is found from dist/src too, past another package.json', () => {
   const directory = mkdtempSync(join(tmpdir(), 'larder-version-'));
   try {
     mkdirSync(join(directory, 'dist', 'src'), { recursive: true });

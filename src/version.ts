@@ -8,7 +8,7 @@ export const VERSION = readVersion(import.meta.dirname);
 function readVersion(folder: string): string {
   const found = read(join(folder, 'package.json'));
   if (found?.name === 'larder') return found.version;
-  if (dirname(folder) === folder) throw new Error('The package.json of Larder is not above its files');
+  if (dirname(folder) === folder) throw new Error('No folder above the sources has the package.json of Larder');
   return readVersion(dirname(folder));
 }
 

@@ -5,7 +5,7 @@ import { startService } from '../process/supervise.ts';
 import { StartError } from '../start-error.ts';
 import { enter, say, whatToOwn } from './entrance.ts';
 
-/** `larder start` comes here too. */
+/** `larder start` runs this file too. */
 const isCommand = /\/(cli\.[jt]s|larder)$/.test(process.argv[1] ?? '');
 
 await enter('larder', async (config, life) => {

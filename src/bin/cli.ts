@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// `larder`: the command line, and the services that it can become.
+// `larder`: the command line, and the services that it can run as.
 import { runProgram } from '../cli/program.ts';
 import { createWholeProgram, type Service } from './commands.ts';
 
@@ -8,7 +8,7 @@ const SERVICES: Record<Service, () => Promise<unknown>> = {
   worker: () => import('./worker.ts'),
   'all-in-one': () => import('./all-in-one.ts'),
 };
-/** Each ends the process as a shell counts it: 128 and the signal's number. */
+/** Exit codes as shells report them: 128 plus the signal's number. */
 const SIGNALS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 
 const io = { out: process.stdout, err: process.stderr, in: process.stdin };
@@ -19,14 +19,14 @@ process.stderr.on('error', () => {});
 for (const signal of Object.keys(SIGNALS)) process.once(signal, endBySignal);
 process.exitCode = await runProgram(program, process.argv.slice(2), io);
 
-/** A reader that has enough (`larder releases | head -1`) is no failure; a full disk behind `>` is one. */
+/** A reader that closes the pipe (`larder releases | head -1`) is not a failure; a full disk behind `>` is. */
 function endWithoutOutput(error: NodeJS.ErrnoException): void {
   if (error.code === 'EPIPE') process.exit(0);
   console.error(`larder: The answer cannot be written (${error.code}).`);
   process.exit(1);
 }
 
-/** Ends in order: what listens for `exit` removes its temporary files. */
+/** Ends in order: listeners for `exit` remove temporary files. */
 function endBySignal(signal: keyof typeof SIGNALS): void {
   process.exit(SIGNALS[signal]);
 }

@@ -1,4 +1,4 @@
-// All commands of `larder`: those that talk to a server, those that are one, and those of an operator beside the database.
+// All commands of `larder`: clients of a server, services, and commands of the operator on the database.
 import type { Command } from 'commander';
 import type { Io } from '../cli/io.ts';
 import { createProgram } from '../cli/program.ts';
@@ -6,23 +6,23 @@ import { addOperatorCommands, operatorTools } from '../installation/operator-com
 
 export type Service = 'server' | 'worker' | 'all-in-one';
 
-/** Makes the program. `become` turns this process into a service, and does not return. */
+/** Creates the program. `become` turns this process into a service, and does not return. */
 export function createWholeProgram(io: Io, become: (service: Service) => Promise<never>): Command {
   const program = createProgram(io, operatorTools(io));
   program
     .command('server')
     .description('run the API and the hosted registry against LARDER_DATABASE_URL')
-    .option('--yes', 'as root: make the account that it becomes without asking')
+    .option('--yes', 'as root: create Larder’s account without asking')
     .action(() => become('server'));
   program
     .command('worker')
     .description('run a worker against LARDER_DATABASE_URL')
-    .option('--yes', 'as root: make the account that it becomes without asking')
+    .option('--yes', 'as root: create Larder’s account without asking')
     .action(() => become('worker'));
   program
     .command('start')
     .description('run everything on this machine')
-    .option('--yes', 'install what is missing without asking')
+    .option('--yes', 'install missing packages without asking')
     .action(() => become('all-in-one'));
   addOperatorCommands(program, io);
   return program;

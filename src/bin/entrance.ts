@@ -1,4 +1,4 @@
-// What the entrances share: the environment and a log, errors said in one line, and one way to stop.
+// Shared by all entry points: the environment, the log, errors in one line, and stopping.
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type Config, readConfig } from '../config/config.ts';
@@ -8,15 +8,15 @@ import type { ProcessMessage } from '../process/process-messages.ts';
 import { beginLife, type Life } from '../process/stopping.ts';
 import { describeFailure, explainFailure } from './failure.ts';
 
-/** A server or a worker alone: a database that does not answer is not waited for any longer. */
+/** For a server or a worker alone, which may be waiting for a database that does not answer. */
 const GIVE_UP_MS = 3_000;
 
-/** The tree: its processes end, then PostgreSQL, each within its own time (src/process/supervise.ts). */
+/** For the process tree: its processes end, then PostgreSQL, each within its own time limit (src/process/supervise.ts). */
 const SERVICE_GIVES_UP_MS = 20_000;
 
 type Entrance = (config: Config, life: Life, log: Logger) => Promise<void>;
 
-/** Runs an entrance to its end. What a person can mend is one line on standard error, anything else has its stack; both exit with 1. */
+/** Runs an entry point to its end. A fault that a person can fix is one line on standard error, any other error has its stack; both exit with 1. */
 export async function enter(name: 'larder' | 'demo' | 'server' | 'worker', act: Entrance): Promise<void> {
   let life: Life | undefined;
   let config: Config | undefined;
@@ -37,13 +37,13 @@ export async function enter(name: 'larder' | 'demo' | 'server' | 'worker', act: 
   }
 }
 
-/** A part of a tree leaves it to its parent, who says one line for the whole. */
+/** A process of the tree sends the line to its parent, which prints one line for the whole tree. */
 async function sayFailure(line: string): Promise<void> {
   const message: ProcessMessage = { failed: line };
-  const told = await new Promise((resolve) => {
+  const sent = await new Promise((resolve) => {
     if (!process.send?.(message, (error: Error | null) => resolve(error === null))) resolve(false);
   });
-  if (told !== true) console.error(`larder: ${line}`);
+  if (sent !== true) console.error(`larder: ${line}`);
 }
 
 /** Progress goes to standard error: standard output is for answers and the log. */
@@ -51,7 +51,7 @@ export function say(line: string): void {
   console.error(line);
 }
 
-/** What of the settings' folders must be Larder's own, and what it must reach, for `becomeAccount`. */
+/** Returns the files and folders that Larder's account must own, and the folders that it must reach, for `becomeAccount`. */
 export function whatToOwn(config: Config): Omit<BecomeOptions, 'say'> {
   const { data, contentDirectory: content, keyFile } = config;
   const work = join(data, 'work');
@@ -64,7 +64,7 @@ export function whatToOwn(config: Config): Omit<BecomeOptions, 'say'> {
   };
 }
 
-/** What a content store has in its folder. */
+/** The entries of a content folder. */
 const CONTENT_NAMES = ['installation', 'sha256', 'temporary', 'uploads'];
 
 /** A server or a worker that root starts alone gives up root before it opens anything. Below a supervisor this was done already. */

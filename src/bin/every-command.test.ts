@@ -17,7 +17,7 @@ import { failPhase } from '../pipelines/phases.ts';
 import { createWholeProgram } from './commands.ts';
 
 const PATIENCE_MS = 300_000;
-/** They become services, whose failures are failures.test.ts's. */
+/** They become services; failures.test.ts tests their failures. */
 const SERVICES = ['server', 'worker', 'start'];
 
 type Leaf = { path: string[]; command: Command };
@@ -26,7 +26,7 @@ const unused: Io = { out: new PassThrough(), err: new PassThrough(), in: Readabl
 const leaves = leavesOf(createWholeProgram(unused, becomes));
 const withoutOperator = new Set(leavesOf(createProgram(unused)).map(({ path }) => path.join(' ')));
 const asking = leaves.filter(({ path }) => withoutOperator.has(path.join(' ')));
-/** They work beside the database and ask no server. */
+/** Commands of the operator, which use the database and no server. */
 const beside = leaves.filter(({ path }) => !SERVICES.includes(path[0] ?? '') && !withoutOperator.has(path.join(' ')));
 
 function becomes(): never {
@@ -38,7 +38,7 @@ function leavesOf(command: Command, path: string[] = []): Leaf[] {
   return command.commands.flatMap((below) => leavesOf(below, [...path, below.name()]));
 }
 
-/** Its words, with `value` for each thing that it must be given. */
+/** Returns the words of a command, with `value` for each required option and argument. */
 function wordsOf({ path, command }: Leaf, value: string | ((expects: Option | undefined) => string)): string[] {
   const of = typeof value === 'string' ? () => value : value;
   const options = command.options.filter(({ mandatory }) => mandatory);
@@ -50,12 +50,12 @@ function wordsOf({ path, command }: Leaf, value: string | ((expects: Option | un
   ];
 }
 
-/** Values that commands parse themselves: a role, a method. */
+/** A value that the command accepts. */
 function fittingValue(option: Option | undefined): string {
   return option?.long === '--role' ? 'viewer' : 'anything';
 }
 
-/** What a command needs beside `fittingValue` to get as far as asking a server. */
+/** The words of commands that need more than `fittingValue` to send a request. */
 const FITTING: Record<string, string[]> = {
   'tokens create': ['tokens', 'create', 'anything'],
   'users set-role': ['users', 'set-role', 'anybody', 'viewer'],
@@ -83,7 +83,7 @@ async function run(
   return { code, out: said, err: errors };
 }
 
-/** The line is clear: there is one, it is no stack, and nothing is said twice. */
+/** Expects one of the exit codes, and an error text without a stack and without repetitions. */
 function expectClear(words: readonly string[], { code, err }: Ran, codes: readonly number[]): void {
   const what = `${words.join(' ').slice(0, 200)} → ${code}\n${err}`;
   expect(codes, what).toContain(code);
@@ -113,7 +113,7 @@ beforeAll(async () => {
   chmodSync(join(folder, 'locked'), 0);
   vi.stubEnv('LARDER_DATABASE_URL', 'postgresql://larder:topsecret@127.0.0.1:1/larder');
   vi.stubEnv('LARDER_DATA', folder);
-  // A token that was good here is let in after any number of wrong ones, so that commands with it are not just rejected.
+  // A token that was accepted once is accepted after any number of wrong ones, so that commands with it are not rejected.
   expect(await run(['login'], { url: apiUrl, token: api.acme.tokens.OWNER })).toMatchObject({ code: EXIT.done });
 }, PATIENCE_MS);
 afterAll(async () => {
@@ -122,21 +122,21 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** The words with which a command gets as far as asking a server. */
+/** Returns words with which a command sends a request. */
 function asks(leaf: Leaf): string[] {
   const name = leaf.path.join(' ');
   if (name === 'customize') return ['customize', customization];
   return FITTING[name] ?? wordsOf(leaf, fittingValue);
 }
 
-test('the commands are there, in groups', () => {
+test('the program has the commands, in groups', () => {
   const names = leaves.map(({ path }) => path.join(' '));
   expect(names).toEqual(expect.arrayContaining(['customize', 'registries add', 'keys rotate', ...SERVICES]));
   expect(asking.length).toBeGreaterThan(30);
   for (const { command } of leaves) expect(command.description()).not.toBe('');
 });
 
-describe('a server that is none of Larder’s', () => {
+describe('a server that is not Larder', () => {
   let server: Server | undefined;
   afterEach(() => {
     server?.closeAllConnections();
@@ -153,7 +153,7 @@ describe('a server that is none of Larder’s', () => {
 
   const json = { 'content-type': 'application/json' };
   const html = { 'content-type': 'text/html' };
-  /** A page without end. */
+  /** Sends an endless answer. */
   const endless: RequestListener = (_request, response) => {
     response.writeHead(200, json);
     const more = () => {
@@ -165,18 +165,18 @@ describe('a server that is none of Larder’s', () => {
   const ANSWERS: Record<string, RequestListener> = {
     'a page of HTML': (_request, response) => response.writeHead(200, html).end('<html>Welcome</html>'),
     'a gateway’s error page': (_request, response) => response.writeHead(502, html).end('<html>Bad gateway</html>'),
-    'nothing, with a status': (_request, response) => response.writeHead(200).end(),
-    'half of a value': (_request, response) => response.writeHead(200, json).end('{"items":['),
+    'an empty answer': (_request, response) => response.writeHead(200).end(),
+    'incomplete JSON': (_request, response) => response.writeHead(200, json).end('{"items":['),
     'a list': (_request, response) => response.writeHead(200, json).end('[]'),
     null: (_request, response) => response.writeHead(200, json).end('null'),
     'an empty object': (_request, response) => response.writeHead(200, json).end('{}'),
-    'a page of nothing': (_request, response) => response.writeHead(200, json).end('{"items":[null]}'),
+    'a page of null': (_request, response) => response.writeHead(200, json).end('{"items":[null]}'),
     'another status of success': (_request, response) => response.writeHead(206, json).end('{}'),
-    'a creation without an address': (_request, response) => response.writeHead(201, { location: '/%zz' }).end(),
+    'a 201 without a usable Location': (_request, response) => response.writeHead(201, { location: '/%zz' }).end(),
     'a redirection': (_request, response) => response.writeHead(302, { location: 'https://elsewhere.example/' }).end(),
     'an answer without end': endless,
     'a connection that is cut': (request) => request.socket.destroy(),
-    'an answer that breaks off': (_request, response) => {
+    'an incomplete answer': (_request, response) => {
       response.writeHead(200, { ...json, 'content-length': 100 });
       response.write('{"items":[', () => response.destroy());
     },
@@ -184,7 +184,7 @@ describe('a server that is none of Larder’s', () => {
   const token = `${Buffer.from('{}').toString('base64url')}.${Buffer.from('{}').toString('base64url')}.x`;
 
   for (const [name, answer] of Object.entries(ANSWERS)) {
-    test(`${name}, at once and after it gave a token`, { timeout: PATIENCE_MS }, async () => {
+    test(`${name}, from the first request on and after the token exchange`, { timeout: PATIENCE_MS }, async () => {
       let exchanges = false;
       const url = await serve((request, response) => {
         if (!exchanges || !request.url?.includes('/api-tokens/authorize')) return answer(request, response);
@@ -199,7 +199,7 @@ describe('a server that is none of Larder’s', () => {
           }),
         );
       });
-      // The largest answer takes long to read; it is read in one place for all.
+      // The endless answer takes long to read, and one function reads the answers for all commands.
       const some =
         name === 'an answer without end'
           ? asking.filter(({ path }) => ['releases list', 'api'].includes(path.join(' ')))
@@ -209,7 +209,7 @@ describe('a server that is none of Larder’s', () => {
         exchanges = false;
         expectClear(words, await run(words, { url }), [EXIT.unreachable]);
         exchanges = true;
-        // `api` shows what it is answered, and `token` asks for nothing more.
+        // `api` prints any answer, and `token` sends no other request.
         const free = ['api', 'token'].includes(leaf.path.join(' '));
         expectClear(words, await run(words, { url }), free ? [EXIT.done, EXIT.unreachable] : [EXIT.unreachable]);
       }
@@ -228,7 +228,7 @@ describe('a server that is none of Larder’s', () => {
     }
   });
 
-  test('nobody there, an address that is none, no token', async () => {
+  test('no server, an invalid URL, no token, a wrong token', async () => {
     for (const leaf of asking) {
       const words = asks(leaf);
       expectClear(words, await run(words, { url: 'http://127.0.0.1:1' }), [EXIT.unreachable]);
@@ -242,7 +242,7 @@ describe('a server that is none of Larder’s', () => {
   });
 });
 
-describe('words that are none', () => {
+describe('invalid words', () => {
   test('an unknown option, and too many words', async () => {
     for (const leaf of leaves) {
       const { path } = leaf;
@@ -257,7 +257,7 @@ describe('words that are none', () => {
     }
   });
 
-  test('nothing of what a command needs', async () => {
+  test('missing arguments and options', async () => {
     for (const { path, command } of leaves.filter(({ command }) =>
       command.registeredArguments.some(({ required }) => required),
     )) {
@@ -303,11 +303,11 @@ describe('words that are none', () => {
   });
 });
 
-describe('a reader that has enough', () => {
+describe('a reader that closes the pipe', () => {
   let estates: TestEstates;
   let url: string;
 
-  // A server of its own: where wrong log-ins have used up the limit, no command gets to work.
+  // Another server: at the first one, wrong log-ins have used up the limit.
   beforeAll(async () => {
     estates = await openTestEstates();
     url = await estates.api.app.listen({ host: '127.0.0.1', port: 0 });
@@ -323,7 +323,7 @@ describe('a reader that has enough', () => {
     return String(made.headers['location']).split('/').at(-1) ?? '';
   }
 
-  /** What each command that names a thing is given: one that is there, and a spare one for those that take it away. */
+  /** Arguments of the commands that name a thing: an existing one, and a spare one for commands that delete it. */
   async function namedThings(): Promise<Record<string, string[]>> {
     const { acme, shared, catalog } = estates;
     const of = (kind: string) => acme[kind]?.[0] ?? '';
@@ -373,7 +373,7 @@ describe('a reader that has enough', () => {
     };
   }
 
-  test('ends every command without a word, and the command has done its work', { timeout: PATIENCE_MS }, async () => {
+  test('ends every command without an error', { timeout: PATIENCE_MS }, async () => {
     const things = await namedThings();
     const end = async (leaf: Leaf) => {
       const given = things[leaf.path.join(' ')];
@@ -387,12 +387,12 @@ describe('a reader that has enough', () => {
     const endAll = async (left: Leaf[]): Promise<void> => {
       for (let leaf = left.pop(); leaf !== undefined; leaf = left.pop()) await end(leaf);
     };
-    const takesAway = ({ path }: Leaf) => /^(remove|delete|revoke)$/.test(path.at(-1) ?? '');
-    // Rejected while the application has an open pipeline, which other commands give it.
+    const deletes = ({ path }: Leaf) => /^(remove|delete|revoke)$/.test(path.at(-1) ?? '');
+    // A retry is rejected while the application has an open pipeline, which other commands create.
     const retries = ({ path }: Leaf) => path[0] === 'retry';
     await endAll(asking.filter(retries));
-    const others = asking.filter((leaf) => !takesAway(leaf) && !retries(leaf));
+    const others = asking.filter((leaf) => !deletes(leaf) && !retries(leaf));
     await Promise.all([endAll(others), endAll(others), endAll(others)]);
-    await endAll(asking.filter(takesAway));
+    await endAll(asking.filter(deletes));
   });
 });

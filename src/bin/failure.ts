@@ -1,4 +1,4 @@
-// What an entrance says when it fails: one line for what a person can mend, and all that is known about anything else.
+// The error text of an entry point: one line for a fault that a person can fix, all details of any other error.
 import { dirname } from 'node:path';
 import { inspect } from 'node:util';
 import { ProblemError, UnexpectedAnswerError, UnreachableError } from '../client/problem-error.ts';
@@ -8,7 +8,7 @@ import { HostError } from '../host/prepare.ts';
 import { hideInText } from '../log.ts';
 import { StartError } from '../start-error.ts';
 
-/** Errors whose message was written for who starts Larder. */
+/** Errors whose message is for the person who starts Larder. */
 const EXPECTED = [
   ConfigError,
   StartError,
@@ -21,31 +21,31 @@ const EXPECTED = [
 
 /** Why a folder cannot be used, by the system's code (errno(3)). */
 const FOLDER_FAULTS: Record<string, string> = {
-  EACCES: 'this account may not use it',
+  EACCES: 'this account has no access to it',
   EPERM: 'this account may not change it',
-  EROFS: 'it cannot be written to',
+  EROFS: 'it is read-only',
   ENOSPC: 'the disk is full',
   EDQUOT: 'this account may not use more of the disk',
   ENOTDIR: 'it is not a folder',
   EEXIST: 'it is not a folder',
-  ENOENT: 'it cannot be made there',
+  ENOENT: 'it cannot be created there',
 };
 
-/** Causes within causes: more than any chain of ours. */
+/** Nested causes: more than any chain in Larder. */
 const CAUSES_MAX = 8;
 
-/** The line for an expected failure; undefined for one that nobody thought of. `config` is absent when that is what failed. */
+/** Returns the line for an expected failure; undefined for any other. `config` is absent if it could not be read. */
 export function explainFailure(error: unknown, config?: Config): string | undefined {
   if (EXPECTED.some((one) => error instanceof one)) return (error as Error).message;
   return config && explainFolder(error, config);
 }
 
-/** Everything about an error, with its stack, its causes and its parts, and without secrets. */
+/** Returns the text of an error with its stack, its causes and its parts, without secrets. */
 export function describeFailure(error: unknown): string {
   return hideInText(inspect(error, { depth: CAUSES_MAX }));
 }
 
-/** Only folders that settings name: a file of our own that is missing is a fault of ours. */
+/** Explains only folders that settings name: a missing file of the program is a fault of Larder. */
 function explainFolder(error: unknown, config: Config): string | undefined {
   const { code = '', path } = (error instanceof Error ? error : {}) as NodeJS.ErrnoException;
   const fault = FOLDER_FAULTS[code];
@@ -55,12 +55,12 @@ function explainFolder(error: unknown, config: Config): string | undefined {
     ['LARDER_CONTENT', config.contentDirectory],
     ['LARDER_KEY_FILE', dirname(config.keyFile)],
   ];
-  // The others stand in LARDER_DATA unless they are given: the deepest folder tells whose the path is.
+  // By default the other folders are in LARDER_DATA, so the deepest folder determines the setting.
   const [inside] = settings.filter(([, folder]) => isWithin(path, folder)).sort(([, a], [, b]) => b.length - a.length);
   const onTheWay = settings.find(([, folder]) => isWithin(folder, path));
   const setting = (inside ?? onTheWay)?.[0];
   if (setting === undefined) return undefined;
-  return `${path} cannot be used: ${fault} (${code}). Mend that, or choose another ${setting}.`;
+  return `${path} cannot be used: ${fault} (${code}). Correct that, or choose another ${setting}.`;
 }
 
 function isWithin(path: string, folder: string): boolean {

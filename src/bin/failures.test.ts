@@ -1,4 +1,4 @@
-// What a person sees when Larder cannot start: one line that says what to do, at every entrance; and everything about what nobody expected.
+// The output when Larder cannot start: one line with the remedy, from every entry point, and all details of unexpected errors.
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { chmodSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -23,10 +23,10 @@ afterEach(async () => {
   await database.drop();
 }, PATIENCE_MS);
 
-/** Nothing listens on port 1. The password must never be seen. */
+/** Nothing listens on port 1. The password must never be shown. */
 const UNREACHABLE = 'postgresql://larder:topsecret@127.0.0.1:1/larder';
 
-/** Its last words, and that it ended as a failure with nothing left behind. */
+/** Returns the last line of output. Expects exit code 1 and no process left. */
 async function lastLine(entrance: StartedEntrance): Promise<string> {
   expect(await entrance.ended).toBe(1);
   await entrance.nobodyLeft();
@@ -39,7 +39,7 @@ describe('a server or a worker alone', () => {
   for (const name of ['server', 'worker'] as const) {
     test(`a ${name} without a database, and with one that does not answer`, { timeout: PATIENCE_MS }, async () => {
       const none = await startEntrance(name);
-      expect(await lastLine(none)).toMatch(/^larder: LARDER_DATABASE_URL is needed/);
+      expect(await lastLine(none)).toMatch(/^larder: LARDER_DATABASE_URL is required/);
       const away = await startEntrance(name, { env: { LARDER_DATABASE_URL: UNREACHABLE } });
       await lastLine(away);
       expect(away.said()).toBe(
@@ -47,7 +47,7 @@ describe('a server or a worker alone', () => {
       );
     });
 
-    test(`a ${name} with a key that is readable by others, with another's, and with none`, {
+    test(`a ${name} with a key that is readable by others, with another key, and without a key`, {
       timeout: PATIENCE_MS,
     }, async () => {
       const env = { LARDER_DATABASE_URL: database.url };
@@ -77,7 +77,7 @@ describe('a server or a worker alone', () => {
     });
   }
 
-  test('settings that cannot be: all of them at once', async () => {
+  test('all invalid settings at once', async () => {
     const env = { LARDER_PORT: 'eighty', LARDER_DATABASE_ULR: 'x' };
     const server = await startEntrance('server', { env });
     await lastLine(server);
@@ -85,7 +85,7 @@ describe('a server or a worker alone', () => {
     expect(server.said()).toContain('LARDER_DATABASE_ULR is not a setting; did you mean LARDER_DATABASE_URL?');
   });
 
-  test('a certificate that is not there', async () => {
+  test('a missing certificate', async () => {
     const env = { LARDER_DATABASE_URL: database.url, LARDER_TLS_CERT: '/nowhere', LARDER_TLS_KEY: '/nowhere' };
     expect(await lastLine(await startEntrance('server', { env }))).toBe(
       'larder: LARDER_TLS_CERT names /nowhere, which cannot be read (ENOENT)',
@@ -105,7 +105,7 @@ describe('a server or a worker alone', () => {
   });
 
   for (const name of ['server', 'worker', 'all-in-one'] as const) {
-    test(`a ${name} with an empty content folder, another installation’s, and one that is read-only`, {
+    test(`a ${name} with an empty content folder, another installation’s, and a read-only one`, {
       timeout: PATIENCE_MS,
     }, async () => {
       const first = await startEntrance('server', { env: { LARDER_DATABASE_URL: database.url } });
@@ -118,9 +118,7 @@ describe('a server or a worker alone', () => {
       const env = { LARDER_DATABASE_URL: database.url, LARDER_KEY_FILE: join(first.data, 'installation.key') };
       const empty = await startEntrance(name, { env });
       await lastLine(empty);
-      expect(empty.said()).toMatch(
-        /^larder: \S+ holds none of the content that this database knows\. .*LARDER_CONTENT/,
-      );
+      expect(empty.said()).toMatch(/^larder: \S+ holds none of the content of this database\. .*LARDER_CONTENT/);
       const content = join(first.data, 'content');
       const mark = join(content, 'installation');
       const ours = readFileSync(mark);
@@ -137,7 +135,7 @@ describe('a server or a worker alone', () => {
       });
       await lastLine(readOnly);
       expect(readOnly.said()).toMatch(
-        /^larder: \S+ cannot be used: it cannot be written to \(EROFS\)\. Mend that, or choose another LARDER_CONTENT\.\n$/,
+        /^larder: \S+ cannot be used: it is read-only \(EROFS\)\. Correct that, or choose another LARDER_CONTENT\.\n$/,
       );
     });
   }
@@ -157,7 +155,7 @@ describe('everything on one machine', () => {
     taken.close();
   });
 
-  test('a folder that another Larder uses, which goes on', { timeout: PATIENCE_MS }, async () => {
+  test('a data folder that another Larder uses, which continues', { timeout: PATIENCE_MS }, async () => {
     const first = await startEntrance('all-in-one');
     await first.says(/Larder is ready/);
     const second = await startEntrance('all-in-one', { data: first.data });
@@ -168,7 +166,7 @@ describe('everything on one machine', () => {
     expect((await fetch(`${first.url}/readyz`)).status).toBe(200);
   });
 
-  test('a database of the operator that does not answer, told by one of its processes', {
+  test('an external database that does not answer, reported once', {
     timeout: PATIENCE_MS,
   }, async () => {
     const service = await startEntrance('all-in-one', { env: { LARDER_DATABASE_URL: UNREACHABLE } });
@@ -176,26 +174,26 @@ describe('everything on one machine', () => {
     expect(service.said().split('refuses')).toHaveLength(2);
   });
 
-  test('a data folder that cannot be made', { timeout: PATIENCE_MS }, async () => {
+  test('a data folder that cannot be created', { timeout: PATIENCE_MS }, async () => {
     const service = await startEntrance('all-in-one', { env: { LARDER_DATA: '/dev/null/data' } });
     expect(await service.ended).toBe(1);
     expect(service.said()).toMatch(/^larder: \/dev\/null\/data cannot be used: .*LARDER_DATA\.\n$/);
   });
 });
 
-describe('what nobody expected', () => {
-  // Breaks the program from outside, where a fault of ours would: an error with a code and a cause of its own.
+describe('an unexpected error', () => {
+  // Makes the program fail as a fault of Larder would: with an error that has a code and a cause.
   const fault = `const {Server} = await import('node:net'); Server.prototype.listen = () => {
     throw Object.assign(new Error('it broke', { cause: new Error('of this') }), { code: 'EFAULT' }); };`;
   const NODE_OPTIONS = `--import=data:text/javascript,${encodeURIComponent(fault)}`;
 
-  test('keeps its stack and its causes, also when it has a code', { timeout: PATIENCE_MS }, async () => {
+  test('is shown with its stack and its causes, also if it has a code', { timeout: PATIENCE_MS }, async () => {
     const server = await startEntrance('server', { env: { LARDER_DATABASE_URL: database.url, NODE_OPTIONS } });
     expect(await server.ended).toBe(1);
     expect(server.said()).toMatch(/Error: it broke\n\s+at .*\[cause\]: Error: of this\n\s+at /s);
   });
 
-  test('also in a process of the tree, which says which one it was', { timeout: PATIENCE_MS }, async () => {
+  test('in a process of the tree is shown too, with the name of the process', { timeout: PATIENCE_MS }, async () => {
     const env = { LARDER_DATABASE_URL: database.url, NODE_OPTIONS };
     const service = await startEntrance('all-in-one', { env });
     expect(await service.ended).toBe(1);
@@ -205,8 +203,8 @@ describe('what nobody expected', () => {
   });
 });
 
-describe('missing packages, and nobody to ask', () => {
-  // The same machine without one file that a package brings, as root of its own namespace.
+describe('missing packages, without a terminal', () => {
+  // The same machine without a file of one package, as root of its own namespace.
   const WITHOUT = ['--dev-bind', '/', '/', '--tmpfs', '/usr/share/keyrings', '--unshare-user', '--uid', '0'];
   const program = (path: string) => new URL(`../../${path}`, import.meta.url).pathname;
 
@@ -216,7 +214,7 @@ describe('missing packages, and nobody to ask', () => {
     [['src/bin/cli.ts', 'start'], 'larder start --yes'],
     [['test/run.ts'], 'npm test -- --yes'],
   ] as const) {
-    test(`«${command}» is what to run`, async () => {
+    test(`the error text names «${command}»`, async () => {
       const [file = '', ...rest] = args;
       const env = { ...process.env, CI: 'false', LARDER_DATA: '/nowhere/larder' };
       const began = run('bwrap', [...WITHOUT, process.execPath, program(file), ...rest], { env });
@@ -278,7 +276,7 @@ describe('missing packages, with consent and without a terminal', () => {
   for (const command of printed) {
     test(`«${command}» installs, as the README prints it`, async () => {
       const [, afterInstall = ''] = command.split(' && ');
-      // What it would do then is known: it stops at the first command that fails.
+      // The first command fails, and no further one is run.
       const { code, stderr, asked } = await runBare(afterInstall.split(' '), 0, {
         'apt-get': `printf '%s\\n' "$*" >> ${folder}/asked; exit 9`,
       });
@@ -290,7 +288,7 @@ describe('missing packages, with consent and without a terminal', () => {
     });
   }
 
-  test('a normal user: a sudo that wants a password leads to the commands for root', async () => {
+  test('a normal user whose sudo requires a password gets the commands for root', async () => {
     const node = [process.execPath, program('src/bin/all-in-one.ts'), '--yes'];
     const { code, stderr, asked } = await runBare(node, 12_345, {
       sudo: `printf '%s\\n' "$*" >> ${folder}/asked; exit 1`,
@@ -302,7 +300,7 @@ describe('missing packages, with consent and without a terminal', () => {
     expect(stderr).toMatch(/^ {2}usermod --add-subuids \d+-\d+ --add-subgids \d+-\d+ 12345$/m);
   });
 
-  test('a normal user: a sudo that wants none is used', async () => {
+  test('a normal user whose sudo requires no password installs with it', async () => {
     const node = [process.execPath, program('src/bin/all-in-one.ts'), '--yes'];
     const script = `printf '%s\\n' "$*" >> ${folder}/asked; [ "$1" = -n ]`;
     const { code, stderr, asked } = await runBare(node, 12_345, { sudo: script });
@@ -313,20 +311,20 @@ describe('missing packages, with consent and without a terminal', () => {
 });
 
 describe('the command line', () => {
-  test('a reader that has enough is no failure', async () => {
+  test('a reader that closes the pipe is not a failure', async () => {
     const cli = await startEntrance('cli', { args: ['--help'] });
     cli.child.stdout?.destroy();
     expect(await cli.ended).toBe(0);
     expect(cli.said()).toBe('');
   });
 
-  test('a full disk behind it is one', async () => {
+  test('a full disk behind standard output is a failure', async () => {
     const cli = await startEntrance('cli', { args: ['--help'], stdout: openSync('/dev/full', 'w') });
     expect(await cli.ended).toBe(1);
     expect(cli.said()).toBe('larder: The answer cannot be written (ENOSPC).\n');
   });
 
-  test('a server that is not there', async () => {
+  test('a server that does not answer', async () => {
     const url = `http://localhost:${await freePort()}`;
     const args = ['--url', url, '--token', 'x', 'releases'];
     const cli = await startEntrance('cli', { args });

@@ -1,4 +1,4 @@
-// A server and a worker that root starts alone: they become Larder's account, with what an earlier start as root left behind.
+// A server and a worker that root starts alone: they switch to Larder's account, and hand over files of an earlier start as root.
 import { chownSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -27,23 +27,27 @@ function idsOf({ child }: StartedEntrance): string[] {
   );
 }
 
-test.runIf(process.getuid?.() === 0)('server and worker keep nothing of root', { timeout: PATIENCE_MS }, async () => {
-  const env = { LARDER_DATABASE_URL: database.url };
-  const server = await startEntrance('server', { env });
-  await until('it listens', async () => await fetch(`${server.url}/livez`).catch(() => false));
-  const { uid, gid } = findAccount(ACCOUNT_NAME) ?? { uid: -1, gid: -1 };
-  const ids = [...Array(4).fill(`${uid}`), ...Array(4).fill(`${gid}`), `${gid}`];
-  expect(idsOf(server)).toEqual(ids);
-  server.child.kill('SIGTERM');
-  await server.ended;
-  // As a server of an earlier version left it.
-  const [key, shard] = [join(server.data, 'installation.key'), join(server.data, 'content', 'sha256', '00')];
-  for (const path of [key, shard, join(server.data, 'content'), server.data]) chownSync(path, 0, 0);
-  const again = await startEntrance('server', { env, data: server.data });
-  await until('it listens', async () => await fetch(`${again.url}/livez`).catch(() => false));
-  expect([key, shard].map((path) => statSync(path).uid)).toEqual([uid, uid]);
-  expect(again.said()).toContain(`${key} belongs to «${ACCOUNT_NAME}» from here on.`);
-  const worker = await startEntrance('worker', { env: { ...env, LARDER_LOG_LEVEL: 'info' }, data: server.data });
-  await worker.says(/worker started/);
-  expect(idsOf(worker)).toEqual(ids);
-});
+test.runIf(process.getuid?.() === 0)(
+  'server and worker give up all ids of root',
+  { timeout: PATIENCE_MS },
+  async () => {
+    const env = { LARDER_DATABASE_URL: database.url };
+    const server = await startEntrance('server', { env });
+    await until('it listens', async () => await fetch(`${server.url}/livez`).catch(() => false));
+    const { uid, gid } = findAccount(ACCOUNT_NAME) ?? { uid: -1, gid: -1 };
+    const ids = [...Array(4).fill(`${uid}`), ...Array(4).fill(`${gid}`), `${gid}`];
+    expect(idsOf(server)).toEqual(ids);
+    server.child.kill('SIGTERM');
+    await server.ended;
+    // The owners that a server of an earlier version left.
+    const [key, shard] = [join(server.data, 'installation.key'), join(server.data, 'content', 'sha256', '00')];
+    for (const path of [key, shard, join(server.data, 'content'), server.data]) chownSync(path, 0, 0);
+    const again = await startEntrance('server', { env, data: server.data });
+    await until('it listens', async () => await fetch(`${again.url}/livez`).catch(() => false));
+    expect([key, shard].map((path) => statSync(path).uid)).toEqual([uid, uid]);
+    expect(again.said()).toContain(`${key} belongs to «${ACCOUNT_NAME}» from here on.`);
+    const worker = await startEntrance('worker', { env: { ...env, LARDER_LOG_LEVEL: 'info' }, data: server.data });
+    await worker.says(/worker started/);
+    expect(idsOf(worker)).toEqual(ids);
+  },
+);

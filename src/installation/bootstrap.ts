@@ -28,14 +28,14 @@ export type BootstrapOptions = {
   publicUrl: string;
   /**
    * Set if the address is not configured but is the one on which this server listens: names the server by its host and data
-   * folder. The address replaces none that was configured, that another server wrote, or on which a server still responds.
+   * folder. It does not replace an address that was configured, that another server wrote, or on which a server still responds.
    */
   listenedBy?: string;
   /**
    * Called with the API token of a first start, before it is committed: if the process dies in between, the next start creates
    * another token.
    */
-  tell: (apiToken: string) => void | Promise<void>;
+  onApiToken: (apiToken: string) => void | Promise<void>;
 };
 
 /**
@@ -59,14 +59,14 @@ export async function ensureShared(db: Database): Promise<void> {
 }
 
 /** Creates the first organization if there is none, and updates the hosted registries to the public address. */
-export async function bootstrap(db: Database, { publicUrl, listenedBy, tell }: BootstrapOptions): Promise<void> {
+export async function bootstrap(db: Database, { publicUrl, listenedBy, onApiToken }: BootstrapOptions): Promise<void> {
   await ensureShared(db);
   const isOther = listenedBy !== undefined && (await isServedElsewhere(db, { publicUrl, listenedBy }));
   await inTransaction(db, async (tx) => {
     await lockOrganizations(tx);
     if (listenedBy === undefined) await followPublicUrl(tx, publicUrl);
     else if (!isOther) await followListenUrl(tx, publicUrl, listenedBy);
-    if (!(await hasOrganization(tx))) await tell(await createFirstOrganization(tx, publicUrl));
+    if (!(await hasOrganization(tx))) await onApiToken(await createFirstOrganization(tx, publicUrl));
   });
 }
 

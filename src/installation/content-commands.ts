@@ -9,7 +9,7 @@ import type { BadContent, ContentReport } from './content-check.ts';
 export function addContentCommands(group: Command, io: Io): void {
   group
     .command('check')
-    .description('name each content that the database knows and the folder lacks, and the releases that need it')
+    .description('list each content of the database that is missing in the folder, and the releases that need it')
     .option('--bytes', 'also read every content and compare it with its digest')
     .action(async ({ bytes = false }: { bytes?: boolean }, command: Command) => {
       let bad = 0;
@@ -24,20 +24,18 @@ export function addContentCommands(group: Command, io: Io): void {
     });
   group
     .command('adopt')
-    .description(
-      'take LARDER_CONTENT as this installation’s folder, although the content that the database knows is lost',
-    )
+    .description('accept LARDER_CONTENT as this installation’s folder although its content is lost')
     .action(() =>
       operate(async () => {
         const directory = await (await import('./content-check.ts')).adoptContent();
-        return `${directory} is this installation’s content folder now. «larder content check» names what it lacks.`;
+        return `${directory} is this installation’s content folder now. «larder content check» lists the missing contents.`;
       }, io),
     );
 }
 
 function reportText({ directory, known, bad, releases }: ContentReport, bytes: boolean): string {
-  const how = bytes ? 'held with the bytes of their digests' : 'held';
-  const summary = `Of ${known} contents that the database knows, ${known - bad.length} are ${how} in ${directory}.`;
+  const how = bytes ? 'undamaged in' : 'in';
+  const summary = `Of ${known} contents of the database, ${known - bad.length} are ${how} ${directory}.`;
   const needing = releases.map(({ product, tag, url }) => `  ${clean(product)} ${clean(tag)}  ${clean(url)}`);
   return [
     ...bad.flatMap(linesOf),

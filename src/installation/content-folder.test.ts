@@ -1,4 +1,4 @@
-// Whose a content folder is: it is marked once, adopted by an upgrade, and never another installation's; and what the operator's commands say of it.
+// The mark of a content folder: written once, adopted by an upgrade, rejected by other installations; and the operator's commands.
 import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -47,7 +47,7 @@ async function otherInstallation(): Promise<TestDatabase> {
 const claim = ({ db }: TestDatabase = database) => claimContentFolder(db, folder);
 const markOf = () => readFileSync(join(folder, 'installation'), 'utf8');
 
-/** Puts a text into the folder, as a store of any version does. */
+/** Stores a text in the folder. */
 async function hold(text: string): Promise<Digest> {
   return (await (await openDiskContent(folder)).put(Readable.from([Buffer.from(text)]))).digest;
 }
@@ -59,7 +59,7 @@ async function know(digests: Digest[]): Promise<void> {
 const digestNumber = (number: number): Digest => `sha256:${number.toString(16).padStart(64, '0')}`;
 
 describe('a folder is claimed at start', () => {
-  test('the first start marks an empty one, several at once too, and each later start finds it', async () => {
+  test('an empty folder is marked by the first start, also by concurrent ones, and accepted by later ones', async () => {
     await Promise.all([claim(), claim(), claim()]);
     const mark = markOf();
     expect(mark).toMatch(/^larder-content-1 [0-9a-f-]{36}\n$/);
@@ -70,23 +70,23 @@ describe('a folder is claimed at start', () => {
     expect(markOf()).toBe(mark);
   });
 
-  test('one without a mark is adopted when it holds content of ours, however much is lost', async () => {
+  test('a folder without a mark is adopted if it holds any content of the database', async () => {
     await know([...Array.from({ length: 999 }, (_, n) => digestNumber(n)), await hold('ours')]);
     await claim();
     expect(markOf()).toMatch(/^larder-content-1/);
   });
 
-  test('an empty one is rejected when the database knows content, and nothing is made in it', async () => {
+  test('an empty folder is rejected if the database has content, and not changed', async () => {
     await know([digestNumber(1)]);
     await expect(claim()).rejects.toThrow(/^\S+ holds none of the content .*LARDER_CONTENT.*«larder content adopt»/);
     expect(readdirSync(folder)).toEqual([]);
-    // One that is full of others' content is no better.
+    // So is a folder with other content.
     await hold('somebody’s');
     await expect(claim()).rejects.toThrow(/holds none of the content/);
     expect(readdirSync(folder)).not.toContain('installation');
   });
 
-  test('one that is not there is rejected in the same words, and is not made', async () => {
+  test('a missing folder is rejected with the same error, and not created', async () => {
     await know([digestNumber(1)]);
     rmSync(folder, { recursive: true });
     await expect(claim()).rejects.toThrow(/holds none of the content/);
@@ -94,7 +94,7 @@ describe('a folder is claimed at start', () => {
     mkdirSync(folder);
   });
 
-  test('another installation’s is rejected, by each side, with its content or without', async () => {
+  test('the folder of another installation is rejected, with content or without', async () => {
     await claim();
     const other = await otherInstallation();
     await expect(claim(other)).rejects.toThrow(/another Larder installation .*LARDER_CONTENT.*LARDER_DATABASE_URL/);
@@ -134,10 +134,10 @@ async function larder(...args: string[]): Promise<Ran> {
 }
 
 describe('larder content', () => {
-  test('check names what is missing or damaged, and the releases that need it', async () => {
+  test('check lists missing and damaged contents, and the releases that need them', async () => {
     await claim();
     await catalog.baseMoves('first');
-    // What the test's catalog records without any bytes.
+    // Uses that the test's catalog records without bytes.
     await database.pool.query('delete from content_uses');
     const kept = await hold('kept');
     const damaged = await hold('damaged');
@@ -149,7 +149,7 @@ describe('larder content', () => {
     await know([kept, damaged]);
     expect(await larder('content', 'check')).toEqual({
       code: 0,
-      out: `Of 2 contents that the database knows, 2 are held in ${folder}.\n`,
+      out: `Of 2 contents of the database, 2 are in ${folder}.\n`,
       err: '',
     });
     await inTransaction(database.db, (tx) => addUses(tx, { kind: 'release', id: pipeline }, [lost, kept]));
@@ -168,7 +168,7 @@ describe('larder content', () => {
         '  base image Debian 12',
         'Releases that need them:',
         `  Redis ${release.tag}  ${release.url}`,
-        `Of 3 contents that the database knows, 2 are held in ${folder}.`,
+        `Of 3 contents of the database, 2 are in ${folder}.`,
         '',
       ].join('\n'),
       err: 'Contents that cannot be served: 1.\n',
@@ -197,7 +197,7 @@ describe('larder content', () => {
     ]);
   });
 
-  test('adopt takes a folder whose content is lost, and no other installation’s', async () => {
+  test('adopt accepts a folder whose content is lost, but not that of another installation', async () => {
     await know([digestNumber(1)]);
     await expect(claim()).rejects.toThrow();
     expect(await larder('content', 'adopt')).toMatchObject({ code: 0, out: expect.stringContaining(folder) });

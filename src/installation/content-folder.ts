@@ -13,7 +13,7 @@ import { StartError } from '../start-error.ts';
 const MARK = 'installation';
 const LINE = /^larder-content-1 ([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\n$/;
 
-/** Digests are spread evenly: a folder with none of this many contents holds almost nothing that the database knows. */
+/** Digests are spread evenly: a folder with none of this many contents holds almost none of the database's content. */
 const SAMPLE_COUNT = 1_000;
 
 /** A full disk does not prevent a start. */
@@ -59,7 +59,7 @@ type Expected = { id: string; directory: string };
 function requireSame(found: string, { id, directory }: Expected): void {
   if (found === id) return;
   throw rejection(
-    `${directory} is the content folder of another Larder installation (${found}; this database’s is ${id}). Name this installation’s folder with LARDER_CONTENT, or the other one’s database with LARDER_DATABASE_URL.`,
+    `${directory} is the content folder of another Larder installation (${found}; this database’s is ${id}). Set LARDER_CONTENT to this installation’s folder, or LARDER_DATABASE_URL to the database of the other one.`,
   );
 }
 
@@ -70,7 +70,7 @@ async function readMark(directory: string): Promise<string | undefined> {
   const id = LINE.exec(text)?.[1];
   if (id !== undefined) return id;
   throw rejection(
-    `${path} does not name an installation, so nobody can tell whose content is in ${directory}. Restore that file from a backup, or choose another LARDER_CONTENT.`,
+    `${path} does not name an installation, so the installation of the content in ${directory} is unknown. Restore that file from a backup, or choose another LARDER_CONTENT.`,
   );
 }
 
@@ -79,10 +79,10 @@ async function checkUnmarked(db: Database, directory: string): Promise<string | 
   const store = readDiskContent(directory);
   if (await hasContentUses(db)) {
     if (await holdsAny(db, store)) return undefined;
-    return `${directory} holds none of the content that this database knows. Name the folder that does with LARDER_CONTENT, or mount its disk. When that content is lost, «larder content adopt» takes this folder all the same.`;
+    return `${directory} holds none of the content of this database. Set LARDER_CONTENT to the folder that does, or mount its disk. If that content is lost, «larder content adopt» accepts this folder.`;
   }
   if (await isEmpty(store)) return undefined;
-  return `${directory} holds content, and this database knows none of it: it is another installation’s, or the database is a new one. Name an empty folder with LARDER_CONTENT, or the database that knows the content with LARDER_DATABASE_URL.`;
+  return `${directory} holds content, and this database knows none of it: it is another installation’s, or the database is a new one. Set LARDER_CONTENT to an empty folder, or LARDER_DATABASE_URL to the database of the content.`;
 }
 
 async function holdsAny(db: Database, store: ContentReader): Promise<boolean> {
@@ -104,7 +104,7 @@ async function writeMark(directory: string, id: string): Promise<void> {
   try {
     await writeLine(path, `larder-content-1 ${id}\n`);
     // Never overwrites a mark: of two processes that start concurrently one creates it.
-    await link(path, join(directory, MARK)).catch(ignoreThere);
+    await link(path, join(directory, MARK)).catch(ignoreExisting);
     await syncFolder(directory);
   } finally {
     await rm(path, { force: true });
@@ -119,7 +119,7 @@ async function writeLine(path: string, line: string): Promise<void> {
   await file.sync();
 }
 
-function ignoreThere(error: NodeJS.ErrnoException): void {
+function ignoreExisting(error: NodeJS.ErrnoException): void {
   if (error.code !== 'EEXIST') throw error;
 }
 

@@ -16,7 +16,7 @@ let directory: string;
 beforeEach(async () => {
   database = await createTestDatabase();
   directory = mkdtempSync(join(tmpdir(), 'larder-token-'));
-  // Under root the server becomes Larder's account.
+  // As root, the server switches to Larder's account.
   const user = unprivileged();
   if (user) chownSync(directory, user.uid, user.gid);
 }, PATIENCE_MS);
@@ -34,7 +34,7 @@ const start = (file: string, data?: string) =>
 
 const organizations = async () => (await database.pool.query('select from organizations')).rows.length;
 
-test('it is in a file of mode 0600, works, and is not printed; the next start leaves the file alone', {
+test('it is written to a file of mode 0600 and not printed; the next start does not change the file', {
   timeout: PATIENCE_MS,
 }, async () => {
   const file = join(directory, 'first.token');
@@ -58,22 +58,22 @@ test('it is in a file of mode 0600, works, and is not printed; the next start le
   expect(readFileSync(file, 'utf8')).toBe(token);
 });
 
-test('a file that is there and a folder that is not are rejected in one line', {
+test('an existing file and a missing folder are rejected in one line', {
   timeout: PATIENCE_MS,
 }, async () => {
   const there = join(directory, 'there');
   writeFileSync(there, 'mine');
-  // The key that the first try made belongs to the database.
+  // The key that the first start created belongs to the database.
   let data: string | undefined;
   for (const [file, reason] of [
-    [there, 'it exists already, and is not overwritten. Remove it, or name another file.'],
-    [join(directory, 'no', 'such'), 'its folder does not exist. Make the folder, or name another file.'],
+    [there, 'it already exists, and is not overwritten. Remove it, or name another file.'],
+    [join(directory, 'no', 'such'), 'its folder does not exist. Create the folder, or name another file.'],
   ] as const) {
     const rejected = await start(file, data);
     data = rejected.data;
     expect(await rejected.ended).toBe(1);
     expect(rejected.said()).toContain(
-      `larder: The first API token cannot be written to ${file}: ${reason} It is named by LARDER_FIRST_TOKEN_FILE.\n`,
+      `larder: The first API token cannot be written to ${file}: ${reason} The file is named by LARDER_FIRST_TOKEN_FILE.\n`,
     );
     expect(rejected.said()).not.toMatch(/^\s+at /m);
     expect(await organizations()).toBe(0);
@@ -83,7 +83,7 @@ test('a file that is there and a folder that is not are rejected in one line', {
 
 test('a first start that is not committed leaves no file', { timeout: PATIENCE_MS }, async () => {
   const file = join(directory, 'first.token');
-  // Breaks at the commit, after the token was handed over.
+  // Fails at the commit, after the token was written.
   await database.pool.query(`
     create function reject() returns trigger language plpgsql as $$ begin raise 'not today'; end $$;
     create constraint trigger reject after insert on organizations deferrable initially deferred

@@ -6,8 +6,8 @@ import { withOperatorDatabase } from './operator-database.ts';
 /** Adds a new key and seals everything with it. Returns the message for the operator. */
 export async function rotateInstallationKey(): Promise<string> {
   const { sealed, resumed } = await withKeyFile(rotateKeys);
-  const begun = resumed ? 'A rotation that was begun before is finished' : 'A new key is in front of the key file';
-  return `${begun}; ${sealed} secrets were sealed with it. When every process has it, «larder keys drop» takes the old one out.`;
+  const begun = resumed ? 'The earlier rotation is complete' : 'A new key was added at the start of the key file';
+  return `${begun}; ${sealed} secrets were sealed with it. When every process uses it, «larder keys drop» removes the old one.`;
 }
 
 /** Removes the old keys. Returns the message for the operator. */
@@ -15,7 +15,7 @@ export async function dropInstallationKeys(): Promise<string> {
   const dropped = await withKeyFile(dropKeys);
   return dropped === 0
     ? 'The key file holds one key: there is nothing to drop.'
-    : `Nothing needs the old keys: ${dropped} went.`;
+    : `Nothing uses the old keys: ${dropped} removed.`;
 }
 
 function withKeyFile<T>(act: (db: Database, keyFile: string) => Promise<T>): Promise<T> {

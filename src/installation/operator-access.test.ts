@@ -1,4 +1,4 @@
-// The operator lets people in, beside a database: `larder tokens create --operator` and `larder users set-password`, as processes.
+// The operator's commands that give access, as processes: `larder tokens create --operator` and `larder users set-password`.
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -22,7 +22,7 @@ let organization: string;
 beforeAll(async () => {
   database = await createTestDatabase();
   directory = mkdtempSync(join(tmpdir(), 'larder-access-'));
-  await bootstrap(database.db, { publicUrl: 'https://larder.example.org', tell: () => {} });
+  await bootstrap(database.db, { publicUrl: 'https://larder.example.org', onApiToken: () => {} });
   organization = (await rows('select id from organizations'))[0]?.['id'] as string;
   for (const [name, email, role] of [
     ['ed', 'ed@example.org', 'EDITOR'],
@@ -59,7 +59,9 @@ describe('larder tokens create --operator', () => {
   test('prints a token of the only owner, once, and leaves an audit event', async () => {
     const { code, out, err } = await create();
     expect([code, out]).toEqual([0, expect.stringMatching(/^larder_[\w-]{43}\n$/)]);
-    expect(err).toMatch(/^It is owner’s \(OWNER\) in My organization, and ends at \d{4}-\d\d-\d\d \d\d:\d\d UTC\.\n$/);
+    expect(err).toMatch(
+      /^It belongs to owner \(OWNER\) in My organization, and expires at \d{4}-\d\d-\d\d \d\d:\d\d UTC\.\n$/,
+    );
     const holder = await findTokenHolder(database.db, out.trim());
     expect(holder).toMatchObject({ principal: { name: 'owner', role: 'OWNER', scopes: ['API', 'REGISTRY'] } });
     const [event] = await rows(`select * from audit_events where action = 'issueApiToken'`);
@@ -72,7 +74,7 @@ describe('larder tokens create --operator', () => {
     expect(token).toEqual({ name: 'made by the operator', created_by: 'operator' });
   });
 
-  test('takes user, role, scope, name and days, and answers in JSON', async () => {
+  test('accepts user, role, scope, name and days, and prints JSON', async () => {
     const given = ['--user', 'ED@example.org', '--role', 'viewer', '--scope', 'api-read'];
     const { code, out } = await create(...given, '--name', 'phone', '--expires-in-days', '7', '--json');
     expect(code).toBe(0);
@@ -87,26 +89,26 @@ describe('larder tokens create --operator', () => {
     expect(await findTokenHolder(database.db, made.api_token)).toMatchObject({ principal: { role: 'VIEWER' } });
   });
 
-  test('--to-file writes it to a new file of mode 0600, and prints it nowhere', async () => {
+  test('--to-file writes the token to a new file of mode 0600, and does not print it', async () => {
     const { code, out, err } = await create('--to-file', 'token');
     const file = join(directory, 'token');
     expect([code, err]).toEqual([0, '']);
-    expect(out).toContain(`The API token was written to ${file}. It is owner’s`);
+    expect(out).toContain(`The API token was written to ${file}. It belongs to owner`);
     expect(statSync(file).mode & 0o777).toBe(0o600);
     const token = readFileSync(file, 'utf8');
     expect(out).not.toContain(token.trim());
     expect(await findTokenHolder(database.db, token.trim())).toBeDefined();
   });
 
-  test('--to-file rejects a file, a link and a folder that is not there, and makes no token then', async () => {
+  test('--to-file rejects an existing file, a link and a missing folder, without creating a token', async () => {
     writeFileSync(join(directory, 'there'), 'mine');
     symlinkSync(join(directory, 'elsewhere'), join(directory, 'link'));
     const before = await rows('select count(*) from api_tokens');
     for (const [file, message] of [
-      ['there', 'it exists already, and is not overwritten'],
-      ['link', 'it exists already, and is not overwritten'],
+      ['there', 'it already exists, and is not overwritten'],
+      ['link', 'it already exists, and is not overwritten'],
       ['no/such', 'its folder does not exist'],
-      ['there/x', 'what should be its folder is a file'],
+      ['there/x', 'its folder is a file'],
     ] as const) {
       const { code, out, err } = await create('--to-file', file);
       expect([code, out]).toEqual([1, '']);
@@ -120,7 +122,7 @@ describe('larder tokens create --operator', () => {
   test.each([
     [['--user', 'nobody'], 1, 'There is no user nobody in this organization\n'],
     [['--user', 'TWIN'], 1, 'Several users match TWIN: use an id ('],
-    [['--user', 'ed', '--role', 'owner'], 1, 'ed is EDITOR, and a token is at most that'],
+    [['--user', 'ed', '--role', 'owner'], 1, 'ed has the role EDITOR, and a token cannot have a higher one'],
     [['--name', ' '], 1, 'A name must have 1 to 255 characters'],
     [['--expires-in-days', '0'], 2, 'It should be a whole number from 1 to 730.'],
     [['--expires-in-days', '731'], 2, 'It should be a whole number from 1 to 730.'],
@@ -130,7 +132,7 @@ describe('larder tokens create --operator', () => {
     expect([ran.code, ran.out, ran.err]).toEqual([code, '', expect.stringContaining(message)]);
   });
 
-  test('its options belong together', async () => {
+  test('requires its options together', async () => {
     for (const [args, message] of [
       [['--operator'], '--operator needs --organization.'],
       [['x', '--organization', 'main'], '--organization needs --operator.'],
@@ -143,7 +145,7 @@ describe('larder tokens create --operator', () => {
     expect([foreign.code, foreign.err]).toEqual([1, 'There is no organization acme\n']);
   });
 
-  test('lets in past the limit of tokens, and names the owners where there are several', async () => {
+  test('ignores the limit of tokens, and lists the owners if there are several', async () => {
     await database.pool.query(
       `insert into api_tokens (organization_id, user_id, name, secret_sha256, role, expires_at)
       select organization_id, id, 'many', sha256(n::text::bytea), 'OWNER', now() + interval '1 day'
@@ -176,7 +178,7 @@ const signIn = (email: string, password: string) =>
   checkPassword(database.db, openPasswordHashes(), { email, password });
 
 describe('larder users set-password', () => {
-  test('reads it from standard input, ends sessions, and leaves an audit event', async () => {
+  test('reads the password from standard input, ends sessions, and leaves an audit event', async () => {
     const [owner] = await rows(`select id from users where name = 'owner'`);
     const user = { organization_id: organization, user_id: String(owner?.['id']) };
     const source = { request_id: 'x', address: '127.0.0.1' };
@@ -191,14 +193,14 @@ describe('larder users set-password', () => {
     const set = await setPassword(`${PASSWORD}\n`, '--email', 'root@localhost');
     expect(set).toEqual({
       ...{ code: 0, err: '' },
-      out: 'owner of My organization logs in as root@localhost with the new password. All sessions of theirs have ended.\n',
+      out: 'owner of My organization logs in as root@localhost with the new password. All sessions of this user have ended.\n',
     });
     expect(await signIn('root@localhost', PASSWORD)).toEqual(user);
     await expect(getSessionHolder(database.db, secret)).rejects.toMatchObject({ code: 'SESSION_OVER' });
     expect(
       await rows(`select actor_name, actor_id, subject_id from audit_events where action = 'setPassword'`),
     ).toEqual([{ actor_name: 'operator', actor_id: null, subject_id: user.user_id }]);
-    // The name so far stays.
+    // The log-in name does not change.
     expect((await setPassword('another horse battery')).out).toContain('logs in as root@localhost');
     expect(await signIn('ROOT@localhost', 'another horse battery')).toEqual(user);
     await expect(signIn('root@localhost', PASSWORD)).rejects.toMatchObject({ code: 'PASSWORD_WRONG' });
@@ -206,7 +208,7 @@ describe('larder users set-password', () => {
 
   test.each([
     ['', [], 'Standard input is empty; expected a secret.'],
-    ['too short\n', [], 'A password has 12 to 256 characters, and this one 9'],
+    ['too short\n', [], 'A password must have 12 to 256 characters, and this one has 9'],
     [`${PASSWORD}\n${PASSWORD}\n`, [], 'Standard input has more than one line; expected a secret of one line.'],
     ['x'.repeat(5_000), [], 'The secret is longer than 4096 bytes.'],
     [PASSWORD, ['--email', 'no address'], 'no address is not an e-mail address'],
@@ -217,15 +219,15 @@ describe('larder users set-password', () => {
     expect(await rows(`select from user_passwords where email = 'ed@example.org'`)).toEqual([]);
   });
 
-  test('takes no password as an argument, and sets none where nobody logs in by one', async () => {
+  test('rejects a password as an argument, and any password if passwords are disabled', async () => {
     const argument = await setPassword('', '--user', 'ed', PASSWORD);
     expect([argument.code, argument.out]).toEqual([2, '']);
     const args = ['users', 'set-password', '--organization', 'main', '--user', 'ed'];
     const off = await larder(args, { input: PASSWORD, env: { LARDER_PASSWORDS: 'off' } });
-    expect([off.code, off.err]).toEqual([1, 'LARDER_PASSWORDS is off: nobody logs in by a password here\n']);
+    expect([off.code, off.err]).toEqual([1, 'LARDER_PASSWORDS is off: log-in by password is disabled\n']);
   });
 
-  test('at a terminal it asks twice, and shows nothing of it', async () => {
+  test('asks twice at a terminal, and does not show the password', async () => {
     const typed = async (...lines: string[]) => {
       const command = `${process.execPath} ${CLI} users set-password --organization main --user ed`;
       const env = { PATH: process.env['PATH'], LARDER_DATABASE_URL: database.url };

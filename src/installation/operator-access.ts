@@ -73,7 +73,7 @@ async function createToken(
   const { organization, user } = await findUser(tx, options);
   const role = options.role ?? user.role;
   if (lesserRole(role, user.role) !== role) {
-    const message = `${user.name} is ${user.role}, and a token is at most that: give another --role, or another --user`;
+    const message = `${user.name} has the role ${user.role}, and a token cannot have a higher one: choose another --role or --user`;
     throw new IdentityError('INVALID', message);
   }
   const owner = { organization_id: organization.id, user_id: user.id };
@@ -116,7 +116,7 @@ export function setPasswordByOperator(
 ): Promise<SetPassword> {
   return withOperatorDatabase('users', async (db, { passwords }) => {
     if (!passwords) {
-      throw new IdentityError('INVALID', 'LARDER_PASSWORDS is off: nobody logs in by a password here');
+      throw new IdentityError('INVALID', 'LARDER_PASSWORDS is off: log-in by password is disabled');
     }
     await findUserAndName(db, options);
     const password_hash = await openPasswordHashes().hash(properPassword(await readPassword()));
@@ -164,6 +164,6 @@ function properPassword(password: string): string {
   if (length >= PASSWORD_LENGTH_MIN && length <= PASSWORD_LENGTH_MAX) return password;
   throw new IdentityError(
     'INVALID',
-    `A password has ${PASSWORD_LENGTH_MIN} to ${PASSWORD_LENGTH_MAX} characters, and this one ${length}`,
+    `A password must have ${PASSWORD_LENGTH_MIN} to ${PASSWORD_LENGTH_MAX} characters, and this one has ${length}`,
   );
 }

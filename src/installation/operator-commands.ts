@@ -8,15 +8,17 @@ import { addContentCommands } from './content-commands.ts';
 
 /** Adds the commands. */
 export function addOperatorCommands(program: Command, io: Io): void {
-  addKeys(program.command('keys').description('the installation’s key, on the machine that has its file'), io);
+  addKeys(program.command('keys').description('rotate the installation’s key, on the machine that has its file'), io);
   addContentCommands(
-    program.command('content').description('the content folder, on the machine that reaches it and the database'),
+    program
+      .command('content')
+      .description('check or adopt the content folder, on the machine that reaches it and the database'),
     io,
   );
   addOrganizations(
     program
       .command('organizations')
-      .description('list and make organizations, and set their quotas, on the machine that reaches the database'),
+      .description('list and create organizations, and set their quotas, on the machine that reaches the database'),
     io,
   );
   const users = program.commands.find((command) => command.name() === 'users');
@@ -30,7 +32,7 @@ export function operatorTools(io: Io): OperatorTools {
       operate(async () => {
         const made = await (await import('./operator-access.ts')).createTokenByOperator(request);
         const { user, organization, role, expires_at, file, api_token } = made;
-        const whose = `It is ${clean(user.name)}’s (${role}) in ${clean(organization.name)}, and ends at ${shortTime(expires_at.toISOString())} UTC.`;
+        const whose = `It belongs to ${clean(user.name)} (${role}) in ${clean(organization.name)}, and expires at ${shortTime(expires_at.toISOString())} UTC.`;
         if (command.optsWithGlobals<{ json?: boolean }>().json) return JSON.stringify(made, null, 2);
         if (file !== undefined) return `The API token was written to ${file}. ${whose}`;
         io.err.write(`${whose}\n`);
@@ -44,15 +46,17 @@ type PasswordOptions = { organization: string; user?: string; email?: string };
 function addSetPassword(users: Command, io: Io): void {
   users
     .command('set-password')
-    .description('set a user’s password beside the database; it is asked for, or read from standard input')
-    .requiredOption('--organization <organization>', 'whose user, by namespace, name or id')
+    .description(
+      'set a user’s password, on the machine that reaches the database; asks for it, or reads it from standard input',
+    )
+    .requiredOption('--organization <organization>', 'organization of the user, by namespace, name or id')
     .option('--user <user>', 'by name, e-mail address or id (default: the only owner)')
-    .option('--email <address>', 'the name to log in with (default: the one so far, or the user’s e-mail address)')
+    .option('--email <address>', 'the name to log in with (default: the current one, or the user’s e-mail address)')
     .action((options: PasswordOptions) =>
       operate(async () => {
         const set = (await import('./operator-access.ts')).setPasswordByOperator;
         const { user, organization, email } = await set(options, () => readSecret(io, 'New password'));
-        return `${clean(user.name)} of ${clean(organization.name)} logs in as ${clean(email)} with the new password. All sessions of theirs have ended.`;
+        return `${clean(user.name)} of ${clean(organization.name)} logs in as ${clean(email)} with the new password. All sessions of this user have ended.`;
       }, io),
     );
 }
@@ -60,11 +64,11 @@ function addSetPassword(users: Command, io: Io): void {
 function addKeys(group: Command, io: Io): void {
   group
     .command('rotate')
-    .description('put a new key in front, seal every secret with it, and let a new pair sign tokens')
+    .description('add a new key, seal every secret with it, and sign tokens with a new key pair')
     .action(() => operate(async () => (await import('./keys.ts')).rotateInstallationKey(), io));
   group
     .command('drop')
-    .description('take the old keys out of the file, once nothing needs them')
+    .description('remove the old keys from the file, once nothing uses them')
     .action(() => operate(async () => (await import('./keys.ts')).dropInstallationKeys(), io));
 }
 
@@ -93,11 +97,11 @@ function addOrganizations(group: Command, io: Io): void {
     );
   group
     .command('create')
-    .description('make an organization, and print an API token of its owner, this once')
+    .description('create an organization, and print an API token of its owner once')
     .argument('<name>')
     .option('--namespace <namespace>', 'first part of its names in the hosted registry (default: made from the name)')
     .option('--owner <name>', 'name of its first user', 'owner')
-    .option('--email <address>', 'where mail reaches its first user')
+    .option('--email <address>', 'e-mail address of its first user')
     .option('--applications <number>', 'how many applications it may have, or none for no limit', quotaOf)
     .action((name: string, { namespace, owner, email, applications }: OrganizationOptions, command: Command) =>
       operate(async () => {
@@ -109,20 +113,20 @@ function addOrganizations(group: Command, io: Io): void {
           [
             `Organization: ${clean(organization.name)} (${organization.namespace}, ${organization.id})`,
             `API token: ${made.api_token}`,
-            `It is ${clean(made.owner.name)}’s, and is shown this once.`,
+            `It belongs to ${clean(made.owner.name)}, and is shown only once.`,
           ].join('\n'),
         );
       }, io),
     );
   group
     .command('set-quota')
-    .description('say how many applications an organization may have')
+    .description('set how many applications an organization may have')
     .argument('<organization>', 'its namespace, name or id')
     .argument('<applications>', 'a number, or none for no limit', quotaOf)
     .action((word: string, limit: number | null) =>
       operate(async () => {
         const { name } = await (await import('./organizations.ts')).setQuotaByOperator(word, limit);
-        return `${clean(name)} may have ${limit === null ? 'as many applications as it likes' : `${limit} applications at a time`}.`;
+        return `${clean(name)} may have ${limit === null ? 'any number of applications' : `${limit} applications at a time`}.`;
       }, io),
     );
 }

@@ -1,4 +1,4 @@
-// The operator's commands for organizations, as processes beside a database, and whose an installation is.
+// The operator's commands for organizations, as processes, and the organization that owns an installation.
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFileSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
@@ -35,46 +35,46 @@ async function larder(...args: string[]): Promise<Ran> {
 }
 
 async function start(): Promise<string[]> {
-  const told: string[] = [];
-  await bootstrap(database.db, { publicUrl: PUBLIC_URL, tell: (token) => void told.push(token) });
-  return told;
+  const tokens: string[] = [];
+  await bootstrap(database.db, { publicUrl: PUBLIC_URL, onApiToken: (token) => void tokens.push(token) });
+  return tokens;
 }
 
-test('before the first start there is nothing to make one beside', async () => {
+test('larder organizations create is rejected before the first start', async () => {
   expect(await larder('organizations', 'create', 'Acme')).toMatchObject({
     code: 1,
     err: 'This database has no organization yet: start Larder once\n',
   });
 });
 
-test('the first start makes the organization that the installation belongs to, once, however many start', async () => {
-  const told = (await Promise.all([start(), start(), start()])).flat();
-  expect(told).toHaveLength(1);
+test('the first start creates one organization that owns the installation, also if several start concurrently', async () => {
+  const tokens = (await Promise.all([start(), start(), start()])).flat();
+  expect(tokens).toHaveLength(1);
   const { rows } = await database.pool.query('select namespace, owns_installation from organizations');
   expect(rows).toEqual([{ namespace: 'main', owns_installation: true }]);
 });
 
-test('a server without a public address replaces no address that another server was given or wrote', async () => {
+test('a server without a public URL replaces no address that was configured or that another server wrote', async () => {
   const url = async () =>
     (await database.pool.query('select url from registries where hosted')).rows.map((row) => row.url);
   const listen = (publicUrl: string, listenedBy = 'one:/data') =>
-    bootstrap(database.db, { publicUrl, listenedBy, tell: () => {} });
-  const given = (publicUrl: string) => bootstrap(database.db, { publicUrl, tell: () => {} });
-  // As the opening of the installation's key makes it.
+    bootstrap(database.db, { publicUrl, listenedBy, onApiToken: () => {} });
+  const given = (publicUrl: string) => bootstrap(database.db, { publicUrl, onApiToken: () => {} });
+  // The row that opening the installation's key creates.
   await database.pool.query("insert into installation (key_check) values ('') on conflict do nothing");
   await listen('http://127.0.0.1:8081');
   expect(await url()).toEqual([`${PUBLIC_URL}/main`]);
-  // Also one of this machine: it was given.
+  // An address of this machine is kept too: it was configured.
   await given('http://127.0.0.1:9');
   await listen('http://127.0.0.1:8081');
   expect(await url()).toEqual(['http://127.0.0.1:9/main']);
-  // As after an upgrade, when nobody knows whose it is.
+  // As after an upgrade: the server that wrote it is unknown.
   await database.pool.query("update installation set listen_address_by = ''");
   await listen('http://127.0.0.1:8');
   expect(await url()).toEqual(['http://127.0.0.1:8/main']);
   await listen('http://127.0.0.1:8082', 'two:/data');
   expect(await url()).toEqual(['http://127.0.0.1:8/main']);
-  // Its own it replaces, unless a second server of that folder runs there.
+  // It replaces its own address, unless a second server of that folder listens there.
   const other = createServer().listen(0, '127.0.0.1');
   await once(other, 'listening');
   const running = `http://127.0.0.1:${(other.address() as AddressInfo).port}`;
@@ -91,7 +91,7 @@ test('a server without a public address replaces no address that another server 
 });
 
 describe('larder organizations', () => {
-  test('create makes everything, and prints a token that works', async () => {
+  test('create adds all initial rows, and prints a token that works', async () => {
     const { code, out } = await larder('organizations', 'create', 'Acme & Co', '--owner', 'ada', '--applications', '5');
     expect(code).toBe(0);
     expect(out).toContain('Organization: Acme & Co (acme-co, ');
@@ -115,7 +115,7 @@ describe('larder organizations', () => {
     expect(events.rows).toEqual([{ actor_name: 'operator', subject_id: id, namespace: 'main' }]);
   });
 
-  test('create at once under one name: one is made', async () => {
+  test('create run concurrently under one name creates one', async () => {
     const both = await Promise.all([1, 2].map(() => larder('organizations', 'create', 'Twins', '--json')));
     expect(both.map(({ code }) => code).sort()).toEqual([0, 1]);
     const made = both.find(({ code }) => code === 0);
@@ -138,7 +138,7 @@ describe('larder organizations', () => {
     expect((await larder('organizations')).out).not.toMatch(/^X /m);
   });
 
-  test('set-quota by namespace, name and id; list tells', async () => {
+  test('set-quota accepts namespace, name and id; list shows the quota', async () => {
     const quotaOf = async () => {
       const all = JSON.parse((await larder('organizations', 'list', '--json')).out);
       return all.find(({ namespace }: { namespace: string }) => namespace === 'acme-co');
@@ -151,13 +151,13 @@ describe('larder organizations', () => {
     expect((await larder('organizations', 'set-quota', 'ACME & co', '8')).code).toBe(0);
     expect((await quotaOf()).quotas).toEqual({ applications: { limit: 8 } });
     expect((await larder('organizations')).out).toMatch(/Acme & Co +acme-co +0 +8 /);
-    expect((await larder('organizations', 'set-quota', id, 'none')).out).toContain('as many applications as it likes');
+    expect((await larder('organizations', 'set-quota', id, 'none')).out).toContain('any number of applications');
     expect((await quotaOf()).quotas).toEqual({});
     expect((await larder('organizations')).out).toMatch(/My organization \(owns the installation\) +main +0 +none /);
   });
 });
 
-test('an installation that is there already belongs to its oldest organization', async () => {
+test('an upgraded installation belongs to its oldest organization', async () => {
   const installed = await createTestDatabase({ empty: true });
   const directory = mkdtempSync(join(tmpdir(), 'larder-migrations-'));
   const migrations = new URL('../../migrations/', import.meta.url).pathname;

@@ -29,7 +29,7 @@ export function createOrganizationByOperator(options: OrganizationOptions): Prom
     inTransaction(db, async (tx) => {
       const own = await requireStarted(tx);
       const made = await makeOrganization(tx, { ...options, created_by: OPERATOR });
-      await tellOf(tx, own, { action: 'createOrganization', subject_id: made.organization.id });
+      await recordChange(tx, own, { action: 'createOrganization', subject_id: made.organization.id });
       return made;
     }),
   );
@@ -49,7 +49,7 @@ export function setQuotaByOperator(word: string, applications_max: number | null
       const found = await findOrganizationNamed(tx, word);
       if (found === undefined) throw new IdentityError('NOT_FOUND', `There is no organization ${word}`);
       await setQuota(tx, { id: found.id, applications_max, updated_by: OPERATOR });
-      await tellOf(tx, own, { action: 'updateOrganization', subject_id: found.id, changed_fields: ['quotas'] });
+      await recordChange(tx, own, { action: 'updateOrganization', subject_id: found.id, changed_fields: ['quotas'] });
       return { name: found.name };
     }),
   );
@@ -62,7 +62,7 @@ async function requireStarted(db: Database): Promise<{ id: string }> {
   throw new IdentityError('NOT_SET_UP', 'This database has no organization yet: start Larder once');
 }
 
-function tellOf(
+function recordChange(
   tx: Transaction,
   { id }: { id: string },
   event: { action: string; subject_id: string; changed_fields?: string[] },

@@ -3,13 +3,13 @@ import { open, rm } from 'node:fs/promises';
 
 /** The reasons why a file cannot be created (open(2)). */
 const WRITE_FAULTS: Record<string, string> = {
-  EEXIST: 'it exists already, and is not overwritten. Remove it, or name another file',
-  ENOENT: 'its folder does not exist. Make the folder, or name another file',
-  ENOTDIR: 'what should be its folder is a file. Name another file',
+  EEXIST: 'it already exists, and is not overwritten. Remove it, or name another file',
+  ENOENT: 'its folder does not exist. Create the folder, or name another file',
+  ENOTDIR: 'its folder is a file. Name another file',
   EISDIR: 'it is a folder. Name a file in it',
-  EACCES: 'this account may not write there. Let it, or name another file',
-  EPERM: 'this account may not write there. Let it, or name another file',
-  EROFS: 'its disk cannot be written to. Name another file',
+  EACCES: 'this account may not write there. Permit it, or name another file',
+  EPERM: 'this account may not write there. Permit it, or name another file',
+  EROFS: 'its file system is read-only. Name another file',
   ENOSPC: 'its disk is full. Free some space, or name another file',
 };
 

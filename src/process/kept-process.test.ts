@@ -1,4 +1,4 @@
-// A process that is started again when it dies: real processes, with pauses short enough to wait for.
+// A process that is restarted when it dies, with real processes and short pauses.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,12 +10,12 @@ import type { WorkerDeaths } from './process-messages.ts';
 let directory: string;
 let kept: KeptProcess | undefined;
 let said: string[];
-let told: WorkerDeaths[];
+let reported: WorkerDeaths[];
 let lost: string | undefined;
 
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'larder-kept-'));
-  [said, told, lost] = [[], [], undefined];
+  [said, reported, lost] = [[], [], undefined];
 });
 afterEach(async () => {
   await kept?.stop();
@@ -35,7 +35,7 @@ function keep(script: string, policy: RestartPolicy = QUICK, forced = new AbortC
     onLost: (reason) => {
       lost = reason;
     },
-    onDeaths: (deaths) => void told.push(deaths),
+    onDeaths: (deaths) => void reported.push(deaths),
   });
   return kept;
 }
@@ -44,12 +44,12 @@ const READY = `process.send({ ready: 'working' });`;
 const LIVE = 'process.once("SIGTERM", () => process.exit(0)); setInterval(() => {}, 1000);';
 const KILLED = `process.kill(process.pid, 'SIGKILL');`;
 
-test('one that keeps dying is paused, told with its last words, and never given up', async () => {
+test('a process that keeps dying is restarted after pauses, without a limit, and its last message is reported', async () => {
   keep(`${READY} setImmediate(() => process.send({ failed: 'The key is readable.' }, () => process.exit(1)));`);
-  await until('it has died often', async () => told.length >= 6);
+  await until('it has died often', async () => reported.length >= 6);
   expect(lost).toBeUndefined();
-  expect(told.slice(0, 2)).toEqual([{ deaths: 1 }, { deaths: 2 }]);
-  const [third, fourth] = told.slice(2).map(({ deaths, paused }) => ({ deaths, paused }));
+  expect(reported.slice(0, 2)).toEqual([{ deaths: 1 }, { deaths: 2 }]);
+  const [third, fourth] = reported.slice(2).map(({ deaths, paused }) => ({ deaths, paused }));
   expect(third).toEqual({
     deaths: 3,
     paused: { since: third?.paused?.since, deaths: 3, how: 'exit code 1', failed: 'The key is readable.' },
@@ -63,20 +63,20 @@ test('one that keeps dying is paused, told with its last words, and never given 
   ]);
 });
 
-test('one that stays up again is no longer paused, and begins to count anew', async () => {
+test('a process that stays up again is no longer paused', async () => {
   writeFileSync(join(directory, 'flag'), '');
   keep(`if (fs.existsSync(process.env.FLAG)) ${KILLED} ${READY} ${LIVE}`, { ...QUICK, healthyAfterMs: 500 });
-  await until('it is paused', async () => told.at(-1)?.paused);
-  expect(told.at(-1)?.paused?.how).toBe('SIGKILL');
+  await until('it is paused', async () => reported.at(-1)?.paused);
+  expect(reported.at(-1)?.paused?.how).toBe('SIGKILL');
   rmSync(join(directory, 'flag'));
-  await until('it stays up', async () => told.at(-1)?.paused === undefined);
+  await until('it stays up', async () => reported.at(-1)?.paused === undefined);
   expect(said.at(-1)).toBe('The worker stays up again.');
   expect(await kept?.ready).toBe('working');
 });
 
-test('one that dies at its very start without a word is started again, also before it was ever ready', async () => {
+test('a process that dies at its first start without a message is restarted', async () => {
   keep(KILLED);
-  await until('it is paused', async () => told.at(-1)?.paused);
+  await until('it is paused', async () => reported.at(-1)?.paused);
   expect(lost).toBeUndefined();
 });
 
@@ -84,18 +84,18 @@ test('a process whose first run reports why it cannot start is not restarted', a
   keep(`process.send({ failed: 'LARDER_PORT must be a whole number' }, () => process.exit(1));`);
   await until('it is given up', async () => lost);
   expect(lost).toBe('LARDER_PORT must be a whole number');
-  expect(told).toEqual([]);
+  expect(reported).toEqual([]);
 });
 
-test('a process whose later run reports so is restarted', async () => {
+test('a process whose later run reports why it cannot start is restarted', async () => {
   keep(`if (fs.existsSync(process.env.FLAG)) process.send({ failed: 'The key is readable.' }, () => process.exit(1));
     else { fs.writeFileSync(process.env.FLAG, ''); ${KILLED} }`);
-  await until('it is paused', async () => told.at(-1)?.paused);
+  await until('it is paused', async () => reported.at(-1)?.paused);
   expect(lost).toBeUndefined();
-  expect(told.at(-1)?.paused?.failed).toBe('The key is readable.');
+  expect(reported.at(-1)?.paused?.failed).toBe('The key is readable.');
 });
 
-test('without a pause it is given up: at once before it was ready, later after its restarts', async () => {
+test('without pauses, a process is given up before it was ready, and later after its restarts', async () => {
   const { pauseMs: _pauseMs, ...policy } = QUICK;
   keep(KILLED, policy);
   await until('it is given up', async () => lost);
@@ -106,16 +106,16 @@ test('without a pause it is given up: at once before it was ready, later after i
   expect(lost).toMatch(/^The worker was started again 2 times and never stayed up \(SIGKILL\)\.$/);
 });
 
-test('a stop while it waits to be started again starts nothing', async () => {
+test('stop cancels a pending restart', async () => {
   const process_ = keep(KILLED, { ...QUICK, pauseMs: 60_000 });
-  await until('it is paused', async () => told.at(-1)?.paused);
+  await until('it is paused', async () => reported.at(-1)?.paused);
   await process_.stop();
-  expect(told).toHaveLength(3);
+  expect(reported).toHaveLength(3);
 });
 
-test('what is sent while it is dead is lost, and nothing else happens', async () => {
+test('a message to a process that does not run is dropped', async () => {
   const process_ = keep(KILLED, { ...QUICK, pauseMs: 60_000 });
   process_.send({ worker: { deaths: 1 } });
-  await until('it is paused', async () => told.at(-1)?.paused);
+  await until('it is paused', async () => reported.at(-1)?.paused);
   process_.send({ worker: { deaths: 1 } });
 });

@@ -1,4 +1,4 @@
-// A process that is restarted when it dies: at once, then after growing pauses; if it never stays up, seldom or never.
+// A process that is restarted when it dies: at once, then after growing pauses; if it never stays up, after long pauses or not at all.
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { ProcessMessage, SupervisorMessage, WorkerDeaths } from './process-messages.ts';
 
@@ -13,7 +13,7 @@ const RESTART_PAUSE_MS = 100;
 const RESTART_PAUSE_MAX_MS = 10_000;
 
 export type RestartPolicy = {
-  /** A process that ran this long did not die of its start. */
+  /** A process that runs this long has started successfully. */
   healthyAfterMs: number;
   /** Consecutive restarts without a healthy run before `pauseMs` applies. */
   restartsMax: number;
@@ -30,7 +30,7 @@ export type KeepOptions = {
   policy: RestartPolicy;
   /** Aborted: the process is killed at once. */
   forced: AbortSignal;
-  /** Progress, a line each. */
+  /** Called with each line of progress. */
   say: (line: string) => void;
   /** Called with the reason when the process is not restarted any more. */
   onLost: (reason: string) => void;
@@ -41,7 +41,7 @@ export type KeepOptions = {
 };
 
 export type KeptProcess = {
-  /** The message of the first run when it was ready. */
+  /** Resolves with the message of the first run that is ready. */
   ready: Promise<string>;
   /** Sends to the running process; lost if none runs. */
   send(message: SupervisorMessage): void;
@@ -107,7 +107,7 @@ export function keepProcess(options: KeepOptions): KeptProcess {
       if (policy.pauseMs === undefined) options.onLost(line);
       else pause(line, policy.pauseMs, { how, ...(failed !== undefined && { failed }) });
     }
-    tell();
+    report();
   }
 
   function pause(line: string, pauseMs: number, end: { how: string; failed?: string }): void {
@@ -121,10 +121,10 @@ export function keepProcess(options: KeepOptions): KeptProcess {
     if (paused === undefined) return;
     paused = undefined;
     say(`The ${name} stays up again.`);
-    tell();
+    report();
   }
 
-  function tell(): void {
+  function report(): void {
     options.onDeaths?.({ deaths: total, ...(paused && { paused }) });
   }
 

@@ -2,8 +2,8 @@
 
 /** A message of a server or a worker to the supervisor. */
 export type ProcessMessage =
-  | { /** The server's address, or the worker's word. */ ready: string }
-  | { /** Why it cannot start: the line that it would say alone. */ failed: string }
+  | { /** The server's address; a fixed word of the worker. */ ready: string }
+  | { /** Why it cannot start, in one line. */ failed: string }
   | { api_token: string };
 
 /** The number of the worker's deaths, and whether work is paused because of them. */

@@ -1,4 +1,4 @@
-// A real server from start to stop: TLS, metrics beside it, request ids at every endpoint, and an end that is announced.
+// A real server from start to stop: TLS, metrics on their own port, request ids at every endpoint, and draining.
 import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import { type RequestOptions, request } from 'node:https';
@@ -86,7 +86,7 @@ function peerName(): Promise<string> {
   });
 }
 
-test('it speaks TLS, and takes new files on SIGHUP', async () => {
+test('it serves TLS, and reloads the files on SIGHUP', async () => {
   expect(server.url).toMatch(/^https:\/\/127\.0\.0\.1:\d+$/);
   expect(await peerName()).toBe('one');
   useCertificate('two');
@@ -95,18 +95,18 @@ test('it speaks TLS, and takes new files on SIGHUP', async () => {
 });
 
 test.each([
-  ['a thing', '/v1/catalogs', {}, 401],
-  ['nothing', '/nowhere', {}, 404],
-  ['no address', '/v1/catalogs/%zz', {}, 404],
+  ['a list', '/v1/catalogs', {}, 401],
+  ['an unknown path', '/nowhere', {}, 404],
+  ['a malformed URL', '/v1/catalogs/%zz', {}, 404],
   ['another method', '/v1/catalogs', { method: 'PUT' }, 405],
-  ['a long address', `/v1/catalogs?x=${'a'.repeat(9_000)}`, {}, 414],
+  ['a long URL', `/v1/catalogs?x=${'a'.repeat(9_000)}`, {}, 414],
   ['the registry', '/v2/', {}, 401],
   ['the registry’s log-in', '/v2/token', { headers: { authorization: 'Basic eDp5' } }, 401],
   ['a blob', '/v2/main/app/blobs/sha256:0', {}, 401],
   ['a signed file', `/files/${'a'.repeat(64)}`, {}, 403],
   ['a token', '/csp/gateway/am/api/auth/api-tokens/authorize', { method: 'POST' }, 400],
   [
-    'too much',
+    'a large body',
     '/csp/gateway/am/api/auth/api-tokens/authorize',
     {
       method: 'POST',
@@ -116,7 +116,7 @@ test.each([
     413,
   ],
   ['a document', '/v1/api.yml', {}, 200],
-])('asked for %s, it answers under the name of the request', async (what, path, options, status) => {
+])('a request for %s is answered with its request id', async (what, path, options, status) => {
   const name = `test.${what.replace(/\W/g, '-')}`;
   const headers = { ...('headers' in options ? options.headers : {}), 'x-request-id': name };
   const answer = await ask(path, { ...options, headers });
@@ -124,12 +124,12 @@ test.each([
   const line = lines
     .map((one) => JSON.parse(one))
     .find(({ request_id, msg }) => request_id === name && msg === 'answered');
-  // What the router could not read has no route, and is no request to it.
+  // A URL that the router cannot parse is not logged as a request.
   if (path.includes('%zz')) return;
   expect(line).toMatchObject({ status, address: '127.0.0.1', ms: expect.any(Number) });
 });
 
-test('believes the named proxy about the client, and tells the registry’s clients the address they used', async () => {
+test('trusts the configured proxy, and sends clients of the registry the address that they used', async () => {
   const headers = {
     'x-forwarded-for': '198.51.100.7',
     'x-forwarded-host': 'larder.example.org',
@@ -148,14 +148,14 @@ test('a worker that keeps dying is shown and logged once, and the server stays r
   const metrics = async () => await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
   const logged = (message: string) => lines.filter((line) => line.includes(message)).length;
   const paused = { since: '2026-01-01T00:00:00.000Z', deaths: 11, how: 'exit code 1' };
-  // An empty database has no offering, so this server is not ready; the worker's check is well all the same.
+  // An empty database has no offering, so this server is not ready; the check of the workers passes.
   const before = await workers();
   expect(before.workers).toEqual({ ok: true, alive: [] });
   expect(await metrics()).toMatch(/^larder_worker_paused 0$/m);
 
   const failed = 'The database at db.internal refuses connections.';
   server.noteWorker({ deaths: 11, paused: { ...paused, failed } });
-  // Its own words are for the log: /readyz answers everybody.
+  // Its last message is only logged: /readyz is public.
   server.noteWorker({ deaths: 12, paused: { ...paused, deaths: 12, failed } });
   expect(await workers()).toEqual({
     status: before.status,
@@ -173,12 +173,12 @@ test('a worker that keeps dying is shown and logged once, and the server stays r
   expect(logged('work goes on')).toBe(1);
 });
 
-test('/readyz tells the version', async () => {
+test('/readyz shows the version', async () => {
   const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
   expect(JSON.parse((await ask('/readyz')).body).version).toBe(version);
 });
 
-test('the operator is told how many organizations are losing their owners’ last way in, and not which', async () => {
+test('/readyz counts organizations whose owners lose their last way to log in, without naming them', async () => {
   const access = async () => JSON.parse((await ask('/readyz')).body).checks.owner_access;
   const letEnd = (text: string) => database.pool.query('update api_tokens set expires_at = now() + $1', [text]);
   expect(await access()).toEqual({ ok: true, ending: 0, ended: 0 });
@@ -188,7 +188,7 @@ test('the operator is told how many organizations are losing their owners’ las
   await vi.waitFor(async () => expect(await access()).toEqual({ ok: true, ending: 0, ended: 1 }), { timeout: 20_000 });
 }, 60_000);
 
-test('metrics are beside it, and not on its own port', async () => {
+test('metrics are served only on their own port', async () => {
   const answer = await fetch(`http://127.0.0.1:${metricsPort}/metrics`);
   expect(await answer.text()).toContain('route="/v2/*",status="401"');
   expect((await ask('/metrics')).status).toBe(404);

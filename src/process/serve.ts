@@ -27,7 +27,7 @@ const DRAIN_MS = 5_000;
 
 const READY_POLL_MS = 100;
 
-/** Ways in end over weeks: frequent requests of /readyz get cached figures of at most this age. */
+/** Ways to log in expire over weeks: frequent requests of /readyz get cached figures of at most this age. */
 const WAYS_IN_MS = 5_000;
 
 export type StartedServer = {
@@ -41,10 +41,10 @@ export type StartedServer = {
 };
 
 /** Called with the API token of a first start, and the file that it was written to, if one is configured. */
-export type TellToken = (apiToken: string, file?: string) => void;
+export type OnApiToken = (apiToken: string, file?: string) => void;
 
 /** Starts to listen. Throws StartError for faults that the operator can fix. */
-export async function startServer(config: Config, log: Logger, tell: TellToken): Promise<StartedServer> {
+export async function startServer(config: Config, log: Logger, onApiToken: OnApiToken): Promise<StartedServer> {
   const tls = config.tls === undefined ? undefined : await readTlsFiles(config.tls).catch(rejectTls);
   const resources = await openResources(config, log);
   const state: State = { bootstrapped: false, worker: { deaths: 0 } };
@@ -76,7 +76,7 @@ export async function startServer(config: Config, log: Logger, tell: TellToken):
       app.addHook('onClose', async () => served.close());
     }
     const url = await app.listen({ host: config.host, port: config.port }).catch(rejectAddress(CLIENTS, config));
-    await makeFirstStart(resources, url, tell);
+    await makeFirstStart(resources, url, onApiToken);
     state.bootstrapped = true;
     log.info({ url }, 'server listens');
     return {
@@ -92,23 +92,23 @@ export async function startServer(config: Config, log: Logger, tell: TellToken):
   }
 }
 
-/** Without a file, or with it in place of the words: what was written is removed when the start is not committed. */
-async function makeFirstStart({ db, config }: Resources, listenUrl: string, tell: TellToken): Promise<void> {
+/** Creates the rows of a first start. A file with the API token is removed if the rows are not committed. */
+async function makeFirstStart({ db, config }: Resources, listenUrl: string, onApiToken: OnApiToken): Promise<void> {
   const { firstTokenFile: file } = config;
   const address =
     config.publicUrl === undefined
       ? { publicUrl: listenUrl, listenedBy: `${hostname()}:${config.data}` }
       : { publicUrl: config.publicUrl };
-  if (file === undefined) return await bootstrap(db, { ...address, tell });
+  if (file === undefined) return await bootstrap(db, { ...address, onApiToken });
   let removeFile: (() => Promise<void>) | undefined;
   const write = async (apiToken: string) => {
     // A transaction that is retried creates another token.
     await removeFile?.();
     removeFile = await writeSecretFile(file, 'The first API token', apiToken).catch(rejectTokenFile);
-    tell(apiToken, file);
+    onApiToken(apiToken, file);
   };
   try {
-    await bootstrap(db, { ...address, tell: write });
+    await bootstrap(db, { ...address, onApiToken: write });
   } catch (error) {
     await removeFile?.();
     throw error;
@@ -117,7 +117,7 @@ async function makeFirstStart({ db, config }: Resources, listenUrl: string, tell
 
 function rejectTokenFile(cause: unknown): never {
   if (!(cause instanceof SecretFileError)) throw cause;
-  throw new StartError('FIRST_TOKEN', `${cause.message} It is named by LARDER_FIRST_TOKEN_FILE.`, { cause });
+  throw new StartError('FIRST_TOKEN', `${cause.message} The file is named by LARDER_FIRST_TOKEN_FILE.`, { cause });
 }
 
 function rejectTls(cause: unknown): never {
@@ -134,11 +134,11 @@ const METRICS: AddressSettings = { host: 'LARDER_METRICS_HOST', port: 'LARDER_ME
 function rejectAddress(settings: AddressSettings, { host, port }: { host: string; port: number }) {
   const reasons: Record<string, string> = {
     EADDRINUSE: `Port ${port} on ${host} is taken. Stop what listens there, or choose another ${settings.port}.`,
-    EACCES: `Port ${port} is not for this account to listen on. Choose a ${settings.port} from 1024 on, with a proxy in front.`,
-    EADDRNOTAVAIL: `This machine does not have the address ${host}. Choose one that it has for ${settings.host}.`,
-    EAFNOSUPPORT: `This machine does not have the address ${host}. Choose one that it has for ${settings.host}.`,
+    EACCES: `This account may not listen on port ${port}. Choose a ${settings.port} of 1024 or more, with a proxy in front.`,
+    EADDRNOTAVAIL: `This machine does not have the address ${host}. Choose one of its addresses for ${settings.host}.`,
+    EAFNOSUPPORT: `This machine does not have the address ${host}. Choose one of its addresses for ${settings.host}.`,
     ENOTFOUND: `The name ${host} is not found. Choose another ${settings.host}.`,
-    EAI_AGAIN: `The name ${host} cannot be looked up. Mend the DNS, or give ${settings.host} as an address.`,
+    EAI_AGAIN: `The name ${host} cannot be looked up. Repair the DNS, or set ${settings.host} to an IP address.`,
   };
   return (cause: NodeJS.ErrnoException): never => {
     const reason = reasons[cause.code ?? ''];

@@ -1,4 +1,4 @@
-// Every way to end Larder, on the real entrances: in order, too early, twice, with the terminal gone, and with a part that keeps dying.
+// Every way to stop Larder, with the real programs: in order, during the start, twice, without a terminal, and after deaths of a part.
 import { once } from 'node:events';
 import { chmodSync, existsSync, readFileSync } from 'node:fs';
 import { type AddressInfo, connect, createServer } from 'node:net';
@@ -25,7 +25,7 @@ function pidOf(service: StartedEntrance, part: 'server' | 'worker'): number {
   return line === undefined ? 0 : Number.parseInt(line, 10);
 }
 
-test('SIGTERM to «npm start» reaches it: npm tells its child, and no shell is in between', {
+test('SIGTERM to «npm start» reaches Larder through npm, without a shell in between', {
   timeout: PATIENCE_MS,
 }, async () => {
   const service = await startEntrance('all-in-one', { command: ['npm', 'start', '--'] });
@@ -42,7 +42,7 @@ describe('before it is ready', () => {
     expect(await endsWithin(service, DRAIN_MS)).toBe(143);
     await service.nobodyLeft();
     expect(service.said()).not.toMatch(/Error|initdb/);
-    // What was half made is not taken for a database.
+    // The incomplete database is not used.
     const again = await startEntrance('all-in-one', { data: service.data });
     await again.ready();
   });
@@ -58,7 +58,7 @@ describe('before it is ready', () => {
   });
 
   test('a server that waits for its database stops at once', { timeout: PATIENCE_MS }, async () => {
-    // Takes the connection and never says a word, as a database behind a broken proxy does.
+    // Accepts the connection and sends nothing, as a database behind a broken proxy does.
     const silent = createServer((socket) => socket.on('error', () => {})).listen(0, '127.0.0.1');
     await once(silent, 'listening');
     const { port } = silent.address() as AddressInfo;
@@ -83,10 +83,10 @@ describe('when it is up', () => {
     await service.nobodyLeft();
   });
 
-  test('the same request passed on by npm is one; a second one is forced', { timeout: PATIENCE_MS }, async () => {
+  test('a signal that npm repeats counts once; a second request forces the end', { timeout: PATIENCE_MS }, async () => {
     const service = await startEntrance('all-in-one');
     await service.says(/Larder is ready/);
-    // An upload that never ends: an orderly stop gives it its five seconds.
+    // An upload that never ends: an orderly stop waits five seconds for it.
     const { hostname, port } = new URL(service.url);
     const socket = connect(Number(port), hostname);
     socket.on('error', () => {});
@@ -105,7 +105,7 @@ describe('when it is up', () => {
     await again.ready();
   });
 
-  test('nobody reads what it writes any more: it goes on, and stops in order', { timeout: PATIENCE_MS }, async () => {
+  test('it continues without readers of its output, and stops in order', { timeout: PATIENCE_MS }, async () => {
     const service = await startEntrance('all-in-one', { env: { LARDER_LOG_LEVEL: 'debug' } });
     await service.says(/Making the database/);
     service.child.stdout?.destroy();
@@ -114,12 +114,12 @@ describe('when it is up', () => {
     expect((await fetch(`${service.url}/v1/api.yml`)).status).toBe(200);
     expect((await fetch(`${service.url}/readyz`)).status).toBe(200);
     service.child.kill('SIGTERM');
-    // The server may answer a moment before its parent has heard that the start is over.
+    // The server may answer shortly before its parent receives the message that the start is complete.
     expect([0, 143]).toContain(await endsWithin(service, DRAIN_MS));
     await service.nobodyLeft();
   });
 
-  test('a part that dies is started again at once, and a server that keeps dying ends all', {
+  test('a part that dies is restarted at once, and a server that keeps dying ends Larder', {
     timeout: PATIENCE_MS,
   }, async () => {
     const service = await startEntrance('all-in-one');

@@ -12,7 +12,7 @@ const PARENT_GONE = 1;
 export type Life = {
   /** Aborted by the first signal: parts that are still starting stop. */
   readonly stopping: AbortSignal;
-  /** Aborted by the second signal: every owner of processes kills them at once. */
+  /** Aborted by the second signal: each part kills its processes at once. */
   readonly forced: AbortSignal;
   /** Sets the function that stops the process. Called at once if a signal came before. */
   onStop(stop: () => Promise<void>): void;

@@ -8,7 +8,7 @@ import { StartError } from '../start-error.ts';
 import { keepProcess } from './kept-process.ts';
 import type { WorkerDeaths } from './process-messages.ts';
 
-/** A process that ran this long did not die of its start. */
+/** A process that runs this long has started successfully. */
 const HEALTHY_AFTER_MS = 30_000;
 
 /** Half a minute of pauses: a process that still dies needs a person. */
@@ -36,7 +36,7 @@ export type Service = {
 
 export type SuperviseOptions = {
   config: Config;
-  /** Progress, a line each. */
+  /** Called with each line of progress. */
   say: (line: string) => void;
   /** Called with the API token of a first start, which is printed once. */
   onApiToken?: (apiToken: string) => void;

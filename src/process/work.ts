@@ -32,10 +32,10 @@ export async function startWorker(config: Config, log: Logger): Promise<StartedW
   const opened = await openResources(config, log);
   const probe = await probeSandbox();
   if (probe.mode !== 'userns')
-    log.warn({ mode: probe.mode, reasons: probe.reasons }, 'sandboxes are weaker here than they could be');
+    log.warn({ mode: probe.mode, reasons: probe.reasons }, 'sandboxes are not fully isolated on this machine');
   const { limits, limits_reasons } = limitsOf(probe);
   if (limits === 'watchdog')
-    log.warn({ reasons: limits_reasons }, 'a watchdog and no control group limits memory here');
+    log.warn({ reasons: limits_reasons }, 'a watchdog limits memory because there is no control group');
   const work = join(config.data, 'work');
   const resources: WorkerResources = {
     ...opened,
@@ -59,7 +59,7 @@ export async function startWorker(config: Config, log: Logger): Promise<StartedW
     concurrency: config.workerConcurrency,
     onExhausted: (job, error) => giveUp(resources, job, error),
     onPostponed: ({ message, seconds }, job) => log.info({ job, again_after_seconds: seconds }, message),
-    onError: (err, job) => log.error({ err, ...(job && { job }) }, job ? 'a job failed' : 'the queue stumbled'),
+    onError: (err, job) => log.error({ err, ...(job && { job }) }, job ? 'a job failed' : 'the queue failed'),
   });
   await ensureShared(resources.db);
   await inTransaction(resources.db, async (tx) => {
@@ -97,14 +97,14 @@ async function reportLife({ db, workspace: { probe }, log }: WorkerResources): P
   await inTransaction(db, (tx) => recordWorker(tx, worker));
   const timer = setInterval(() => {
     inTransaction(db, (tx) => recordWorker(tx, worker)).catch((err) =>
-      log.warn({ err }, 'the worker could not report'),
+      log.warn({ err }, 'the worker could not record that it is alive'),
     );
   }, SEEN_EVERY_MS);
   return {
     async stop() {
       clearInterval(timer);
       await inTransaction(db, (tx) => forgetWorker(tx, worker.id)).catch((err) =>
-        log.warn({ err }, 'the worker could not sign off'),
+        log.warn({ err }, 'the worker could not remove its record'),
       );
     },
   };
