@@ -31,14 +31,14 @@ export function closingLines(closing: Closing): string[] {
   const { url, tokenFile, settings, stopped } = closing;
   return [
     '',
-    stopped ? 'Larder is stopped; what it made is kept.' : `Larder stays up at ${url} until Ctrl-C.`,
-    `Start it again:  ${settings}npm start        (or ${settings}npm run demo: it finds what is there)`,
-    `The API token is kept in ${quoted(tokenFile)}, for Larder's own user and root alone.`,
+    stopped ? 'Larder is stopped; its data is kept.' : `Larder stays up at ${url} until Ctrl-C.`,
+    `Start it again:  ${settings}npm start        (or ${settings}npm run demo: it finds the earlier results)`,
+    `The API token is in ${quoted(tokenFile)}, readable only by Larder's own user and root.`,
     '',
     `${stopped ? 'When it runs again, pull' : 'Pull'} the images with any client, here ${closing.puller}; any user name, the API token as password:`,
     ...closing.released.map((image) => `  ${pullCommand(image, closing)}`),
     '',
-    'Ask the API:',
+    'Call the API:',
     ...askCommands(closing).map((line) => `  ${line}`),
     `  LARDER_URL=${url} LARDER_TOKEN="$(cat ${quoted(tokenFile)})" npm run larder -- releases`,
   ];

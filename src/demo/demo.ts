@@ -25,7 +25,7 @@ export type Demo = {
 };
 
 /**
- * Runs it, and returns the last lines. Throws the errors of the main job, and an error if the pulled image lacks the
+ * Runs the demonstration, and returns the last lines. Throws the errors of the main job, and an error if the pulled image lacks the
  * customization.
  */
 export async function showMainJob({ config, url, find, say, stopped }: Demo): Promise<string[]> {

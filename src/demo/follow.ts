@@ -8,16 +8,16 @@ import { DemoFailed } from './demo-failed.ts';
 /** Longer than any silence of the demonstration on a slow line and a slow machine; after it something is wrong. */
 const PATIENCE_MS = 15 * 60_000;
 const POLL_MS = 500;
-/** A person starts to worry after this long without a line; after that, an occasional line is enough. */
+/** After this long without a line, a reminder is printed, and then one at each REMINDER_MS. */
 const QUIET_MS = 2_000;
 const REMINDER_MS = 10_000;
 /** More than the demonstration starts at once. */
 const PIPELINES = 100;
 
-/** Where the demonstration works, and how it speaks. */
+/** The client and the catalog of the demonstration, and the function that prints a line. */
 export type DemoContext = { client: Client; catalog_id: string; say: (line: string) => void };
 
-/** Polls until there is an answer; the text says what is waited for. */
+/** `ask` is polled until it returns an answer; `waitingFor` returns the text of a reminder. */
 export type Condition<T> = { ask: () => Promise<T | undefined>; waitingFor: () => Promise<string> };
 
 export type Follow = <T>(condition: Condition<T>) => Promise<T>;
@@ -42,7 +42,7 @@ async function follow<T>(context: NewsContext, condition: Condition<T>): Promise
   for (;;) {
     try {
       const answer = await condition.ask();
-      tellNews(context, await recentPipelines(context));
+      printNews(context, await recentPipelines(context));
       if (answer !== undefined) return answer;
       await remind(context, condition);
     } catch (error) {
@@ -64,7 +64,7 @@ function keyOf(pipeline: Pipeline, phase: Phase): string {
   return `${pipeline.id} ${phase.type} ${phase.status}`;
 }
 
-function tellNews({ say, news }: NewsContext, pipelines: Pipeline[]): void {
+function printNews({ say, news }: NewsContext, pipelines: Pipeline[]): void {
   for (const pipeline of pipelines.toReversed()) {
     for (const phase of pipeline.phases) {
       const key = keyOf(pipeline, phase);

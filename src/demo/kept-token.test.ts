@@ -1,4 +1,4 @@
-// The kept token: whole or not at all, and for nobody else, whatever stood there before.
+// The kept token: written completely or not at all, and readable only by its owner.
 import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -23,19 +23,21 @@ test('is readable by its owner alone, and nothing else is left in the folder', (
   expect([readKeptToken(data), mode(), readdirSync(data)]).toEqual(['larder_first', 0o600, ['demo-token']]);
 });
 
-test('a file that others may read is replaced, and so is one that was left half written', () => {
+test('a file that others can read is replaced, and so is an incomplete one', () => {
   writeFileSync(keptTokenFile(data), 'old', { mode: 0o644 });
   writeFileSync(`${keptTokenFile(data)}.${process.pid}`, 'larder_ha', { mode: 0o644 });
   keepToken(data, 'larder_second');
   expect([readKeptToken(data), mode(), readdirSync(data)]).toEqual(['larder_second', 0o600, ['demo-token']]);
 });
 
-test('one that a person put there is taken from the others when it is read', () => {
+test('reading a file that a person wrote removes the rights of others on it', () => {
   writeFileSync(keptTokenFile(data), ' larder_mine \n');
   chmodSync(keptTokenFile(data), 0o664);
   expect([readKeptToken(data), mode()]).toEqual(['larder_mine', 0o600]);
 });
 
-test('where there is none, it is said what to do', () => {
-  expect(() => readKeptToken(data)).toThrow(`Put it into ${keptTokenFile(data)}, or give another LARDER_DATA.`);
+test('reading throws with an instruction if there is no file', () => {
+  expect(() => readKeptToken(data)).toThrow(
+    `Write the token to ${keptTokenFile(data)}, or choose another LARDER_DATA.`,
+  );
 });

@@ -38,10 +38,10 @@ export function readKeptToken(data: string): string {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'EACCES' || code === 'EPERM')
-      throw new DemoFailed(`${file} belongs to another account: give it to the account that Larder runs as.`);
+      throw new DemoFailed(`${file} belongs to another account: make the account that Larder runs as its owner.`);
     if (code !== 'ENOENT') throw error;
     throw new DemoFailed(
-      `This Larder was first started without the demonstration, and its API token was shown then. Put it into ${file}, or give another LARDER_DATA.`,
+      `This Larder was first started without the demonstration, and its API token was shown then. Write the token to ${file}, or choose another LARDER_DATA.`,
     );
   }
 }

@@ -1,4 +1,4 @@
-// The main job against the real API, its pipelines moved by hand: what an earlier run asked for is waited for and told, never asked for twice.
+// The main job against the real API, with pipelines moved by the test: requests of an earlier run are followed and not repeated.
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -27,7 +27,7 @@ beforeEach(async () => {
 });
 afterEach(() => api.close());
 
-/** Runs the job; meanwhile, `work` is done with each pipeline that is open, as a worker would. */
+/** Runs the job, and meanwhile calls `work` for each open pipeline, as a worker would. */
 async function runWith(work: (pipelineId: string) => Promise<unknown>) {
   let running = true;
   const job = runMainJob({ client, say: (line) => said.push(line), company: COMPANY }).finally(() => {
@@ -56,7 +56,7 @@ const fail = (pipeline_id: string) =>
     failPhase(tx, { pipeline_id, phase: 'PACKAGING', cause: 'BUILD_ERROR', message: 'no such package' }),
   );
 
-test('asks for what is missing, and a second run finds it', async () => {
+test('requests the missing applications, and a second run finds them', async () => {
   const { released } = await runWith(catalog.finish);
   expect(released.map(({ customized }) => customized)).toEqual([true, true, true]);
   expect(await counts()).toEqual([1, 1]);
@@ -70,7 +70,7 @@ test('asks for what is missing, and a second run finds it', async () => {
   ]);
 });
 
-test('waits for what was requested and uploaded before', async () => {
+test('waits for applications and a customization of an earlier run', async () => {
   await catalog.request(catalog.acme, ['redis', 'nginx']);
   await catalog.customize(catalog.acme, 'company');
   const { released } = await runWith(catalog.finish);
@@ -100,7 +100,7 @@ test('reports an application that failed, in this run or before, with the reason
   expect(await counts()).toEqual([1, 0]);
 });
 
-test('reports a customization that failed, in this run or before, with the action', async () => {
+test('reports a customization that failed, in this run or before, with the remedy', async () => {
   const { request_id } = await catalog.request(catalog.acme, ['redis', 'nginx', 'postgresql']);
   await expect(
     runWith(async (id) => {

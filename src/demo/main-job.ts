@@ -106,7 +106,7 @@ async function awaitApplications(job: Job, base: BaseImageDetailed): Promise<voi
   throw new DemoFailed(`${failed.length} of ${ended.length} applications failed; the lines above say why.`);
 }
 
-/** What requests wait for until the base image was built once. */
+/** Describes the base image that requests wait for; undefined if it is healthy. */
 function describeBase({ name, healthy, unhealthy_cause }: BaseImageDetailed): string | undefined {
   if (healthy === false) return `the base image ${name} is tried again: ${unhealthy_cause ?? 'it could not be built'}`;
   return healthy === undefined ? `building the base image ${name} from the package archive` : undefined;
@@ -118,7 +118,7 @@ async function whyFailed({ client, catalog_id }: DemoContext, { id }: CatalogApp
   return failure?.error_message ?? 'no reason was recorded';
 }
 
-/** Returns its id once it is in every image that it affects. */
+/** Adds the customization unless it exists, and returns its id once every affected image has it. */
 async function customize(job: Job): Promise<string> {
   const { say } = job;
   const before = await findCustomization(job);
@@ -139,7 +139,7 @@ async function customize(job: Job): Promise<string> {
     if (failure) say(`  ${product.key} ${branch}: ${failure.description}`);
   }
   throw new DemoFailed(
-    `The customization «${CUSTOMIZATION}» failed; the lines above say why. To have it uploaded again, start Larder (npm start), take it away (npm run larder -- customizations delete ${ended.id}), and run this again.`,
+    `The customization «${CUSTOMIZATION}» failed; the lines above say why. To upload it again, start Larder (npm start), delete it (npm run larder -- customizations delete ${ended.id}), and run this again.`,
   );
 }
 

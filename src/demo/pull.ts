@@ -84,7 +84,7 @@ async function readFileOf(source: Source, reference: string, path: string): Prom
     const text = await readFileOfLayer(source, layer, path);
     if (text !== undefined) return text;
   }
-  throw new DemoFailed(`/${path} is not in the image that was pulled.`);
+  throw new DemoFailed(`/${path} is not in the pulled image.`);
 }
 
 /** Returns the layers of the image, of the first platform if there are several. */
