@@ -72,7 +72,7 @@ describe('revoking a token', () => {
       type: '/problems/last-way-in',
       title: 'An owner must be able to log in',
       detail:
-        'No owner could log in after this: first make another API token of an owner, with role OWNER and scope API, or set the password of an owner (PUT /larder/v1/password)',
+        'No owner could log in after this: first create another API token of an owner, with role OWNER and scope API, or set the password of an owner (PUT /larder/v1/password)',
     });
     expect((await api.ask('GET', path)).json().status).toBe('ACTIVE');
     const { rows } = await api.database.pool.query(`select from audit_events where action = 'revokeApiToken'`);

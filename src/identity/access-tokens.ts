@@ -6,7 +6,7 @@ import type { Principal } from './principal.ts';
 import { SIGNING_ALGORITHM, type SigningKeys } from './signing-keys.ts';
 import { scopesAmong } from './token-scopes.ts';
 
-/** Half an hour. The answer says one second less, as the original does (api.md, section 4). */
+/** Half an hour. The answer says one second less, as published for version 1 (api.md, section 4). */
 export const ACCESS_TOKEN_SECONDS = 1800;
 export const EXPIRES_IN_SECONDS = ACCESS_TOKEN_SECONDS - 1;
 
@@ -26,7 +26,7 @@ export type TokenOptions = { audience: string; lifetimeSeconds: number };
 
 /**
  * Signs an access token for a principal. `issuedAt` is for tests. The times of tokens are from this process's clock, within the
- * tolerance above: reading the database clock for each request costs more than seconds of half an hour are worth.
+ * tolerance above: a few seconds of half an hour are not worth reading the database clock for each request.
  */
 export function signAccessToken(keys: SigningKeys, principal: Principal, issuedAt = new Date()): Promise<string> {
   const { organization_id, user_id, name, role, scopes, token_id } = principal;
@@ -72,7 +72,7 @@ export function isOver({ untilMs }: Verified): boolean {
   return Date.now() >= untilMs;
 }
 
-/** Throws TypeError for the audience of access tokens, synchronously. */
+/** Throws TypeError for the audience of access tokens. */
 export function requireOtherAudience({ audience }: TokenOptions): void {
   if (audience === API_AUDIENCE) throw new TypeError('Access tokens are signed by signAccessToken');
 }

@@ -120,7 +120,7 @@ export async function getApiToken(
 
 /**
  * Creates a token for a caller: its role is at most that of the caller and of its user, its scopes at most those of the token in
- * use. Throws FORBIDDEN if the caller is not an owner and the token is for another user, INVALID, LIMIT_REACHED.
+ * use. Throws FORBIDDEN if a caller who is not an owner names another user, INVALID, and LIMIT_REACHED.
  */
 export async function issueApiToken(
   tx: Transaction,
@@ -130,13 +130,13 @@ export async function issueApiToken(
   const { organization_id } = principal;
   const user_id = input.user_id?.toLowerCase() ?? principal.user_id;
   if (principal.role !== 'OWNER' && user_id !== principal.user_id) {
-    throw new IdentityError('FORBIDDEN', 'Only an owner makes tokens for other users');
+    throw new IdentityError('FORBIDDEN', 'Only an owner can create tokens for other users');
   }
   // Locked, so that two concurrent requests cannot exceed the limit.
   await lockName(tx, ['api-tokens', user_id]);
   const userRole = await lockUser(tx, { organization_id, user_id });
   if (userRole === undefined) {
-    if (user_id === principal.user_id) throw new IdentityError('TOKEN_INVALID', 'The user of the token is gone');
+    if (user_id === principal.user_id) throw new IdentityError('TOKEN_INVALID', 'The user of the token was removed');
     rejectViolations([noUser(user_id)]);
   }
   const roleMax = lesserRole(principal.role, userRole ?? principal.role);
@@ -230,7 +230,7 @@ async function requireBelowLimit(tx: Transaction, userId: string): Promise<void>
   if ((working.rows[0]?.total ?? 0) < API_TOKENS_PER_USER_MAX) return;
   throw new IdentityError(
     'LIMIT_REACHED',
-    `The user has ${API_TOKENS_PER_USER_MAX} working API tokens, which is the limit: revoke one first`,
+    `The user has ${API_TOKENS_PER_USER_MAX} active API tokens, which is the limit: revoke one first`,
   );
 }
 
@@ -258,7 +258,7 @@ function columns(): RawBuilder<unknown> {
     ${wireTime('t.last_used_at')} as last_used_at, ${wireTime('t.removed_at')} as removed_at, t.removed_by`;
 }
 
-/** The current rights of its user limit the token's own, as at every endpoint. */
+/** The user's current role limits the token's role, as at every endpoint. */
 function toApiToken({ user_role, ...row }: TokenRow): ApiToken {
   return present<ApiToken>({ ...row, role: lesserRole(row.role, user_role), scopes: scopesAmong(row.scopes) });
 }

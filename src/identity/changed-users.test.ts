@@ -1,4 +1,4 @@
-// Effect of changes of a user on access tokens that are still valid.
+// The effect of a user's removal or change of role on access tokens that are still valid.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../../test/database.ts';
 import type { Role } from '../contract/vocabulary.ts';

@@ -7,7 +7,7 @@ import { IdentityError } from './errors.ts';
 import type { Principal } from './principal.ts';
 import { lesserRole } from './roles.ts';
 
-/** Each process sends one small query per period, instead of one per request. */
+/** Each process sends one small query in this time, instead of one for each request. */
 const FRESH_MS = 5_000;
 
 /** No token is older than its lifetime; one more minute allows for differing clocks and long transactions. */
@@ -43,7 +43,7 @@ export function followChangedUsers(
     }
     const user = changed.get(principal.user_id);
     if (user === undefined) return principal;
-    if (user.removed) throw new IdentityError('TOKEN_INVALID', 'The user of the token is gone');
+    if (user.removed) throw new IdentityError('TOKEN_INVALID', 'The user of the token was removed');
     const role = lesserRole(principal.role, user.role);
     return role === principal.role ? principal : { ...principal, role };
   };

@@ -1,4 +1,4 @@
-// Errors of identity.
+// Errors of identity: a closed set of codes.
 import type { Violation } from '../contract/problem.ts';
 
 export type IdentityErrorCode =
@@ -13,7 +13,7 @@ export type IdentityErrorCode =
   | 'KEY_WRONG'
   /** An old key that is still needed and cannot be dropped. */
   | 'KEY_NEEDED'
-  /** The sealed value cannot be opened: damaged, moved to another row, or sealed with a key that is gone. */
+  /** The sealed value cannot be opened: it is damaged, was moved to another row, or was sealed with a dropped key. */
   | 'SEAL_BROKEN'
   /** Larder was never started on this database. */
   | 'NOT_SET_UP'
@@ -31,7 +31,6 @@ export type IdentityErrorCode =
   | 'LAST_OWNER'
   /** The organization would be left without an owner who can log in. */
   | 'LAST_WAY_IN'
-  /** Limit reached. */
   | 'LIMIT_REACHED'
   /** The session ended (sign-out, time, or its user was removed) or never existed. */
   | 'SESSION_OVER'
@@ -58,7 +57,7 @@ export class IdentityError extends Error {
   readonly code: IdentityErrorCode;
   /** All violations for INVALID, else empty. */
   readonly violations: readonly Violation[];
-  /** The noun of what was not found, for NOT_FOUND. */
+  /** The noun of the resource that was not found, for NOT_FOUND. */
   readonly noun: string | undefined;
 
   constructor(

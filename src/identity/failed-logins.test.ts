@@ -43,21 +43,21 @@ describe('an address', () => {
     ['2001:db8:1:2::1', '2001:db8:1:2:ffff::9', true],
     ['2001:db8:1:2::1', '2001:db8:1:3::1', false],
     ['::1', '::2', true],
-  ])('%s and %s are one: %s', (one, other, same) => {
+  ])('%s and %s count as one address: %s', (one, other, same) => {
     const { logins, fail } = opened();
     fail(one, 3);
     expect(logins.waitBefore({ address: other, secret: WRONG }) > 0).toBe(same);
   });
 });
 
-test('an account that fails from many addresses gets a time to wait, other accounts do not', () => {
+test('an account with failures from many addresses has to wait, other accounts do not', () => {
   const { fail } = opened();
   const waits = Array.from({ length: 7 }, (_, index) => fail(`192.0.2.${index}`, 1)[0]);
   expect(waits).toEqual([0, 0, 0, 0, 0, 60, 60]);
   expect(fail('192.0.2.99', 1, 'other_secret')).toEqual([0]);
 });
 
-test('a flood of addresses drops the oldest entries instead of using more memory', () => {
+test('very many addresses drop the oldest entries instead of using more memory', () => {
   const { logins, fail } = opened();
   fail('192.0.2.1', 3);
   for (let index = 0; index < 10_000; index++) fail(`10.0.${index >> 8}.${index & 255}`, 1, `s${index}`);

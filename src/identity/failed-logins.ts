@@ -10,16 +10,16 @@ export type LoginLimits = {
 };
 
 /**
- * One address: a person's typing, a script's retries. One account: the same of several people. Secrets of 256 bits cannot be
- * guessed; the limits keep the load on the database and the log low.
+ * One address: the typing errors of a person, the retries of a script. One account: those of several people. Secrets of 256 bits
+ * cannot be guessed; the limits keep the load on the database and the log low.
  */
 export const LOGIN_LIMITS: LoginLimits = { perAddress: 20, perAccount: 100 };
 
 const WINDOW_MS = 60_000;
 
 /**
- * Addresses, accounts and correct secrets kept, each; the oldest are dropped, so that a flood of addresses does not use up
- * memory.
+ * Maximum number of addresses, of accounts and of correct secrets in memory. The oldest are dropped, so that very many addresses
+ * do not use up memory.
  */
 const REMEMBERED_MAX = 10_000;
 
@@ -36,7 +36,7 @@ export type FailedLogins = {
   waitBefore(attempt: Attempt): number;
   /**
    * Returns the same for secrets that people choose. After too many failures of an account no secret for it is checked, and
-   * correct ones are not remembered: admitting them at once would tell an attacker that a guess was right.
+   * remembered ones are not exempt: to check them at once would show an attacker that a guess was right.
    */
   waitBeforeGuess(attempt: Attempt): number;
   /** Counts a failure. Returns seconds to wait if the account has failed too often, from any address; else 0. */

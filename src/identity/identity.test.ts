@@ -31,7 +31,7 @@ function principal(): Principal {
 }
 
 describe('openIdentity', () => {
-  test('many servers that start at once agree on one signing key', async () => {
+  test('creates one signing key for many servers that start at once', async () => {
     const empty = await createTestDatabase();
     try {
       const all = await Promise.all(Array.from({ length: 6 }, () => openIdentity(empty.db, key)));
@@ -43,11 +43,11 @@ describe('openIdentity', () => {
     }
   });
 
-  test("another installation's key is rejected at the start", async () => {
+  test("rejects another installation's key", async () => {
     await expect(openIdentity(database.db, newInstallationKey())).rejects.toMatchObject({ code: 'KEY_WRONG' });
   });
 
-  test('publishes public keys only, and they verify what it signs', async () => {
+  test('publishes only public keys, which verify its access tokens', async () => {
     const { access_token } = await identity.exchangeApiToken(acme.api_token);
     const { keys: published } = await identity.jwks();
     expect(published.map((jwk) => Object.keys(jwk).sort())).toEqual([['alg', 'crv', 'kid', 'kty', 'use', 'x']]);
@@ -75,24 +75,21 @@ describe('createOrganization', () => {
     expect((await create('日本')).organization.namespace).toBe('organization');
   });
 
-  test.each(['base', 'library', 'v2'])('the namespace %s is reserved for the installation', async (name) => {
+  test.each(['base', 'library', 'v2'])('does not give the reserved namespace %s', async (name) => {
     expect((await create(name)).organization.namespace).toBe(`${name}-2`);
   });
 
-  test.each(['Acme', 'a--b', '-a', 'a/b', 'a_b', '', 'x'.repeat(41)])(
-    'the namespace %j is rejected',
-    async (namespace) => {
-      await expect(create('Acme', namespace)).rejects.toMatchObject({ code: 'NAME_INVALID' });
-    },
-  );
+  test.each(['Acme', 'a--b', '-a', 'a/b', 'a_b', '', 'x'.repeat(41)])('rejects the namespace %j', async (namespace) => {
+    await expect(create('Acme', namespace)).rejects.toMatchObject({ code: 'NAME_INVALID' });
+  });
 
-  test.each(['', ' ', 'a\u0000b', 'x'.repeat(101)])('the name %j is rejected', async (name) => {
+  test.each(['', ' ', 'a\u0000b', 'x'.repeat(101)])('rejects the name %j', async (name) => {
     await expect(create(name)).rejects.toMatchObject({ code: 'NAME_INVALID' });
   });
 });
 
 describe('exchangeApiToken', () => {
-  test('returns the same fields as the original, for half an hour', async () => {
+  test('returns the published fields, and a token for half an hour', async () => {
     const answer = await identity.exchangeApiToken(acme.api_token);
     expect(answer).toEqual({
       id_token: null,
@@ -109,7 +106,7 @@ describe('exchangeApiToken', () => {
     });
   });
 
-  test('the secret is not in the database', async () => {
+  test('does not store the secret in the database', async () => {
     expect(acme.api_token).toMatch(/^larder_[\w-]{43}$/);
     const { rows } = await database.pool.query<{ dump: string }>(`select t::text as dump from api_tokens t`);
     expect(rows.length).toBeGreaterThan(0);
@@ -128,7 +125,7 @@ describe('exchangeApiToken', () => {
     expect(await used()).toEqual([first]);
   });
 
-  test('the access token has the role of the API token, not of its user', async () => {
+  test('returns an access token with the role of the API token, not of its user', async () => {
     const owner = { organization_id: acme.organization.id, user_id: acme.owner.id };
     const { secret } = await inTransaction(database.db, (tx) =>
       createApiToken(tx, owner, { name: 'ci', role: 'VIEWER' }),
@@ -144,7 +141,7 @@ describe('exchangeApiToken', () => {
     ['a token of another kind', 'ghp_abcdefghijklmnop', 'TOKEN_INVALID'],
     ['a very long text', 'x'.repeat(1_000_000), 'TOKEN_INVALID'],
     ['text with a zero byte', 'larder_\u0000', 'TOKEN_INVALID'],
-  ])('%s is rejected', async (_what, token, code) => {
+  ])('rejects %s', async (_what, token, code) => {
     await expect(identity.exchangeApiToken(token)).rejects.toMatchObject({ code });
     expect(await identity.findTokenHolder(token)).toBeUndefined();
   });
@@ -197,11 +194,11 @@ describe('verifyAccessToken', () => {
       .sign((change.signWith ?? keys).current.privateKey);
   }
 
-  test('the token forged below is accepted if it has no fault', async () => {
+  test('accepts a forged token without a fault', async () => {
     expect(await identity.verifyAccessToken(await forged())).toEqual(principal());
   });
 
-  test('an expired token gets TOKEN_EXPIRED after the clock tolerance', async () => {
+  test('throws TOKEN_EXPIRED for an expired token after the clock tolerance', async () => {
     const at = (secondsAgo: number) => signAccessToken(keys, principal(), new Date(Date.now() - secondsAgo * 1000));
     expect(await identity.verifyAccessToken(await at(ACCESS_TOKEN_SECONDS - 10))).toMatchObject({ name: 'Ada' });
     await expect(identity.verifyAccessToken(await at(ACCESS_TOKEN_SECONDS + 10))).rejects.toMatchObject({
@@ -209,7 +206,7 @@ describe('verifyAccessToken', () => {
     });
   });
 
-  test("another installation's token is invalid, with its own kid and with this installation's", async () => {
+  test("rejects another installation's token, with its own kid and with this installation's", async () => {
     const elsewhere = await createTestDatabase();
     try {
       const otherKey = newInstallationKey();
@@ -234,9 +231,9 @@ describe('verifyAccessToken', () => {
     ['an unknown kid', { header: { kid: 'x' } }],
     ['no kid', { header: { kid: undefined } }],
     ['no organization', { claims: { organization_id: undefined } }],
-    ['a role that is none', { claims: { role: 'ADMIN' } }],
-    ['a subject that is no text', { claims: { sub: undefined } }],
-  ])('one with %s is invalid', async (_what, change) => {
+    ['an unknown role', { claims: { role: 'ADMIN' } }],
+    ['no subject', { claims: { sub: undefined } }],
+  ])('rejects a token with %s', async (_what, change) => {
     await expect(identity.verifyAccessToken(await forged(change))).rejects.toMatchObject({ code: 'TOKEN_INVALID' });
   });
 
@@ -277,7 +274,7 @@ describe('verifyAccessToken', () => {
     ['nothing', () => '', 'TOKEN_MISSING'],
     ['noise', () => 'a.b.c', 'TOKEN_INVALID'],
     ['a megabyte', () => 'e'.repeat(1_000_000), 'TOKEN_INVALID'],
-  ])('%s is rejected', async (_what, token, code) => {
+  ])('rejects %s', async (_what, token, code) => {
     await expect(identity.verifyAccessToken(token())).rejects.toMatchObject({ code });
   });
 });

@@ -30,7 +30,7 @@ import { oauthScope } from './token-scopes.ts';
 import { rememberVerified } from './verified-tokens.ts';
 import type { WaysIn } from './ways-in.ts';
 
-/** The response of an exchange; its fields are the original's (api.md, section 4). */
+/** The response of an exchange, with the fields that are published for version 1 (api.md, section 4). */
 type ExchangedToken = {
   id_token: null;
   token_type: 'bearer';

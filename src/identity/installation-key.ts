@@ -15,7 +15,7 @@ const ID_BYTES = 8;
  */
 const LINE = /^larder-key-1 ([\w-]{43})$/;
 
-/** Far above the size of any key file: a path to another file is not read to its end. */
+/** Far above the size of any key file; a larger file is rejected before it is read. */
 const FILE_BYTES_MAX = 64 * 1024;
 
 export type KeyGeneration = {
@@ -40,7 +40,7 @@ export async function loadInstallationKey(file: string, options: { create?: bool
   if (!options.create)
     throw new IdentityError(
       'KEY_FILE',
-      `The key file ${file} does not exist; LARDER_KEY_FILE must name the file that the first start made`,
+      `The key file ${file} does not exist; LARDER_KEY_FILE must name the file that the first start created`,
     );
   await createKeyFile(file);
   return loadInstallationKey(file);

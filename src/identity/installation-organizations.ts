@@ -1,4 +1,4 @@
-// The organizations of an installation, as seen and changed by owners of the organization that the installation belongs to.
+// The organizations of an installation, which owners of the organization that owns the installation list and change.
 import { type RawBuilder, sql } from 'kysely';
 import type { Input, Output } from '../contract/endpoints.ts';
 import { ORGANIZATIONS_MAX } from '../contract/limits.ts';
@@ -19,7 +19,7 @@ const ORDERS: Record<Input<'listOrganizations'>['order_field'], RawBuilder<unkno
 };
 
 /**
- * Lists all organizations for members of the organization that the installation belongs to; for others their own. Two statements.
+ * Lists all organizations for members of the organization that owns the installation; for others their own. Two statements.
  */
 export async function listOrganizations(
   db: Database,
@@ -105,13 +105,16 @@ export async function requireNewOrganization(tx: Transaction, name: string): Pro
   await lockOrganizations(tx);
   const found = await sql<{ total: number }>`select count(*) as total from organizations`.execute(tx);
   if ((found.rows[0]?.total ?? 0) >= ORGANIZATIONS_MAX) {
-    throw new IdentityError('LIMIT_REACHED', `There are ${ORGANIZATIONS_MAX} organizations, which is the limit`);
+    throw new IdentityError(
+      'LIMIT_REACHED',
+      `The installation has ${ORGANIZATIONS_MAX} organizations, which is the limit`,
+    );
   }
   await requireFreeName(tx, properName(name));
 }
 
 /**
- * Throws TOKEN_INVALID or FORBIDDEN unless the caller is currently an owner of the organization that the installation belongs to.
+ * Throws TOKEN_INVALID or FORBIDDEN unless the caller is currently an owner of the organization that owns the installation.
  */
 export async function requireInstallationOwner(tx: Transaction, principal: Principal): Promise<void> {
   await requireOwner(tx, principal);
@@ -119,11 +122,11 @@ export async function requireInstallationOwner(tx: Transaction, principal: Princ
   if (own?.id === principal.organization_id) return;
   throw new IdentityError(
     'FORBIDDEN',
-    'Only owners of the organization that the installation belongs to make and change organizations',
+    'Only owners of the organization that owns the installation can create and change organizations',
   );
 }
 
-/** The organization that the installation belongs to; undefined before the first start. */
+/** Returns the organization that owns the installation; undefined before the first start. */
 export async function findInstallationOrganization(db: Database): Promise<{ id: string } | undefined> {
   const found = await sql<{ id: string }>`select id from organizations where owns_installation`.execute(db);
   return found.rows[0];

@@ -13,7 +13,7 @@ export async function isInstalled(db: Database): Promise<boolean> {
   return (await db.selectFrom('installation').select('only_one').executeTakeFirst()) !== undefined;
 }
 
-/** Returns the id of the installation in its content folder. Exists from the first start on. */
+/** Returns the id of the installation, which its content folder contains too. Throws IdentityError KEY_WRONG before the first start. */
 export async function getInstallationId(db: Database): Promise<string> {
   const row = await db.selectFrom('installation').select('id').executeTakeFirst();
   if (row === undefined) throw notSetUp();
@@ -25,9 +25,9 @@ function notSetUp(): IdentityError {
 }
 
 /**
- * Creates the installation's row on the first start, and compares its key with ours on every other start. Holds the row's lock
- * until the transaction ends, so that one server does the first start. Returns whether this was the first. Throws IdentityError
- * KEY_WRONG.
+ * Creates the installation's row on the first start, and compares its key with the given one on every other start. Holds the row's
+ * lock until the transaction ends, so that one server does the first start. Returns whether this was the first. Throws
+ * IdentityError KEY_WRONG.
  */
 export async function ensureInstallation(tx: Transaction, key: InstallationKey): Promise<{ first: boolean }> {
   const made = await tx
@@ -40,8 +40,8 @@ export async function ensureInstallation(tx: Transaction, key: InstallationKey):
 }
 
 /**
- * Does the same for a database that is set up. `isCurrent`: the row's check was sealed with the current key. Stores the issuer of
- * tokens the first time, so that it outlives the key that it was made from.
+ * Compares the key of a database that is set up. `isCurrent`: the row's check was sealed with the current key. Stores the issuer of
+ * tokens the first time, so that it stays the same after the key is dropped. Throws IdentityError KEY_WRONG.
  */
 export async function requireInstallation(tx: Transaction, key: InstallationKey): Promise<{ isCurrent: boolean }> {
   const row = await tx.selectFrom('installation').select(['key_check', 'issuer']).forUpdate().executeTakeFirst();
@@ -77,7 +77,7 @@ export async function sealCheck(tx: Transaction, key: InstallationKey): Promise<
     .execute();
 }
 
-/** Made from the first key that the installation had. */
+/** Derives the issuer of tokens from the first key of the installation. */
 function issuerOf(key: InstallationKey): string {
   const name = deriveKey(key.all.at(-1) ?? key.current, 'issuer')
     .toString('hex')

@@ -68,7 +68,7 @@ export function followInstallationKey(file: string, first: InstallationKey): Ins
   };
 }
 
-/** A replaced file has another inode, or another time. */
+/** Returns a text that changes when the file is replaced; undefined if there is no file. */
 function markOf(file: string): string | undefined {
   const found = statSync(file, { bigint: true, throwIfNoEntry: false });
   return found && `${found.ino} ${found.mtimeNs} ${found.size}`;

@@ -1,5 +1,5 @@
-// Rotation of the installation's key while Larder runs: nothing is lost when it is interrupted, and old keys are dropped when
-// nothing needs them.
+// Rotation of the installation's key while Larder runs: no secret is lost if it is interrupted, and old keys are dropped when no
+// secret needs them.
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
@@ -120,7 +120,7 @@ describe('a rotation', () => {
     );
   });
 
-  test('that is killed in the middle loses nothing, and the next one finishes it', async () => {
+  test('that is killed in the middle loses no secret, and the next one finishes it', async () => {
     await fill(running, 1_000);
     const victim = spawn(process.execPath, ['test/rotation-victim.ts', database.url, file], { stdio: 'ignore' });
     const ended = once(victim, 'exit');
@@ -156,8 +156,8 @@ describe('a rotation', () => {
   });
 
   /**
-   * Starts all of them while the installation's row is locked, each after the previous one waits, and releases them in that
-   * order.
+   * Starts all calls while the installation's row is locked, each after the previous one waits for the lock, so that they get the
+   * lock in this order.
    */
   async function atOnce(...acts: (() => Promise<unknown>)[]): Promise<PromiseSettledResult<unknown>[]> {
     const holder = await database.pool.connect();
@@ -188,7 +188,7 @@ describe('a rotation', () => {
   const rotate = () => rotateKeys(database.db, file);
   const drop = () => dropKeys(database.db, file);
 
-  test('by two operators concurrently adds one key and one key pair', async () => {
+  test('by two operators at once adds one key and one key pair', async () => {
     await fill(running, 450);
     const ended = await atOnce(rotate, rotate);
     expect(ended.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled']);
@@ -208,7 +208,7 @@ describe('a rotation', () => {
     expect([await opened(running), await opened(await start())]).toEqual([250, 250]);
   });
 
-  test('concurrent with many rotations and drops loses nothing and gives readable errors', async () => {
+  test('concurrent with many rotations and drops loses no secret, and only throws KEY_NEEDED', async () => {
     await fill(running, 450);
     for (let round = 0; round < 4; round += 1) {
       const ended = await Promise.allSettled([rotate(), drop(), rotate(), drop(), rotate()]);
@@ -222,7 +222,7 @@ describe('a rotation', () => {
     expect(await opened(await start())).toBe(450);
   });
 
-  test('that ends after a starting process read the file is seen by this process', async () => {
+  test('that ends after a starting process has read the file is found by this process', async () => {
     const first = await loadInstallationKey(file);
     await rotate();
     const followed = followInstallationKey(file, first);
@@ -250,7 +250,7 @@ describe('a rotation', () => {
     sql`insert into registries (id, organization_id, name, provider, url, sealed_access_secret)
       values (${id}, ${organization}, 'r', 'OCI', 'https://r.invalid', ${sealed})`.execute(tx);
 
-  test('with the drop of the old key, while a process is suspended between seal and write, loses nothing', async () => {
+  test('and a drop of the old key while a process is suspended between seal and write lose no secret', async () => {
     await fill(running, 1);
     await writeLate(insertSealed);
     await writeLate(async (tx, id, sealed) => {
@@ -294,7 +294,7 @@ describe('a rotation', () => {
     }
   });
 
-  test('with a wrong key file changes nothing and fails with one line', async () => {
+  test('with a wrong key file changes nothing and throws an error of the key file', async () => {
     const other = join(folder, 'other.key');
     const key: InstallationKey = await loadInstallationKey(other, { create: true });
     const text = readFileSync(other, 'utf8');
@@ -309,7 +309,7 @@ describe('a rotation', () => {
     await expect(rotateKeys(database.db, other)).rejects.toMatchObject({ code: 'KEY_FILE' });
   });
 
-  test('leaves a running server with its last good key if the file is damaged', async () => {
+  test('does not affect a running server if the key file is damaged: it keeps the last good key', async () => {
     await fill(running, 1);
     copyFileSync(file, `${file}.kept`);
     writeFileSync(file, 'no key at all\n');

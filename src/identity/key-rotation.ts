@@ -1,4 +1,4 @@
-// Rotation of the installation's key, in two steps: a new key is added, and the old one is dropped when nothing needs it.
+// Rotation of the installation's key, in two steps: a new key is added, and the old one is dropped when no value needs it.
 import { sql } from 'kysely';
 import { OPERATOR } from '../db/audit-trail.ts';
 import { type Database, inTransaction, type Transaction } from '../db/database.ts';
@@ -36,7 +36,7 @@ async function finish(db: Database, file: string, sealedWith: InstallationKey): 
     if (!key.current.id.equals(sealedWith.current.id)) return key;
     await addSigningKey(tx, key);
     await sealCheck(tx, key);
-    await tellEverybody(tx, 'rotateKeys');
+    await recordForAll(tx, 'rotateKeys');
     return undefined;
   });
 }
@@ -47,11 +47,14 @@ async function finish(db: Database, file: string, sealedWith: InstallationKey): 
  * KEY_NEEDED after an unfinished rotation, and KEY_FILE or KEY_WRONG.
  */
 export async function dropKeys(db: Database, file: string): Promise<number> {
-  // Values of processes that sealed with the old key until they read the new one.
+  // Some values may have been sealed with the old key by processes that had not read the new one yet.
   await sealAgain(db, followInstallationKey(file, await loadInstallationKey(file)));
   return await underLock(db, file, async (key, { tx, isCurrent }) => {
     if (!isCurrent) {
-      throw new IdentityError('KEY_NEEDED', 'A rotation is unfinished: run it again before dropping old keys');
+      throw new IdentityError(
+        'KEY_NEEDED',
+        'A rotation is unfinished: run the rotation again before dropping old keys',
+      );
     }
     const needed = await findOtherSeals(tx, key);
     if (needed.length > 0) {
@@ -62,7 +65,7 @@ export async function dropKeys(db: Database, file: string): Promise<number> {
     }
     await forgetOldSigningKeys(tx);
     if (key.all.length === 1) return 0;
-    await tellEverybody(tx, 'dropKeys');
+    await recordForAll(tx, 'dropKeys');
     await rejectKeys(tx, key.all.slice(1));
     await dropOldKeys(file, key);
     return key.all.length - 1;
@@ -98,8 +101,8 @@ async function underLock<T>(
   });
 }
 
-/** The keys protect the secrets of every organization. */
-async function tellEverybody(tx: Transaction, action: string): Promise<void> {
+/** Records the action in the audit trail of every organization, because the keys protect the secrets of all. */
+async function recordForAll(tx: Transaction, action: string): Promise<void> {
   await sql`
     insert into audit_events (organization_id, actor_name, action, subject_kind)
     select id, ${OPERATOR}, ${action}, 'installation' from organizations`.execute(tx);

@@ -24,7 +24,7 @@ describe('loadInstallationKey', () => {
     expect(readdirSync(join(file, '..'))).toEqual(['installation.key']);
   });
 
-  test('many concurrent first starts get the same key', async () => {
+  test('returns the same key to many concurrent first starts', async () => {
     const file = fresh();
     const keys = await Promise.all(Array.from({ length: 8 }, () => loadInstallationKey(file, { create: true })));
     expect(new Set(keys.map((key) => key.current.secret.toString('hex'))).size).toBe(1);
@@ -42,7 +42,7 @@ describe('loadInstallationKey', () => {
   });
 
   test.each(['', 'larder-key-1 short', `larder-key-2 ${'A'.repeat(43)}`, `larder-key-1 ${'A'.repeat(43)}\nx`])(
-    'a file that holds %j is rejected',
+    'rejects a file with the content %j',
     async (text) => {
       const file = join(folder, `malformed${files++}`);
       writeFileSync(file, text, { mode: 0o600 });
@@ -57,7 +57,7 @@ describe('loadInstallationKey', () => {
     await expect(loadInstallationKey(device)).rejects.toMatchObject({ code: 'KEY_FILE' });
   });
 
-  test('after a rotation the first line seals, and the second still opens', async () => {
+  test('seals with the first line of a file, and opens with the second too', async () => {
     const [older, newer] = [newInstallationKey(), newInstallationKey()];
     const lines = [newer, older].map((key) => `larder-key-1 ${key.current.secret.toString('base64url')}\n`);
     const file = join(folder, 'rotated');
@@ -68,7 +68,7 @@ describe('loadInstallationKey', () => {
     expect(unseal(newer, seal(both, 'later', owner), owner)).toBe('later');
   });
 
-  test('keys for different purposes are unrelated', () => {
+  test('returns keys from which different keys are derived for different purposes', () => {
     const { current } = newInstallationKey();
     expect(deriveKey(current, 'a').equals(deriveKey(current, 'b'))).toBe(false);
     expect(deriveKey(current, 'a')).toHaveLength(32);
@@ -79,7 +79,7 @@ describe('seal', () => {
   const key = newInstallationKey();
   const owner = { organization_id: '6f1e', row_id: '77aa' };
 
-  test('opens any text for its row, and two seals differ', () => {
+  test('seals any text for its row, and two seals of one text differ', () => {
     for (const text of ['', 's3cret', 'Schlüssel 🔑', 'x'.repeat(100_000)]) {
       expect(unseal(key, seal(key, text, owner), owner)).toBe(text);
     }
@@ -90,7 +90,7 @@ describe('seal', () => {
   test.each([
     ['another row', { ...owner, row_id: '77ab' }],
     ['another organization', { ...owner, organization_id: '6f1f' }],
-    ['the same letters cut elsewhere', { organization_id: '6f1', row_id: 'e77aa' }],
+    ['the same letters divided differently', { organization_id: '6f1', row_id: 'e77aa' }],
   ])('does not open for %s', (_what, other) => {
     expect(() => unseal(key, seal(key, 's3cret', owner), other)).toThrowError(
       expect.objectContaining({ code: 'SEAL_BROKEN' }),

@@ -6,7 +6,7 @@ import { IdentityError } from './errors.ts';
 
 export type NamedUser = { id: string; name: string; email: string | null; role: Role };
 
-/** Names listed in one error: for longer lists there is the API. */
+/** Names listed in one error; longer lists are read with the API. */
 const NAMED_MAX = 5;
 
 /**
@@ -30,9 +30,13 @@ export async function namedUser(db: Database, organizationId: string, word: stri
 export async function onlyOwner(db: Database, organizationId: string): Promise<NamedUser> {
   const owners = await findUsers(db, organizationId, sql`u.role = 'OWNER'`);
   const [owner, another] = owners;
-  if (owner === undefined) throw new IdentityError('NOT_FOUND', 'This organization has no owner: name a --user');
+  if (owner === undefined)
+    throw new IdentityError('NOT_FOUND', 'This organization has no owner: name a user with --user');
   if (another === undefined) return owner;
-  throw new IdentityError('NOT_FOUND', `This organization has several owners: name a --user (${namesOf(owners)})`);
+  throw new IdentityError(
+    'NOT_FOUND',
+    `This organization has several owners: name one with --user (${namesOf(owners)})`,
+  );
 }
 
 async function findUsers(db: Database, organizationId: string, which: RawBuilder<unknown>): Promise<NamedUser[]> {

@@ -2,7 +2,7 @@
 import { isIP } from 'node:net';
 import { plainAddress } from '../egress/addresses.ts';
 
-/** The IPv4 address, or the /64 of an IPv6 address: its holder has all 2^64 addresses of that network (RFC 6177, section 2). */
+/** Returns the IPv4 address, or the /64 of an IPv6 address, whose holder has all 2^64 addresses of this network (RFC 6177, section 2). */
 export function networkOf(address: string): string {
   const plain = plainAddress(address);
   if (isIP(plain) !== 6) return plain;

@@ -61,7 +61,7 @@ export async function connectAccount(
   }
   const { organization_id, user_id } = user;
   const { issuer, subject } = person;
-  // The account of a removed user is free again.
+  // The account of a removed user can be connected again.
   await tx.deleteFrom('oidc_accounts').where('issuer', '=', issuer).where('subject', '=', subject).execute();
   await tx.insertInto('oidc_accounts').values({ issuer, subject, organization_id, user_id }).execute();
   await recordAuditEvent(tx, {
@@ -97,7 +97,7 @@ async function followClaim(
   user: Known,
   { person: { role }, source }: { person: OidcPerson; source: LoginSource },
 ): Promise<void> {
-  if (role === undefined) throw notAdmitted('The provider gives this account no role in Larder.');
+  if (role === undefined) throw notAdmitted('The provider assigns no role in Larder to this account.');
   if (role === user.role) return;
   const { organization_id, user_id } = user;
   await lockUsers(tx, user);
@@ -144,7 +144,7 @@ async function createFor(
   return { organization_id, user_id };
 }
 
-/** Finds the organization by its namespace; without one, the organization that the installation belongs to. */
+/** Returns the organization with this namespace; without a namespace, the organization that owns the installation. */
 async function findOrganization(tx: Transaction, namespace: string | undefined): Promise<string | undefined> {
   if (namespace === undefined) return (await findInstallationOrganization(tx))?.id;
   const found = tx.selectFrom('organizations').select('id').where('namespace', '=', namespace);

@@ -59,7 +59,7 @@ export function openOidcClient(
   };
   return {
     authorizationUrl: (checks, redirectUri) =>
-      told(async () => {
+      withReadableErrors(async () => {
         const challenge = await calculatePKCECodeChallenge(checks.verifier);
         return buildAuthorizationUrl(await configured(), {
           ...{ redirect_uri: redirectUri, scope: settings.scopes.join(' ') },
@@ -68,7 +68,7 @@ export function openOidcClient(
         });
       }),
     redeem: (checks, returned) =>
-      told(async () => redeem(await configured(), { checks, returned, needed: claimsNeeded(settings) })),
+      withReadableErrors(async () => redeem(await configured(), { checks, returned, needed: claimsNeeded(settings) })),
   };
 }
 
@@ -77,8 +77,7 @@ function discover(settings: OidcSettings, egress: Pick<Egress, 'fetch'>): Promis
   const server = new URL(issuer);
   const isPlain = server.protocol === 'http:';
   return discovery(server, clientId, {}, clientSecret === undefined ? None() : secretOf(clientSecret), {
-    // The ID token's signature is checked although the token comes straight from the provider: a proxy in between can change
-    // nothing.
+    // The ID token's signature is checked although the token comes directly from the provider, so that a proxy cannot change it.
     execute: [enableNonRepudiationChecks, ...(isPlain ? [allowInsecureRequests] : [])],
     [customFetch]: fetchThrough(egress),
     timeout: ANSWER_SECONDS_MAX,
@@ -112,11 +111,11 @@ async function redeem(configuration: Configuration, { checks, returned, needed }
   return { ...more, ...claims };
 }
 
-async function told<T>(act: () => Promise<T>): Promise<T> {
+async function withReadableErrors<T>(act: () => Promise<T>): Promise<T> {
   try {
     return await act();
   } catch (error) {
-    throw inWords(error);
+    throw toIdentityError(error);
   }
 }
 
@@ -124,10 +123,10 @@ async function told<T>(act: () => Promise<T>): Promise<T> {
 const ERROR_CODE = /^[a-z_]{1,40}$/;
 
 /**
- * Converts an error to an IdentityError. The cause is dropped, because it holds claims, tokens and parameters; its code is kept,
- * which is enough for the log. The provider's description is not repeated: anybody can write one into the address.
+ * Converts an error to an IdentityError. The cause is dropped, because it contains claims, tokens and parameters; its code is
+ * enough for the log. The provider's description is not repeated: anybody can write one into the address.
  */
-function inWords(error: unknown): IdentityError {
+function toIdentityError(error: unknown): IdentityError {
   if (error instanceof IdentityError) return error;
   const { name, code, error: answered } = error as { name?: unknown; code?: unknown; error?: unknown };
   if (name === 'AuthorizationResponseError') {

@@ -18,7 +18,7 @@ export function fetchThrough(egress: Pick<Egress, 'fetch'>): CustomFetch {
 function bytesOf(body: unknown): Buffer | undefined {
   if (body === undefined || body === null) return undefined;
   if (typeof body === 'string' || body instanceof URLSearchParams) return Buffer.from(String(body));
-  throw new TypeError('the body of a request to a provider is text');
+  throw new TypeError('The body of a request to an identity provider must be text');
 }
 
 function headersOf({ headersDistinct }: { headersDistinct: NodeJS.Dict<string[]> }): Headers {

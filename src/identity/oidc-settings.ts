@@ -4,16 +4,16 @@ import type { Role } from '../contract/vocabulary.ts';
 export type OidcSettings = {
   readonly issuer: string;
   readonly clientId: string;
-  /** Absent: a public client, which PKCE alone protects. */
+  /** Absent: a public client, protected only by PKCE. */
   readonly clientSecret?: string;
   readonly scopes: readonly string[];
-  /** The role of people to whom the role claim gives none. Absent: they are rejected. */
+  /** The role of people without a role in the role claim. Absent: they are rejected. */
   readonly defaultRole?: Role;
   /** The claim with the role, read at every log-in. */
   readonly roleClaim?: string;
   /** The claim's values for each role. Empty: the values are the names of the roles. */
   readonly roleValues: Readonly<Partial<Record<Role, readonly string[]>>>;
-  /** The namespace of the organization of new users. Absent: the organization that the installation belongs to. */
+  /** The namespace of the organization of new users. Absent: the organization that owns the installation. */
   readonly organization?: string;
   /** The claim with the namespace, instead of `organization`. */
   readonly organizationClaim?: string;

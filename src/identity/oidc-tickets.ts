@@ -7,7 +7,7 @@ import { IdentityError } from './errors.ts';
 import type { Checks } from './oidc-client.ts';
 import { INSTALLATION, type SealOwner } from './sealed.ts';
 
-/** Enough time to get a telephone for the second factor. */
+/** Enough time to fetch a telephone for the second factor. */
 export const SIGN_IN_MINUTES = 10;
 
 /** 256 bits, like all secrets here; in base64url they are a valid verifier (RFC 7636, section 4.1). */
@@ -48,8 +48,8 @@ export async function writeTicket(
 }
 
 /**
- * Reads a ticket and uses it up. Throws IdentityError SIGN_IN_OVER for a missing, expired or used ticket. One with another state
- * is rejected too, but stays valid.
+ * Reads a ticket and marks it as used. Throws IdentityError SIGN_IN_OVER for a missing, expired or used ticket. A ticket with
+ * another state is rejected too, but stays valid.
  */
 export async function takeTicket(
   db: Database,

@@ -92,6 +92,6 @@ async function holderOf(
   }
   const holder = await getSessionHolder(db, session ?? '');
   if (holder.user_id !== user.user_id)
-    throw new IdentityError('SIGN_IN_OVER', 'Another user is logged in in this browser');
+    throw new IdentityError('SIGN_IN_OVER', 'This browser is now logged in as another user');
   return holder;
 }

@@ -25,7 +25,7 @@ export type OrganizationRequest = {
   owner_email?: string | undefined;
   /** The number of applications that it may have at a time. Absent: no limit. */
   applications_max?: number | undefined;
-  /** Whether the installation belongs to it. */
+  /** Whether it owns the installation. */
   owns_installation?: boolean;
   /** The scopes of the owner's token. Absent: all. */
   scopes?: readonly TokenScope[] | undefined;
@@ -35,7 +35,7 @@ export type OrganizationRequest = {
 export type NewOrganization = {
   organization: { id: string; name: string; namespace: string };
   owner: { id: string; name: string };
-  /** Shown once. */
+  /** Not stored, so it is visible only here. */
   api_token: string;
 };
 
@@ -87,7 +87,7 @@ async function insertOrganization(
       .executeTakeFirst();
     if (made) return made;
   }
-  throw new IdentityError('TAKEN', `Another organization has the namespace ${request.namespace}`);
+  throw new IdentityError('TAKEN', `Another organization already has the namespace ${request.namespace}`);
 }
 
 /** Yields the requested namespace, or else the namespaces made from the name, the best first. */

@@ -8,7 +8,7 @@ import type { PasswordHashes } from './password-hashes.ts';
 import type { Principal } from './principal.ts';
 import { endSessions } from './sessions.ts';
 
-/** The scopes of an unrestricted token; a session has these and more rights. */
+/** The scopes of an unrestricted token. A session has all rights of its user. */
 const WHOLE: readonly TokenScope[] = ['API', 'REGISTRY'];
 
 export type SessionUser = { organization_id: string; user_id: string };
@@ -110,7 +110,7 @@ export async function requireWholeReach(tx: Transaction, caller: Principal): Pro
   );
 }
 
-/** The address of a removed user is free. */
+/** Deletes the password of a removed user with this address, so that another user can have the address. */
 async function freeEmail(tx: Transaction, email: string): Promise<void> {
   await tx
     .deleteFrom('user_passwords')

@@ -1,4 +1,4 @@
-// The caller of a function: always an argument, never ambient.
+// The caller of a function: always an argument, never global state.
 import type { Role, TokenScope } from '../contract/vocabulary.ts';
 
 export type Principal = {

@@ -4,8 +4,8 @@ import { sql } from 'kysely';
 import { type Database, inTransaction } from '../db/database.ts';
 
 /**
- * Secret scanners, and people who find one in a file, recognize it by this prefix; it also distinguishes it from an API token
- * without a query.
+ * Secret scanners, and people who find a password in a file, recognize it by this prefix, which also distinguishes it from an API
+ * token without a query.
  */
 const PREFIX = 'larderpull_';
 
@@ -13,7 +13,7 @@ const PREFIX = 'larderpull_';
 const SECRET_BYTES = 32;
 const PASSWORD = /^larderpull_[\w-]{43}$/;
 
-/** `last_used_at` is for people who clean up; writing it for every pull would cost too much. */
+/** `last_used_at` helps people to find unused credentials; writing it for every pull would cost too much. */
 const LAST_USED_MINUTES = 10;
 
 /** Returns a new password with its digest, which is stored. */

@@ -47,7 +47,7 @@ const BATCH_COUNT = 200;
 type SealedRow = SealOwner & { place: string; sealed: Buffer };
 
 /**
- * Seals every value again that another key than the current one sealed. Returns their number. If it is interrupted, the next call
+ * Seals again every value that was not sealed with the current key. Returns their number. If it is interrupted, the next call
  * continues.
  */
 export async function sealAgain(db: Database, key: InstallationKey): Promise<number> {
@@ -60,7 +60,7 @@ export async function sealAgain(db: Database, key: InstallationKey): Promise<num
   return count;
 }
 
-/** Returns the columns with values that another key sealed. Writers wait until the transaction ends, so the result stays true. */
+/** Returns the columns with values that were sealed with another key. Writers wait until the transaction ends, so the result stays true. */
 export async function findOtherSeals(tx: Transaction, key: InstallationKey): Promise<string[]> {
   const left: string[] = [];
   for (const one of SEALED_COLUMNS) {

@@ -19,7 +19,7 @@ const HEAD_BYTES = 1 + ID_BYTES + NONCE_BYTES + TAG_BYTES;
 
 /** Seals a text for its row. Two seals of the same text differ. */
 export function seal(key: InstallationKey, plaintext: string, owner: SealOwner): Buffer {
-  // Read once: after a rotation it is another key.
+  // Read once: `current` may return another key after a rotation.
   const { current } = key;
   const nonce = randomBytes(NONCE_BYTES);
   const cipher = createCipheriv('aes-256-gcm', deriveKey(current, 'seal'), nonce, { authTagLength: TAG_BYTES });

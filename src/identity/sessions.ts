@@ -25,7 +25,7 @@ export type LoginSource = { request_id: string; address: string };
 
 /**
  * Creates a session of a user, records it in the audit trail under the name of the way to log in, and deletes expired sessions.
- * Ends the browser's previous session, so that its secret opens nothing if others know it. Throws IdentityError SESSION_OVER for
+ * Ends the browser's previous session, so that its secret is useless to others who know it. Throws IdentityError SESSION_OVER for
  * a removed user.
  */
 export async function createSession(

@@ -27,7 +27,7 @@ describe('an organization', () => {
     expect(reachedBy(shares, 'acme', '192.0.2.4')).toBeUndefined();
   });
 
-  test('counts a release once, however often it is called', () => {
+  test('counts repeated calls of one release once', () => {
     const shares = openShares(LIMITS);
     const releases = [take(shares, 'acme'), take(shares, 'acme'), take(shares, 'acme')];
     releases[0]?.();
@@ -38,7 +38,7 @@ describe('an organization', () => {
 });
 
 describe('an address', () => {
-  test('holds its share, besides the first of each organization', () => {
+  test('holds its share, and in addition the first share of each organization', () => {
     const shares = openShares(LIMITS);
     for (const organization of ['acme', 'acme', 'rival', 'rival']) take(shares, organization);
     expect(reachedBy(shares, 'acme')).toEqual({ by: 'address', limit: 4 });
@@ -51,7 +51,7 @@ describe('an address', () => {
     ['2001:db8::1', '2001:db8::ffff:2', true],
     ['2001:db8::1', '2001:db8:0:1::1', false],
     ['192.0.2.1', '::ffff:192.0.2.1', true],
-  ])('%s and %s count together: %s', (one, other, together) => {
+  ])('%s and %s count as one address: %s', (one, other, together) => {
     const shares = openShares({ ...LIMITS, address: 2 });
     take(shares, 'acme', one);
     take(shares, 'acme', one);
@@ -76,7 +76,7 @@ describe('the process', () => {
     expect(reachedBy(shares, 'five', '192.0.2.9')).toEqual({ by: 'process', limit: 8 });
   });
 
-  test('reports the limit of an organization although the process is full', () => {
+  test('reports the limit of an organization even if the limit of the process is reached too', () => {
     const shares = busy();
     take(shares, 'three');
     take(shares, 'four');

@@ -6,7 +6,7 @@ export type ShareLimits = {
   organization: number;
   /** Shares that clients of one address (IPv6: of one /64) may hold. An organization's first share is always given. */
   address: number;
-  /** Total of shares from which on an organization gets only its first one. */
+  /** From this total on, an organization gets only its first share. */
   shared: number;
   /** Shares of the process. Those above `shared` are reserved for organizations that hold none. */
   process: number;
@@ -57,7 +57,7 @@ export function openShares(limits: ShareLimits): Shares {
   };
 }
 
-/** Keys with a count of zero are removed, so that a flood of addresses does not use up memory. */
+/** Keys with a count of zero are removed, so that very many addresses do not use up memory. */
 function add(counts: Map<string, number>, key: string, change: 1 | -1): void {
   const count = (counts.get(key) ?? 0) + change;
   if (count === 0) counts.delete(key);

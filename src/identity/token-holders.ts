@@ -12,15 +12,16 @@ import { scopesAmong } from './token-scopes.ts';
 /** The format of createApiToken: other texts are not looked up. */
 const API_TOKEN = /^larder_[\w-]{43}$/;
 
-/** `last_used_at` is for people who clean up; writing it for every call would cost too much. */
+/** `last_used_at` helps people to find unused tokens; writing it for every call would cost too much. */
 const LAST_USED_MINUTES = 10;
 
 /** The principal of an API token, with the first segment of the organization's repository names. */
 export type TokenHolder = { principal: Principal & { token_id: string }; namespace: string };
 
 /**
- * Returns the holder of a valid token. Throws IdentityError TOKEN_INVALID if the token is unknown or removed or its user is,
- * TOKEN_EXPIRED if it has expired. Looked up by digest, so that the timing of the search reveals nothing about the secret.
+ * Returns the holder of a valid token. Throws IdentityError TOKEN_MISSING for an empty text, TOKEN_INVALID if the token is unknown
+ * or removed or its user was removed, TOKEN_EXPIRED if it has expired. Searches by digest, so that the timing reveals nothing about
+ * the secret.
  */
 export async function getTokenHolder(db: Database, secret: string): Promise<TokenHolder> {
   if (secret === '') throw new IdentityError('TOKEN_MISSING', 'API token required');

@@ -140,8 +140,8 @@ async function removeUser(tx: Transaction, principal: Principal, input: Input<'d
 }
 
 /**
- * Throws TOKEN_INVALID or FORBIDDEN unless the caller is still an existing user and an owner. An access token shows the role at
- * signing for half an hour, which is too long for changes of other users.
+ * Throws TOKEN_INVALID or FORBIDDEN unless the caller is still an existing user and an owner. An access token contains the role
+ * of the time at which it was signed, up to half an hour ago, which is too old for changes of other users.
  */
 export async function requireOwner(tx: Transaction, principal: Principal): Promise<void> {
   const found = await sql<{ role: Role }>`
@@ -150,7 +150,7 @@ export async function requireOwner(tx: Transaction, principal: Principal): Promi
     tx,
   );
   const [user] = found.rows;
-  if (user === undefined) throw new IdentityError('TOKEN_INVALID', 'The user of the token is gone');
+  if (user === undefined) throw new IdentityError('TOKEN_INVALID', 'The user of the token was removed');
   if (user.role !== 'OWNER') throw new IdentityError('FORBIDDEN', 'The user of the token is no longer an owner');
 }
 

@@ -41,7 +41,7 @@ test('a rejected token is verified each time', async () => {
   expect(asked).toEqual(['bad', 'bad']);
 });
 
-test('above the limit the oldest is dropped', async () => {
+test('above the limit the oldest token is dropped', async () => {
   const { asked, verify } = setUp(2);
   for (const jwt of ['a', 'b', 'c', 'c', 'b', 'a']) await verify(jwt);
   expect(asked).toEqual(['a', 'b', 'c', 'a']);

@@ -1,10 +1,10 @@
-// Warnings to owners whose last way in ends: stores the due warning, so that each is mailed once.
+// Warnings to owners whose last way in ends. Each due warning is stored, so that it is mailed once.
 import { sql } from 'kysely';
 import { now } from '../db/clock.ts';
 import type { Database, Transaction } from '../db/database.ts';
 import { type EndingWayIn, findEndingWaysIn, WARNING_DAYS, type WaysIn } from './ways-in.ts';
 
-/** A warning is due this many days before the end; 0: after the end. Few warnings, so that people still read the last one. */
+/** Warnings are due these numbers of days before the end; 0: after the end. Few warnings, so that people still read the last one. */
 const WARNINGS_DAYS = [0, 1, 3, 7, 14, WARNING_DAYS];
 
 /** After the end only the operator can help; a mail that failed for a week is not sent later. */

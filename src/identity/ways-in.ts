@@ -1,5 +1,5 @@
-// Ways in: log-ins and tokens with which an owner gets in. The last one of an organization cannot be removed, and one that ends
-// soon is found.
+// Ways in: passwords, provider accounts and tokens with which an owner can log in. The last one of an organization cannot be
+// removed, and organizations whose last one ends soon are found.
 import { type RawBuilder, sql } from 'kysely';
 import type { Database, Transaction } from '../db/database.ts';
 import { IdentityError } from './errors.ts';
@@ -37,7 +37,7 @@ export async function keepWayIn<T>(
 /** Returns how owners can get another way in, as the end of a sentence. */
 export function alternativesOf({ passwords, issuer }: WaysIn): string {
   const ways = [
-    'make another API token of an owner, with role OWNER and scope API',
+    'create another API token of an owner, with role OWNER and scope API',
     ...(passwords ? ['set the password of an owner (PUT /larder/v1/password)'] : []),
     ...(issuer === undefined
       ? []

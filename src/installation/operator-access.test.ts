@@ -155,7 +155,10 @@ describe('larder tokens create --operator', () => {
     await database.pool.query(`update users set role = 'OWNER' where name = 'ed'`);
     const several = await create();
     await database.pool.query(`update users set role = 'EDITOR' where name = 'ed'`);
-    expect([several.code, several.err]).toEqual([1, expect.stringMatching(/several owners: name a --user \(owner: /)]);
+    expect([several.code, several.err]).toEqual([
+      1,
+      expect.stringMatching(/several owners: name one with --user \(owner: /),
+    ]);
   });
 
   test('nothing is created if its audit event cannot be written', async () => {

@@ -126,7 +126,7 @@ describe('larder organizations', () => {
   test.each([
     [['create', ' '], 1, 'A name must have 1 to 100 characters'],
     [['create', 'X', '--namespace', 'v2'], 1, 'v2 is not a valid namespace'],
-    [['create', 'X', '--namespace', 'main'], 1, 'Another organization has the namespace main'],
+    [['create', 'X', '--namespace', 'main'], 1, 'Another organization already has the namespace main'],
     [['create', 'X', '--email', 'x'], 1, 'x is not an e-mail address'],
     [['create', 'X', '--applications', '-1'], 2, 'It should be a number below a million, or none.'],
     [['set-quota', 'nobody', '1'], 1, 'There is no organization nobody'],

@@ -99,7 +99,7 @@ test('owners get a mail 30 days ahead, and one at each later step', async () => 
   expect(mails).toHaveLength(1);
   expect(mails[0]?.to).toEqual(['jane@example.org']);
   expect(mails[0]?.text).toContain('Subject: [Larder] acme: the last token of an owner expires in 30 days');
-  expect(mails[0]?.text.replace(/=\r\n/g, '')).toContain('make another API token of an owner');
+  expect(mails[0]?.text.replace(/=\r\n/g, '')).toContain('create another API token of an owner');
   // Each run writes a log line.
   expect(logged()).toEqual(['warn', 'warn'].map((level) => ({ level, namespace: 'acme', days_left: 30 })));
   const moved = `update way_in_warnings set ends_at = t.expires_at from api_tokens t where t.organization_id = $1`;
