@@ -216,7 +216,7 @@ describe('rejected, with the line', () => {
       ['certificates:', '  - name: a', `    pem: ${literal(LEAF.replaceAll('CERTIFICATE', 'CERTIFICATE REQUEST'))}`],
       'only CERTIFICATE',
     ],
-    [['a: 1', 'a: 2'], '2: the key "a" is there twice'],
+    [['a: 1', 'a: 2'], '2: the key "a" occurs twice'],
     [['? [a]', ': b'], '1: a key must be text'],
     [['environment: !!map {}'], '1: tags (!!str) are not supported'],
     [['environment: {A: !!str x}'], '1: tags (!!str) are not supported'],

@@ -38,7 +38,7 @@ export type AptCommandOptions = { signal?: AbortSignal | undefined; log?: ((line
 const LIMITS: ToolLimits = {
   /** apt prints a package list in a few MB at most. */
   outputBytesMax: 64 * 1024 * 1024,
-  /** The limit of waiting for an archive that sends nothing useful; indexes of a slow mirror take a minute or two. */
+  /** Ends the wait for an archive that sends no useful data; indexes of a slow mirror take a minute or two. */
   wallClockMs: 10 * 60_000,
   /** With all of Debian's indexes, apt uses about 300 MB of address space. */
   memoryBytesMax: 4 * 1024 ** 3,
@@ -109,8 +109,8 @@ function classify(command: string, { output, errors, status }: Result): AptError
   if (UNSOLVABLE.test(errors) || UNSOLVABLE.test(output)) return unsolvable(output, errors, cause);
   // apt reports an invalid signature as a failed fetch too, so it is checked first.
   if (UNTRUSTED.test(errors)) return failed('UNTRUSTED', 'the archive could not be verified', errors, cause);
-  if (SUITE_MISSING.test(errors)) return failed('SUITE_MISSING', 'the archive has no such suite', errors, cause);
-  if (BUSY.test(errors)) return failed('BUSY', 'another apt works in the same folder', errors, cause);
+  if (SUITE_MISSING.test(errors)) return failed('SUITE_MISSING', 'the archive does not have the suite', errors, cause);
+  if (BUSY.test(errors)) return failed('BUSY', 'another apt process uses the same folder', errors, cause);
   if (UNREACHABLE.test(errors)) return failed('UNREACHABLE', 'the archive could not be reached', errors, cause);
   return failed('FAILED', `${command} failed`, errors, cause);
 }
@@ -120,8 +120,11 @@ function unknownMessage(names: string[], printed: string): string {
   const virtual = names.filter((name) => providers.has(name));
   const missing = names.filter((name) => !providers.has(name));
   return [
-    ...(missing.length > 0 || names.length === 0 ? [`the archive has no package ${missing.join(', ')}`.trim()] : []),
-    ...virtual.map((name) => `${name} is a virtual package; name one of those that provide it: ${providers.get(name)}`),
+    ...(names.length === 0 ? ['the archive does not have one of the packages'] : []),
+    ...(missing.length > 0 ? [`the archive has no package ${missing.join(', ')}`] : []),
+    ...virtual.map(
+      (name) => `${name} is a virtual package; name one of the packages that provide it: ${providers.get(name)}`,
+    ),
   ].join('; ');
 }
 
@@ -146,14 +149,14 @@ function unsolvable(output: string, errors: string, cause: Error): AptError {
   // " redis-server : Depends: libc6 (>= 2.38) but 2.36 is to be installed", with more reasons indented below.
   const removed = /^The following packages will be REMOVED:\n((?: .*\n)+)/m.exec(output)?.[1]?.trim().split(/\s+/);
   if (removed) {
-    const message = `this would remove packages that the image is built on: ${removed.join(', ')}`;
+    const message = `installing these packages would remove packages of the image: ${removed.join(', ')}`;
     return new AptError('UNSOLVABLE', message, { packages: removed, cause });
   }
   const reasons = `${output}\n${errors}`
     .split('\n')
     .filter((line) => /^ +\S+ ?: |^ {2,}(?:Depends|Conflicts|Breaks|PreDepends|or)/.test(line));
   const packages = reasons.map((line) => /^ +(\S+) ?: /.exec(line)?.[1]).filter((name) => name !== undefined);
-  const told = reasons.length > 0 ? reasons.map((line) => line.trim()).join('; ') : lastWords(errors);
+  const told = reasons.length > 0 ? reasons.map((line) => line.trim()).join('; ') : lastErrors(errors);
   return new AptError('UNSOLVABLE', `these packages cannot be installed together on this base: ${told}`, {
     packages: [...new Set(packages)].filter((name) => !/^(?:Depends|Conflicts|Breaks|PreDepends)$/.test(name)),
     cause,
@@ -161,10 +164,10 @@ function unsolvable(output: string, errors: string, cause: Error): AptError {
 }
 
 function failed(code: AptErrorCode, message: string, errors: string, cause: Error): AptError {
-  return new AptError(code, `${message}: ${lastWords(errors)}`, { cause });
+  return new AptError(code, `${message}: ${lastErrors(errors)}`, { cause });
 }
 
-function lastWords(errors: string): string {
+function lastErrors(errors: string): string {
   const lines = redact(errors)
     .split('\n')
     .filter((line) => /^[EW]: /.test(line) && !NOISE.test(line));

@@ -19,9 +19,7 @@ export type FetchOptions = {
   signal?: AbortSignal | undefined;
 };
 
-/**
- * One process uses one connection to a host and pipelines on it; a few use the whole bandwidth, more only load the mirror.
- */
+/** The limit of concurrent downloads. Each uses one connection; a few use the whole bandwidth, and more only load the mirror. */
 const CONNECTION_COUNT_MAX = 4;
 /** For fewer bytes a second connection costs more time than it saves. */
 const SHARE_BYTES_MIN = 2 * 1024 * 1024;
@@ -70,7 +68,7 @@ async function locatePins(pins: PackagePin[], locate: FetchOptions['locate']): P
 }
 
 function gone(packages: string[], cause?: unknown): AptError {
-  const message = `the archive no longer has ${packages.join(', ')}, and no copy of it is held`;
+  const message = `the archive no longer has ${packages.join(', ')}, and Larder has no copy`;
   return new AptError('PACKAGE_GONE', message, { packages, cause });
 }
 

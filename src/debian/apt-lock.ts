@@ -11,7 +11,7 @@ export type AptLockLine = {
   architecture: string;
   digest: Digest;
   size: number;
-  /** Its address in the archive; it may contain credentials, so it is never shown and never in a plan. */
+  /** The address in the archive. It may contain credentials, so it is never shown and never in a plan. */
   uri: string;
   /** The .deb's name as dpkg writes it. */
   filename: string;
@@ -27,7 +27,7 @@ const REQUEST_COUNT_MAX = 1000;
 /** Rejects anything but `name`, `name:architecture`, and either with `=version`. Throws AptError NAME_MALFORMED with all rejected names. */
 export function checkRequest(install: string[]): void {
   if (install.length > REQUEST_COUNT_MAX) {
-    throw new AptError('NAME_MALFORMED', `at most ${REQUEST_COUNT_MAX} packages can be asked for at once`);
+    throw new AptError('NAME_MALFORMED', `at most ${REQUEST_COUNT_MAX} packages can be requested at once`);
   }
   const wrong = install.filter((text) => {
     const [name = '', ...version] = text.split('=');
@@ -35,7 +35,7 @@ export function checkRequest(install: string[]): void {
   });
   if (wrong.length === 0) return;
   const packages = wrong.map((text) => text.slice(0, 100));
-  throw new AptError('NAME_MALFORMED', `not a package name: ${packages.join(', ')}`, { packages });
+  throw new AptError('NAME_MALFORMED', `invalid package names: ${packages.join(', ')}`, { packages });
 }
 
 const URI_LINE = /^'([^']+)' (\S+) (\d+) (\S*)$/;
@@ -51,7 +51,8 @@ function parseUriLine(line: string): AptLockLine {
   const hex = /^SHA256:([a-f0-9]{64})$/.exec(hash)?.[1];
   // name_version_architecture.deb, where a colon of the epoch is written %3a.
   const parts = /^([^_]+)_([^_]+)_([^_]+)\.deb$/.exec(filename);
-  if (hex === undefined || !parts) throw new AptError('FAILED', `apt gave no SHA-256 for a package: ${redact(line)}`);
+  if (hex === undefined || !parts)
+    throw new AptError('FAILED', `apt printed no SHA-256 for a package: ${redact(line)}`);
   const [, name = '', version = '', architecture = ''] = parts;
   return {
     name,

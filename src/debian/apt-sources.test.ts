@@ -1,12 +1,12 @@
-// The machine's sources are read in both styles, strangers are left out, and another suite is the same archive.
+// The machine's sources are read in both styles, other archives are left out, and suites are rewritten.
 import { describe, expect, test } from 'vitest';
 import { AptError } from './apt-command.ts';
 import { chooseEntries, configuredSources, parseDeb822, parseOneLine, rewriteSuites } from './apt-sources.ts';
 
 const ARCHIVE_KEY = '/usr/share/keyrings/debian-archive-keyring.gpg';
 
-describe('one-line entries', () => {
-  test('options, several components, comments and source entries', () => {
+describe('parseOneLine', () => {
+  test('reads options and several components, and skips comments and source entries', () => {
     const entries = parseOneLine(`
 # deb http://off.example/debian bookworm main
 deb-src http://mirror.example/debian bookworm main
@@ -27,8 +27,8 @@ deb http://flat.example/ ./
   });
 });
 
-describe('deb822 stanzas', () => {
-  test('several addresses and suites make an entry each, comments inside a stanza are skipped', () => {
+describe('parseDeb822', () => {
+  test('returns an entry for each pair of address and suite, and skips comments in a stanza', () => {
     const entries = parseDeb822(`Types: deb deb-src
 # a comment
 URIs: http://one.example/debian http://two.example/debian
@@ -45,7 +45,7 @@ Signed-By: ${ARCHIVE_KEY}
     expect(entries[0]?.options).toEqual({ 'Signed-By': ARCHIVE_KEY });
   });
 
-  test('a stanza that is switched off or has only sources is left out; an embedded key keeps its lines', () => {
+  test('leaves out disabled stanzas and stanzas of sources, and keeps the lines of an embedded key', () => {
     const entries = parseDeb822(`Enabled: no
 Types: deb
 URIs: http://off.example/debian
@@ -70,7 +70,7 @@ Signed-By:
   });
 });
 
-describe('which entries are the archive', () => {
+describe('chooseEntries', () => {
   const entry = (uri: string, suite: string, key?: string) => ({
     uri,
     suite,
@@ -78,7 +78,7 @@ describe('which entries are the archive', () => {
     options: key === undefined ? {} : { 'Signed-By': key },
   });
 
-  test('an index of another origin, another key and another suite are strangers', () => {
+  test('leaves out entries with another origin, another key or another suite', () => {
     const archive = entry('http://user:word@mirror.example/debian/', 'bookworm', '/etc/apt/keyrings/mirror.gpg');
     const chosen = chooseEntries(
       [
@@ -97,7 +97,7 @@ describe('which entries are the archive', () => {
     expect(chosen.map(({ uri }) => uri)).toEqual([archive.uri, 'http://fresh.example/security']);
   });
 
-  test('a suite named by its state is named by its codename', () => {
+  test('renames a suite like oldstable to its codename', () => {
     const known = [
       { uri: 'http://a.example/debian/', suite: 'oldstable', origin: 'Debian', codename: 'bookworm' },
       {
@@ -117,12 +117,12 @@ describe('which entries are the archive', () => {
     ]);
   });
 
-  test('none is an error that says for which codename', () => {
+  test('throws an AptError with the codename if no entry is left', () => {
     expect(() => chooseEntries([entry('http://a.example/', 'noble')], 'bookworm', [])).toThrow(/bookworm/);
     expect(() => chooseEntries([], 'bookworm', [])).toThrow(AptError);
   });
 
-  test('another codename keeps the companions that every release has', () => {
+  test('rewriteSuites keeps only suites that every release has', () => {
     const entries = ['bookworm', 'bookworm-updates', 'bookworm-security', 'bookworm/updates', 'bookworm-backports'].map(
       (suite) => entry('http://a.example/debian', suite),
     );
@@ -136,7 +136,7 @@ describe('which entries are the archive', () => {
   });
 });
 
-test('this machine has its archive configured, and the same for another suite', async () => {
+test('configuredSources returns the archive of this machine, also for another suite', async () => {
   const own = await configuredSources();
   const other = await configuredSources('trixie');
   expect(own.deb822).toMatch(new RegExp(`^Suites: ${own.suite}$`, 'm'));

@@ -1,9 +1,9 @@
-// The Debian archive of this machine: the apt sources that are Debian's, and the same for another suite.
+// The Debian archive as this machine's apt is configured for it, also for another suite.
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AptError, runApt } from './apt-command.ts';
 
-/** A list of sources as apt reads it. It holds host names and perhaps credentials: it never goes into a layer. */
+/** A list of sources as apt reads it. It contains host names and may contain credentials, so it is never in a layer. */
 export type AptSources = {
   /** Codename, for example `bookworm`. */
   suite: string;
@@ -28,9 +28,8 @@ export type KnownRelease = { uri: string; suite: string; origin: string; codenam
 const COMPANIONS = ['', '-updates', '-security', '/updates'];
 
 /**
- * The Debian archive entries of this machine's apt configuration, for its own codename or, rewritten, for another.
- * Third-party entries are left out: an index that says another origin, or a key that is not the archive's.
- * Throws AptError NO_SOURCES when nothing is left.
+ * Returns the Debian archive entries of this machine's apt configuration, for its own codename or, rewritten, for another. Entries whose
+ * index names another origin, or whose key is not the archive's, are left out. Throws AptError NO_SOURCES when no entry is left.
  */
 export async function configuredSources(suite?: string): Promise<AptSources> {
   const own = await hostCodename();
@@ -57,7 +56,8 @@ async function aptFolders(): Promise<AptFolders> {
 async function hostCodename(): Promise<string> {
   const text = await readFile('/etc/os-release', 'utf8').catch(() => '');
   const codename = /^VERSION_CODENAME="?([a-z]+)"?$/m.exec(text)?.[1];
-  if (codename === undefined) throw new AptError('NO_SOURCES', 'this machine does not say its codename in os-release');
+  if (codename === undefined)
+    throw new AptError('NO_SOURCES', '/etc/os-release of this machine has no VERSION_CODENAME');
   return codename;
 }
 
@@ -95,7 +95,7 @@ function oneLineOptions(text: string): Record<string, string> {
   return Object.fromEntries(pairs);
 }
 
-/** Reads deb822 stanzas; one entry for each pair of URI and suite, those switched off left out. */
+/** Reads deb822 stanzas: one entry for each pair of URI and suite. Disabled stanzas are left out. */
 export function parseDeb822(text: string): SourceEntry[] {
   const stanzas = text.replaceAll(/^#.*\n?/gm, '').split(/\n[ \t]*(?:\n[ \t]*)+/);
   return stanzas.flatMap((stanza) => {
@@ -125,7 +125,7 @@ function stanzaFields(stanza: string): { name: string; value: string }[] {
 
 async function knownReleases(): Promise<KnownRelease[]> {
   const format = '$(REPO_URI)|$(RELEASE)|$(ORIGIN)|$(CODENAME)';
-  // A machine with cleared lists returns nothing; then the keys decide.
+  // A machine with cleared lists has no releases; then the keys of the entries decide.
   const output = await runApt('apt-get', ['indextargets', '--format', format, 'Created-By: Packages']).catch(() => '');
   return output.split('\n').flatMap((line) => {
     const [uri, suite, origin, codename] = line.split('|');
@@ -133,7 +133,7 @@ async function knownReleases(): Promise<KnownRelease[]> {
   });
 }
 
-/** The entries that are Debian's own for this codename, with suites named by codename (`stable` becomes `bookworm`). */
+/** Returns the entries of the Debian archive for this codename, with suites named by codename: `stable` becomes `bookworm`. */
 export function chooseEntries(entries: SourceEntry[], codename: string, known: KnownRelease[]): SourceEntry[] {
   const named = entries.map((entry) => {
     const release = known.find((one) => sameUri(one.uri, entry.uri) && one.suite === entry.suite);
@@ -143,10 +143,11 @@ export function chooseEntries(entries: SourceEntry[], codename: string, known: K
   const ofSuite = named.filter(({ entry }) => new RegExp(`^${codename}(?:$|[-/])`).test(entry.suite));
   const debian = ofSuite.filter(({ entry, origin }) => (origin ? origin === 'Debian' : hasArchiveKey(entry)));
   if (debian.length === 0) {
-    const seen = ofSuite.map(({ entry }) => entry.suite).join(', ') || 'none for it';
+    const suites = ofSuite.map(({ entry }) => entry.suite).join(', ');
+    const others = suites === '' ? '' : `; these suites are of other archives: ${suites}`;
     throw new AptError(
       'NO_SOURCES',
-      `apt on this machine has no source of the Debian archive for ${codename} (${seen})`,
+      `apt on this machine has no source of the Debian archive for ${codename}${others}`,
     );
   }
   return debian.map(({ entry }) => entry);

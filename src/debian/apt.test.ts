@@ -1,4 +1,4 @@
-// apt as a solver: on the machine's real archive, and on a small local one where the archive itself must misbehave.
+// apt as a solver: on the machine's real archive, and on a small local archive with faults.
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
@@ -33,7 +33,7 @@ async function rejection(work: Promise<unknown>): Promise<AptError> {
   return error as AptError;
 }
 
-describe('the machine’s archive', () => {
+describe('on the archive of this machine', () => {
   let apt: AptRoot;
   let architecture: string;
 
@@ -44,13 +44,13 @@ describe('the machine’s archive', () => {
     await apt.update();
   });
 
-  test('the digest stands while the archive does', async () => {
+  test('update returns the same digest while the archive does not change', async () => {
     const first = await apt.update({ olderThanMs: 60_000 });
     expect(first.digest).toMatch(/^sha256:[a-f0-9]{64}$/);
     expect(await apt.update()).toEqual(first);
   });
 
-  test('names and versions come from the indexes', async () => {
+  test('packageNames and versionsOf read the indexes', async () => {
     expect(await apt.packageNames(/^postgresql-\d+$/)).toContain('postgresql-15');
     const [redis, unknown] = await apt.versionsOf(['redis-server', 'no-such-package']);
     expect(redis?.candidate).toMatch(/^5:7\.0\./);
@@ -58,7 +58,7 @@ describe('the machine’s archive', () => {
     expect(unknown).toEqual({ name: 'no-such-package', versions: [] });
   });
 
-  test('a lock pins every package of the solution, and its .debs come by hash', async () => {
+  test('solve returns a lock of all packages, and fetch downloads them by hash', async () => {
     const lock = await apt.solve({ status: '', install: ['libjemalloc2'] });
     expect(lock.map(({ name }) => name)).toEqual(expect.arrayContaining(['libc6', 'libjemalloc2', 'libstdc++6']));
     expect(lock.every(({ digest, size }) => /^sha256:[a-f0-9]{64}$/.test(digest) && size > 0)).toBe(true);
@@ -76,7 +76,7 @@ describe('the machine’s archive', () => {
     for (const { digest } of pins) expect(await elsewhere.stat(digest)).toBeDefined();
   });
 
-  test('parallel solves agree, and the same question is answered from the last answer', async () => {
+  test('concurrent solves agree, and a repeated solve returns the stored lock', async () => {
     const ask = (install: string[]) => apt.solve({ status: '', install });
     const [one, other] = await Promise.all([ask(['memcached']), ask(['memcached', 'zlib1g'])]);
     expect(other.map(({ name }) => name)).toEqual(expect.arrayContaining(one.map(({ name }) => name)));
@@ -86,7 +86,7 @@ describe('the machine’s archive', () => {
     expect(await readdir(join(scratch, 'real', 'work'))).toEqual([]);
   });
 
-  test('unknown packages are told by name, all of them', async () => {
+  test('the error for unknown packages names all of them', async () => {
     const error = await rejection(apt.solve({ status: '', install: ['no-such-one', 'zlib1g', 'no-such-other'] }));
     expect(error).toMatchObject({
       code: 'PACKAGE_UNKNOWN',
@@ -95,29 +95,29 @@ describe('the machine’s archive', () => {
     });
   });
 
-  test('a virtual package is told with what provides it, beside packages that are unknown', async () => {
+  test('the error for a virtual package names its providers, after unknown packages', async () => {
     const error = await rejection(apt.solve({ status: '', install: ['no-such-one', 'mail-transport-agent'] }));
     expect(error).toMatchObject({ code: 'PACKAGE_UNKNOWN', packages: ['no-such-one', 'mail-transport-agent'] });
     expect(error.message).toMatch(
-      /^the archive has no package no-such-one; mail-transport-agent is a virtual package; name one of those that provide it: .*\b(exim4|postfix|msmtp)/,
+      /^the archive has no package no-such-one; mail-transport-agent is a virtual package; name one of the packages that provide it: .*\b(exim4|postfix|msmtp)/,
     );
     expect((await rejection(apt.solve({ status: '', install: ['mail-transport-agent'] }))).message).toMatch(
       /^mail-transport-agent is a virtual package; name one/,
     );
   });
 
-  test('unknown versions are told by name', async () => {
+  test('the error for an unknown version names the package and its versions', async () => {
     const error = await rejection(apt.solve({ status: '', install: ['zlib1g=0.0.1'] }));
     expect(error).toMatchObject({ code: 'VERSION_UNKNOWN', packages: ['zlib1g'] });
     const [zlib] = await apt.versionsOf(['zlib1g']);
     expect(error.message).toBe(
-      `the archive does not have zlib1g 0.0.1; it has ${zlib?.versions.slice(0, 5).join(', ')}`,
+      `the archive does not have zlib1g 0.0.1 (it has ${zlib?.versions.slice(0, 5).join(', ')})`,
     );
     const qualified = await rejection(apt.solve({ status: '', install: ['curl', `zlib1g:${architecture}=0.0.1`] }));
     expect(qualified.message).toBe(error.message.replace('zlib1g ', `zlib1g:${architecture} `));
   });
 
-  test('a package may be asked for by its architecture', async () => {
+  test('a package can be requested with its architecture', async () => {
     const lock = await apt.solve({ status: '', install: [`libjemalloc2:${architecture}`] });
     expect(lock).toEqual(await apt.solve({ status: '', install: ['libjemalloc2'] }));
     expect((await rejection(apt.solve({ status: '', install: ['curl:sh4'] }))).message).toContain(
@@ -125,14 +125,14 @@ describe('the machine’s archive', () => {
     );
   });
 
-  test('packages that exclude each other are told with the reason', async () => {
+  test('the error for conflicting packages names them and the reason', async () => {
     const error = await rejection(apt.solve({ status: '', install: ['systemd-sysv', 'sysvinit-core'] }));
     expect(error.code).toBe('UNSOLVABLE');
     expect(error.packages).toEqual(expect.arrayContaining(['systemd-sysv', 'sysvinit-core']));
     expect(error.message).toContain('Conflicts');
   });
 
-  test('a pin that the archive has dropped and nobody holds is told', async () => {
+  test('fetch throws PACKAGE_GONE for a pin that neither the archive nor content has', async () => {
     const pin = {
       purl: 'pkg:deb/debian/zlib1g@0.0.1',
       name: 'zlib1g',
@@ -152,7 +152,7 @@ describe('the machine’s archive', () => {
     expect(await apt.fetch([{ ...pin, digest }], content)).toEqual([{ ...pin, digest }]);
   });
 
-  test('the machine’s own apt is left alone', async () => {
+  test('the lists of the machine’s own apt do not change', async () => {
     const own = await configuredSources();
     const before = await stat('/var/lib/apt/lists');
     const root = await openAptRoot({ directory: join(scratch, 'other'), sources: own, operating_system: 'debian-12' });
@@ -165,7 +165,7 @@ describe('the machine’s archive', () => {
   });
 });
 
-describe('an archive that misbehaves', () => {
+describe('on an archive with faults', () => {
   const archive = () => join(scratch, 'archive');
   const local = (options: string): AptSources => ({
     suite: './',
@@ -190,12 +190,12 @@ describe('an archive that misbehaves', () => {
     await writeFile(join(archive(), 'Packages'), packages.join(''));
   });
 
-  test('a suite that the archive does not have is told as such', async () => {
+  test('a missing suite is an error of its own', async () => {
     const apt = await open('suiteless', '');
     expect(await rejection(apt.update())).toMatchObject({ code: 'SUITE_MISSING', temporary: false });
   });
 
-  test('one without a signature is not trusted', async () => {
+  test('an archive without a signature is rejected', async () => {
     const packages = await readFile(join(archive(), 'Packages'));
     const hash = createHash('sha256').update(packages).digest('hex');
     const release = `Origin: x\nDate: ${new Date().toUTCString()}\nSHA256:\n ${hash} ${packages.length} Packages\n`;
@@ -206,13 +206,13 @@ describe('an archive that misbehaves', () => {
     await rm(join(archive(), 'Release'));
   });
 
-  test('one that cannot be reached is a temporary error', async () => {
+  test('an unreachable archive is a temporary error', async () => {
     const sources = { ...local(''), deb822: 'Types: deb\nURIs: http://127.0.0.1:9/x\nSuites: ./\nTrusted: yes\n' };
     const apt = await openAptRoot({ directory: join(scratch, 'away'), sources, operating_system: 'debian-12' });
     expect(await rejection(apt.update())).toMatchObject({ code: 'UNREACHABLE', temporary: true });
   });
 
-  test('an epoch in a file name, a wrong hash and a file that is not there', async () => {
+  test('an epoch in a file name is kept; a wrong hash and a missing file are rejected', async () => {
     const apt = await open('trusted', 'Trusted: yes');
     await apt.update();
     const content = memoryContent();
@@ -227,7 +227,7 @@ describe('an archive that misbehaves', () => {
     expect(await readdir(join(scratch, 'trusted', 'work'))).toEqual([]);
   });
 
-  test('what is installed already is not asked for again', async () => {
+  test('solve leaves out installed packages', async () => {
     const apt = await open('installed', 'Trusted: yes');
     const status = `${stanza('good', '1:2.0-1', 'good bytes').trim()}\nStatus: install ok installed\n`;
     expect(await apt.solve({ status, install: ['good'] })).toEqual([]);
@@ -235,7 +235,7 @@ describe('an archive that misbehaves', () => {
     expect(await apt.solve({ status: status.replace('1:2.0-1', '1:1.0-1'), install: ['good'] })).toHaveLength(1);
   });
 
-  test('a package of the base is never removed, and the error names it', async () => {
+  test('solve never removes a package of the base, and the error names the package', async () => {
     const apt = await open('held', 'Trusted: yes');
     const status =
       'Package: held-one\nStatus: install ok installed\nArchitecture: all\nMaintainer: x <x@y>\nVersion: 1\nDescription: x\n';
@@ -243,7 +243,7 @@ describe('an archive that misbehaves', () => {
     expect(error).toMatchObject({ code: 'UNSOLVABLE', packages: ['held-one'] });
   });
 
-  test('one that asks for credentials gets those of its address, at every step, and no log tells them', async () => {
+  test('an archive gets the credentials of its address at every step, and no log contains them', async () => {
     const asked: string[] = [];
     const server = createServer((request, response) => {
       asked.push(request.url ?? '');
@@ -289,7 +289,7 @@ describe('an archive that misbehaves', () => {
     }
   });
 
-  test('new indexes make another digest and forget the old answers', async () => {
+  test('new indexes change the digest and delete stored locks', async () => {
     const apt = await open('moving', 'Trusted: yes');
     const before = await apt.update();
     expect(await apt.solve({ status: '', install: ['good'] })).toHaveLength(1);
@@ -300,14 +300,14 @@ describe('an archive that misbehaves', () => {
     expect(await readdir(join(scratch, 'moving', 'solves'))).toEqual([after.digest.slice(7)]);
   });
 
-  test('a cancelled call ends as such', async () => {
+  test('an aborted call throws CANCELLED', async () => {
     const apt = await open('cancelled', 'Trusted: yes');
     const error = await rejection(apt.update({ signal: AbortSignal.abort() }));
     expect(error.code).toBe('CANCELLED');
   });
 });
 
-describe('what goes to apt and comes from it', () => {
+describe('the input and output of apt', () => {
   test.each([
     '-o=x',
     'nginx-',
@@ -323,11 +323,11 @@ describe('what goes to apt and comes from it', () => {
     'nginx=',
     'nginx=1=2',
     'nginx=1;x',
-  ])('%j is no package name', (name) => {
+  ])('checkRequest rejects %j', (name) => {
     expect(() => checkRequest(['zlib1g', name])).toThrow(AptError);
   });
 
-  test('names and versions of every shape pass', () => {
+  test('checkRequest accepts names with architecture and version', () => {
     expect(() =>
       checkRequest([
         'curl:amd64',
@@ -340,13 +340,13 @@ describe('what goes to apt and comes from it', () => {
     ).not.toThrow();
   });
 
-  test('a package without SHA-256 is rejected and no credential is told', () => {
+  test('parseUris rejects a package without SHA-256, and its error contains no credentials', () => {
     const line = "'http://user:word@mirror.example/a_1_all.deb' a_1_all.deb 3 MD5Sum:00";
     expect(() => parseUris(line)).toThrow(/\/\/\*\*\*@mirror/);
     expect(redact('https://u:p@h/x')).toBe('https://***@h/x');
   });
 
-  test('a policy with an installed version and without a candidate', () => {
+  test('parsePolicy reads an installed version, and no candidate', () => {
     const output =
       'redis:\n  Installed: 1\n  Candidate: (none)\n  Version table:\n *** 1 100\n        100 /var/lib/dpkg/status\n     0.9 -1\n';
     expect(parsePolicy(output)).toEqual([{ name: 'redis', versions: ['1', '0.9'] }]);

@@ -36,10 +36,10 @@ export interface AptRoot {
   readonly operating_system: string;
   /** Fetches the indexes unless they are younger than `olderThanMs`, and returns a digest of them, which changes with the archive. */
   update(options?: { olderThanMs?: number; signal?: AbortSignal | undefined }): Promise<{ digest: Digest }>;
-  /** Names of the archive's packages that match. */
+  /** Returns the names of the archive's packages that match, sorted. */
   packageNames(pattern: RegExp): Promise<string[]>;
   versionsOf(names: string[]): Promise<PackageVersions[]>;
-  /** Returns lock lines of these packages alone, named as `name` or `name=version`. */
+  /** Returns lock lines of these packages without their dependencies; each is named as `name` or `name=version`. */
   locate(names: string[], signal?: AbortSignal): Promise<AptLockLine[]>;
   /**
    * Returns every package to add or upgrade so that the wanted ones are installed, without recommendations.
@@ -55,7 +55,7 @@ export interface AptRoot {
 }
 
 export type AptRootOptions = {
-  /** A separate folder, made if missing. One process at a time updates it. */
+  /** A separate folder, created if missing. One process at a time updates it. */
   directory: string;
   sources: AptSources;
   /** `debian-12`: the distro of the purls. */
@@ -82,7 +82,7 @@ export async function openAptRoot(options: AptRootOptions): Promise<AptRoot> {
   ]);
   const apt = (command: string, args: string[], signal?: AbortSignal) =>
     runApt(command, ['-c', paths.configuration, ...args], { log, signal });
-  // apt replaces the lists one by one, so reads must wait.
+  // apt replaces the lists one by one, so reads wait for an update.
   const gate = readersAndWriter();
   // Other settings or sources give other results from the same indexes.
   const identity = sha256(configuration + sources.deb822);
@@ -92,10 +92,10 @@ export async function openAptRoot(options: AptRootOptions): Promise<AptRoot> {
     return gate.write(async () => {
       if (indexes.digest === undefined || Date.now() - indexes.updatedAt >= olderThanMs) {
         // A source that cannot be fetched is an error: a solve without the security suite would be wrong.
-        await patiently(() => apt('apt-get', ['update', '-q', '--error-on=any'], signal));
+        await retryWhileBusy(() => apt('apt-get', ['update', '-q', '--error-on=any'], signal));
         indexes.digest = await digestOfLists(paths.lists);
         indexes.updatedAt = Date.now();
-        await forgetOldSolves(paths.solves, indexes.digest);
+        await deleteOldSolves(paths.solves, indexes.digest);
       }
       return { digest: indexes.digest };
     });
@@ -168,11 +168,11 @@ export async function openAptRoot(options: AptRootOptions): Promise<AptRoot> {
       // apt leaves the machine's own architecture out of names.
       const found = [name, bare(name)].map((one) => known.find((entry) => entry.name === one)?.versions ?? []);
       const versions = found.find((list) => list.length > 0) ?? [];
-      return versions.includes(version) ? [] : [`${name} ${version}; ${availableOf(versions)}`];
+      return versions.includes(version) ? [] : [`${name} ${version} (${availableOf(versions)})`];
     });
     if (told.length === 0) return error;
     const { code, packages } = error;
-    return new AptError(code, `the archive does not have ${told.join(', nor ')}`, { packages, cause: error });
+    return new AptError(code, `the archive does not have ${told.join(', ')}`, { packages, cause: error });
   }
 
   async function locate(names: string[], signal?: AbortSignal): Promise<AptLockLine[]> {
@@ -200,11 +200,11 @@ export async function openAptRoot(options: AptRootOptions): Promise<AptRoot> {
   };
 }
 
-/** The number of versions in a message; an archive has one or two, and one that keeps old ones hundreds. */
+/** The limit of versions in a message. An archive has one or two versions, or hundreds if it keeps old ones. */
 const VERSIONS_SHOWN_MAX = 5;
 
 function availableOf(versions: string[]): string {
-  if (versions.length === 0) return 'it has no version of it';
+  if (versions.length === 0) return 'it has no version of this package';
   const more = versions.length - VERSIONS_SHOWN_MAX;
   return `it has ${versions.slice(0, VERSIONS_SHOWN_MAX).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }
@@ -213,16 +213,16 @@ function isVersionUnknown(error: unknown): error is AptError {
   return error instanceof AptError && error.code === 'VERSION_UNKNOWN';
 }
 
-/** Another worker's update of the same folder takes seconds; this is the number of attempts, one per second. */
+/** The number of attempts, one per second: another worker's update of the same folder takes seconds. */
 const BUSY_WAIT_COUNT_MAX = 60;
 
-async function patiently(work: () => Promise<string>, tries = BUSY_WAIT_COUNT_MAX): Promise<string> {
+async function retryWhileBusy(work: () => Promise<string>, tries = BUSY_WAIT_COUNT_MAX): Promise<string> {
   try {
     return await work();
   } catch (error) {
     if (!(error instanceof AptError) || error.code !== 'BUSY' || tries === 0) throw error;
     await setTimeout(1000);
-    return patiently(work, tries - 1);
+    return retryWhileBusy(work, tries - 1);
   }
 }
 
@@ -241,7 +241,7 @@ async function nativeArchitecture(): Promise<string> {
   return (await runApt('dpkg', ['--print-architecture'])).trim();
 }
 
-/** Reads `apt-cache policy`: a name, its candidate, and lines of `version priority`, of which an installed one has stars. */
+/** Parses `apt-cache policy`: a name, its candidate, and lines of `version priority`; the line of an installed version has stars. */
 export function parsePolicy(output: string): PackageVersions[] {
   const blocks = output.split(/^(?=\S)/m).filter((block) => /^\S+:\n/.test(block));
   return blocks.map((block) => {
@@ -266,7 +266,7 @@ async function digestOfLists(lists: string): Promise<Digest> {
   return `sha256:${sha256(digests.join('\n'))}`;
 }
 
-async function forgetOldSolves(solves: string, current: Digest): Promise<void> {
+async function deleteOldSolves(solves: string, current: Digest): Promise<void> {
   const folders = (await readdir(solves)).filter((name) => name !== current.slice(7));
   await Promise.all(folders.map((name) => rm(join(solves, name), { recursive: true, force: true })));
 }

@@ -21,13 +21,13 @@ export class ControlDataError extends Error {
 /** The fields of one stanza by their lowercase names; a continuation line follows its newline. */
 export type Stanza = {
   fields: ReadonlyMap<string, string>;
-  /** Where the stanza begins in the text, counted from 1. */
+  /** The line at which the stanza begins, from 1. */
   line: number;
 };
 
-/** Fields that a reader does not request are checked and omitted. Throws ControlDataError. */
+/** Yields the stanzas of a text. Fields that are not in `known` are checked and omitted. Throws ControlDataError. */
 export function* parseStanzas(text: string, known: ReadonlySet<string>): Generator<Stanza, void> {
-  if (text.includes('\0')) throw new ControlDataError('the text holds a NUL character');
+  if (text.includes('\0')) throw new ControlDataError('the text contains a NUL character');
   let stanza = new OpenStanza(known, 1);
   let count = 0;
   for (const { line, number } of linesOf(text)) {
@@ -37,7 +37,8 @@ export function* parseStanzas(text: string, known: ReadonlySet<string>): Generat
     }
     if (!stanza.isEmpty) {
       yield stanza.close();
-      if (++count >= STANZA_COUNT_MAX) throw new ControlDataError(`more than ${STANZA_COUNT_MAX} packages`, number);
+      if (++count >= STANZA_COUNT_MAX)
+        throw new ControlDataError(`the text has more than ${STANZA_COUNT_MAX} packages`, number);
     }
     stanza = new OpenStanza(known, number + 1);
   }
@@ -88,17 +89,20 @@ class OpenStanza {
   #begin(line: string, number: number): void {
     this.#finish();
     const [, written = '', value = ''] = FIELD.exec(line) ?? [];
-    if (written === '' || written.length > NAME_LENGTH_MAX) throw new ControlDataError('the line is no field', number);
+    if (written === '' || written.length > NAME_LENGTH_MAX)
+      throw new ControlDataError('the line is not a field', number);
     const name = written.toLowerCase();
-    if (this.#seen.has(name)) throw new ControlDataError(`the field ${written} is there twice`, number);
-    if (this.#seen.size >= FIELD_COUNT_MAX) throw new ControlDataError('the package has too many fields', number);
+    if (this.#seen.has(name)) throw new ControlDataError(`the field ${written} occurs twice`, number);
+    if (this.#seen.size >= FIELD_COUNT_MAX)
+      throw new ControlDataError(`the package has more than ${FIELD_COUNT_MAX} fields`, number);
     this.#seen.add(name);
     this.#current = { name, lines: [value.trim()], length: value.length };
   }
 
   #continue(line: string, number: number): void {
     const current = this.#current;
-    if (current === undefined) throw new ControlDataError('a line continues no field', number);
+    if (current === undefined)
+      throw new ControlDataError('the line continues a field, but there is no field before it', number);
     current.length += line.length;
     if (current.length > FIELD_LENGTH_MAX) throw new ControlDataError(TOO_LONG, number);
     if (this.#known.has(current.name)) current.lines.push(line.trimEnd());

@@ -1,4 +1,4 @@
-// Which vulnerabilities a changelog says to be fixed since a version.
+// The vulnerabilities that a changelog names since a version.
 import { Readable } from 'node:stream';
 import { expect, test } from 'vitest';
 import { memoryContent } from '../content/memory.ts';
@@ -24,7 +24,7 @@ openssl (3.0.16-1~deb12u1) bookworm; urgency=medium
  -- Somebody <somebody@debian.example>  Sat, 01 Feb 2025 10:11:12 +0200
 `;
 
-test('the entries above the version before, each id once', () => {
+test('vulnerabilitiesSince returns each id of the entries above a version once', () => {
   expect(vulnerabilitiesSince(CHANGELOG, '3.0.17-1~deb12u2')).toEqual(['CVE-2025-9230', 'CVE-2025-9231']);
   expect(vulnerabilitiesSince(CHANGELOG, '3.0.16-1~deb12u1')).toEqual([
     'CVE-2024-13176',
@@ -35,12 +35,12 @@ test('the entries above the version before, each id once', () => {
   expect(vulnerabilitiesSince('no changelog', '1')).toEqual([]);
 });
 
-test('of very many the first are told', () => {
+test('vulnerabilitiesSince returns at most the first 20 ids', () => {
   const ids = Array.from({ length: 500 }, (_, at) => `CVE-2025-${10000 + at}`);
   expect(vulnerabilitiesSince(`linux (2-1) x; urgency=low\n\n  * ${ids.join(' ')}\n`, '1-1')).toEqual(ids.slice(0, 20));
 });
 
-test('what is no package tells nothing', async () => {
+test('fixedVulnerabilities returns [] for content that is not a package', async () => {
   const content = memoryContent();
   const { digest, size } = await content.put(Readable.from([Buffer.alloc(1024 * 1024, 'no package')]));
   const pin = { purl: 'pkg:deb/debian/x@2-1', name: 'x', version: '2-1', architecture: 'amd64', digest, size };

@@ -8,10 +8,10 @@ import { compareDebianVersions } from './version-order.ts';
 /** The longest changelogs of Debian 12 are some 2 MB; a larger one is not read. */
 const CHANGELOG_BYTES_MAX = 16 * 1024 * 1024;
 
-/** A kernel update names hundreds, more than anyone reads. */
+/** The limit of returned ids. A kernel update has hundreds, more than anyone reads. */
 const VULNERABILITIES_MAX = 20;
 
-/** Returns the ids of vulnerabilities that a package fixes and the version before did not, from its changelog; empty if it has none or is unreadable. */
+/** Returns the CVE ids that a package's changelog names above the version `before`; [] if there are none or the changelog is unreadable. */
 export async function fixedVulnerabilities(pin: PackagePin, content: ContentStore, before: string): Promise<string[]> {
   const changelog = await readChangelog(pin, content);
   return changelog === undefined ? [] : vulnerabilitiesSince(changelog, before);
@@ -29,7 +29,7 @@ export function vulnerabilitiesSince(changelog: string, before: string): string[
   return [...found].sort().slice(0, VULNERABILITIES_MAX);
 }
 
-/** Native packages call it changelog.gz. tar fails for the missing one of the two names, so only its output counts. */
+/** Native packages name the file changelog.gz. tar fails because one of the two files is missing, so its exit code is ignored. */
 const PIPE =
   'dpkg-deb --fsys-tarfile - | tar -xO "./usr/share/doc/$1/changelog.Debian.gz" "./usr/share/doc/$1/changelog.gz"';
 

@@ -1,4 +1,4 @@
-// Versions as the archive really writes them.
+// Versions of real packages of the archive.
 import { expect, test } from 'vitest';
 import { branchOf, upstreamVersion } from './debian-version.ts';
 
@@ -16,11 +16,11 @@ test.each([
   ['1.0-rc1-2', '1.0'],
   ['4.19.0+dfsg~bpo12+1-1', '4.19.0'],
   ['20230311', '20230311'],
-])('%s is %s', (version, upstream) => {
+])('upstreamVersion of %s is %s', (version, upstream) => {
   expect(upstreamVersion(version)).toBe(upstream);
 });
 
-test('branches are the first components', () => {
+test('branchOf returns the first components', () => {
   expect(branchOf('7.0.15', 2)).toBe('7.0');
   expect(branchOf('15.20', 1)).toBe('15');
   expect(branchOf('3.0.11', 3)).toBe('3.0.11');

@@ -7,7 +7,7 @@
 export function upstreamVersion(version: string): string {
   const withoutEpoch = version.replace(/^\d+:/, '');
   const withoutRevision = withoutEpoch.replace(/-[^-]*$/, '');
-  // Repacked sources, backports and pre-releases: the part before it is the release.
+  // Removes the suffixes of repacked sources, backports and pre-releases.
   return withoutRevision.replace(/(?:[+~]|\.dfsg|\.ds\d|dfsg).*$/, '').replace(/-.*$/, '');
 }
 

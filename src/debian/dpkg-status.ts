@@ -1,4 +1,4 @@
-// The dpkg status file for apt: the installed packages, also with further packages added. apt never gets the image's own text.
+// The dpkg status file for apt: the installed packages and further packages. apt never gets the image's own text.
 import type { ContentStore } from '../content/content.ts';
 import type { PackagePin } from '../plan/pin.ts';
 import { AptError } from './apt-command.ts';
@@ -46,7 +46,7 @@ export async function statusWith(options: {
 }): Promise<string> {
   const present = parsed(options.status);
   const added: DatabasePackage[] = [];
-  // Only a few at a time, because each is a process.
+  // Only a few packages at a time, because each needs a process.
   for (let start = 0; start < options.pins.length; start += PROCESS_COUNT_MAX) {
     const wave = options.pins.slice(start, start + PROCESS_COUNT_MAX);
     added.push(...(await Promise.all(wave.map((pin) => packageOf(pin, options.content)))));

@@ -1,4 +1,4 @@
-// The package database of an image: what dpkg writes is read by one grammar, and a text that is only nearly a database is rejected.
+// The package database of an image: every reader uses one grammar, and malformed databases are rejected.
 import { readFile } from 'node:fs/promises';
 import { expect, it } from 'vitest';
 import { parseStatus } from '../evidence/dpkg-packages.ts';
@@ -16,7 +16,7 @@ const stanza = (fields: Record<string, string>) =>
     .map(([name, value]) => `${name}: ${value}\n`)
     .join('');
 
-it('reads what dpkg writes, and writes what apt reads', () => {
+it('reads a database of dpkg, and writes it for apt', () => {
   const text = `${stanza({
     Package: 'redis-server',
     Essential: 'yes',
@@ -60,13 +60,13 @@ it('reads what dpkg writes, and writes what apt reads', () => {
   expect(formatPackageDatabase(parsePackageDatabase(written))).toBe(written);
 });
 
-it("reads this machine's own database whole", async () => {
+it("reads all packages of this machine's own database", async () => {
   const text = await readFile('/var/lib/dpkg/status', 'utf8');
   const installed = parsePackageDatabase(text).filter(isInstalled);
   expect(installed.length).toBe(text.match(/^Status: \S+ \S+ (?:installed|triggers-(?:awaited|pending))$/gm)?.length);
 });
 
-/** dpkg(1), "Package states": what is in the database at all, and what counts as installed. */
+/** dpkg(1), "Package states": which are absent from the result, and which count as installed. */
 const STATES = [
   ['not-installed', 'absent'],
   ['config-files', 'absent'],
@@ -78,7 +78,7 @@ const STATES = [
   ['installed', 'installed'],
 ] as const;
 
-it.each(STATES)('every reader has a package that is %s as %s', (state, expected) => {
+it.each(STATES)('a package in state %s is %s for every reader', (state, expected) => {
   const text = stanza({ Status: `install ok ${state}` });
   const found = parsePackageDatabase(text);
   expect(found.map((one) => one.state)).toEqual(expected === 'absent' ? [] : [state]);
@@ -87,16 +87,19 @@ it.each(STATES)('every reader has a package that is %s as %s', (state, expected)
   expect(parseStatus(text).map(({ name }) => name)).toEqual(names);
   expect(installedPackages(text).map(({ name }) => name)).toEqual(names);
   expect(installedVersion(text, 'app')).toBe(names.length > 0 ? '1' : undefined);
-  // What apt gets says the same of it.
+  // The text for apt has the same state.
   expect(parsePackageDatabase(statusForApt(text)).map((one) => one.state)).toEqual(found.map((one) => one.state));
 });
 
-it.each(['unknown', 'install', 'hold', 'deinstall', 'purge'])('what is selected (%s) does not decide', (selection) => {
-  const [found] = parsePackageDatabase(stanza({ Status: `${selection} reinstreq installed` }));
-  expect(found && isInstalled(found)).toBe(true);
-});
+it.each(['unknown', 'install', 'hold', 'deinstall', 'purge'])(
+  'a package with the selection %s is installed if its state is',
+  (selection) => {
+    const [found] = parsePackageDatabase(stanza({ Status: `${selection} reinstreq installed` }));
+    expect(found && isInstalled(found)).toBe(true);
+  },
+);
 
-it('every reader has a package without an architecture', () => {
+it('every reader accepts a package without an architecture', () => {
   const text = 'Package: app\nStatus: install ok installed\nVersion: 1\n';
   expect(installedPackages(text)).toEqual([{ name: 'app', version: '1' }]);
   expect(parseStatus(text).map(({ name, version }) => ({ name, version }))).toEqual([{ name: 'app', version: '1' }]);
@@ -106,8 +109,10 @@ it('reads the control file of a .deb', () => {
   expect(parseControlFile('Package: app\nVersion: 1\nArchitecture: amd64\n').fields.get('Status')).toBe(
     'install ok installed',
   );
-  expect(() => parseControlFile('')).toThrow('the control file is not of one package');
-  expect(() => parseControlFile(`${stanza({})}\n${stanza({ Package: 'other' })}`)).toThrow('is not of one package');
+  expect(() => parseControlFile('')).toThrow('the control file must describe exactly one package');
+  expect(() => parseControlFile(`${stanza({})}\n${stanza({ Package: 'other' })}`)).toThrow(
+    'must describe exactly one package',
+  );
 });
 
 it.each([
@@ -120,27 +125,31 @@ it.each([
   ['a version that is an option', stanza({ Version: '-1' }), 'the package app has "-1" as Version'],
   ['an unknown state', stanza({ Status: 'install ok great' }), 'has "install ok great" as Status'],
   [
-    'an unknown selection of what is absent',
+    'an unknown selection of an absent package',
     stanza({ Status: 'x ok config-files' }),
     'has "x ok config-files" as Status',
   ],
   ['an absent state of four words', stanza({ Status: 'install ok x not-installed' }), 'as Status'],
   ['a state without end', stanza({ Status: `install ok ${'x '.repeat(50_000)}installed` }), 'as Status'],
   ['a state of four words', stanza({ Status: 'install ok x installed' }), 'as Status'],
-  ['a relation that is none', stanza({ Depends: 'libc6 (>= $(id))' }), '"libc6 (>= $(id))" is no relation'],
-  ['a relation to a path', stanza({ Provides: '/etc/passwd' }), '"/etc/passwd" is no relation to a package'],
-  ['an architecture that is none', stanza({ Architecture: 'amd64;id' }), 'has "amd64;id" as Architecture'],
-  ['a package twice', `${stanza({})}\n${stanza({})}`, 'line 6: the package app is there twice'],
-  ['a field twice', `${stanza({})}version: 2\n`, 'line 5: the field version is there twice'],
-  ['a line that is no field', `${stanza({})}what is this\n`, 'line 5: the line is no field'],
-  ['a continuation of nothing', ` x\n${stanza({})}`, 'line 1: a line continues no field'],
-  ['NUL', stanza({ Section: 'a\0b' }), 'the text holds a NUL character'],
+  ['a malformed relation', stanza({ Depends: 'libc6 (>= $(id))' }), '"libc6 (>= $(id))" is not a relation'],
+  ['a relation to a path', stanza({ Provides: '/etc/passwd' }), '"/etc/passwd" is not a relation to a package'],
+  ['a malformed architecture', stanza({ Architecture: 'amd64;id' }), 'has "amd64;id" as Architecture'],
+  ['a package twice', `${stanza({})}\n${stanza({})}`, 'line 6: the package app occurs twice'],
+  ['a field twice', `${stanza({})}version: 2\n`, 'line 5: the field version occurs twice'],
+  ['a line that is not a field', `${stanza({})}what is this\n`, 'line 5: the line is not a field'],
+  [
+    'a continuation without a field',
+    ` x\n${stanza({})}`,
+    'line 1: the line continues a field, but there is no field before it',
+  ],
+  ['NUL', stanza({ Section: 'a\0b' }), 'the text contains a NUL character'],
   ['a line without end', `Package: ${'x'.repeat(16_000_000)}`, 'line 1: a field has more than 131072 characters'],
   ['a field without end', `X: 1\n${' x\n'.repeat(500_000)}`, 'a field has more than 131072 characters'],
   [
     'a stanza without end',
     Array.from({ length: 500_000 }, (_, at) => `X${at}: 1\n`).join(''),
-    'line 101: the package has too many fields',
+    'line 101: the package has more than 100 fields',
   ],
   [
     'packages without end',

@@ -83,7 +83,8 @@ export function parsePackageDatabase(text: string): DatabasePackage[] {
 /** Returns the package of a .deb's control file, as if it were installed. Throws PackageDatabaseError. */
 export function parseControlFile(text: string): DatabasePackage {
   const [first, ...more] = parsePackages(text, () => 'install ok installed');
-  if (first === undefined || more.length > 0) throw new PackageDatabaseError('the control file is not of one package');
+  if (first === undefined || more.length > 0)
+    throw new PackageDatabaseError('the control file must describe exactly one package');
   return first;
 }
 
@@ -97,7 +98,7 @@ function parsePackages(text: string, statusOf: (stanza: Stanza) => string | unde
       if (status === undefined || isAbsent(status)) continue;
       const found = packageOf({ ...stanza, fields: new Map([...stanza.fields, ['status', status]]) });
       const key = `${found.name}:${found.architecture ?? ''}`;
-      if (names.has(key)) throw new ControlDataError(`the package ${found.name} is there twice`, stanza.line);
+      if (names.has(key)) throw new ControlDataError(`the package ${found.name} occurs twice`, stanza.line);
       names.add(key);
       packages.push(found);
     }
@@ -116,7 +117,7 @@ const ABSENT: ReadonlySet<State | undefined> = new Set<State>(['not-installed', 
 /** States of a package whose files are all installed and configured; a package that waits for triggers is too. */
 const INSTALLED: ReadonlySet<State> = new Set<State>(['installed', 'triggers-awaited', 'triggers-pending']);
 
-/** True if the package counts as installed, for every reader: bills of materials, discovery, and the check of a base image. */
+/** Whether the package counts as installed, for every reader: bills of materials, discovery, and the check of a base image. */
 export function isInstalled({ state }: DatabasePackage): boolean {
   return INSTALLED.has(state);
 }
@@ -161,7 +162,7 @@ function malformed({ fields, line }: Stanza, field: string, value: string): Cont
   const name = fields.get('package') ?? '';
   const shown = JSON.stringify(value.slice(0, 100));
   const whose = field === 'Package' || !isPackageName(name) ? 'a package' : `the package ${name}`;
-  return new ControlDataError(`${whose} has ${shown} as ${field}, which it cannot have`, line);
+  return new ControlDataError(`${whose} has ${shown} as ${field}, which is not valid`, line);
 }
 
 /** The three words of a Status field; undefined when one of them is unknown. */
@@ -172,7 +173,7 @@ function parseStatusWords(value: string): { state: State; text: string } | undef
   return isKnown && state !== undefined ? { state, text: `${selection} ${flag} ${state}` } : undefined;
 }
 
-/** `redis (5:7.0.15-1)`; the version is left out where it is the package's. */
+/** Rewrites a source like `redis (5:7.0.15-1)`; undefined if it is malformed. Without a version, the source has the package's. */
 function formatSource(value: string): string | undefined {
   const [, name = '', version] = SOURCE.exec(value) ?? [];
   if (!isPackageName(name) || (version !== undefined && !isVersion(version))) return undefined;

@@ -8,7 +8,7 @@ const PACKAGE_NAME = /^[a-z0-9][a-z0-9+.-]+$/;
 const VERSION = /^(?:[0-9]{1,10}:)?[0-9A-Za-z][0-9A-Za-z.+:~-]*$/;
 /** Debian policy 5.6.8. */
 const ARCHITECTURE = /^[a-z0-9][a-z0-9-]*$/;
-/** File names contain both, so neither is longer than a file name. */
+/** Names and versions are parts of file names, so neither is longer than a file name. */
 const LENGTH_MAX = 200;
 
 export function isPackageName(text: string): boolean {
@@ -23,7 +23,7 @@ export function isArchitecture(text: string): boolean {
   return text.length <= LENGTH_MAX && ARCHITECTURE.test(text);
 }
 
-/** Debian policy 7.1. Virtual packages of other makers have capitals and underscores. */
+/** Debian policy 7.1. Virtual packages of third parties have capitals and underscores. */
 const RELATION =
   /^([A-Za-z0-9][A-Za-z0-9+._-]*)(?::([a-z0-9][a-z0-9-]*))?(?:\s*\(\s*(<<|<=|=|>=|>>|<|>)\s*([^\s()]+)\s*\))?$/;
 
@@ -45,7 +45,7 @@ export function formatRelations(field: string, line: number): string {
 function formatRelation(text: string, line: number): string {
   const [, name = '', architecture, operator, version = ''] = RELATION.exec(text) ?? [];
   if (name === '' || name.length > LENGTH_MAX || (operator !== undefined && !isVersion(version))) {
-    throw new ControlDataError(`${JSON.stringify(text.slice(0, 100))} is no relation to a package`, line);
+    throw new ControlDataError(`${JSON.stringify(text.slice(0, 100))} is not a relation to a package`, line);
   }
   const qualified = architecture === undefined ? name : `${name}:${architecture}`;
   return operator === undefined ? qualified : `${qualified} (${operator} ${version})`;

@@ -1,4 +1,4 @@
-// A tool that prints, waits, computes or writes without end is ended by its limit.
+// A tool that prints, waits, computes or writes without end is ended at a limit.
 import { expect, it } from 'vitest';
 import { runTool, stoppedReason, type ToolLimits } from './tool-process.ts';
 
@@ -8,12 +8,12 @@ async function* once(text: string) {
   yield Buffer.from(text);
 }
 
-it('answers output, complaints and status', async () => {
+it('returns output, errors and status', async () => {
   const result = await runTool(['sh', '-c', 'cat; echo no >&2; exit 3'], { limits: LIMITS, stdin: once('in') });
   expect(result).toEqual({ status: 3, output: Buffer.from('in'), errors: 'no\n' });
 });
 
-it('takes a tool that stops reading for no failure', async () => {
+it('accepts a tool that stops reading', async () => {
   const result = await runTool(['true'], { limits: LIMITS, stdin: once('x'.repeat(1_000_000)) });
   expect(result.status).toBe(0);
 });
@@ -22,7 +22,7 @@ it.each([
   ['prints', ['yes'], {}, 'yes printed more than 1000 bytes'],
   ['prints by a child', ['sh', '-c', 'yes | cat'], {}, 'yes printed more than 1000 bytes'],
   ['waits', ['sleep', '1000'], { wallClockMs: 300 }, 'yes did not end within 0 seconds'],
-])('ends one that %s without end', async (_what, command, limits, reason) => {
+])('ends a tool that %s without end', async (_what, command, limits, reason) => {
   const all = { ...LIMITS, ...limits };
   const result = await runTool(command, { limits: all });
   expect(stoppedReason('yes', result, all)).toBe(reason);
@@ -32,11 +32,11 @@ it.each([
   ['computes', ['sh', '-c', 'while :; do :; done'], { cpuSecondsMax: 1 }],
   ['writes', ['sh', '-c', 'yes > "$(mktemp)"'], { fileBytesMax: 1000 }],
   ['holds memory', ['sh', '-c', 'head -c 500000000 /dev/zero | tail'], { memoryBytesMax: 100_000_000 }],
-])('ends one that %s without end', async (_what, command, limits) => {
+])('ends a tool that %s without end', async (_what, command, limits) => {
   expect((await runTool(command, { limits: { ...LIMITS, ...limits } })).status).not.toBe(0);
 });
 
-it('ends with its signal, and tells what cannot be started', async () => {
+it('throws if its signal is aborted, and returns 127 for a missing tool', async () => {
   const controller = new AbortController();
   const waiting = runTool(['sleep', '1000'], { limits: LIMITS, signal: controller.signal });
   controller.abort();

@@ -1,25 +1,25 @@
-// Runs a tool of this machine on untrusted data: its resources and its output are limited, and a limit ends it.
+// Runs a tool of this machine on untrusted data. Its resources and its output are limited; it is ended at a limit.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { pipeline } from 'node:stream/promises';
 
 export type ToolLimits = {
-  /** Of standard output; a tool that prints more is ended. */
+  /** Limit of standard output; a tool that prints more is ended. */
   outputBytesMax: number;
   wallClockMs: number;
   /** Address space and processor time, of each process (prlimit(1)). */
   memoryBytesMax: number;
   cpuSecondsMax: number;
-  /** Of each file that it writes; unlimited when absent. */
+  /** Limit of each file that the tool writes; unlimited when absent. */
   fileBytesMax?: number;
 };
 
 export type ToolResult = {
-  /** null when a signal ended it. */
+  /** null when a signal ended the tool. */
   status: number | null;
   output: Buffer;
-  /** Standard error, its beginning. */
+  /** The beginning of standard error. */
   errors: string;
-  /** The limit that ended it. */
+  /** The limit that ended the tool. */
   stopped?: 'OUTPUT' | 'TIME';
 };
 
@@ -57,7 +57,7 @@ export async function runTool(command: string[], { limits, stdin, signal }: Tool
   }
 }
 
-/** Returns a sentence for the reader of the failure; undefined if no limit ended the tool. */
+/** Returns a sentence about the limit that ended the tool; undefined if no limit did. */
 export function stoppedReason(name: string, { stopped }: ToolResult, limits: ToolLimits): string | undefined {
   if (stopped === 'TIME') return `${name} did not end within ${Math.round(limits.wallClockMs / 1000)} seconds`;
   if (stopped === 'OUTPUT') return `${name} printed more than ${limits.outputBytesMax} bytes`;
@@ -87,7 +87,7 @@ function endOf(child: ChildProcess): Promise<number | null> {
   });
 }
 
-/** A tool that has read enough closes the pipe; this is not a failure. */
+/** Writes to the tool. It is not an error if the tool closes the pipe early. */
 async function feed(child: ChildProcess, bytes: AsyncIterable<Uint8Array> | undefined): Promise<void> {
   if (bytes === undefined || child.stdin === null) return;
   await pipeline(bytes, child.stdin).catch((cause: NodeJS.ErrnoException) => {

@@ -1,4 +1,4 @@
-// Versions in order: by hand, and on random versions against dpkg and against the key that SQL orders by.
+// The order of versions: examples, and random versions compared with dpkg and with the key that SQL orders by.
 import { spawnSync } from 'node:child_process';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -27,7 +27,7 @@ test.each([
   ['20230311190000000000000001-1', '20230311190000000000000000-1'],
   ['1.2.13.dfsg-1', '1.2.13-1'],
   ['2-1', '2'],
-])('Debian: %s is newer than %s', (one, other) => {
+])('compareDebianVersions: %s is newer than %s', (one, other) => {
   expect(compareDebianVersions(one, other)).toBeGreaterThan(0);
   expect(compareDebianVersions(other, one)).toBeLessThan(0);
 });
@@ -37,7 +37,7 @@ test.each([
   ['1.00', '1.0'],
   ['1.0-0', '1.0'],
   ['1.0-1', '1.0-1'],
-])('Debian: %s is the same version as %s', (one, other) => {
+])('compareDebianVersions: %s is the same version as %s', (one, other) => {
   expect([compareDebianVersions(one, other), compareDebianVersions(other, one)]).toEqual([0, 0]);
 });
 
@@ -50,12 +50,12 @@ test.each([
   ['1.0.0-beta.11', '1.0.0-beta.2'],
   ['10.0', '9.9'],
   ['9007199254740993', '9007199254740992'],
-])('upstream: %s is newer than %s', (one, other) => {
+])('compareUpstreamVersions: %s is newer than %s', (one, other) => {
   expect(compareUpstreamVersions(one, other)).toBeGreaterThan(0);
   expect(compareUpstreamVersions(other, one)).toBeLessThan(0);
 });
 
-/** Few different pieces, so that most versions are near others: numbers longer than a safe integer, leading zeros, letters, signs. */
+/** Few different pieces, so that most versions are similar: numbers longer than a safe integer, leading zeros, letters, signs. */
 const PIECES = ['0', '1', '9', '10', '00', '01', '007', '20230311190000000000000001', '20230311190000000000000000']
   .concat(['99999999999999999999999999999999999999999', '.', '+', '~', '~~', 'a', 'A', 'z', 'rc', 'Z', 'dfsg', 'deb'])
   .concat(['.', '~rc', '+b']);
@@ -69,18 +69,18 @@ function randomVersions(seed: number, { count, hyphens }: { count: number; hyphe
   return Array.from({ length: count }, () => part(pieces));
 }
 
-/** Epochs and revisions around such versions. */
+/** Random upstream versions with epochs and revisions. */
 function randomDebianVersions(seed: number, count: number): string[] {
   const random = seededRandom(seed + 1);
   const revisions = randomVersions(seed + 2, { count, hyphens: false });
   return randomVersions(seed, { count, hyphens: true }).map((upstream, at) => {
     const epoch = random() < 0.3 ? `${Math.floor(random() * 11)}:` : '';
-    // With a hyphen in it, a version without a revision would mean another one.
+    // The last hyphen of a version begins its revision.
     return `${epoch}${upstream}${random() < 0.6 || upstream.includes('-') ? `-${revisions[at]}` : ''}`;
   });
 }
 
-test('300 random versions are in the order of dpkg', () => {
+test('compareDebianVersions sorts 300 random versions as dpkg does', () => {
   const sorted = randomDebianVersions(300, 300).sort(compareDebianVersions);
   const pairs = sorted.slice(1).map((version, at) => [sorted[at] ?? '', version] as const);
   const wrong = pairs.filter(([lower, higher]) => {
@@ -109,7 +109,7 @@ test('the key of SQL orders 3000 random versions as compareUpstreamVersions does
   expect(expected).toContain(0);
 });
 
-test('without a hyphen, upstream’s order is Debian’s', () => {
+test('compareUpstreamVersions orders versions without a hyphen as compareDebianVersions does', () => {
   const versions = randomVersions(7, { count: 2_000, hyphens: false });
   const wrong = versions.slice(1).filter((version, at) => {
     const before = versions[at] ?? '';

@@ -25,7 +25,7 @@ function partsOf(version: string): [epoch: string, upstream: string, revision: s
   return [epoch, upstream, revision];
 }
 
-/** Compares non-digit pieces by character and numbers by value, in turns; a missing piece is empty or zero. */
+/** Compares non-digit pieces by character and numbers by value, alternately; a missing piece is empty or zero. */
 function comparePart(one: string, other: string): number {
   const pieces = piecesOf(one);
   const otherPieces = piecesOf(other);
@@ -37,13 +37,13 @@ function comparePart(one: string, other: string): number {
   return 0;
 }
 
-/** The first piece has no digit; it is empty when the version begins with one. */
+/** Returns pieces alternately without digits and with digits. The first has none; it is empty when the version begins with a digit. */
 function piecesOf(part: string): string[] {
   const pieces: string[] = part.match(/\d+|\D+/g) ?? [];
   return /^\d/.test(part) ? ['', ...pieces] : pieces;
 }
 
-/** By length and digits: a number may be longer than a safe integer. */
+/** Compares by length and digits, because a number may be longer than a safe integer. */
 function compareNumbers(one: string, other: string): number {
   const [digits, otherDigits] = [one.replace(/^0+/, ''), other.replace(/^0+/, '')];
   if (digits.length !== otherDigits.length) return digits.length - otherDigits.length;

@@ -14,7 +14,7 @@ export type Icon = {
   size: number;
 };
 
-/** Forbidden in an SVG: everything that a browser would run, load, or link to. */
+/** Parts that an SVG must not have, because a browser would run, load or link to them. */
 const FORBIDDEN: readonly [RegExp, string][] = [
   [/<!(?:DOCTYPE|ENTITY)/i, 'a document type'],
   [/<script\b/i, 'a script'],
@@ -28,7 +28,7 @@ const FORBIDDEN: readonly [RegExp, string][] = [
 export async function readIcon(folder: string, source: string): Promise<Icon | string> {
   const file = join(folder, source);
   const info = await lstat(file).catch(() => undefined);
-  if (info === undefined) return `${source} is not there`;
+  if (info === undefined) return `${source} does not exist`;
   if (!info.isFile()) return `${source} is not a regular file`;
   if (info.size > ICON_BYTES_MAX) return `${source} has more than ${ICON_BYTES_MAX} bytes`;
   const bytes = await readFile(file);
@@ -37,6 +37,6 @@ export async function readIcon(folder: string, source: string): Promise<Icon | s
     return `${source} must be an SVG with a viewBox`;
   }
   const forbidden = FORBIDDEN.find(([pattern]) => pattern.test(text));
-  if (forbidden) return `${source} must not hold ${forbidden[1]}`;
+  if (forbidden) return `${source} must not contain ${forbidden[1]}`;
   return { source, digest: `sha256:${createHash('sha256').update(bytes).digest('hex')}`, size: bytes.length };
 }

@@ -17,10 +17,10 @@ const Library = Type.Object(
           /** The distribution and its version, as recipes name it. */
           key: OperatingSystemKey,
           name: Type.String({ minLength: 1, maxLength: 100 }),
-          distro: Type.String({ pattern: '^[a-z]+$', expects: 'small letters' }),
+          distro: Type.String({ pattern: '^[a-z]+$', expects: 'lowercase letters' }),
           version: Type.String({ pattern: '^\\d+(?:\\.\\d+)*$', expects: 'a version in quotes, as "12"' }),
           // It becomes a suite of the package archive.
-          codename: Type.String({ pattern: '^[a-z]+$', expects: 'small letters' }),
+          codename: Type.String({ pattern: '^[a-z]+$', expects: 'lowercase letters' }),
           end_of_life: Type.Optional(Day('The last day of its fixes.')),
         },
         { additionalProperties: false },
@@ -45,7 +45,7 @@ export async function loadOperatingSystems(directory: string): Promise<LibraryOp
     const line = lineOf('operating_systems', index);
     if (key !== `${distro}-${version}`) wrong.push({ file, line, reason: `key must be ${distro}-${version}` });
     if (systems.findIndex((one) => one.key === key) !== index)
-      wrong.push({ file, line, reason: `${key} is there twice` });
+      wrong.push({ file, line, reason: `${key} occurs twice` });
   }
   if (wrong.length > 0) throw new RecipeRejected(wrong);
   return systems;

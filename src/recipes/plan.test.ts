@@ -1,4 +1,4 @@
-// A recipe and its pins make one plan: everything fixed, the branch filled in, the same digest for the same values.
+// The plan of a recipe and its pins: all inputs pinned, the branch inserted, the same digest for the same values.
 import { beforeAll, describe, expect, test } from 'vitest';
 import { canonicalJson } from '../plan/canonical-json.ts';
 import type { BasePin, PackagePin } from '../plan/pin.ts';
@@ -48,7 +48,7 @@ function recipe(key: string): Recipe {
 }
 
 describe('a plan', () => {
-  test('has the branch where the recipe leaves it open, and no placeholder', () => {
+  test('has the branch in the place of the placeholder', () => {
     const plan = planFromRecipe(recipe('postgresql'), pins);
     expect(plan.product).toMatchObject({ key: 'postgresql', branch: '15', version: '15.20' });
     expect(plan.image.environment['PATH']).toMatch(/^\/usr\/lib\/postgresql\/15\/bin:/);
@@ -60,16 +60,16 @@ describe('a plan', () => {
     expect(plan.folders).toContainEqual({ path: '/data', mode: 0o775, uid: 1001, gid: 0 });
   });
 
-  test('has one digest for one value, whatever the order of its keys', () => {
+  test('has the same digest in any order of its keys', () => {
     const plan = planFromRecipe(recipe('postgresql'), pins);
-    const turned = Object.fromEntries(Object.entries(plan).reverse()) as typeof plan;
-    expect(planDigest(turned)).toBe(planDigest(plan));
+    const reversed = Object.fromEntries(Object.entries(plan).reverse()) as typeof plan;
+    expect(planDigest(reversed)).toBe(planDigest(plan));
     expect(planDigest(JSON.parse(canonicalJson(plan)))).toBe(planDigest(plan));
     expect(planDigest({ ...plan, epoch: plan.epoch + 1 })).not.toBe(planDigest(plan));
     expect(planDigest(planFromRecipe(recipe('postgresql'), { ...pins, packages: [] }))).not.toBe(planDigest(plan));
   });
 
-  test('keeps every pin when only a customization moves', () => {
+  test('keeps every pin when only a customization changes', () => {
     const plan = planFromRecipe(recipe('postgresql'), pins);
     const customization = { id: 'x', version: 2, digest, epoch: 1, packages: [] };
     const next = withCustomizations(plan, [customization]);
@@ -77,7 +77,7 @@ describe('a plan', () => {
     expect(next.customizations).toEqual([customization]);
   });
 
-  test('is not made for a version without a branch or a system that the recipe does not know', () => {
+  test('cannot be made for a version without a branch or an unsupported operating system', () => {
     expect(() => planFromRecipe(recipe('redis'), { ...pins, version: '7' })).toThrow(PlanError);
     expect(() => planFromRecipe(recipe('redis'), { ...pins, version: '7.0.1', operating_system: 'debian-11' })).toThrow(
       /debian-11/,
@@ -86,13 +86,13 @@ describe('a plan', () => {
 });
 
 describe('canonical JSON', () => {
-  test('sorts keys, drops what is undefined, and keeps the order of lists', () => {
+  test('sorts keys, drops undefined values, and keeps the order of lists', () => {
     expect(canonicalJson({ b: [2, 1, { d: null, c: true }], a: undefined, A: 'é"' })).toBe(
       '{"A":"é\\"","b":[2,1,{"c":true,"d":null}]}',
     );
   });
 
-  test.each([Number.NaN, () => 1, 1n, Symbol('x')])('rejects what JSON cannot say', (value) => {
+  test.each([Number.NaN, () => 1, 1n, Symbol('x')])('rejects values that JSON does not have', (value) => {
     expect(() => canonicalJson({ value })).toThrow(TypeError);
   });
 });

@@ -32,9 +32,9 @@ export class PlanError extends Error {
  */
 export function planFromRecipe(recipe: Recipe, pins: PlanPins): ImagePlan {
   const branch = branchOf(pins.version, recipe.branch.components);
-  if (branch === undefined) throw new PlanError(`${recipe.key} ${pins.version} belongs to no branch`);
+  if (branch === undefined) throw new PlanError(`${recipe.key} ${pins.version} does not belong to a branch`);
   if (!recipe.operating_systems.includes(pins.operating_system)) {
-    throw new PlanError(`${recipe.key} is not made for ${pins.operating_system}`);
+    throw new PlanError(`${recipe.key} is not available for ${pins.operating_system}`);
   }
   const filled = fillBranch(recipe, branch);
   return {

@@ -1,4 +1,4 @@
-// Checks a recipe beyond its schema: names agree, files exist, and each operating system has an input.
+// Checks a recipe beyond its schema: no names repeat, files exist, and each operating system has one main input.
 import { isPurlType, PURL_TYPES, parsePurl } from '../plan/purl.ts';
 import type { LineOf } from '../yaml/read-yaml.ts';
 import { BRANCH_PLACEHOLDER, type RecipeDocument } from './recipe-schema.ts';
@@ -46,9 +46,9 @@ function checkInputs({ inputs, operating_systems }: RecipeDocument, lineOf: Line
     return [
       ...(isPurlType(purl.type)
         ? []
-        : [{ line, reason: `${purl.type} inputs cannot be resolved, only ${PURL_TYPES.join(', ')}` }]),
+        : [{ line, reason: `inputs of type ${purl.type} are not supported; expected ${PURL_TYPES.join(' or ')}` }]),
       ...foreign(purl.namespace, input.operating_systems ?? operating_systems).map((reason) => ({ line, reason })),
-      ...unknown.map((one) => ({ line, reason: `${one} is not among operating_systems` })),
+      ...unknown.map((one) => ({ line, reason: `${one} is not in operating_systems` })),
     ];
   });
   const mains = operating_systems.flatMap((one, index) => {
@@ -74,18 +74,18 @@ function readPurl(text: string): ReturnType<typeof parsePurl> | undefined {
 function foreign(namespace: string | undefined, operatingSystems: string[]): string[] {
   return operatingSystems
     .filter((one) => one.split('-')[0] !== namespace)
-    .map((one) => `the package URL must be of the namespace ${one.split('-')[0]} for ${one}`);
+    .map((one) => `the package URL must have the namespace ${one.split('-')[0]} for ${one}`);
 }
 
 function checkFiles(recipe: RecipeDocument, { sources, lineOf }: RecipeSurroundings): Violation[] {
   const wanted = recipe.files ?? [];
   const missing = wanted.flatMap(({ source }, index) =>
-    sources.includes(source) ? [] : [{ line: lineOf('files', index), reason: `files/${source} is not there` }],
+    sources.includes(source) ? [] : [{ line: lineOf('files', index), reason: `files/${source} does not exist` }],
   );
   const used = new Set(wanted.map(({ source }) => source));
   const unused = sources
     .filter((source) => !used.has(source))
-    .map((source) => ({ line: lineOf('files'), reason: `files/${source} is used by nothing` }));
+    .map((source) => ({ line: lineOf('files'), reason: `files/${source} is not used` }));
   return [...missing, ...unused];
 }
 
@@ -102,18 +102,18 @@ function checkPaths(
     paths.map(({ path }) => path),
     (index) => paths[index]?.line ?? 1,
   );
-  const homeless = volumes.flatMap((volume, index) =>
-    // A volume that is not a folder of the image belongs to root when mounted.
+  const undeclared = volumes.flatMap((volume, index) =>
+    // A volume that is not a folder of the image belongs to root when it is mounted.
     folders.some(({ path }) => path === volume)
       ? []
-      : [{ line: lineOf('volumes', index), reason: `${volume} must be among folders, with its owner` }],
+      : [{ line: lineOf('volumes', index), reason: `${volume} must also be in folders, with its owner` }],
   );
   const beneath = paths.flatMap(({ path, line }) =>
     [...files, ...links].some((other) => path.startsWith(`${other.path}/`))
-      ? [{ line, reason: `${path} lies beneath a file or link of this recipe` }]
+      ? [{ line, reason: `${path} is below a file or link of this recipe` }]
       : [],
   );
-  return [...twice, ...homeless, ...beneath];
+  return [...twice, ...undeclared, ...beneath];
 }
 
 function checkTests({ tests, ports, health, entrypoint }: RecipeDocument, lineOf: LineOf): Violation[] {
@@ -121,15 +121,15 @@ function checkTests({ tests, ports, health, entrypoint }: RecipeDocument, lineOf
   const closed = tests.flatMap((test, index) =>
     test.kind === 'exec' || open.has(test.port)
       ? []
-      : [{ line: lineOf('tests', index), reason: `port ${test.port} is not among ports` }],
+      : [{ line: lineOf('tests', index), reason: `port ${test.port} is not in ports` }],
   );
   const relative = [
     ...(entrypoint[0]?.startsWith('/')
       ? []
-      : [{ line: lineOf('entrypoint'), reason: 'entrypoint must name an absolute path' }]),
+      : [{ line: lineOf('entrypoint'), reason: 'entrypoint must begin with an absolute path' }]),
     ...(!health || health.command[0]?.startsWith('/')
       ? []
-      : [{ line: lineOf('health', 'command'), reason: 'health.command must name an absolute path' }]),
+      : [{ line: lineOf('health', 'command'), reason: 'health.command must begin with an absolute path' }]),
   ];
   return [
     ...closed,
@@ -143,6 +143,6 @@ function checkTests({ tests, ports, health, entrypoint }: RecipeDocument, lineOf
 
 function repeated(values: string[], lineOfIndex: (index: number) => number): Violation[] {
   return values.flatMap((value, index) =>
-    values.indexOf(value) === index ? [] : [{ line: lineOfIndex(index), reason: `${value} is there twice` }],
+    values.indexOf(value) === index ? [] : [{ line: lineOfIndex(index), reason: `${value} occurs twice` }],
   );
 }

@@ -9,7 +9,7 @@ export const BRANCH_PLACEHOLDER = '{branch}';
 const PATH_LENGTH_MAX = 4096; // Linux PATH_MAX
 /** The limit of every text of a recipe; descriptions are the longest. */
 const TEXT_LENGTH_MAX = 2000;
-/** The limit of entries of a list or a mapping: ten times the longest one. */
+/** The limit of entries of a list or a mapping: ten times the longest list in use. */
 const ENTRIES_MAX = 100;
 
 /** Excludes control characters except tabs and line ends, and requires a visible character. */
@@ -52,9 +52,9 @@ function Path(description: string) {
 const Short = (description: string) => Text(description, { maxLength: 200 });
 const Command = (description: string) =>
   List(Text('A word of the command.'), `${description} The program and its arguments.`, { minItems: 1 });
-const Mode = Text('The rights.', { pattern: '^[0-7]{4}$', expects: 'four octal digits in quotes, as "0755"' });
-const Owner = Whole('The number of the owner.', [0, 65_535]);
-const Group = Whole('The number of the group.', [0, 65_535]);
+const Mode = Text('The mode.', { pattern: '^[0-7]{4}$', expects: 'four octal digits in quotes, as "0755"' });
+const Owner = Whole('The user id of the owner.', [0, 65_535]);
+const Group = Whole('The group id.', [0, 65_535]);
 const Seconds = (description: string) => Whole(description, [1, 600]);
 // On some machines only root may listen below 1024.
 const Port = Whole('A port. Ports below 1024 need root on some machines.', [1024, 65_535]);
@@ -65,7 +65,7 @@ const Environment = (description: string) =>
     { description, maxProperties: ENTRIES_MAX },
   );
 const Key = (description: string) =>
-  Text(description, { maxLength: 64, pattern: '^[a-z][a-z0-9-]*$', expects: 'small letters, digits and dashes' });
+  Text(description, { maxLength: 64, pattern: '^[a-z][a-z0-9-]*$', expects: 'lowercase letters, digits and dashes' });
 const Branch = Text('A branch of versions.', {
   pattern: '^\\d+(?:\\.\\d+)*$',
   expects: 'a branch in quotes, as "7.0"',
@@ -83,7 +83,7 @@ export function Day(description: string) {
 
 const Purl = Text('A package URL. {branch} stands for the branch.', {
   pattern: '^pkg:[A-Za-z][A-Za-z0-9.+-]*/[^@?#\\s]+$',
-  expects: 'a package URL, as pkg:deb/debian/redis-server, without version and qualifiers, which are discovered',
+  expects: 'a package URL without version and qualifiers, as pkg:deb/debian/redis-server',
 });
 
 const LicenseKey = Text('A short id of the SPDX license list, or an expression of them.', {
@@ -96,16 +96,16 @@ const License = Fields({
   key: LicenseKey,
   name: Type.Optional(Short('Its name.')),
   path: Type.Optional(
-    Text('Where its text is in the image: a path from the root without the first slash.', {
+    Text('The path of its text in the image, from the root, without the first slash.', {
       maxLength: 256,
       pattern: `^(?!${RUNTIME_FOLDERS})${PART}(?:/${PART})*$`,
       expects: 'a path from the root without the first slash, and without //, ., .. or a slash at the end',
     }),
   ),
-  branches: Type.Optional(List(Branch, 'The branches it holds for, when it does not hold for all.', { minItems: 1 })),
+  branches: Type.Optional(List(Branch, 'The branches that it applies to; all when left out.', { minItems: 1 })),
 });
 
-const test = { name: Short('What the test shows.'), timeout_seconds: Seconds('Seconds it may take.') };
+const test = { name: Short('The name of the test.'), timeout_seconds: Seconds('Seconds that the test may take.') };
 
 const ProductTest = Variants('kind', [
   Fields({
@@ -113,15 +113,15 @@ const ProductTest = Variants('kind', [
     kind: Type.Literal('exec', { description: 'Runs a command in the container.' }),
     command: Command('The command to run.'),
     environment: Type.Optional(Environment('Variables of the command.')),
-    stdout: Type.Optional(Text('Text that its output must contain.')),
-    exit_code: Type.Optional(Whole('Its exit code; 0 when left out.', [0, 255])),
+    stdout: Type.Optional(Text('Text that the output must contain.')),
+    exit_code: Type.Optional(Whole('The exit code that the command must have; 0 when left out.', [0, 255])),
   }),
   Fields({
     ...test,
     kind: Type.Literal('http', { description: 'Sends a GET request.' }),
     port: Port,
     path: Text('The path to request.'),
-    status: Whole('The status of the answer.', [100, 599]),
+    status: Whole('The status that the answer must have.', [100, 599]),
     body: Type.Optional(Text('Text that the body must contain.')),
   }),
   Fields({
@@ -137,14 +137,14 @@ export const RecipeSchema = Fields({
   format: Type.Literal(1, { description: 'The version of this format.' }),
   key: Key('The key of the product: the name of its folder.'),
   name: Short('The name of the software.'),
-  legal_name: Type.Optional(Short('The name that its trademark requires; left out when it is the name.')),
+  legal_name: Type.Optional(Short('The name that the trademark requires; the name when left out.')),
   description: Text('What the software is, in a sentence.'),
-  long_display_name: Short('The name with who packages it.'),
+  long_display_name: Short('The name with the packager, as Redis packaged by Larder.'),
   disclaimer: Text('The owner of the trademarks.'),
   category: Short('The kind of software.'),
   licenses: List(
     Type.Union([LicenseKey, License]),
-    'Licenses, the main one first: an SPDX id, or a mapping. The first that holds for a branch is the license of its versions.',
+    'Licenses, the main one first: an SPDX id, or a mapping. The first that applies to a branch is the license of its versions.',
     { minItems: 1 },
   ),
   home_url: Text('The address of the project.', { pattern: '^https://\\S+$', expects: 'an https address' }),
@@ -156,16 +156,27 @@ export const RecipeSchema = Fields({
     }),
   ),
   parent: Type.Optional(Key('The key of the product that this one is a part or a variant of.')),
-  packaging_types: List(Word(PACKAGING_TYPES, 'A packaging type.'), 'What the product is offered as.', { minItems: 1 }),
+  packaging_types: List(
+    Word(PACKAGING_TYPES, 'A packaging type.'),
+    'The packaging types that the product is offered in.',
+    { minItems: 1 },
+  ),
   branch: Fields({
-    components: Whole('How many parts of a version name its branch: 7.0.15 with 2 is of the branch 7.0.', [1, 3]),
+    components: Whole(
+      'The number of parts of a version that name its branch: with 2, 7.0.15 is of the branch 7.0.',
+      [1, 3],
+    ),
   }),
-  operating_systems: OperatingSystemKeys('The operating systems that it is built on.'),
+  operating_systems: OperatingSystemKeys('The operating systems that the product is built on.'),
   inputs: List(
     Fields({
       purl: Purl,
-      main: Type.Optional(Type.Boolean({ description: 'Its version is the version of the product.' })),
-      operating_systems: Type.Optional(OperatingSystemKeys('The operating systems it is for, when not for all.')),
+      main: Type.Optional(
+        Type.Boolean({ description: 'Whether the version of the product is the version of this package.' }),
+      ),
+      operating_systems: Type.Optional(
+        OperatingSystemKeys('The operating systems that the package is for; all when left out.'),
+      ),
     }),
     'The packages. Exactly one for each operating system is the main one.',
     { minItems: 1 },
@@ -173,16 +184,16 @@ export const RecipeSchema = Fields({
   life_cycle: Type.Optional(
     List(
       Fields({ branch: Branch, end_of_life: Day('The last day of its support.') }),
-      'The branches whose end is known.',
+      'The branches whose end of life is known.',
     ),
   ),
   user: Fields(
     {
-      name: Text('Its name.', { pattern: '^[a-z][a-z0-9-]{0,30}$', expects: 'a user name' }),
+      name: Text('The name of the user.', { pattern: '^[a-z][a-z0-9-]{0,30}$', expects: 'a user name' }),
       // A number, so that the policy of a cluster can check it.
-      uid: Whole('Its number; never 0, which is root.', [1, 65_533]),
-      gid: Whole('The number of its group.', [0, 65_533]),
-      home: Path('Its home folder.'),
+      uid: Whole('The user id; never 0, which is root.', [1, 65_533]),
+      gid: Whole('The group id.', [0, 65_533]),
+      home: Path('The home folder.'),
     },
     'The user that the image runs as.',
   ),
@@ -197,14 +208,14 @@ export const RecipeSchema = Fields({
     Fields({ port: Port, protocol: Type.Optional(Word(['tcp', 'udp'], 'tcp when left out.')) }),
     'The ports that the software listens on.',
   ),
-  volumes: Type.Optional(List(Path('One of the folders.'), 'Folders that are volumes.')),
+  volumes: Type.Optional(List(Path('A path of folders.'), 'Folders that are volumes.')),
   folders: Type.Optional(
-    List(Fields({ path: Path('The folder.'), mode: Mode, uid: Owner, gid: Group }), 'Folders to make.'),
+    List(Fields({ path: Path('The folder.'), mode: Mode, uid: Owner, gid: Group }), 'Folders to create.'),
   ),
   files: Type.Optional(
     List(
       Fields({
-        path: Path('Where the file is in the image.'),
+        path: Path('The path of the file in the image.'),
         source: Text('The file, in the folder files/ beside the recipe.', {
           pattern: '^[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)*$',
           expects: 'the path of a file in the files folder',
@@ -218,8 +229,8 @@ export const RecipeSchema = Fields({
   ),
   links: Type.Optional(
     List(
-      Fields({ path: Path('The link.'), target: Text('What it names.', { maxLength: PATH_LENGTH_MAX }) }),
-      'Symbolic links to make.',
+      Fields({ path: Path('The link.'), target: Text('The target of the link.', { maxLength: PATH_LENGTH_MAX }) }),
+      'Symbolic links to create.',
     ),
   ),
   remove: Type.Optional(List(Path('A path of the image.'), 'Files and folders to remove.')),

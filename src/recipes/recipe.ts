@@ -45,7 +45,7 @@ export async function loadRecipes(directory: string): Promise<Recipe[]> {
   return results.flatMap(({ recipe }) => (recipe ? [recipe] : []));
 }
 
-/** Writes the files of a recipe to content, from which its plan reads them. `directory` is the library's. */
+/** Writes the files of a recipe to content, from which its plan reads them. `directory` is the folder of the library. */
 export async function storeRecipeFiles(directory: string, recipe: Recipe, content: ContentStore): Promise<void> {
   for (const { source, digest, size } of recipe.files) {
     await content.put(createReadStream(join(directory, recipe.key, 'files', source)), { digest, size });
@@ -68,7 +68,7 @@ export function recipeDigest(recipe: Recipe): Digest {
 
 type Loaded = { recipe?: Recipe; violations: RecipeViolation[]; parentAt?: Omit<RecipeViolation, 'reason'> };
 
-/** A parent is another product of the library, and has no parent itself: a product is part of only one other. */
+/** Checks that a parent is another product of the library and has no parent itself. */
 function checkParents(results: Loaded[]): RecipeViolation[] {
   // A recipe that could not be read may be the parent of another one.
   if (results.some(({ violations }) => violations.length > 0)) return [];
@@ -117,12 +117,12 @@ async function loadRecipe(directory: string, folder: string): Promise<Loaded> {
 
 type License = Recipe['licenses'][number];
 
-/** An SPDX id alone is the short form of a license without further fields. */
+/** Returns a license as a mapping; an SPDX id alone is its short form. */
 export function licenseOf(license: RecipeDocument['licenses'][number]): License {
   return typeof license === 'string' ? { key: license } : license;
 }
 
-/** The violations of a file of the library. */
+/** Returns the violations with the file that they are in. */
 export function inFile(file: string, violations: readonly YamlViolation[]): RecipeViolation[] {
   return violations.map(({ line = 1, reason }) => ({ file, line, reason }));
 }
@@ -136,7 +136,7 @@ async function readFiles(folder: string): Promise<FoundFiles> {
   const found: FoundFiles = { files: new Map(), violations: [] };
   const names = await readdir(folder, { recursive: true }).catch(() => []);
   const reject = (reason: string) => found.violations.push({ line: 1, reason });
-  if (names.length > FILE_COUNT_MAX) reject(`files/ holds more than ${FILE_COUNT_MAX} files`);
+  if (names.length > FILE_COUNT_MAX) reject(`files/ contains more than ${FILE_COUNT_MAX} files`);
   for (const name of names.sort().slice(0, FILE_COUNT_MAX)) {
     const info = await lstat(join(folder, name));
     if (info.isDirectory()) continue;

@@ -1,4 +1,4 @@
-// Branches and versions come from the machine's real archive; no recipe types one.
+// Branches and versions are discovered in the machine's real archive.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -33,19 +33,19 @@ function recipe(key: string): Recipe {
   return found;
 }
 
-describe('debs', () => {
+describe('resolvers.deb', () => {
   test.each([
     ['redis', '7.0', /^7\.0\.\d+$/, /^pkg:deb\/debian\/redis-server@5:7\.0\.\S+\?distro=debian-12$/],
     ['nginx', '1.22', /^1\.22\.\d+$/, /^pkg:deb\/debian\/nginx@1\.22\./],
     ['postgresql', '15', /^15\.\d+$/, /^pkg:deb\/debian\/postgresql-15@15\./],
     ['memcached', '1.6', /^1\.6\.\d+$/, /^pkg:deb\/debian\/memcached@1\.6\./],
     ['haproxy', '2.6', /^2\.6\.\d+$/, /^pkg:deb\/debian\/haproxy@2\.6\./],
-  ])('%s has branch %s', async (key, branch, version, purl) => {
+  ])('discovers for %s the branch %s', async (key, branch, version, purl) => {
     const found = await resolvers.deb.discover(recipe(key), { operating_system, apt });
     expect(found).toEqual([{ branch, version: expect.stringMatching(version), purl: expect.stringMatching(purl) }]);
   });
 
-  test('a product that the archive does not have is not found, nor one on a system it is not made for', async () => {
+  test('discovers nothing for a missing package or an unsupported operating system', async () => {
     const inputs = [{ purl: 'pkg:deb/debian/no-such-package', main: true }];
     expect(await resolvers.deb.discover({ ...recipe('redis'), inputs }, { operating_system, apt })).toEqual([]);
     expect(await resolvers.deb.discover(recipe('redis'), { operating_system: 'debian-11', apt })).toEqual([]);
@@ -53,7 +53,7 @@ describe('debs', () => {
     expect(resolverOf(recipe('redis'), 'debian-12')).toBe(resolvers.deb);
   });
 
-  test('every package of a branch is solved, and the lock tells the product’s version', async () => {
+  test('returns the packages to install, and the version of the product from their lock', async () => {
     for (const one of recipes) {
       const [discovered] = await resolvers.deb.discover(one, { operating_system, apt });
       const branch = discovered?.branch ?? '';
@@ -65,7 +65,7 @@ describe('debs', () => {
     }
   });
 
-  test('a base that has the product already tells its version', () => {
+  test('returns the version of a product that is installed in the base', () => {
     const status =
       'Package: nginx\nStatus: install ok installed\nVersion: 1.22.1-9+deb12u2\n\nPackage: redis\nStatus: deinstall ok config-files\nVersion: 1\n';
     const wanted = { operating_system, branch: '1.22', packages: [], status };
@@ -74,8 +74,8 @@ describe('debs', () => {
   });
 });
 
-describe('a status with more packages', () => {
-  test('has what the .debs say, in the place of what was there, and solves as if they were installed', async () => {
+describe('statusWith', () => {
+  test('replaces and adds packages of .debs, which apt treats as installed', async () => {
     const content = memoryContent();
     const lock = await apt.solve({ status: '', install: ['zlib1g'] });
     const pins = await apt.fetch(lock, content);
@@ -88,7 +88,7 @@ describe('a status with more packages', () => {
     expect(await apt.solve({ status, install: ['zlib1g', 'libc6'] })).toEqual([]);
   });
 
-  test('apt gets nothing of a database that cannot be parsed', async () => {
+  test('throws for a malformed database, as solve does, and apt gets only known fields', async () => {
     const status = 'Package: ../../etc\nStatus: install ok installed\nVersion: 1\n';
     const rejected = {
       code: 'FAILED',
@@ -101,7 +101,7 @@ describe('a status with more packages', () => {
     );
   });
 
-  test('rejects what is no .deb', async () => {
+  test('rejects content that is not a .deb', async () => {
     const content = memoryContent();
     const { digest, size } = await content.put(
       (async function* () {

@@ -20,7 +20,7 @@ type Discovered = {
 type Wanted = { operating_system: string; branch: string };
 
 export type Resolver = {
-  /** Returns the newest version of each branch in the operating system's archive; none if it has none. */
+  /** Returns the newest version of each branch in the operating system's archive; [] if the archive has none. */
   discover(recipe: Recipe, source: { operating_system: string; apt: AptRoot }): Promise<Discovered[]>;
   /** Returns the packages for the solver. */
   install(recipe: Recipe, wanted: Wanted): string[];
@@ -30,9 +30,7 @@ export type Resolver = {
 
 export const resolvers = { deb: { discover, install, mainVersion } } satisfies Record<PurlType, Resolver>;
 
-/**
- * Returns the resolver of a recipe's main input on an operating system; undefined if the recipe does not support that system.
- */
+/** Returns the resolver of a recipe's main input on an operating system; undefined if the recipe does not support that system. */
 export function resolverOf(recipe: Recipe, operatingSystem: string): Resolver | undefined {
   const main = inputsOf(recipe, operatingSystem).find((input) => input.main);
   const type = main && parsePurl(withBranch(main.purl, '0')).type;

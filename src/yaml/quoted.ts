@@ -1,9 +1,9 @@
 // Quotes values of a document for messages.
 
-/** Characters of a value in a message. */
+/** The limit of characters of a value in a message. */
 const SHOWN_MAX = 80;
 
-/** A value of a document in quotes, for a message: escaped and cut. */
+/** Returns a value of a document in quotes, for a message: escaped, and cut at `SHOWN_MAX`. */
 export function quoted(text: string): string {
   return JSON.stringify(text.length > SHOWN_MAX ? `${text.slice(0, SHOWN_MAX)}…` : text);
 }

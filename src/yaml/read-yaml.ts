@@ -1,4 +1,4 @@
-// Reads a YAML document by a typebox schema: a typed value, and every violation with its line, its path and, for a misspelled key, a suggestion.
+// Reads a YAML document by a typebox schema: returns a typed value, and all violations with line, path and suggestions for misspelled keys.
 import type { Static, TSchema } from 'typebox';
 import { similarWord } from '../nearest-word.ts';
 import { quoted } from './quoted.ts';
@@ -8,10 +8,10 @@ import { parseYaml, YamlError, type YamlValue } from './yaml-document.ts';
 /** One fault of a document. The reason names the field by its path. The line is absent if the fault concerns the whole document. */
 export type YamlViolation = { line?: number; reason: string };
 
-/** The line of a value by its path of keys and positions; if there is no such value, of the nearest value around it. */
+/** Returns the line of a value by its path of keys and positions; without such a value, the line of the nearest value around it. */
 export type LineOf = (...path: (string | number)[]) => number;
 
-/** Whether the mapping at a path has no violation, so that no field of it was omitted. */
+/** Whether the mapping at a path has no violation, so that none of its fields was omitted. */
 export type IsWhole = (...path: (string | number)[]) => boolean;
 
 export type ReadYaml<T> = {
@@ -44,7 +44,7 @@ export function readYaml<S extends TSchema>(bytes: Uint8Array, schema: S): ReadY
   }
 }
 
-/** The value at a path and its line; for a field, the line of its key. */
+/** Returns the value at a path and its line; for a field, the line of its key. */
 function locate(root: YamlValue, path: readonly (string | number)[]): { line: number; value: YamlValue } {
   let value = root;
   let line = root.line;
@@ -104,7 +104,7 @@ class Reader {
     return INVALID;
   }
 
-  /** The variant that the discriminator names, or else the variant for the node's kind. */
+  /** Reads the node by the variant that the discriminator names, or else by the variant for the node's kind. */
   #variant(node: YamlValue, { anyOf = [], discriminator }: Keywords, path: string): unknown {
     if (discriminator === undefined) {
       const type = node.kind === 'map' ? 'object' : node.kind === 'list' ? 'array' : 'string';
@@ -128,7 +128,7 @@ class Reader {
     if (node.items.length > maxItems) return this.#add(node.line, path, `must have at most ${maxItems} entries`);
     const entries = node.items.map((item, index) => ({ item, value: this.read(item, items, `${path}[${index}]`) }));
     const kept = entries.filter(({ value }) => value !== INVALID);
-    // `lineOf` gets positions in the value.
+    // The positions in a path of `lineOf` are those in the value, which has no invalid items.
     node.items = kept.map(({ item }) => item);
     return kept.map(({ value }) => value);
   }

@@ -63,7 +63,7 @@ function textProblem(node: YamlValue, keywords: Keywords, types: readonly string
 
 const compiled = new Map<string, RegExp>();
 
-/** Patterns are those of the schemas, so there are few. */
+/** Returns the compiled pattern. All patterns are kept: they come from the schemas, so there are few. */
 function patternOf(source: string): RegExp {
   const pattern = compiled.get(source) ?? new RegExp(source, 'u');
   compiled.set(source, pattern);

@@ -15,12 +15,12 @@ import {
 } from 'yaml';
 import { quoted } from './quoted.ts';
 
-/** The limit of values in a document, counted with its aliases followed, so that it also stops a bomb of aliases. */
+/** The limit of values in a document. Values of an alias count each time, so that nested aliases cannot multiply without limit. */
 const NODES_MAX = 20_000;
 const ALIASES_MAX = 100;
-/** Words and punctuation; 100,000 of the worst parse in under a second. */
+/** The limit of words and punctuation: in the worst case, this many are parsed in under a second. */
 const TOKENS_MAX = 100_000;
-/** The deepest field of a format has five levels. */
+/** The limit of levels: the deepest field of a format has five. */
 const DEPTH_MAX = 16;
 
 /**
@@ -82,8 +82,8 @@ function decode(bytes: Uint8Array): string {
 }
 
 /**
- * The parser makes an error value for each wrong token (seven seconds for a megabyte of commas) and recurses once per
- * level; the lexer does neither, so it counts first.
+ * Counts the tokens with the lexer before the parser runs: the parser creates an error for each wrong token (seven seconds for a megabyte
+ * of commas) and recurses once per level; the lexer does neither.
  */
 function checkTokens(text: string): void {
   let tokens = 0;
@@ -91,7 +91,7 @@ function checkTokens(text: string): void {
   for (const token of new Lexer().lex(text)) {
     tokens += 1;
     for (let at = token.indexOf('\n'); at >= 0; at = token.indexOf('\n', at + 1)) lines += 1;
-    if (tokens > TOKENS_MAX) throw new YamlError('is too large', lines);
+    if (tokens > TOKENS_MAX) throw new YamlError(`has more than ${TOKENS_MAX} words and marks`, lines);
   }
 }
 
@@ -121,7 +121,7 @@ class Walk {
       Alias: (_, alias) => {
         this.#targets.set(alias, anchors.get(alias.source));
         if (this.#targets.size > ALIASES_MAX)
-          throw new YamlError(`more than ${ALIASES_MAX} aliases`, this.#line(alias.range));
+          throw new YamlError(`has more than ${ALIASES_MAX} aliases`, this.#line(alias.range));
       },
     });
   }
@@ -129,7 +129,7 @@ class Walk {
   value(node: unknown, depth: number): YamlValue {
     const line = this.#line((node as { range?: Range | null } | null)?.range);
     this.#nodes += 1;
-    if (this.#nodes > NODES_MAX) throw new YamlError('is too large, its aliases followed', line);
+    if (this.#nodes > NODES_MAX) throw new YamlError(`has more than ${NODES_MAX} values, with aliases expanded`, line);
     if (depth > DEPTH_MAX) throw new YamlError('is nested too deeply', line);
     if (isAlias(node)) return this.value(this.#target(node, line), depth + 1);
     if ((isScalar(node) || isMap(node) || isSeq(node)) && node.tag !== undefined)
@@ -156,7 +156,7 @@ class Walk {
       const key = this.value(pair.key, depth + 1);
       if (key.kind !== 'scalar') throw new YamlError('a key must be text', key.line);
       if (key.text === '<<') throw new YamlError(MERGE_KEY, key.line);
-      if (seen.has(key.text)) throw new YamlError(`the key ${quoted(key.text)} is there twice`, key.line);
+      if (seen.has(key.text)) throw new YamlError(`the key ${quoted(key.text)} occurs twice`, key.line);
       seen.add(key.text);
       return { key: key.text, line: key.line, value: this.value(pair.value, depth + 1) };
     });

@@ -35,30 +35,30 @@ const imageOf = async (status: string) => ({
 describe('a package database', () => {
   it.each([
     ['names a path as a package', installed('../../etc/passwd'), 'a package has "../../etc/passwd" as Package'],
-    ['names an option as a package', installed('-oAPT::Update::Pre-Invoke::=id'), 'as Package, which it cannot have'],
+    ['names an option as a package', installed('-oAPT::Update::Pre-Invoke::=id'), 'as Package, which is not valid'],
     [
       'has an option as a version',
       installed('app').replace('Version: 1', 'Version: -o'),
       'the package app has "-o" as Version',
     ],
-    ['has a command as a relation', installed('app', 'Depends: b (>= $(id))\n'), 'is no relation to a package'],
+    ['has a command as a relation', installed('app', 'Depends: b (>= $(id))\n'), 'is not a relation to a package'],
     ['has an address as an architecture', installed('app').replace(': all', ': http://x/'), 'as Architecture'],
-    ['holds a NUL', installed('app', 'Section: x\0y\n'), 'the text holds a NUL character'],
+    ['holds a NUL', installed('app', 'Section: x\0y\n'), 'the text contains a NUL character'],
     ['has a line without end', `Package: ${'a'.repeat(15_000_000)}`, 'a field has more than 131072 characters'],
     ['has a field without end', `Package: a\n${' x\n'.repeat(3_000_000)}`, 'a field has more than 131072 characters'],
     [
       'has a package without end',
       Array.from({ length: 900_000 }, (_, at) => `F${at}: 1\n`).join(''),
-      'has too many fields',
+      'has more than 100 fields',
     ],
     [
       'has packages without end',
       Array.from({ length: 200_000 }, (_, at) => installed(`app${at}`)).join(''),
       'more than 20000 packages',
     ],
-    ['names a package twice', installed('app').repeat(2), 'the package app is there twice'],
-    ['has a field twice', installed('app', 'version: 2\n'), 'the field version is there twice'],
-    ['is not a package database', 'Lorem ipsum\n', 'line 1: the line is no field'],
+    ['names a package twice', installed('app').repeat(2), 'the package app occurs twice'],
+    ['has a field twice', installed('app', 'version: 2\n'), 'the field version occurs twice'],
+    ['is not a package database', 'Lorem ipsum\n', 'line 1: the line is not a field'],
   ])('%s', async (_attempt, status, reason) => {
     const rejection = await rejectionOf(await imageOf(status));
     expect(rejection).toContain('its package database is not valid');
