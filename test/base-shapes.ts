@@ -190,8 +190,7 @@ export const REJECTED_SHAPES: Record<string, Rejected> = {
       const layers = [await layerOf([...SYSTEM]), { ...layer, fields: { urls: ['https://example.org/layer'] } }];
       await to.image(layers, { docker: true, tag });
     },
-    cause:
-      /has a layer that its registry does not store: it is a foreign layer \(layer 2 of 2, sha256:[0-9a-f]{64}\)\.$/,
+    cause: /has a foreign layer, which its registry does not store \(layer 2 of 2, sha256:[0-9a-f]{64}\)\.$/,
   },
   'wrong-diff-id': {
     push: async (to, tag) => await to.image(await below({ diffId: digestOf(Buffer.from('other')) }), { tag }),
@@ -262,7 +261,7 @@ export const REJECTED_SHAPES: Record<string, Rejected> = {
       const removed = await layerOf([entry('usr/bin/.wh.sh', { content: '' })]);
       await to.image([await layerOf([...SYSTEM]), removed], { tag });
     },
-    cause: /golden\/shapes:no-shell has no sh in its PATH folders/,
+    cause: /golden\/shapes:no-shell has no sh, which every build runs, in the PATH of builds/,
   },
   'shell-of-its-own-path': {
     push: async (to, tag) => {
@@ -274,14 +273,14 @@ export const REJECTED_SHAPES: Record<string, Rejected> = {
       await to.image([await layerOf([...SYSTEM]), moved], { config, tag });
     },
     cause:
-      /has no sh in its PATH folders .* Its own PATH \(\/opt\/tools:\/usr\/bin\) contains sh, but builds do not use it: link them/,
+      /has no sh, which every build runs, in the PATH of builds .* Its own PATH \(\/opt\/tools:\/usr\/bin\) contains sh, but builds do not use this PATH: link sh/,
   },
   'no-perl': {
     push: async (to, tag) => {
       const removed = await layerOf([entry('usr/bin/.wh.perl', { content: '' })]);
       await to.image([await layerOf([...SYSTEM]), removed], { tag });
     },
-    cause: /golden\/shapes:no-perl has no perl in its PATH folders/,
+    cause: /golden\/shapes:no-perl has no perl, which every build runs, in the PATH of builds/,
   },
   'packages-not-whole': {
     push: async (to, tag) => {
@@ -302,7 +301,7 @@ export const REJECTED_SHAPES: Record<string, Rejected> = {
       const more = await layerOf([entry('etc/more', { content: '' })]);
       await to.image([await layerOf([...SYSTEM]), ...Array.from({ length: BASE_LAYERS_MAX }, () => more)], { tag });
     },
-    cause: /golden\/shapes:too-many-layers has 99 layers, and at most 98 leave room for those of products/,
+    cause: /golden\/shapes:too-many-layers has 99 layers; a base image may have at most 98, because products/,
   },
   'broken-packages': {
     push: async (to, tag) => {
@@ -325,7 +324,7 @@ export const REJECTED_SHAPES: Record<string, Rejected> = {
       const rootfs = { type: 'layers', diff_ids: [] };
       await to.image([await layerOf([...SYSTEM])], { config: { rootfs }, tag });
     },
-    cause: /its config does not name its layers/,
+    cause: /its config has \d+ diff_ids for \d+ layers/,
   },
   'a-layer-gone': {
     push: async (to, tag) => {

@@ -295,7 +295,7 @@ test('request says at once that its base image cannot be read', async () => {
   const request = { ...body, operating_system_id: operating_system.id };
   const made = await estates.api.ask('POST', '/v1/base-images', { body: request });
   const base_image_id = String(made.headers['location']).split('/').at(-1) ?? '';
-  const unhealthy_cause = 'host/golden:1 has no sh in its PATH folders, which every build runs.';
+  const unhealthy_cause = 'host/golden:1 has no sh, which every build runs, in the PATH of builds.';
   await estates.catalog.write((tx) => recordBaseImageHealth(tx, { base_image_id, unhealthy_cause }));
   const { code, out, err } = await run('request', 'redis', '--base-image', 'hopeless');
   expect([code, err]).toEqual([0, '']);

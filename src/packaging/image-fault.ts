@@ -1,7 +1,7 @@
-// Error texts for faults of an image from outside: they fail its build for good. Other errors can be retried.
+// Error texts for faults of an image from outside, which fail its build for good; a build with another error can be retried.
 
 /**
- * Returns what is wrong with the image; undefined for an error with another cause (the store fails, a content is missing). Errors are
+ * Returns the fault of the image; undefined for an error with another cause (the store fails, a content is missing). Errors are
  * recognized by their names, which they keep when another process sends them.
  */
 export function imageFault(error: unknown): string | undefined {

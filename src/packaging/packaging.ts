@@ -18,9 +18,9 @@ import type { TestReport } from './image/verify-image.ts';
 export type Packaging<P extends Plan> = {
   /** Pins every input. Throws PlanRejected for a fault that the reader of the pipeline must correct. */
   plan(inputs: PlanInputs<P>, tools: PlanTools): Promise<P>;
-  /** Uses no network and no database. The same plan gives the same artifact: the log goes to the tools. Throws BuildError. */
+  /** Uses no network and no database. The same plan gives the same artifact, which does not contain the log. Throws BuildError. */
   build(plan: P, tools: BuildTools): Promise<Artifact>;
-  /** Failing tests are in the report. Throws BuildError when the tests cannot run. */
+  /** Runs the tests; a failing test is in the report. Throws BuildError when the tests cannot run. */
   verify(plan: P, artifact: Artifact, tools: EngineTools): Promise<TestReport>;
   /** The contents that must be kept to build the plan again and, with its artifact, to distribute the artifact again. */
   contents(plan: P, artifact?: Artifact): Digest[];
@@ -46,7 +46,7 @@ export type PlannedCustomization = {
   version: number;
   name: string | null;
   digest: Digest;
-  /** The newest time in this version's archive, in seconds since 1970; for rows older than this value, the time of the upload. */
+  /** The newest time in the archive, in seconds since 1970; for versions stored before this field existed, the time of the upload. */
   epoch: number;
   inspection: Pick<StoredInspection, 'declaration'>;
 };
@@ -64,7 +64,7 @@ export type BuildTools = EngineTools & {
   layers: LayerCache;
   /** Inspections of the plan's customizations, by the digest of the archive. */
   inspections: ReadonlyMap<Digest, Inspection>;
-  /** Names of the plan's customizations that have one, by id: for messages and the log. */
+  /** Names of the plan's customizations, by id, for messages and the log. A customization may have no name. */
   names: ReadonlyMap<string, string>;
 };
 

@@ -1,4 +1,4 @@
-// Each entry of the table passes the suite of packagings, with its own fixture.
+// Runs the suite of packagings on each entry of the table, with its own fixture.
 import { openImageFixture } from '../../test/fixtures/image-packaging.ts';
 import { type PackagingFixture, testPackaging } from '../../test/suites/packaging-conformance.ts';
 import type { Plan } from '../plan/plan.ts';

@@ -234,7 +234,7 @@ for (const way of ways()) {
             .flatMap((name) => readdirSync(join(ground.workspace.directory, name)));
         const before = roots();
         await expect(prepareRoots({ ...ground.workspace, content }, [layer], { step: 'attempt' })).rejects.toThrow(
-          'The disk has less than 5 % left',
+          'Less than 5 % of the disk is free',
         );
         expect(roots()).toEqual(before);
       });

@@ -66,7 +66,7 @@ describe('a config', () => {
     [
       'names layers that the manifest does not have',
       { config: { rootfs: { type: 'layers', diff_ids: [] } } },
-      'its config does not name its layers',
+      'diff_ids for',
     ],
     ['is not an image but an empty artifact', { config: Buffer.from('{}') }, 'rootfs: is missing'],
     ['is a page', { config: Buffer.from('<html>') }, 'the image config is not JSON'],
@@ -134,7 +134,7 @@ describe('a manifest', () => {
           ],
         },
       },
-      'has a layer that its registry does not store',
+      'has a foreign layer, which its registry does not store',
     ],
     [
       'has sizes that are not numbers',

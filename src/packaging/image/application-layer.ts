@@ -14,12 +14,12 @@ import { buildEnvironment, givePackages, installPackages } from './packages.ts';
 import { prepareRoots } from './rootfs.ts';
 
 const STEP = 'application';
-const SETTLE = 'settle';
+const SCRIPT = 'write-files';
 const SECONDS_PER_DAY = 86_400;
 
 export type LayerContext = { workspace: Workspace; log: BuildLog; signal?: AbortSignal | undefined };
 
-/** True when the plan changes anything on its base. */
+/** Whether the plan adds anything to its base. */
 export function hasApplicationLayer({ packages, files, folders, links }: ImagePlan): boolean {
   return packages.length + files.length + folders.length + links.length > 0;
 }
@@ -47,7 +47,7 @@ export async function buildApplicationLayer(
     cause_kind: 'BUILD_ERROR',
     signal,
   });
-  await settle(plan, { sandbox, given }, context);
+  await writeFiles(plan, { sandbox, given }, context);
   const declared = declaredPaths(plan);
   return await captureLayer(workspace.content, sandbox, {
     epoch,
@@ -83,17 +83,17 @@ function fileAt(index: number): string {
 
 async function giveFiles(given: GivenFolder, plan: ImagePlan): Promise<void> {
   for (const [index, { digest }] of plan.files.entries()) await given.copy(fileAt(index), digest);
-  await given.write(SETTLE, settleScript(plan, given));
+  await given.write(SCRIPT, fileScript(plan, given));
 }
 
 type Given = { sandbox: Sandbox; given: GivenFolder };
 
 /** Writes the plan's files, folders, links and user, after the packages, so that they replace files of the packages. */
-async function settle(plan: ImagePlan, { sandbox, given }: Given, { log, signal }: LayerContext): Promise<void> {
+async function writeFiles(plan: ImagePlan, { sandbox, given }: Given, { log, signal }: LayerContext): Promise<void> {
   log.say(`${STEP}: files, folders, links and the user ${plan.image.user.name}`);
   log.mark();
   const exit = await sandbox.run(
-    { command: ['sh', '-e', given.inside(SETTLE)], environment: buildEnvironment(plan.epoch) },
+    { command: ['sh', '-e', given.inside(SCRIPT)], environment: buildEnvironment(plan.epoch) },
     { onOutput: log.write, merged: true, signal },
   );
   if (exit.code === 0) return;
@@ -104,7 +104,7 @@ async function settle(plan: ImagePlan, { sandbox, given }: Given, { log, signal 
   });
 }
 
-function settleScript(plan: ImagePlan, given: GivenFolder): string {
+function fileScript(plan: ImagePlan, given: GivenFolder): string {
   return [
     ...userLines(plan.image.user, plan.epoch),
     ...plan.folders.map(({ path, mode, uid, gid }) => {

@@ -1,4 +1,4 @@
-// The date at which a package archive was last published: every time in a base image built from it is set to this date.
+// The date at which a package archive was last published: all times in a base image built from the archive are set to this date.
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -44,14 +44,14 @@ export async function archiveDate({ sources, signal }: ArchiveOptions): Promise<
       if (date !== undefined) dates.push(Date.parse(date) / 1000);
     }
     const newest = Math.max(...dates);
-    if (!Number.isFinite(newest)) throw new Error('the archive names no date');
+    if (!Number.isFinite(newest)) throw new Error('No InRelease file of the package archive has a Date.');
     return newest;
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
 }
 
-/** Only these sources, not the machine's. */
+/** Options with which apt reads only the sources in this folder, not the machine's. */
 function aptSourceOptions(folder: string): string[] {
   return ['-o', 'Dir::Etc::SourceList=/dev/null', '-o', `Dir::Etc::SourceParts=${folder}`];
 }

@@ -1,5 +1,5 @@
 // Pins a registered image by its digests. Its documents and layers come from outside: each is parsed within limits, and a rejection
-// says what is wrong.
+// names the fault.
 import { buffer } from 'node:stream/consumers';
 import type { ContentStore } from '../../content/content.ts';
 import { isInstalled, parsePackageDatabase } from '../../debian/package-database.ts';
@@ -30,7 +30,7 @@ import { DPKG_STATUS, fileDigest, readPackageDatabase } from './image-files.ts';
 import { ownerFault } from './layer-entries.ts';
 import { BASE_LAYERS_MAX } from './layer-limit.ts';
 
-/** Increased when a check of `pinBaseImage`, or of a function that it calls, changes: images that were checked before are checked again. */
+/** Increased when a check of `pinBaseImage` or of a function that it calls changes, so that known images are checked again. */
 export const INSPECTOR_VERSION = 4;
 
 export type PinOptions = {
@@ -39,16 +39,16 @@ export type PinOptions = {
   root: Descriptor;
   /** The manifest in `root` to build on, if it is already known. */
   image?: Descriptor;
-  /** As a person wrote it: `host/namespace/base/debian:12`. */
+  /** The image's name as a person wrote it: `host/namespace/base/debian:12`. */
   name: string;
-  /** The operating system that its owner declared; not checked when absent. */
+  /** The operating system that the image's owner declared; not checked when absent. */
   system?: DeclaredSystem;
   platform?: Platform;
 };
 
 /**
- * Pins a registered image. Throws BuildError when it has no image for the platform, is not an image, cannot be read within the limits, or
- * has another operating system than declared. Throws ContentMissing for missing content.
+ * Pins a registered image. Throws BuildError when it is not for the platform, is not an image, cannot be read within the limits, or has
+ * another operating system than declared. Throws ContentMissing for missing content.
  */
 export async function pinBaseImage(options: PinOptions): Promise<BasePin> {
   try {
@@ -129,7 +129,7 @@ function entryCheck(root: RootFolder): (header: TarHeader) => void {
   };
 }
 
-/** Returns a function that adds the layer to an error: its digest for the builder, its number for the reader. */
+/** Returns a function that adds the number and the digest of the layer to an error. */
 function explainFor(name: string, layers: readonly LayerPin[]): (error: unknown, index: number) => unknown {
   return (error, index) => {
     const reason = imageFault(error);
@@ -144,17 +144,17 @@ function placeOf(layer: Descriptor | undefined, index: number, count: number): s
   return `layer ${index + 1} of ${count}${layer === undefined ? '' : `, ${layer.digest}`}`;
 }
 
-/** At least 1970, from which the plan's times count: tools for reproducible images write 1970 or year 1. */
+/** Returns the time of the image, 1970 at the earliest: tools for reproducible images write 1970 or year 1, and plans count from 1970. */
 function createdAt({ created = '' }: ImageConfig): string {
   return Date.parse(created) >= 0 ? created : timeOf(0);
 }
 
 /** dpkg(1), "Package flags": the package is broken and has to be reinstalled. */
 const REINSTALL = /\breinstreq\b/;
-/** Package names in one message. */
+/** Limit of package names in one message. */
 const NAMED_PACKAGES_MAX = 5;
 
-/** Checked here, because the owner is then told once, instead of every build failing. */
+/** Checked here, so that the owner gets one rejection and not a failure of every build. */
 async function checkPackages(content: ContentStore, packages: Digest | undefined): Promise<string | undefined> {
   if (packages === undefined) return `has no dpkg database (${DPKG_STATUS}), so no packages can be installed on it.`;
   const found = parsePackageDatabase(await readPackageDatabase(content, packages));
@@ -171,7 +171,9 @@ async function checkPackages(content: ContentStore, packages: Digest | undefined
 
 function layersOf(name: string, { layers }: Manifest, { rootfs }: ImageConfig): LayerPin[] {
   if (rootfs.diff_ids.length !== layers.length) {
-    throw failure(`${name} is not a container image: its config does not name its layers.`);
+    throw failure(
+      `${name} is not a container image: its config has ${rootfs.diff_ids.length} diff_ids for ${layers.length} layers.`,
+    );
   }
   reject(name, checkLayers(layers));
   return layers.map((descriptor, index) => ({
@@ -194,7 +196,7 @@ async function manifestFor(
   { name, platform }: { name: string; platform: Platform },
 ): Promise<Descriptor> {
   const found = await findPlatformImage(root, platform, async (descriptor) => {
-    // Of nested indexes, only those that lead to the image were copied.
+    // Only those nested indexes were copied that lead to the image.
     if (descriptor !== root && (await content.stat(descriptor.digest)) === undefined) return undefined;
     return await readIndex(content, descriptor);
   });
@@ -202,13 +204,13 @@ async function manifestFor(
   return found.image;
 }
 
-/** Returns what is wrong with the layers that a manifest names, before any of them is read; undefined when they can be built on. */
+/** Returns the fault of the layers that a manifest names, before any of them is read; undefined when images can be built on them. */
 export function checkLayers(layers: readonly Descriptor[]): string | undefined {
   if (layers.length > BASE_LAYERS_MAX)
-    return `has ${layers.length} layers, and at most ${BASE_LAYERS_MAX} leave room for those of products and customizations: squash some of them.`;
+    return `has ${layers.length} layers; a base image may have at most ${BASE_LAYERS_MAX}, because products and customizations add layers: squash some of them.`;
   const index = layers.findIndex(isNonDistributable);
   if (index === -1) return undefined;
-  return `has a layer that its registry does not store: it is a foreign layer (${placeOf(layers[index], index, layers.length)}).`;
+  return `has a foreign layer, which its registry does not store (${placeOf(layers[index], index, layers.length)}).`;
 }
 
 /** The text for an image that has no manifest for the platform. */
@@ -216,7 +218,7 @@ export function noImageFor(name: string, { os, architecture }: Platform): string
   return `${name} has no image for ${os}/${architecture}.`;
 }
 
-/** Returns the layers with OCI media types: those of the manifest may be Docker's, or name another compression than the layer has. */
+/** Returns the layers with OCI media types of their real compression: a manifest may have Docker's types, or wrong compressions. */
 async function withLayerTypes(content: ContentStore, layers: LayerPin[]): Promise<LayerPin[]> {
   const typed: LayerPin[] = [];
   for (const { diff_id, descriptor } of layers) {

@@ -1,4 +1,4 @@
-// A real Debian with faults that only running it shows: each is rejected with a cause that names the fault.
+// Runs a real Debian with faults that are found only by running it: each is rejected with a cause that names the fault.
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { debianBase } from '../../../test/debian.ts';
@@ -40,7 +40,7 @@ async function causeOf(pin: BasePin): Promise<string | undefined> {
   }
 }
 
-describe.skipIf(sandboxMode.mode === 'files-only')('a base image is tried', () => {
+describe.skipIf(sandboxMode.mode === 'files-only')('tryBaseImage', () => {
   beforeAll(async () => {
     const debian = await debianBase();
     base = debian.base;
@@ -48,13 +48,13 @@ describe.skipIf(sandboxMode.mode === 'files-only')('a base image is tried', () =
   }, 300_000);
   afterAll(async () => await workspace[Symbol.asyncDispose]());
 
-  test('and a whole one can be used', async () => {
+  test('accepts an image without faults', async () => {
     expect(await causeOf(base)).toBeUndefined();
   });
 
   const REJECTED: [name: string, entries: TarInput[], cause: RegExp][] = [
     [
-      'without its C library',
+      'an image without its C library',
       [
         entry('usr/lib/x86_64-linux-gnu/.wh.libc.so.6', { content: '' }),
         entry('usr/lib/aarch64-linux-gnu/.wh.libc.so.6', { content: '' }),
@@ -62,49 +62,49 @@ describe.skipIf(sandboxMode.mode === 'files-only')('a base image is tried', () =
       /its \/bin\/sh does not start: this program, the C library or the loader is missing or broken \(exit code 127\)\.\n.*libc\.so\.6/,
     ],
     [
-      'whose shell is no program',
+      'an image whose shell is not a program',
       [entry('usr/bin/dash', { content: 'text', mode: 0o755 })],
       /its \/bin\/sh does not start: this program, .* is missing or broken/,
     ],
     [
-      'without accounts',
+      'an image without accounts',
       [entry('etc/passwd', { content: '' })],
       /its \/etc\/passwd has no account for user id 0 \(root\), which packages need \(exit code 1\)/,
     ],
     [
-      'with a statoverride for a user that it lacks',
+      'an image with a statoverride for a missing user',
       [entry('var/lib/dpkg/statoverride', { content: 'nobodyhere root 4755 /usr/bin/passwd\n' })],
-      /an empty package cannot be installed on it \(exit code 2\)\.\n(?:.*\n)*.*nobodyhere.*statoverride/,
+      /an empty package cannot be installed on this image \(exit code 2\)\.\n(?:.*\n)*.*nobodyhere.*statoverride/,
     ],
     [
-      'whose perl does not start',
+      'an image whose perl does not start',
       [program('usr/bin/perl', 'echo no perl today >&2; exit 3')],
       /its perl, which the scripts of packages run, does not start \(exit code 3\)\.\nno perl today$/,
     ],
     [
-      'whose dpkg fails',
+      'an image whose dpkg fails',
       [program('usr/bin/dpkg', 'echo dpkg: error: out of order; exit 2')],
-      /«dpkg --audit» fails in it \(exit code 2\)\.\ndpkg: error: out of order$/,
+      /«dpkg --audit» fails in this image \(exit code 2\)\.\ndpkg: error: out of order$/,
     ],
     [
-      'whose dpkg is told an option that does not exist',
+      'an image whose dpkg is configured with an unknown option',
       [entry('etc/dpkg/dpkg.cfg.d/broken', { content: 'no-such-option\n' })],
-      /«dpkg --audit» fails in it \(exit code 2\)\.\n(?:.*\n)*.*no-such-option/,
+      /«dpkg --audit» fails in this image \(exit code 2\)\.\n(?:.*\n)*.*no-such-option/,
     ],
     [
-      'whose dpkg prints without end',
+      'an image whose dpkg prints without end',
       [program('usr/bin/dpkg', 'exec yes')],
-      /«dpkg --audit» fails in it \(it printed more than 1 MiB\)\.\n(?:y\n){3}y$/,
+      /«dpkg --audit» fails in this image \(it printed more than 1 MiB\)\.\n(?:y\n){3}y$/,
     ],
   ];
-  test.each(REJECTED)('%s', async (_name, entries, cause) => {
+  test.each(REJECTED)('rejects %s', async (_name, entries, cause) => {
     const found = await causeOf(await imageOf(entries));
     expect(found).toMatch(/^host\/golden\/debian:12 cannot be used: /);
     expect(found).toMatch(cause);
     expect((found ?? '').length).toBeLessThan(2000);
   });
 
-  test('with a package that was never configured and cannot be', async () => {
+  test('rejects an image with an unconfigured package whose configuration fails', async () => {
     const { packages } = base;
     if (packages === undefined) throw new Error('the base has no package database');
     const status = await text(await workspace.content.open(packages));
@@ -115,24 +115,24 @@ describe.skipIf(sandboxMode.mode === 'files-only')('a base image is tried', () =
       program('var/lib/dpkg/info/base-files.postinst', 'echo out of order; exit 9'),
     ]);
     expect(await causeOf(pin)).toMatch(
-      /an empty package cannot be installed on it \(exit code 1\)\.\n(?:.*\n)*.*base-files/,
+      /an empty package cannot be installed on this image \(exit code 1\)\.\n(?:.*\n)*.*base-files/,
     );
   });
 
-  test('whose own PATH leads nowhere', async () => {
+  test('rejects an image without sh in its own PATH', async () => {
     const settings = { architecture: 'amd64', os: 'linux', rootfs: { type: 'layers', diff_ids: [] } };
     const own = await imageOf([entry('srv/x')], { ...settings, config: { Env: ['PATH=/opt/nothing'] } });
-    expect(await causeOf(own)).toMatch(/its own PATH does not lead to sh \(exit code 1\)/);
+    expect(await causeOf(own)).toMatch(/no folder of its own PATH has a program sh \(exit code 1\)/);
   });
 
-  test('and left alone where there is no sandbox', async () => {
+  test('accepts any image on a machine without a sandbox', async () => {
     const pin = await imageOf([entry('usr/bin/.wh.dpkg', { content: '' })]);
     expect(await causeOf(pin)).toBeDefined();
     const filesOnly = { ...workspace, probe: { mode: 'files-only' as const, reasons: [] } };
     await expect(tryBaseImage(filesOnly, pin)).resolves.toBeUndefined();
   });
 
-  test('and is not rejected if a program takes too long: the machine may be overloaded', async () => {
+  test('throws a timeout and no rejection if a program takes too long', async () => {
     const pin = await imageOf([program('usr/bin/perl', 'sleep 1000')]);
     const error = await tryBaseImage(workspace, pin, { wallClockMs: 1_000 }).catch((thrown: unknown) => thrown);
     expect(isTrialTimeout(error)).toBe(true);
@@ -140,7 +140,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('a base image is tried', () =
     expect((error as Error).message).toMatch(/cannot be used: its perl.* does not start \(it .*\)\.$/);
   });
 
-  test('is stopped with the look', async () => {
+  test('throws the reason of its aborted signal', async () => {
     const pin = await imageOf([program('usr/bin/dpkg', 'sleep 1000')]);
     const stopped = new AbortController();
     const trial = tryBaseImage(workspace, pin, { signal: stopped.signal });

@@ -13,7 +13,7 @@ import { prepareRoots } from './rootfs.ts';
 
 const STEP = 'base image';
 
-/** Limit of one command. On an idle machine all of them take two seconds together; other base images wait meanwhile. */
+/** Limit of one command, because other base images wait meanwhile. On an idle machine, all commands together take two seconds. */
 const TRIAL_MS_MAX = 120_000;
 /** Output of one command; `dpkg --audit` prints some hundred bytes for each broken package. The cause contains the last lines. */
 const TRIAL_OUTPUT_BYTES_MAX = 1024 * 1024;
@@ -50,14 +50,18 @@ const TRIALS: readonly Trial[] = [
     command: ['/bin/sh', '-c', ':'],
     fault: 'its /bin/sh does not start: this program, the C library or the loader is missing or broken',
   },
-  { command: ['sh', '-c', ':'], asImage: true, fault: 'its own PATH does not lead to sh' },
+  { command: ['sh', '-c', ':'], asImage: true, fault: 'no folder of its own PATH has a program sh' },
   { command: ['perl', '-e', '1'], fault: 'its perl, which the scripts of packages run, does not start' },
   {
     command: ['perl', '-e', 'exit(defined getpwuid(0) ? 0 : 1)'],
     fault: 'its /etc/passwd has no account for user id 0 (root), which packages need',
   },
-  { command: ['dpkg', '--audit'], fault: '«dpkg --audit» fails in it', fails: (code) => code > DPKG_FAILS_ABOVE },
-  { command: ['sh', '-c', INSTALL_EMPTY_PACKAGE], fault: 'an empty package cannot be installed on it' },
+  {
+    command: ['dpkg', '--audit'],
+    fault: '«dpkg --audit» fails in this image',
+    fails: (code) => code > DPKG_FAILS_ABOVE,
+  },
+  { command: ['sh', '-c', INSTALL_EMPTY_PACKAGE], fault: 'an empty package cannot be installed on this image' },
 ];
 
 /**
@@ -88,7 +92,7 @@ export async function tryBaseImage(
 /** The name of an error is kept between an engine process and its worker; its class is not. */
 const TRIAL_TIMEOUT = 'TrialTimeout';
 
-/** Whether a trial of a base image was ended because a program took too long. */
+/** Whether the error says that a program in the trial of a base image took too long. */
 export function isTrialTimeout(error: unknown): boolean {
   return error instanceof Error && error.name === TRIAL_TIMEOUT;
 }

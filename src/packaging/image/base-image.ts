@@ -32,7 +32,7 @@ const MACHINE_TRACES = [
   'etc/hosts',
 ];
 
-/** Packages beyond Debian's essential ones: an image must be able to check certificates, and customizations that add one need the tools. */
+/** Packages beyond Debian's essential ones: images check certificates, and customizations that add a certificate need the tools. */
 const PACKAGES = ['ca-certificates', 'netbase', 'tzdata'];
 
 export type BaseImageOptions = {
@@ -63,7 +63,7 @@ export async function buildBaseImage(options: BaseImageOptions): Promise<BaseIma
     const { digest } = await content.put(bytesOf(bytes));
     if (path === DPKG_STATUS) packages = digest;
   });
-  if (packages === undefined) throw failure('the finished system has no package database');
+  if (packages === undefined) throw failure('The finished system has no package database.');
   const platform = hostPlatform();
   const name = options.operating_system.replace('-', ':');
   const image = await writeImage(content, {
@@ -120,7 +120,7 @@ async function debianLayer(
     const settings = [...(await machineAptOptions()), ...(await credentialOptions(host, join(folder, 'auth.conf')))];
     const command = [
       tool,
-      // Larder makes the namespaces itself: they end with this process, and with them all processes in the new system.
+      // Larder creates the namespaces itself: they end with this process, and all processes in the new system end with them.
       '--mode=root',
       '--variant=minbase',
       '--format=tar',
@@ -152,7 +152,7 @@ async function credentialOptions(host: SandboxHost, path: string): Promise<strin
   return [`Dir::Etc::netrc "${path}";`];
 }
 
-/** Builds the new system in memory where a tmpfs can be mounted: it is read once and discarded, and a disk takes half as long again. */
+/** Builds the new system in memory where a tmpfs can be mounted: it is read once and discarded, and a build on a disk takes 50 % longer. */
 const IN_MEMORY = 'mkdir "$1/work" && mount -t tmpfs -o size=4g,mode=0755 larder "$1/work" && shift && exec "$@"';
 
 type MmdebstrapRun = BaseImageOptions & {
@@ -201,7 +201,7 @@ async function run(host: SandboxHost, command: string[], options: MmdebstrapRun)
     const code = await ended;
     if (code === 0 && layer !== undefined) return layer;
     throw failure(
-      `mmdebstrap ended with ${code === undefined ? 'a signal' : `code ${code}`}.\n${redacted(lastLines(said))}`,
+      `mmdebstrap ${code === undefined ? 'was ended by a signal' : `ended with code ${code}`}.\n${redacted(lastLines(said))}`,
     );
   } catch (error) {
     child.kill('SIGKILL');
@@ -209,7 +209,7 @@ async function run(host: SandboxHost, command: string[], options: MmdebstrapRun)
     options.signal?.throwIfAborted();
     if (error instanceof BuildError || code === 0) throw error;
     throw failure(
-      `mmdebstrap ended with ${code === undefined ? 'a signal' : `code ${code}`}.\n${redacted(lastLines(said))}`,
+      `mmdebstrap ${code === undefined ? 'was ended by a signal' : `ended with code ${code}`}.\n${redacted(lastLines(said))}`,
       error,
     );
   }

@@ -30,16 +30,16 @@ export const NEEDED_PROGRAMS = [
   'perl',
 ];
 
-/** Returns what is wrong with the platform in an image's config; undefined when it can run here, or when the config names none. */
+/** Returns the fault of the platform in an image's config; undefined when it can run here, or when the config names no platform. */
 export function checkPlatform({ os, architecture }: Partial<ImageConfig>, here: Platform): string | undefined {
   const differs = (said: string | undefined, wanted: string) => said !== undefined && said !== '' && said !== wanted;
   if (!differs(os, here.os) && !differs(architecture, here.architecture)) return undefined;
-  return `is for ${os ?? here.os}/${architecture ?? here.architecture}, and images are built for ${here.os}/${here.architecture} here.`;
+  return `is for ${os ?? here.os}/${architecture ?? here.architecture}, and this installation builds images for ${here.os}/${here.architecture}.`;
 }
 
 /**
- * Returns what is wrong with the operating system of an image, undefined when it is the declared one. A derivative that names the
- * distribution in `ID_LIKE` is rejected: its packages differ, so packages of the declared system do not fit them.
+ * Returns the fault of the operating system of an image; undefined when it is the declared one. A derivative that names the distribution
+ * in `ID_LIKE` is rejected, because its packages may not work together with packages of the declared system.
  */
 export async function checkSystem(
   content: ContentStore,
@@ -77,8 +77,8 @@ function parseOsRelease(text: string): Record<string, string> {
 }
 
 /**
- * Returns which programs that every build runs are missing, as the end of a sentence; undefined when all are present. `ownPath` is the
- * PATH of the image's config: the text names programs that are found only there.
+ * Returns the end of a sentence that names the missing programs of `NEEDED_PROGRAMS`; undefined when all are present. `ownPath` is the
+ * PATH of the image's config: the text also names programs that are found only there.
  */
 export function checkPrograms(listing: MergedListing, ownPath = IMAGE_PATH): string | undefined {
   const missing = NEEDED_PROGRAMS.filter((name) => findProgram(listing, name) === undefined);
@@ -87,6 +87,6 @@ export function checkPrograms(listing: MergedListing, ownPath = IMAGE_PATH): str
   const advice =
     own.length === 0
       ? ''
-      : ` Its own PATH (${printable(ownPath)}) contains ${own.join(', ')}, but builds do not use it: link them into one of those folders.`;
-  return `has no ${missing.join(', no ')} in its PATH folders (${IMAGE_PATH}), which every build runs.${advice}`;
+      : ` Its own PATH (${printable(ownPath)}) contains ${own.join(', ')}, but builds do not use this PATH: link ${own.join(', ')} into a folder of the PATH of builds.`;
+  return `has no ${missing.join(', no ')}, which every build runs, in the PATH of builds (${IMAGE_PATH}).${advice}`;
 }

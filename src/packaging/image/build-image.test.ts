@@ -17,7 +17,7 @@ import { readDocument } from './image.ts';
 import type { LayerCache } from './layer-cache.ts';
 import { aptOptionsIn } from './machine-apt.ts';
 
-test("only those of the machine's apt settings are used that say how to reach the archive", () => {
+test('aptOptionsIn keeps only settings for reaching an archive', () => {
   const proxy = 'Acquire::http::Proxy "http://user:secret@proxy:3128";';
   const dump = [
     'Acquire "";',
@@ -39,7 +39,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('on Debian', () => {
   afterAll(async () => await builds[Symbol.asyncDispose]());
 
   test(
-    'a base image is the same bits twice, and holds nothing of this machine',
+    'a second base image has the same digest, and contains no file of this machine',
     async () => {
       const again = await buildDebian(memoryContent());
       // The archive may have been published again since the remembered base was built: its packages differ, or only its date.
@@ -71,7 +71,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('on Debian', () => {
     SLOW_MS,
   );
 
-  test('a registered image is pinned by its digests, with its package database', async () => {
+  test('pinBaseImage returns the digests of an image and of its package database', async () => {
     const { base } = builds.debian;
     const root = { mediaType: 'application/vnd.oci.image.index.v1+json', digest: base.digest, size: 1 };
     const pin = await pinBaseImage({ workspace: builds.workspace, root, name: 'registry/base/debian:12' });
@@ -90,7 +90,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('on Debian', () => {
   });
 
   test(
-    'the same plan gives the same image, with packages, files, user and settings, and without logs, caches and keys',
+    'a plan builds the same image twice, with packages, files, user and settings, and without logs, caches and keys',
     async () => {
       const plan = await builds.redisPlan();
       const first = await builds.run(plan);
@@ -132,7 +132,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('on Debian', () => {
         await (await builds.debian.content.open(first.artifact.component_sources[0]?.digest ?? 'sha256:')).toArray(),
       ).toString();
       expect(status).toContain('Package: redis-server\nStatus: install ok installed');
-      // The log is the caller's.
+      // The artifact does not contain the log.
       expect(first.artifact.reports).toEqual([]);
       expect(first.log).toContain('Setting up redis-server');
     },
@@ -140,7 +140,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('on Debian', () => {
   );
 
   test(
-    'a layer that was built before is reused, unless its content is missing',
+    'a build reuses a layer of an earlier build, unless its content is missing',
     async () => {
       const known = new Map<Digest, BuiltLayer>();
       const cache: LayerCache = {
@@ -164,7 +164,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('on Debian', () => {
   );
 
   test(
-    "a package that cannot be installed fails the build with dpkg's message",
+    "a build fails with dpkg's message when a package cannot be installed",
     async () => {
       const whole = await builds.redisPlan();
       const plan = { ...whole, packages: whole.packages.filter(({ name }) => name === 'redis-server') };

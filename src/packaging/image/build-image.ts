@@ -19,13 +19,13 @@ import { withinLayerLimit } from './layer-limit.ts';
 
 export type BuildOptions = {
   workspace: Workspace;
-  /** Receives at most LOG_BYTES_MAX; the function that opened it stores it. */
+  /** Receives at most LOG_BYTES_MAX bytes. */
   log: LogSink;
   signal?: AbortSignal | undefined;
   layers: LayerCache;
   /** Inspections of the plan's customizations, by the digest of the archive. */
   inspections: ReadonlyMap<Digest, Inspection>;
-  /** Names of the plan's customizations that have one, by id: for messages and the log. */
+  /** Names of the plan's customizations, by id, for messages and the log. A customization may have no name. */
   names: ReadonlyMap<string, string>;
 };
 

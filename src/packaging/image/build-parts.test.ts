@@ -1,4 +1,4 @@
-// Parts of a build that need no sandbox: patterns, leftovers, the log, interpreters of hooks, waves of packages, the filter.
+// Parts of a build that need no sandbox: patterns, leftovers, interpreters of hooks, waves of packages, the system call filter.
 import { expect, test } from 'vitest';
 import { entry } from '../../../test/fixtures/tar.ts';
 import { seccompProgram } from '../../sandbox/seccomp.ts';
@@ -18,7 +18,7 @@ test.each([
   ['**/cache', 'a/b/cache/c', true],
   ['**/cache', 'cache', true],
   ['usr/**/x', 'usr/x', true],
-])('%s and %s: %s', (pattern, path, expected) => {
+])('pathMatcher of %s returns for %s: %s', (pattern, path, expected) => {
   expect(pathMatcher([pattern])(path)).toBe(expected);
 });
 
@@ -38,7 +38,7 @@ async function* list(entries: TarInput[]): AsyncGenerator<TarInput, void> {
   yield* entries;
 }
 
-test('logs, caches, backups and keys go; what a recipe keeps, links to a log of the engine, and a shipped key stay', async () => {
+test('withoutLeftovers drops logs, backups and generated keys, but no kept paths, log folders, log links and shipped keys', async () => {
   const link = (path: string, target: string) => entry(path, { type: 'symlink', target, mode: 0o777 });
   const key = '-----BEGIN PRIVATE KEY-----\nx';
   expect(
@@ -83,7 +83,7 @@ test.each([
   expect(command?.map((word) => (word.includes('LINENO') ? 'TRACED' : word))).toEqual(traced);
 });
 
-test('what is pre-depended on comes in an earlier wave; a circle ends', () => {
+test('orderWaves puts pre-dependencies into an earlier wave, and a cycle into one wave', () => {
   const control = (name: string, preDepends: string[] = [], provides: string[] = []) => ({
     file: name,
     name,
@@ -97,7 +97,7 @@ test('what is pre-depended on comes in an earlier wave; a circle ends', () => {
 });
 
 test.each(['x64', 'arm64'] as const)(
-  'every jump of the filter for %s lands inside it, and it ends by allowing',
+  'the filter for %s has only jumps inside it, and its last instruction allows',
   (architecture) => {
     const program = seccompProgram(architecture);
     const count = program.length / 8;

@@ -1,4 +1,4 @@
-// The changes of a sandbox as a layer. Its limits are checked with the headers, before the bytes are read.
+// The changes of a sandbox as a layer. The limits are checked on the headers, before the bytes are read.
 import { describe, expect, it } from 'vitest';
 import { entry } from '../../../test/fixtures/tar.ts';
 import { memoryContent } from '../../content/memory.ts';
@@ -29,7 +29,7 @@ const capture = (inputs: Iterable<TarInput>, more: Partial<CaptureOptions> = {})
   layerFromTree(memoryContent(), treeOf(inputs), { ...OPTIONS, ...more });
 
 describe('layerFromTree', () => {
-  it('turns marks of overlayfs into whiteouts, clamps times and lists what it wrote', async () => {
+  it('converts marks of overlayfs to whiteouts, clamps times and lists the entries', async () => {
     const content = memoryContent();
     const tree = treeOf([
       entry('', {}),
@@ -53,21 +53,21 @@ describe('layerFromTree', () => {
       [sparse('var/lib/dpkg/status', 1_300_000_000)],
       '/var/lib/dpkg/status has 1300000000 bytes; at most 16777216 bytes are allowed.',
     ],
-    ['a passwd without end', [sparse('etc/passwd', 2_000_000)], '/etc/passwd has 2000000 bytes; at most 1048576'],
-    ['a bundle without end', [sparse('etc/ssl/certs/ca-certificates.crt', 5_000_000)], 'at most 4194304 bytes'],
+    ['a passwd of 2 MB', [sparse('etc/passwd', 2_000_000)], '/etc/passwd has 2000000 bytes; at most 1048576'],
+    ['a bundle of 5 MB', [sparse('etc/ssl/certs/ca-certificates.crt', 5_000_000)], 'at most 4194304 bytes'],
     [
-      'a file of a terabyte of holes',
+      'a file with a terabyte of holes',
       [sparse('data/disk', 2 ** 40)],
       'The changes cannot be stored as a layer: data/disk: with it, the files have more than 2147483648 bytes.',
     ],
     ['6,000 nested folders', [entry('d/'.repeat(6000))], 'The changes cannot be stored as a layer:'],
     [
-      'a name that hides a file',
+      'a name that would be a whiteout',
       [entry('etc/.wh.\u001b[2Jx', { content: '' })],
       'etc/.wh.\ufffd[2Jx: names that begin with .wh.',
     ],
     [
-      'a hard link to what was left out',
+      'a hard link to a file that is left out',
       [entry('a', { type: 'hardlink', target: 'tmp/x' })],
       'a is a hard link to tmp/x',
     ],

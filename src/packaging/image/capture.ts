@@ -21,7 +21,7 @@ import { CAPABILITY_ATTRIBUTE, OPAQUE_ATTRIBUTE } from './layer-entries.ts';
 import { type LeftoverRules, withoutLeftovers } from './leftovers.ts';
 import { pathMatcher } from './path-pattern.ts';
 
-/** Limits of one captured layer. A file counts with the size in its header: a sparse file takes little of the sandbox's disk limit. */
+/** Limits of one captured layer. A file counts with the size in its header: a sparse file uses little of the sandbox's disk limit. */
 const CAPTURE_LIMITS: ArchiveLimits = {
   entryCountMax: TABLE_ENTRY_COUNT_MAX,
   folderCountMax: IMAGE_LIMITS.folderCountMax,
@@ -42,8 +42,8 @@ export type CaptureOptions = LeftoverRules & {
 
 /**
  * Puts the changes of a sandbox into the store as a layer; the same changes give the same diffID. Returns undefined when nothing changed.
- * Throws BuildError for names that have another meaning in a layer, for hard links to a file that was left out, and for a layer beyond
- * the limits.
+ * Throws BuildError for names that are whiteouts in a layer, for hard links to a file that was left out, and for a layer beyond the
+ * limits.
  */
 export async function captureLayer(
   content: ContentStore,
@@ -105,7 +105,7 @@ async function* layerEntries(
   { epoch, step, below }: CaptureOptions,
 ): AsyncGenerator<TarInput, void> {
   for await (const { header: found, body } of tree) {
-    // The root itself: every engine creates it, and its name would have to be `./`.
+    // The root is left out: every engine creates it, and its name would have to be `./`.
     if (found.path === '') continue;
     const { xattrs, ...rest } = found;
     const header: TarHeader = { ...rest, mtime: Math.min(found.mtime, epoch) };

@@ -1,4 +1,4 @@
-// The files layer: its contents, that it depends on nothing else, and the parts of the image that it reads.
+// The files layer: its entries, the inputs that it depends on, and the parts of the image that it reads.
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -72,7 +72,7 @@ const debian = {
   'etc/ssl/certs/ca-certificates.crt': UNICODE_ROOT,
 };
 
-it('makes the same bytes whenever the archive is uploaded, with the newest time of the archive', async () => {
+it('builds the same layer at any time of upload, with the newest time of the archive', async () => {
   const content = memoryContent();
   const bytes = await packed([
     rootfs('etc', { mtime: EPOCH - 9 }),
@@ -105,7 +105,7 @@ it('makes the same bytes whenever the archive is uploaded, with the newest time 
   });
 });
 
-it('puts a certificate of another form into the image as OpenSSL reads it, with the mode of its file', async () => {
+it('writes an indented certificate in the form that OpenSSL reads, with the mode of its file', async () => {
   const path = 'usr/local/share/ca-certificates/a.crt';
   const { read } = await build([
     rootfs(path, { content: EXAMPLE_ROOT.replace(/^/gm, '  '), mode: 0o640 }),
@@ -120,7 +120,7 @@ it('puts a certificate of another form into the image as OpenSSL reads it, with 
   expect(subject.toString().trim()).toBe('3179e0d9');
 });
 
-it('holds everything with owner, mode and time', async () => {
+it('contains every entry with owner, mode and time', async () => {
   const { read, image, layer, tar } = await build(everything, debian);
   expect(
     read.map(({ name, header }) => `${name} ${header.mode.toString(8)} ${header.uid}:${header.gid} ${header.mtime}`),
@@ -155,7 +155,7 @@ it('holds everything with owner, mode and time', async () => {
   expect(layer?.diff_id).toBe(`sha256:${createHash('sha256').update(tar).digest('hex')}`);
 });
 
-it('the same archive over the same relevant image is the same layer', async () => {
+it('gives the same diffID for images that differ only in files that it does not read', async () => {
   const golden = 'sha256:91b9bc667b4527553b83d40fb59279f4b885928522b33e08280a0edbac3b7677';
   expect((await build(everything, debian)).layer?.diff_id).toBe(golden);
   expect((await build(everything, { ...debian, 'usr/bin/redis': 'elf' })).layer?.diff_id).toBe(golden);
@@ -163,7 +163,7 @@ it('the same archive over the same relevant image is the same layer', async () =
 });
 
 it.each(['bsdtar', 'rust', 'gnu-sparse-gnu', 'gnu-sparse-00', 'gnu-gnu'])(
-  'an archive of %s: a file with holes is whole, and a link to a link is a link',
+  'writes a file with holes completely and keeps a link to a link, from an archive of %s',
   async (name) => {
     const bytes = readFileSync(new URL(`../../../test/fixtures/archives/${name}.tar.gz`, import.meta.url));
     const content = memoryContent();
@@ -190,24 +190,24 @@ it.each(['bsdtar', 'rust', 'gnu-sparse-gnu', 'gnu-sparse-00', 'gnu-gnu'])(
   },
 );
 
-it('an image without a bundle or users gets them', async () => {
+it('creates a missing certificate bundle and missing files of users', async () => {
   const { read } = await build(everything);
   expect(read.find(({ header }) => header.path === 'etc/ssl/certs/ca-certificates.crt')?.content).toBe(EXAMPLE_ROOT);
   expect(read.find(({ header }) => header.path === 'etc/group')?.content).toBe('app:*:1001:\n');
 });
 
-it('what brings no files makes no layer', async () => {
+it('returns no layer for a customization without files', async () => {
   const { layer, image } = await build([yaml('environment: {A: b}', 'packages: [curl]')]);
   expect(layer).toBeUndefined();
   expect(image.environment).toEqual({ A: 'b' });
 });
 
-it('gives the scripts out', async () => {
+it('readHooks returns the scripts by name', async () => {
   const { hooks } = await build(everything, debian);
   expect([...hooks].map(([name, bytes]) => [name, bytes.toString()])).toEqual([['final', '#!/bin/sh\ntrue\n']]);
 });
 
-it('another archive than the inspected one is rejected', async () => {
+it('rejects an archive that differs from the inspected one', async () => {
   const content = memoryContent();
   const { digest: archive } = await content.put(chunked(await packed([rootfs('etc/x', { content: 'two' })])));
   for (const content2 of ['three', undefined]) {

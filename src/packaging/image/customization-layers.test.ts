@@ -22,7 +22,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('customizations', () => {
   afterAll(async () => await builds[Symbol.asyncDispose]());
 
   test(
-    'a customization gives layers of its own: packages and scripts, files, the last script',
+    'add three layers: of packages and first scripts, of files, and of the last script',
     async () => {
       const jq = await solvePackages(builds.debian, ['jq']);
       const { pin, inspections } = await builds.customization(
@@ -131,7 +131,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('customizations', () => {
       /^scripts\/final, line 1 .*: the interpreter \/etc\/passwd is not executable/,
       /image/,
     ],
-  ])('a failing script %s says where: %j', async (name, script, first, printed) => {
+  ])('fail with script, line and output when scripts/%s fails: %j', async (name, script, first, printed) => {
     const { pin, inspections } = await builds.customization([
       // The changes of earlier steps are also present when a script is traced.
       ...(name === 'after-packages.sh'
@@ -152,7 +152,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('customizations', () => {
     expect(failure.message).not.toContain('never');
   });
 
-  test('files alone need no sandbox; scripts without one are rejected with the reason', async () => {
+  test('without a sandbox, files are added and scripts are rejected with the reason', async () => {
     await using poor = await testWorkspace(builds.debian.content, {
       mode: 'files-only',
       reasons: ['No user namespaces here.'],

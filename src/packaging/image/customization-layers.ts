@@ -223,7 +223,7 @@ async function runStage(
 /** The parts of a stage in order; undefined for a script that the archive does not have. */
 type StagePart = HookRun | 'packages' | undefined;
 
-/** Files of packages and scripts are at least as new as the base image; the time of the upload does not apply to them. */
+/** The ceiling for times of files that packages and scripts write: at least the epoch of the plan, which may be newer than the archive. */
 function scriptEpoch({ pin, epoch }: CustomizationInput): number {
   return Math.max(pin.epoch, epoch);
 }

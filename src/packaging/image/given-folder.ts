@@ -11,15 +11,15 @@ import { ensureFolder, type Workspace } from '../../sandbox/workspace.ts';
 export type GivenFolder = AsyncDisposable & {
   /** Path on this machine, for the option `given` of `openSandbox`. */
   folder: string;
-  /** Returns the path in the sandbox of a file or folder in it. */
+  /** Returns the path in the sandbox of a file or folder of this folder. */
   inside(name: string): string;
-  /** Writes bytes to a file in it. `mode` applies to all users in the sandbox. */
+  /** Writes bytes to a file of this folder. */
   write(name: string, bytes: Buffer | string, mode?: number): Promise<void>;
-  /** Writes a content to a file in it. Throws ContentMissing. */
+  /** Writes a content to a file of this folder. Throws ContentMissing. */
   copy(name: string, digest: Digest): Promise<void>;
 };
 
-/** Creates an empty folder. */
+/** Creates an empty given folder. */
 export function openGivenFolder(workspace: Workspace): GivenFolder {
   const folder = ensureFolder(workspace, 'given', randomUUID());
   const place = (name: string): string => {

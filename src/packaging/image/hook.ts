@@ -1,4 +1,4 @@
-// Runs a customization's script in the sandbox; an error names the script and the line and has the last output.
+// Runs a customization's script in the sandbox; an error names the script and the line, and contains the last output.
 import { BuildError } from '../../sandbox/build-error.ts';
 import type { BuildLog } from '../../sandbox/build-log.ts';
 import type { Sandbox } from '../../sandbox/sandbox.ts';
@@ -69,7 +69,7 @@ export async function traceHook(sandbox: Sandbox, given: GivenFolder, failed: Ho
   const exit = await runCommandOf(sandbox, failed.hook, command);
   // A syntax error does not appear in the trace: the shell prints a message with the line.
   const found = [...log.tail().matchAll(/^(?:\++ (?:\S*\/)?(\S*) line |\S*\/(\S+): (?:line )?)(\d+):/gm)];
-  // Not the lines of files that the script sources. Shells other than bash do not name the file.
+  // Lines of files that the script sources do not count. Shells other than bash do not name the file.
   const line = found.findLast(([, traced, named]) => ['', baseName(path)].includes(traced ?? named ?? ''))?.[3];
   return exit.code === failed.exit.code && line !== undefined ? Number(line) : undefined;
 }
@@ -163,9 +163,9 @@ export function hookCommand(script: Buffer, path: string): string[] {
 }
 
 /**
- * PS4 is set inside, because bash ignores a PS4 from the environment when it runs as root; it works with `set -u`. `$0` is the script. The
- * trace has a separate descriptor, so that it does not appear in the output of `f 2>&1`. Shells other than bash support neither BASH_SOURCE
- * nor BASH_XTRACEFD.
+ * Traces the script `$0`. The command sets PS4, because bash ignores a PS4 from the environment when it runs as root; the hyphen in PS4
+ * allows `set -u`. The trace has a separate descriptor, so that it does not appear in the output of `f 2>&1`. Shells other than bash
+ * support neither BASH_SOURCE nor BASH_XTRACEFD.
  */
 const TRACED = `exec 9>&2; BASH_XTRACEFD=9; PS4='+ \${BASH_SOURCE-} line $LINENO: '; set -e -x; . "$0"`;
 

@@ -5,11 +5,11 @@ import { printable } from '../../tar/header.ts';
 const KIB = 1024;
 const MIB = 1024 * KIB;
 
-/** A full desktop has 4 MB. */
+/** The package database of a full desktop has 4 MB. */
 export const DPKG_STATUS_BYTES_MAX = 16 * MIB;
-/** A directory of 10,000 users, written out, has 700 KB. */
+/** A passwd of 10,000 users has 700 KB. */
 const ACCOUNTS_BYTES_MAX = MIB;
-/** The public internet's trust store has 220 KB. */
+/** Debian's bundle of certificates has 220 KB. */
 const BUNDLE_BYTES_MAX = 4 * MIB;
 /** os-release(5) has some twenty lines. */
 const OS_RELEASE_BYTES_MAX = 64 * KIB;
@@ -25,7 +25,7 @@ const LIMITS: Readonly<Record<string, number>> = {
   'usr/lib/os-release': OS_RELEASE_BYTES_MAX,
 };
 
-/** The largest number of bytes that is read of a path. */
+/** Returns the largest size, in bytes, of a file that is read at this path. */
 export function imageFileLimit(path: string): number {
   return Object.hasOwn(LIMITS, path) ? (LIMITS[path] ?? OTHER_BYTES_MAX) : OTHER_BYTES_MAX;
 }
@@ -35,7 +35,7 @@ export function checkImageFile({ path, size }: { path: string; size: number }, s
   if (size > imageFileLimit(path)) throw imageFileTooLarge(path, step, `has ${size} bytes`);
 }
 
-/** The error for a file above its limit; `has` states its size if it is known. */
+/** Returns the error for a file above its limit. `has` is the predicate of the message, with the size if it is known. */
 export function imageFileTooLarge(path: string, step: string, has = 'is too large'): BuildError {
   const message = `/${printable(path)} ${has}; at most ${imageFileLimit(path)} bytes are allowed.`;
   return new BuildError(message, { step, cause_kind: 'BUILD_ERROR' });

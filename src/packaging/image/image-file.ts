@@ -37,7 +37,7 @@ async function findInLayer(
       if (result === 'absent' && whiteout !== undefined && 'path' in whiteout && hides(whiteout.path, path))
         result = 'removed';
       if (header.path !== path) continue;
-      // If a layer has a name twice, the last entry counts, as in its listing.
+      // If a layer has two entries of one name, the last one counts, as in its listing.
       result = 'removed';
       if (header.type !== 'file') continue;
       checkImageFile(header, STEP);
@@ -57,8 +57,8 @@ function hides(marked: string, path: string): boolean {
 }
 
 /**
- * Yields the bytes of a file in the layers, of any size; a hard link yields the bytes of its file. Yields nothing for a missing file,
- * which the caller excludes with the listing.
+ * Yields the bytes of a file in the layers, of any size; a hard link yields the bytes of its file. Yields nothing for a missing file:
+ * callers look the file up in the listing first.
  */
 export async function* imageFileBytes(
   content: ContentStore,

@@ -1,4 +1,4 @@
-// Reads files of an image by path: found in the listing, then read from content by digest, or once from their layer.
+// Reads files of an image by path: the listing has the digest, and a file that is not in content is read from its layer once.
 import type { ContentStore } from '../../content/content.ts';
 import { readContent } from '../../oci/bounded-read.ts';
 import type { Digest } from '../../oci/descriptor.ts';

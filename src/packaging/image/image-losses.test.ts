@@ -8,7 +8,7 @@ import { soleRoot } from '../../plan/artifact.ts';
 import type { BuildError } from '../../sandbox/build-error.ts';
 import type { TarInput } from '../../tar/entry.ts';
 
-describe.skipIf(sandboxMode.mode === 'files-only')('a customization', () => {
+describe.skipIf(sandboxMode.mode === 'files-only')('a customization that', () => {
   let builds: RedisBuilds;
 
   beforeAll(async () => {
@@ -35,7 +35,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('a customization', () => {
       /^scripts\/final\.sh: removes parts that the image requires: \/etc\/passwd; \/etc\/group\.$/,
     ],
     [
-      'removes what says which system it is',
+      'removes os-release',
       final('rm /etc/os-release /usr/lib/os-release'),
       /^scripts\/final\.sh: .*: \/etc\/os-release\.$/,
     ],
@@ -50,17 +50,21 @@ describe.skipIf(sandboxMode.mode === 'files-only')('a customization', () => {
       /: every package of the package database \/var\/lib\/dpkg\/status\.$/,
     ],
     [
-      'writes nonsense into it',
+      'breaks the package database',
       final('echo nonsense >> /var/lib/dpkg/status'),
       /: the package database \/var\/lib\/dpkg\/status, which can no longer be read \(/,
     ],
     [
-      'removes the user',
+      'removes the user of the image',
       final('sed -i /^app:/d /etc/passwd'),
       /: the user app \(uid 1001\), which the image runs as, in \/etc\/passwd\.$/,
     ],
-    ['removes the program', final('rm /usr/bin/redis-server'), /: the program redis-server, which the image starts \(/],
-    ['takes the right to run it', final('chmod a-x /usr/bin/redis-*'), /: the program redis-server, which/],
+    [
+      'removes the program of the image',
+      final('rm /usr/bin/redis-server'),
+      /: the program redis-server, which the image starts \(/,
+    ],
+    ['makes the program not executable', final('chmod a-x /usr/bin/redis-*'), /: the program redis-server, which/],
     [
       'removes the C library',
       final('rm -f /usr/lib/*-linux-gnu/libc.so.6'),
@@ -69,7 +73,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('a customization', () => {
     ['removes the loader', final('rm -f /lib64/ld-* /lib/ld-*'), /: the program loader \/lib/],
     ['removes /usr', final('exec rm -rf /usr'), /the program redis-server.*the program loader.*the C library/],
     [
-      'does it before its packages',
+      'removes a required file in a script before its packages',
       [
         entry('scripts/before-packages', { content: 'rm /etc/passwd\n' }),
         entry('scripts/after-packages.sh', { content: 'true\n' }),
@@ -77,15 +81,19 @@ describe.skipIf(sandboxMode.mode === 'files-only')('a customization', () => {
       /^scripts\/before-packages or scripts\/after-packages\.sh: .*: \/etc\/passwd\.$/,
     ],
     [
-      'replaces the program with text',
+      'replaces the program with a text file',
       [
         rootfs('usr/bin/redis-server', { content: 'no program', mode: 0o644 }),
         rootfs('usr/bin/redis-check-rdb', { content: 'x' }),
       ],
       /^rootfs\/ and customization\.yaml: .*: the program redis-server/,
     ],
-    ['sets a PATH without it', [yaml('environment: {PATH: /opt/none}')], /^environment: .*or not in PATH\)\.$/],
-  ])('that %s fails', { timeout: SLOW_MS }, async (_, entries, message) => {
+    [
+      'sets a PATH without the program',
+      [yaml('environment: {PATH: /opt/none}')],
+      /^environment: .*or not in PATH\)\.$/,
+    ],
+  ])('%s fails the build', { timeout: SLOW_MS }, async (_, entries, message) => {
     const failure = (await run(entries).catch((error: unknown) => error)) as BuildError;
     expect(failure.message).toMatch(message);
     expect(failure).toMatchObject({
@@ -95,7 +103,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('a customization', () => {
     });
   });
 
-  test('that only moves and rewrites passes', { timeout: SLOW_MS }, async () => {
+  test('only moves programs and changes files is accepted', { timeout: SLOW_MS }, async () => {
     const script = [
       'cp -L /usr/bin/redis-server /usr/local/bin/redis-real && rm /usr/bin/redis-server && ln -s redis-real /usr/local/bin/redis-server',
       'echo "more:x:2000:0::/:/bin/sh" >> /etc/passwd',

@@ -1,4 +1,4 @@
-// Finds required parts of an image that a customization removed: accounts, package database, the started program, the C library.
+// Finds required parts of an image that a customization removed: accounts, package database, the program of the image, the C library.
 import type { ContentStore } from '../../content/content.ts';
 import { PackageDatabaseError } from '../../debian/package-database.ts';
 import { parseStatus } from '../../evidence/dpkg-packages.ts';

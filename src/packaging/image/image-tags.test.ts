@@ -1,13 +1,13 @@
-// Tags that a release moves, and tags that it does not move.
+// Tags of a release: the tags that move to it, and the tags that do not.
 import { describe, expect, test } from 'vitest';
 import { immutableTag, rollingTags } from './image-tags.ts';
 
 describe('immutableTag', () => {
-  test('names version, operating system and revision', () => {
+  test('contains version, operating system and revision', () => {
     expect(immutableTag({ version: '7.0.15', operating_system: 'debian-12', revision: 3 })).toBe('7.0.15-debian-12-r3');
   });
 
-  test('holds only what a tag may hold', () => {
+  test('replaces characters that a tag cannot have', () => {
     expect(immutableTag({ version: '1.0+dfsg~1', operating_system: 'debian-12', revision: 0 })).toBe(
       '1.0_dfsg_1-debian-12-r0',
     );
@@ -18,7 +18,7 @@ describe('rollingTags', () => {
   const was = (version: string, revision: number) => ({ version, revision });
   const base = { version: '7.0.15', operating_system: 'debian-12', revision: 1 };
 
-  test('the first release takes all', () => {
+  test('moves all tags to the first release', () => {
     expect(rollingTags({ ...base, others: [] })).toEqual([
       '7.0.15',
       '7.0.15-debian-12',
@@ -30,15 +30,15 @@ describe('rollingTags', () => {
     ]);
   });
 
-  test('another revision of the same version takes all again', () => {
+  test('moves all tags to a higher revision of the same version', () => {
     expect(rollingTags({ ...base, others: [was('7.0.15', 0), was('7.0.14', 4)] })).toContain('latest');
   });
 
-  test('a revision that was late leaves what a later one of the same version took', () => {
+  test('moves no tag to a lower revision of the same version', () => {
     expect(rollingTags({ ...base, others: [was('7.0.15', 2)] })).toEqual([]);
   });
 
-  test('a patch of an old branch leaves the major and latest alone', () => {
+  test('moves neither the major version nor latest to a patch of an old branch', () => {
     expect(rollingTags({ ...base, others: [was('7.2.4', 0)] })).toEqual([
       '7.0.15',
       '7.0.15-debian-12',
@@ -47,11 +47,11 @@ describe('rollingTags', () => {
     ]);
   });
 
-  test('an older version than the branch has keeps only its own name', () => {
+  test('moves only the full version if the branch has a newer release', () => {
     expect(rollingTags({ ...base, others: [was('7.0.16', 0)] })).toEqual(['7.0.15', '7.0.15-debian-12']);
   });
 
-  test('a letter after the number is a later release, a pre-release is an earlier one', () => {
+  test('orders a version with a letter after, and a pre-release before, the version without it', () => {
     const tagsAfter = (version: string, before: string) => rollingTags({ ...base, version, others: [was(before, 0)] });
     expect(tagsAfter('1.1.1n', '1.1.1')).toContain('latest');
     expect(tagsAfter('1.1.1', '1.1.1n')).not.toContain('latest');

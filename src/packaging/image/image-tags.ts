@@ -1,4 +1,4 @@
-// The tags of a release: one that never moves, and those that point to the newest release.
+// The tags of a release: the immutable tag, and the rolling tags, which point to the newest release.
 import { compareUpstreamVersions } from '../../debian/version-order.ts';
 
 /** The tag that always points to this release. */
@@ -15,8 +15,8 @@ export type TagScope = {
 };
 
 /**
- * The tags that move to this release: `7.0.15`, `7.0`, `7`, each with and without the operating system if it is given, and
- * `latest`. A tag does not move if a higher version of the same line, or a higher revision of this version, is already released:
+ * Returns the tags that move to this release: `7.0.15`, `7.0`, `7`, each with and without the operating system, and `latest`.
+ * A tag does not move if a higher version of the same line, or a higher revision of this version, is already released:
  * a patch of an old branch moves neither `7` nor `latest`, and a late release moves nothing.
  */
 export function rollingTags({ version, operating_system, revision, others }: TagScope): string[] {

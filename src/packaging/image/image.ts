@@ -15,7 +15,8 @@ import { describeBytes, encodeDocument, MANIFEST_BYTES_MAX, manifestTooLarge, on
 
 export type ImageLayer = {
   diff_id: Digest;
-  descriptor: Descriptor /** For the history, as a person would say it. */;
+  descriptor: Descriptor;
+  /** The text of the layer in the image's history. */
   created_by: string;
 };
 
@@ -58,7 +59,7 @@ export async function writeImage(content: ContentStore, input: ImageInput): Prom
     manifests: [{ ...manifest.descriptor, platform: input.platform }],
     ...(input.annotations === undefined ? {} : { annotations: input.annotations }),
   } satisfies Index);
-  // At the same time: a file system syncs files that are written together in one operation.
+  // Written concurrently: a file system syncs files that are written together in one operation.
   await Promise.all([config, manifest, index].map(({ bytes, descriptor }) => content.put(once(bytes), descriptor)));
   return {
     index: index.descriptor,
@@ -83,10 +84,10 @@ export async function* bytesOf(text: string | Buffer): AsyncGenerator<Buffer, vo
   yield Buffer.from(text);
 }
 
-/** RFC 3339, to the second. */
+/** Returns a time of RFC 3339 with seconds, from seconds since 1970. */
 export function timeOf(epoch: number): string {
   return new Date(epoch * 1000).toISOString().replace('.000Z', 'Z');
 }
 
-/** Debian's PATH of root; the default of an image. */
+/** Debian's PATH of root: the PATH of builds, and of images that set none. */
 export const IMAGE_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';

@@ -27,8 +27,8 @@ function openContext() {
   return { context: { cache: memoryCache(), content, exclusive, log, step: 'test' }, make };
 }
 
-describe('several that want the same layer at the same time', () => {
-  test('it is built once, and later ones find it', async () => {
+describe('concurrent builds of one layer', () => {
+  test('build it once, and later builds find it', async () => {
     const { context, make } = openContext();
     let builds = 0;
     const build = async () => {
@@ -41,7 +41,7 @@ describe('several that want the same layer at the same time', () => {
     expect(builds).toBe(1);
   });
 
-  test('when one fails, its failure is its own: the next builds', async () => {
+  test('build it again after a failure, which only the failed build throws', async () => {
     const { context, make } = openContext();
     const failing = cachedLayer(context, INPUTS, async () => await Promise.reject(new Error('ended')));
     const others = [cachedLayer(context, INPUTS, make), cachedLayer(context, INPUTS, make)];
@@ -49,7 +49,7 @@ describe('several that want the same layer at the same time', () => {
     expect((await Promise.all(others)).every((layer) => layer !== undefined)).toBe(true);
   });
 
-  test('another key does not wait', async () => {
+  test('do not delay builds with other inputs', async () => {
     const { context, make } = openContext();
     const { promise, resolve } = Promise.withResolvers<BuiltLayer | undefined>();
     const held = cachedLayer(context, INPUTS, () => promise);
@@ -59,7 +59,7 @@ describe('several that want the same layer at the same time', () => {
   });
 });
 
-test('a layer whose content is gone is built again', async () => {
+test('a layer whose content was deleted is built again', async () => {
   const { context, make } = openContext();
   const first = await cachedLayer(context, INPUTS, make);
   await context.content.delete(first?.descriptor.digest ?? 'sha256:');
@@ -105,7 +105,7 @@ describe('the key of a files layer', () => {
     size: 0,
   });
 
-  test('images that differ elsewhere share it', async () => {
+  test('is the same for images that differ only in other folders', async () => {
     const one = await keyOf({ below: [folder('lib')] });
     const other = await keyOf({ below: [folder('lib'), folder('srv', 0o700)] });
     expect(other).toEqual(one);
@@ -114,9 +114,9 @@ describe('the key of a files layer', () => {
   test.each([
     ['another archive', { text: 'other', below: [folder('lib')] }],
     ['another time', { epoch: 1_600_000_000, below: [folder('lib')] }],
-    ['another mode of a folder on the way', { below: [folder('lib', 0o700)] }],
-    ['a link on the way', { below: [link, folder('usr'), folder('usr/lib')] }],
-  ])('%s makes another, and another layer', async (_why, wanted) => {
+    ['another mode of a parent folder', { below: [folder('lib', 0o700)] }],
+    ['a link in the path', { below: [link, folder('usr'), folder('usr/lib')] }],
+  ])('changes with %s, and so does the layer', async (_why, wanted) => {
     const one = await keyOf({ below: [folder('lib')] });
     const other = await keyOf(wanted);
     expect(other.inputs).not.toEqual(one.inputs);

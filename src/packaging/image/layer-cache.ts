@@ -46,7 +46,7 @@ async function findOrBuild(
 ): Promise<BuiltLayer | undefined> {
   const known = await cache.get(key);
   if (known !== undefined && (await content.touch(known.descriptor.digest)) && (await content.touch(known.listing))) {
-    log.say(sameBefore(step, known));
+    log.say(reuseLine(step, known));
     return known;
   }
   const layer = await buildIt();
@@ -54,6 +54,6 @@ async function findOrBuild(
   return layer;
 }
 
-function sameBefore(step: string, { diff_id }: BuiltLayer): string {
+function reuseLine(step: string, { diff_id }: BuiltLayer): string {
   return `${step}: reusing the layer ${diff_id} of an earlier build with the same inputs`;
 }

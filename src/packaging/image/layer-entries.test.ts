@@ -1,4 +1,4 @@
-// Layers converted for overlayfs: entries that stay unchanged, and faults for which a hostile layer is rejected.
+// Layers converted for overlayfs: the converted entries, and the faults for which a hostile layer is rejected.
 import { describe, expect, it } from 'vitest';
 import { entry } from '../../../test/fixtures/tar.ts';
 import type { TarEntry, TarInput } from '../../tar/entry.ts';
@@ -35,7 +35,7 @@ async function* fileBelow(path: string) {
 const file = (path: string, options: Parameters<typeof entry>[1] = {}) => entry(path, { content: '', ...options });
 
 describe('overlayEntries', () => {
-  it('completes parents from below, follows links of below, and makes whiteouts devices', async () => {
+  it('adds missing parents as in the layers below, follows links of these, and converts whiteouts to devices', async () => {
     const headers = await laidOut(
       [
         file('lib/x/a'),
@@ -61,7 +61,7 @@ describe('overlayEntries', () => {
     expect(headers.at(-1)?.xattrs).toEqual({ [OPAQUE_ATTRIBUTE]: Buffer.from('y') });
   });
 
-  it('keeps a capability, and no attribute of overlayfs, no device and no time that ends in no file system', async () => {
+  it('keeps a capability, drops attributes of overlayfs and devices, and clamps times', async () => {
     const xattrs = { 'security.capability': Buffer.alloc(20, 1), 'user.overlay.opaque': Buffer.from('y') };
     const headers = await laidOut([
       file('a', { xattrs, mtime: 2 ** 50 }),
@@ -74,7 +74,7 @@ describe('overlayEntries', () => {
     expect(headers[1]?.xattrs).toBeUndefined();
   });
 
-  it('lets a file take the place of an empty folder, and not of another', async () => {
+  it('replaces an empty folder by a file, and rejects a file in the place of another folder', async () => {
     expect((await laidOut([entry('a'), file('a')])).map(({ type }) => type)).toEqual(['folder', 'file']);
     await expect(laidOut([file('a/b'), file('a')])).rejects.toThrow(
       '/a is both a folder and another type in one layer.',
@@ -88,28 +88,30 @@ describe('overlayEntries', () => {
     ['a link to itself', [file('a/x')], [link('a', 'a')], '/a leads through a loop of links.'],
     ['a chain of more links than Linux follows', [file('l0/x')], chain, '/l0 leads through a loop of links.'],
     [
-      'a link that grows',
+      'a link whose target grows',
       [file('a/x')],
       [link('a', 'b/a'), link('b/a', `${'b/'.repeat(2040)}a`)],
       '/a leads to a path that is deeper than 128 folders.',
     ],
     ['a depth of 6,000 folders', [file(`${'d/'.repeat(6000)}x`)], [], 'the path is'],
-    ['a whiteout of nothing', [file('a/.wh.')], [], 'the whiteout does not name a file'],
+    ['a whiteout without a name', [file('a/.wh.')], [], 'the whiteout does not name a file'],
   ])('rejects %s', async (_what, inputs, below, reason) => {
     const rejected = { name: 'BuildError', step: 'root file system', message: expect.stringContaining(reason) };
     await expect(laidOut(inputs, below)).rejects.toMatchObject(rejected);
   });
 
-  it('ends where the links of a layer take too much work', async () => {
+  it('rejects a layer whose links take too much work', async () => {
     // Forty links of 2,000 steps for each entry: a million entries would keep a worker busy for a day.
     const below = Array.from({ length: 39 }, (_, at) => link(`l${at}`, `${'x/../'.repeat(800)}l${at + 1}`));
     const inputs = Array.from({ length: 500 }, (_, at) => file(`l0/${at}/x`));
-    await expect(laidOut(inputs, below)).rejects.toThrow('The names of a layer lead through too many links.');
+    await expect(laidOut(inputs, below)).rejects.toThrow(
+      'The paths of a layer resolve to more than 5000000 components.',
+    );
   });
 
   const below = (path: string, more: Partial<ListingEntry>): ListingEntry => ({ ...folder(path, 0o4755), ...more });
 
-  it('copies up what a hard link names in the layers below, once, through links', async () => {
+  it('copies a file of the layers below once for all hard links to it, through links', async () => {
     const headers = await laidOut(
       [
         file('bin/second', { type: 'hardlink', target: 'bin/first' }),
@@ -131,7 +133,7 @@ describe('overlayEntries', () => {
     ]);
   });
 
-  it('rejects hard links to nothing, to folders, in circles, and to more than is copied', async () => {
+  it('rejects hard links to missing files, to folders, in cycles, and to too many files or bytes', async () => {
     const hard = (target: string) => [file('x', { type: 'hardlink', target })];
     await expect(laidOut(hard('gone'))).rejects.toThrow('/x is a hard link to /gone, which is not a file');
     await expect(laidOut(hard('srv'), [folder('srv', 0o755)])).rejects.toThrow('which is not a file');

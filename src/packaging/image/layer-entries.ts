@@ -31,7 +31,7 @@ export type LayerEntriesOptions = {
 
 /**
  * Yields the converted entries, without devices: a sandbox has its own /dev. Throws BuildError for a layer that cannot be extracted: a
- * broken archive, one above the limits, owners that no sandbox has, loops of links.
+ * broken archive, an archive above the limits, ids above ID_MAX, loops of links.
  */
 export async function* overlayEntries(
   entries: AsyncIterable<TarEntry>,
@@ -138,7 +138,7 @@ class LayerFolders {
 /** Each link reads the lower layers again; tools that link across layers do so for a few files. */
 const RAISED_COUNT_MAX = 500;
 const RAISED_BYTES_MAX = 4 * 1024 ** 3;
-/** Hard links to hard links, from layer to layer. */
+/** Limit of hard links to hard links, across layers. */
 const LINK_CHAIN_MAX = 40;
 
 type Below = LayerEntriesOptions & { folders: LayerFolders };
@@ -213,7 +213,7 @@ function checked(header: TarHeader): TarHeader {
     : { ...known, xattrs: { [CAPABILITY_ATTRIBUTE]: Buffer.from(capability) } };
 }
 
-/** Returns the fault of an entry whose owner no sandbox has, without a full stop; undefined for other owners. */
+/** Returns the fault of an entry with an id above ID_MAX, without a full stop; undefined for other entries. */
 export function ownerFault({ path, uid, gid }: TarHeader): string | undefined {
   if (uid <= ID_MAX && gid <= ID_MAX) return undefined;
   return `/${printable(path)} belongs to user ${uid}, group ${gid}, and ids above ${ID_MAX} do not exist in a sandbox`;

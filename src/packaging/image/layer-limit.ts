@@ -9,7 +9,7 @@ import { mergeLayers } from './layer-merge.ts';
 export const IMAGE_LAYERS_MAX = 100;
 /** Leaves two layers: one for the product and one for all customization layers, merged. */
 export const BASE_LAYERS_MAX = IMAGE_LAYERS_MAX - 2;
-/** One more customization above the limit changes at most one group, so registries already have the others. */
+/** Layers are merged in groups of this size: one more customization changes at most one group, and registries already have the others. */
 const GROUP_SIZE = 25;
 
 /**
@@ -32,14 +32,14 @@ export async function withinLayerLimit(
   if (groups === 0) return [...below, ...customizations];
   const count = Math.min(groups * size, customizations.length);
   log.say(
-    `${below.length + customizations.length} layers exceed the limit of ${IMAGE_LAYERS_MAX}: the oldest ${count} customization layers are merged into ${groups}`,
+    `${below.length + customizations.length} layers exceed the limit of ${IMAGE_LAYERS_MAX}: the oldest ${count} customization layers are merged into ${groups} layers`,
   );
   const layers: ImageLayer[] = [];
   for (let start = 0; start < count; start += size) {
     const group = customizations.slice(start, Math.min(start + size, count));
     const inputs = { kind: 'merged', layers: group.map(({ diff_id }): Digest => diff_id) };
     const layer = await cachedLayer({ ...context, step: 'merged layers' }, inputs, () => mergeLayers(content, group));
-    if (layer === undefined) throw new Error('Merged layers are a layer');
+    if (layer === undefined) throw new Error('The merge of layers returned no layer');
     layers.push({ diff_id: layer.diff_id, descriptor: layer.descriptor, created_by: mergedNames(group) });
   }
   return [...below, ...layers, ...customizations.slice(count)];

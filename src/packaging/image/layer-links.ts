@@ -5,15 +5,15 @@ import { printable } from '../../tar/header.ts';
 import type { MergedListing } from '../../tar/listing-entry.ts';
 import { parentOf, partsOf } from '../../tar/path.ts';
 
-/** Linux follows as many links in one path (path_resolution(7)). */
+/** The limit of Linux for links in one path (path_resolution(7)). */
 const LINK_COUNT_MAX = 40;
-/** Path components resolved for one layer. 100,000 files of a merged /usr with paths under /lib, /bin and /sbin take about 500,000. */
+/** Limit of path components resolved for one layer. 100,000 files with paths under /lib, /bin and /sbin take about 500,000. */
 const STEP_COUNT_MAX = 5_000_000;
 
 export class LayerLinks {
   readonly #isFolder: (path: string) => boolean;
   #steps = 0;
-  /** The last resolved path: entries of one folder follow each other. */
+  /** The last resolved path, because entries of one folder follow each other. */
   #last = { path: '', target: '' };
 
   /** `isFolder` returns whether the layer itself contains the folder, which then replaces a link below. */
@@ -21,7 +21,7 @@ export class LayerLinks {
     this.#isFolder = isFolder;
   }
 
-  /** Returns the folder that a path resolves to. Throws BuildError for loops and above the limit of work for a layer. */
+  /** Returns the folder that a path resolves to. Throws BuildError for loops of links and above the limit of components. */
   follow(path: string, listing: MergedListing): string {
     if (path !== this.#last.path) this.#last = { path, target: this.#walk(path, listing) };
     return this.#last.target;
@@ -33,7 +33,8 @@ export class LayerLinks {
     let at = '';
     let depth = 0;
     for (let part = waiting.pop(); part !== undefined; part = waiting.pop()) {
-      if (++this.#steps > STEP_COUNT_MAX) throw failure('The names of a layer lead through too many links');
+      if (++this.#steps > STEP_COUNT_MAX)
+        throw failure(`The paths of a layer resolve to more than ${STEP_COUNT_MAX} components`);
       if (part === '..') {
         at = parentOf(at);
         depth = Math.max(0, depth - 1);

@@ -53,34 +53,38 @@ async function compare(base: TarInput[], layers: TarInput[][]): Promise<string[]
 
 const BASE = [entry('d', { mode: 0o700 }), file('d/old'), entry('d/sub'), file('d/sub/old'), file('f'), file('g')];
 
-describe('the same is shown', () => {
+describe('mergeLayers keeps', () => {
   it.each<[string, TarInput[][], string[]]>([
+    ['the later of two files', [[file('f', '1'), file('n')], [file('f', '2')]], ['f file 644', 'n file 644']],
+    ['the removal of a file', [[file('n')], [gone('n'), gone('f')]], []],
+    ['a file that is removed and created again', [[gone('f')], [file('f', 'new')]], ['f file 644']],
+    ['a folder that is removed and created again, empty', [[gone('d')], [entry('d')]], ['d folder 755']],
     [
-      'files, the later over the earlier',
-      [[file('f', '1'), file('n')], [file('f', '2')]],
-      ['f file 644', 'n file 644'],
-    ],
-    ['a file that is removed', [[file('n')], [gone('n'), gone('f')]], []],
-    ['a file that is removed and made again', [[gone('f')], [file('f', 'new')]], ['f file 644']],
-    ['a folder that is removed and made again stays empty', [[gone('d')], [entry('d')]], ['d folder 755']],
-    [
-      'a folder that is removed, and a file in it later',
+      'a file in a folder that was removed before',
       [[gone('d')], [entry('d'), file('d/new')]],
       ['d folder 755', 'd/new file 644'],
     ],
     [
-      'a file in the place of a folder, then a folder',
+      'a folder that replaces a file that replaces a folder',
       [[file('d')], [entry('d'), file('d/new')]],
       ['d folder 755', 'd/new file 644'],
     ],
-    ['an opaque folder, in its own layer', [[file('d/mid')], [opaque('d'), file('d/new')]], ['d/new file 644']],
-    ['an opaque folder, then more', [[entry('d'), opaque('d')], [file('d/new')]], ['d folder 755', 'd/new file 644']],
     [
-      'the mode of a folder that was given last',
-      [[entry('d', { mode: 0o711 })], [entry('d', { mode: 0o722 })]],
-      ['d folder 722'],
+      'files of an opaque folder in the same layer',
+      [[file('d/mid')], [opaque('d'), file('d/new')]],
+      ['d/new file 644'],
     ],
-    ['removed below an opaque folder', [[entry('d'), file('d/x'), opaque('d')], [gone('d/x')]], ['d folder 755']],
+    [
+      'files that a later layer adds to an opaque folder',
+      [[entry('d'), opaque('d')], [file('d/new')]],
+      ['d folder 755', 'd/new file 644'],
+    ],
+    ['the last mode of a folder', [[entry('d', { mode: 0o711 })], [entry('d', { mode: 0o722 })]], ['d folder 722']],
+    [
+      'the removal of a file below an opaque folder',
+      [[entry('d'), file('d/x'), opaque('d')], [gone('d/x')]],
+      ['d folder 755'],
+    ],
     ['hard links', [[file('a', 'A'), hard('b', 'a')], [file('c')]], ['a file 644', 'b file 644']],
     [
       'hard links whose file is replaced later',
@@ -95,12 +99,12 @@ describe('the same is shown', () => {
       ],
       ['b file 644', 'c file 644'],
     ],
-    ['a link in the place of a folder', [[entry('d', { type: 'symlink', target: 'f' })]], ['d symlink 644 f']],
+    ['a link that replaces a folder', [[entry('d', { type: 'symlink', target: 'f' })]], ['d symlink 644 f']],
   ])('%s', async (_, layers, expected) => {
     expect(await compare(BASE, layers)).toEqual(expect.arrayContaining(expected));
   });
 
-  it('what chance makes, in some hundred images', async () => {
+  it('the files of 150 random images', async () => {
     const random = seededRandom(9);
     const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)] as T;
     const names = ['a', 'b', 'd', 'd/a', 'd/b', 'd/sub', 'd/sub/a', 'e', 'e/a'];
@@ -148,7 +152,7 @@ function layerByChance(pick: <T>(list: readonly T[]) => T, names: string[], text
   return [...entries.values()];
 }
 
-describe('how many layers are merged', () => {
+describe('the limit of layers', () => {
   it.each([
     [98, 98, 0],
     [99, 98, 1],
@@ -159,14 +163,14 @@ describe('how many layers are merged', () => {
     [10_000, 98, 98],
     [5, 1, 1],
     [200, 3, 3],
-  ])('%i with capacity for %i: %i groups', (count, capacity, groups) => {
+  ])('merges %i layers with capacity for %i into %i groups', (count, capacity, groups) => {
     const found = mergeGroups(count, capacity);
     expect(found.groups).toBe(groups);
     const left = groups + Math.max(0, count - groups * found.size);
     expect(left).toBeLessThanOrEqual(capacity);
   });
 
-  test('an image of 130 customizations has at most 100 layers, the log says so, and one more changes one layer at most', async () => {
+  test('merges 130 customizations to at most 100 layers, logs it, and changes only one layer for one more customization', async () => {
     const content = memoryContent();
     const entries = Array.from({ length: 160 }, (_, at) => [file(`etc/${at}`), file('etc/last', String(at))]);
     const all = (await pinsOf(content, entries)).map((pin, at) => ({ ...pin, created_by: `customization ${at}` }));
@@ -186,7 +190,9 @@ describe('how many layers are merged', () => {
     expect(said).toBe('');
     const layers = await merge(130);
     expect(layers.length).toBeLessThanOrEqual(100);
-    expect(said).toContain('132 layers exceed the limit of 100: the oldest 50 customization layers are merged into 2');
+    expect(said).toContain(
+      '132 layers exceed the limit of 100: the oldest 50 customization layers are merged into 2 layers',
+    );
     expect(layers[2]?.created_by).toBe('merged: 25 layers, customization 2 to customization 26');
     expect(layers.slice(4)).toEqual(all.slice(52, 132));
     expect(shown(await mergedListing(content, layers))).toEqual(shown(await mergedListing(content, all.slice(0, 132))));

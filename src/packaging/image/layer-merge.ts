@@ -81,7 +81,7 @@ function lay(root: Node, headers: TarHeader[], layer: number): void {
       hideChildren(node);
       node.opaque = false;
     } else if (node.removed || (node.entry !== undefined && node.entry.header.type !== 'folder')) {
-      // The earlier folder stays removed.
+      // The contents of the folder before stay removed.
       node.opaque = true;
     }
     node.removed = false;
@@ -93,7 +93,7 @@ function hideChildren(node: Node): void {
   node.children = new Map();
 }
 
-/** Returns the node of a path, creating it. A removed folder above it exists again, empty. */
+/** Returns the node of a path, and creates it if it is missing. A removed folder above the path becomes an empty folder. */
 function nodeAt(root: Node, path: string): Node {
   let node = root;
   const parts = partsOf(path);
@@ -115,7 +115,7 @@ function findNode(root: Node, path: string): Node | undefined {
   return node;
 }
 
-/** Entries of one layer that a later layer replaced while hard links to them still exist: the links by path. */
+/** Hard links of one layer to files that a later layer replaced, by the path of the file. */
 type RescuedLinks = ReadonlyMap<string, TarHeader[]>;
 
 function rescuedLinks(root: Node, links: TarHeader[], layer: number): RescuedLinks {

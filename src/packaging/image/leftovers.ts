@@ -39,7 +39,7 @@ const LEFTOVERS = [
   'etc/.wh.hosts',
   'etc/resolv.conf',
   'etc/mailname',
-  // Everybody who pulls the image would have this key; its certificate goes with it.
+  // Everybody who pulls the image would have this key; the certificate of a removed key is useless.
   'etc/ssl/private/ssl-cert-snakeoil.key',
   'etc/ssl/certs/ssl-cert-snakeoil.pem',
   'etc/ssh/ssh_host_*_key',
@@ -48,7 +48,7 @@ const LEFTOVERS = [
 
 /** Folders in which packages generate files; files that they ship in /usr are public anyway. */
 const KEY_FOLDERS = /^(?:etc|var|root|home|opt|srv)\//;
-/** No key is larger; larger files are streamed unread. */
+/** Private keys are smaller; larger files are not searched for one. */
 const KEY_FILE_BYTES_MAX = 64 * 1024;
 const PRIVATE_KEY = /-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY-----/;
 
@@ -90,7 +90,7 @@ function isLog({ path, type }: TarHeader): boolean {
   return type === 'file' && path.startsWith('var/log/');
 }
 
-/** Whether a link points to a path that is left out: ssl-cert makes one named for the hash of its certificate, new each time. */
+/** Whether a link points to a path that is left out: ssl-cert creates a link whose name is the hash of its certificate. */
 function pointsTo({ path, type, target = '' }: TarHeader, left: (path: string) => boolean): boolean {
   if (type !== 'symlink') return false;
   return left(posix.resolve('/', parentOf(path), target).slice(1));

@@ -5,7 +5,7 @@ import { IMAGE_PATH } from './image.ts';
 import { LayerLinks } from './layer-links.ts';
 
 const ANY_EXECUTES = 0o111;
-/** Linux follows as many links (path_resolution(7)). Also limits hard links to hard links. */
+/** The limit of hard links to hard links; the same as Linux has for symbolic links (path_resolution(7)). */
 const LINK_COUNT_MAX = 40;
 
 /** Returns the regular file at a path, following links of any kind; undefined when there is none. */

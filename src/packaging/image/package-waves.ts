@@ -22,11 +22,11 @@ export type WaveOptions = {
 
 /**
  * Groups packages into waves: each contains packages that pre-depend only on earlier waves or on the base. dpkg unpacks a package only
- * after its pre-dependencies are configured (Debian policy 7.2), and the lock does not have apt's order. Reads the packages with the
- * image's dpkg-deb. Throws BuildError when it prints too much.
+ * after its pre-dependencies are configured (Debian policy 7.2), and the lock does not list packages in that order. Reads the packages
+ * with the image's dpkg-deb. Throws BuildError when it prints too much.
  */
 export async function installWaves(sandbox: Sandbox, files: string[], options: WaveOptions): Promise<string[][]> {
-  // A single package needs no order; dpkg-deb would take a tenth of the time of a small patch.
+  // A single package needs no order, and the call of dpkg-deb would take a tenth of the time of a small patch.
   if (files.length === 1) return [files];
   const { folder, environment, step, cause_kind, signal } = options;
   const printed = new BoundedText(PRINTED_BYTES_MAX);
@@ -72,7 +72,7 @@ export function orderWaves(packages: Control[]): string[][] {
     waves.push(wave.map(({ file }) => file));
     for (const one of wave) left.delete(one);
     const freed = new Set(wave.flatMap((one) => offers.installed(one)));
-    // In the order of the lock.
+    // Within a wave, packages keep the order of the lock.
     ready = freed.size === 0 ? [] : packages.filter((one) => freed.has(one) && left.has(one));
   }
   return waves;

@@ -36,7 +36,7 @@ while [ "$#" -gt 0 ]; do
   shift
   if [ "$#" -gt 0 ]; then
     run --unpack $wave
-    # What it pre-depends on is configured here; what waits for a later wave is configured with that.
+    # Packages that depend on a later wave cannot be configured yet, so a failure is ignored.
     run --configure --pending || true
   else
     run --unpack $wave
@@ -98,6 +98,6 @@ export async function installPackages(sandbox: Sandbox, options: InstallOptions)
     { onOutput: log.write, merged: true, signal: options.signal },
   );
   if (exit.code === 0) return;
-  const why = exit.why === undefined ? `dpkg ended with code ${exit.code}` : `it ${exit.why}`;
+  const why = exit.why === undefined ? `dpkg ended with code ${exit.code}` : `dpkg ${exit.why}`;
   throw new BuildError(`Installing the packages failed: ${why}.\n${log.tail()}`, { step, cause_kind });
 }

@@ -1,4 +1,4 @@
-// One attempt of one product test against a service in a sandbox: a command beside it, an HTTP request, or a few bytes over TCP.
+// One attempt of one product test against a service in a sandbox: a command, an HTTP request, or a few bytes over TCP.
 import type { ChildProcess } from 'node:child_process';
 import { request } from 'node:http';
 import { Duplex } from 'node:stream';
@@ -18,9 +18,13 @@ export type Started = {
   signal: AbortSignal | undefined;
 };
 
-export type Attempt = { passed: boolean /** The answer of the service, for the report. */; output: string };
+export type Attempt = {
+  passed: boolean;
+  /** The answer of the service, for the report. */
+  output: string;
+};
 
-/** Bytes of an answer that are checked; no test needs more. */
+/** Only this much of an answer is checked; no test needs more. */
 const ANSWER_BYTES_MAX = 256 * 1024;
 
 /** Makes one attempt, within the remaining time. Does not throw for faults of the service. */
@@ -59,7 +63,7 @@ async function attemptExec(
   }
 }
 
-/** A failed attempt, for example when the service ended and its namespaces with it. Rethrows an abort. */
+/** Returns a failed attempt, for example when the service and its namespaces have ended. Throws the signal's reason if aborted. */
 function failed(error: unknown, signal: AbortSignal | undefined): Attempt {
   signal?.throwIfAborted();
   return { passed: false, output: error instanceof Error ? error.message : String(error) };
@@ -72,7 +76,7 @@ async function attemptHttp(test: Kind<'http'>, started: Started, leftMs: number)
     test.port,
     async (socket) => {
       const { status, body } = await new Promise<{ status: number; body: string }>((resolve, reject) => {
-        const asked = request(
+        const sent = request(
           {
             createConnection: () => socket as never,
             host: 'localhost',
@@ -91,8 +95,8 @@ async function attemptHttp(test: Kind<'http'>, started: Started, leftMs: number)
             answer.on('error', reject);
           },
         );
-        asked.on('error', reject);
-        asked.end();
+        sent.on('error', reject);
+        sent.end();
       });
       const passed = status === test.status && body.includes(test.body ?? '');
       return { passed, output: `HTTP status ${status}\n${lastLines(body)}` };
@@ -115,8 +119,8 @@ async function attemptTcp(test: Kind<'tcp'>, started: Started, leftMs: number): 
       // A service may send byte by byte: only new text, and the text that it may complete, is searched.
       let searched = 0;
       for await (const chunk of socket) {
-        const goesOn = answer.add(chunk as Buffer);
-        if (answer.text.includes(test.receive, Math.max(0, searched - test.receive.length)) || !goesOn) break;
+        const hasSpace = answer.add(chunk as Buffer);
+        if (answer.text.includes(test.receive, Math.max(0, searched - test.receive.length)) || !hasSpace) break;
         searched = answer.text.length;
       }
       return { passed: answer.text.includes(test.receive), output: lastLines(answer.text) };
@@ -139,7 +143,7 @@ async function connected(
 ): Promise<Attempt> {
   let child: ChildProcess | undefined;
   const late = Promise.withResolvers<never>();
-  // Only the race below handles it; an earlier rejection must not count as unhandled.
+  // The rejection is handled only in the race below; an earlier rejection must not count as unhandled.
   late.promise.catch(() => undefined);
   const timer = setTimeout(() => {
     late.reject(new Error(`port ${port} did not answer in time`));
@@ -154,7 +158,7 @@ async function connected(
       String(port),
     ]);
     const { stdin, stdout } = child;
-    if (stdin === null || stdout === null) throw new Error('the connection has no pipes');
+    if (stdin === null || stdout === null) throw new Error('The program of the connection has no pipes');
     stdin.on('error', () => undefined);
     // Background processes of bash may keep the pipes open after bash ended: the timeout decides, not the end of the pipes.
     const first = await Promise.race([firstByte(child), late.promise]);

@@ -1,4 +1,4 @@
-// Layers extracted for overlayfs: also foreign ones, complete or not at all, and removed when there are too many.
+// Layers extracted for overlayfs: with their owners and links, completely or not at all, and removed when there are too many.
 import { existsSync, readFileSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -38,7 +38,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('root file systems', () => {
 
   const layerOf = async (entries: TarInput[]): Promise<LayerPin> => await writeLayer(workspace.content, entries);
 
-  test('whiteouts and opaque folders hide what is beneath, also when the mark stands first', async () => {
+  test('whiteouts and opaque folders hide files of lower layers, also if the mark is the first entry', async () => {
     const top = await layerOf([
       entry('etc/dropped', {}),
       entry('etc/dropped/.wh.file', { content: '' }),
@@ -50,13 +50,13 @@ describe.skipIf(sandboxMode.mode === 'files-only')('root file systems', () => {
     expect(output).toBe('/etc/dropped:\n\n/srv:\nnew\nstays');
   });
 
-  test('parents that a layer does not name keep their mode, and links among them are followed', async () => {
+  test('parent folders that a layer does not contain keep their mode, and links in a path are followed', async () => {
     const top = await layerOf([entry('tmp/x', { content: 'x' }), entry('bin/tool', { content: 'tool' })]);
     const output = await inside([base, top], 'stat -c %a /tmp; cat /usr/bin/tool; [ -L /bin ] && echo link');
     expect(output).toBe('1777\ntoollink\n');
   });
 
-  test('a hard link to a file of a layer further down has its bytes, mode and owner', async () => {
+  test('a hard link to a file of a lower layer has the bytes, mode and owner of the file', async () => {
     const middle = await layerOf([
       entry('data', {}),
       entry('data/one', { content: 'one', mode: 0o600, uid: 7 }),
@@ -74,7 +74,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('root file systems', () => {
     expect(output).toBe('oneoneone 600 7 2\nruns\n');
   });
 
-  test('owners, modes and capabilities arrive', async () => {
+  test('extracted files have their owners, modes and capabilities', async () => {
     const capability = Buffer.from('0100000200200000000000000000000000000000', 'hex');
     const top = await layerOf([
       entry('usr/bin/su', { content: 'x', mode: 0o4755, uid: 1234, gid: 65_535 }),
@@ -84,7 +84,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('root file systems', () => {
     expect(output).toBe('1234:65535:4755\n');
   });
 
-  test('a hostile layer writes nowhere but into its folder', async () => {
+  test('a hostile layer cannot write outside its folder', async () => {
     const secret = join(workspace.directory, 'secret');
     const top = await layerOf([
       entry('out', { type: 'symlink', target: workspace.directory, mode: 0o777 }),
@@ -97,14 +97,14 @@ describe.skipIf(sandboxMode.mode === 'files-only')('root file systems', () => {
     expect(existsSync('/tmp/larder-pwned')).toBe(false);
   });
 
-  test('a layer that links to this machine fails and leaves nothing', async () => {
+  test('a layer with a hard link to a missing file is rejected and leaves no folder', async () => {
     const top = await layerOf([entry('passwd', { type: 'hardlink', target: 'etc/missing' })]);
     await expect(prepareRoots(workspace, [base, top], { step })).rejects.toThrow(BuildError);
     const left = await readdir(workspace.directory, { recursive: true });
     expect(left.filter((name) => name.includes('.part-'))).toEqual([]);
   });
 
-  test('a layer is read once for its folder and once for those above it, however many they are', async () => {
+  test('a layer is read at most twice: for its folder, and for the listing of all layers above it', async () => {
     const opened = new Map<string, number>();
     const { content } = workspace;
     const counting = {
@@ -125,7 +125,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('root file systems', () => {
     expect(Math.max(...opened.values())).toBe(2);
   });
 
-  test('a chain that goes another way is read anew', async () => {
+  test('a chain that does not continue the last one is read from its lowest layer', async () => {
     const [one, other] = [
       await layerOf([entry('etc/one', { content: '1' })]),
       await layerOf([entry('etc/two', { content: '2' })]),
@@ -142,12 +142,12 @@ describe.skipIf(sandboxMode.mode === 'files-only')('root file systems', () => {
     expect(await names([other, one], 1)).toEqual(['etc/two']);
   });
 
-  test('owners that no sandbox has are rejected in words', async () => {
+  test('a layer with an owner that no sandbox has is rejected, with the path', async () => {
     const top = await layerOf([entry('etc/x', { content: '', uid: 70_000 })]);
     await expect(prepareRoots(workspace, [base, top], { step })).rejects.toThrow('etc/x belongs to user 70000');
   });
 
-  test('builders at the same time share the work', async () => {
+  test('concurrent builds get the same folders', async () => {
     const top = await layerOf([entry('opt/at-once', { content: 'x' })]);
     const [first, ...others] = await Promise.all(
       Array.from({ length: 5 }, () => prepareRoots(workspace, [base, top], { step })),
@@ -156,7 +156,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('root file systems', () => {
     expect(readFileSync(join(first?.[1] ?? '', 'opt/at-once'), 'utf8')).toBe('x');
   });
 
-  test('the least recently used go first, and none that may be in use', async () => {
+  test('trimRoots removes the least recently used folder first, and no folder that may be in use', async () => {
     const top = await layerOf([entry('opt/last', { content: 'x'.repeat(1000) })]);
     const [lower = '', upper = ''] = await prepareRoots(workspace, [base, top], { step });
     await trimRoots(workspace, { bytesMax: 0 });

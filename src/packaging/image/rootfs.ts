@@ -28,7 +28,7 @@ const IN_USE_MS = 6 * 60 * 60_000;
 
 /** Disk space of an entry beside its bytes: millions of empty files also fill a disk. */
 const ENTRY_BYTES = 4096;
-/** Checked during extraction, because a layer of a few MB may expand to 64 GiB. */
+/** Free space is checked again after this many bytes, because a layer of a few MB may expand to 64 GiB. */
 const SPACE_CHECK_EVERY_BYTES = 256 * 1024 ** 2;
 
 export type RootOptions = {
@@ -69,7 +69,7 @@ function rootsName({ namespace, user }: SandboxHost): string {
   return namespace ? `roots-${user?.uid ?? process.getuid?.() ?? 0}` : 'roots-root';
 }
 
-/** OCI chain ids (config.md, "Layer ChainID") as folder names: a layer's folder depends on all layers below, which own its parents. */
+/** OCI chain ids (config.md, "Layer ChainID") as folder names: a layer's folder gets its parent folders from the layers below. */
 function chainIds(layers: LayerPin[]): string[] {
   let chain = '';
   return layers.map(({ diff_id }) => {
@@ -92,7 +92,7 @@ type Extraction = {
 async function extractLayer(work: Extraction): Promise<void> {
   const { workspace, host, folder, layers, index, options } = work;
   const layer = layers[index];
-  if (layer === undefined) throw new RangeError('no such layer');
+  if (layer === undefined) throw new RangeError(`There is no layer ${index}`);
   const roots = ensureFolder(workspace, rootsName(host));
   await freeSpace(workspace, options);
   const part = ensureFolder(workspace, rootsName(host), `.part-${randomUUID()}`);
@@ -164,7 +164,7 @@ async function unpack(work: Extraction, { layer, target }: { layer: LayerPin; ta
   return size;
 }
 
-/** The longest build in one sandbox: packages, three scripts and the files, each up to its limit. */
+/** Longer than a sandbox is open for a build: packages and three scripts, each up to its limit. */
 const LONGEST_USE_MS = 90 * 60_000;
 
 /** On a nearly full disk, removes all folders that no sandbox can have mounted any longer, even below the size limit. */
@@ -179,14 +179,14 @@ async function freeSpace(workspace: Workspace, { signal }: RootOptions): Promise
 async function checkSpace({ content }: Workspace): Promise<void> {
   const share = await content.freeShare();
   if (share !== undefined && share < FREE_SHARE_MIN)
-    throw Object.assign(new Error('The disk has less than 5 % left: no layer is extracted until there is more.'), {
+    throw Object.assign(new Error('Less than 5 % of the disk is free: no layer is extracted until more is free.'), {
       code: 'ENOSPC',
     });
 }
 
 /**
- * Removes a folder. Files of subordinate ids are removed in a namespace that has these ids; the rest belongs to this process: under root,
- * the account of the sandboxes cannot remove files that root wrote for a sandbox. `rm` follows no links. Throws when a file remains.
+ * Removes a folder. Files of subordinate ids are removed in a namespace that has these ids. This process removes the rest, because the
+ * account of the sandboxes cannot remove files of root. Links are not followed. Throws when a file remains.
  */
 export async function removeFolder(host: SandboxHost, folder: string): Promise<void> {
   const inNamespace = await runCommand(

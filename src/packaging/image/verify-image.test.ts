@@ -1,11 +1,11 @@
-// Finished images started in the sandbox: tests that pass, tests that fail, and the report.
+// Finished images are started in the sandbox: tests that pass, tests that fail, and the report.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { sandboxMode } from '../../../test/fixtures/build.ts';
 import { openRedisBuilds, type RedisBuilds, SLOW_MS } from '../../../test/redis-builds.ts';
 import type { ProductTest } from '../../plan/image-plan.ts';
 import { retryPauseMs, verify } from './verify-image.ts';
 
-test('a test is tried again soon at first, and ever less often up to a limit', () => {
+test('retryPauseMs doubles with each failed attempt, up to a limit', () => {
   expect([1, 2, 3, 4, 5, 2000].map(retryPauseMs)).toEqual([20, 40, 80, 160, 320, 500]);
 });
 
@@ -40,7 +40,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('verification', () => {
   ];
 
   test(
-    'passes what is so and reports what is not, with what came back',
+    'reports tests that pass and tests that fail, with their output',
     async () => {
       const plan = await builds.redisPlan({ tests: [...tests, ...failing], test_environment: { EXTRA: 'more' } });
       const { artifact } = await builds.run(plan);
@@ -58,7 +58,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('verification', () => {
     SLOW_MS,
   );
 
-  test('a service that ends is told as such, with its last words', async () => {
+  test('reports a service that ends, with its exit code and last output', async () => {
     const plan = await builds.redisPlan({ tests: [tests[0] as ProductTest] });
     const image = { ...plan.image, entrypoint: ['sh', '-c', 'echo cannot start; exit 7'] };
     const { artifact } = await builds.run({ ...plan, packages: [], image });
@@ -67,7 +67,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('verification', () => {
     expect(report.tests[0]?.output).toMatch(/ended with code 7.*cannot start/s);
   });
 
-  test('a service that opens its port late is tried again when it does, and few times before', async () => {
+  test('retries a test as soon as the service opens its port, and rarely before', async () => {
     const connects = 'exec 3<>/dev/tcp/127.0.0.1/8080';
     const plan = await builds.redisPlan({
       packages: [],
@@ -99,7 +99,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('verification', () => {
     expect(shown(report)).toEqual({ ready: true, 'few tries': true });
   });
 
-  test('pages are read over HTTP, also from an image without a shell', async () => {
+  test('reads pages over HTTP', async () => {
     const plan = await builds.redisPlan({
       packages: [],
       tests: [

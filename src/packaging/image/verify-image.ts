@@ -23,7 +23,8 @@ import { prepareRoots } from './rootfs.ts';
 type TestResult = {
   name: string;
   passed: boolean;
-  duration_ms: number /** The answer of the last attempt, and the output of the service if it failed. */;
+  duration_ms: number;
+  /** The answer of the last attempt, and the output of the service if the test failed. */
   output: string;
 };
 export type TestReport = { passed: boolean; tests: TestResult[] };
@@ -48,12 +49,12 @@ export function retryPauseMs(tries: number): number {
   return Math.min(RETRY_MS_MAX, FIRST_RETRY_MS * 2 ** (tries - 1));
 }
 
-/** Time between the end of the last test and the end of the sandbox. */
+/** The sandbox may run this much longer than all tests together. */
 const MARGIN_MS = 30_000;
 
 /**
  * Runs the tests of a plan one after the other, and repeats each until it passes or its time is over. A failing test is reported, not
- * thrown. Throws BuildError only if there is no sandbox.
+ * thrown. Throws BuildError if the image cannot be read or extracted, or if there is no sandbox.
  */
 export async function verify(plan: ImagePlan, artifact: Artifact, options: VerifyOptions): Promise<TestReport> {
   const { workspace, signal } = options;
@@ -121,7 +122,7 @@ function serviceCommand(plan: ImagePlan, image: ImageConfig): SandboxCommand {
   };
 }
 
-const NOT_TRIED: Attempt = { passed: false, output: 'not tried' };
+const NOT_TRIED: Attempt = { passed: false, output: 'The test was not started.' };
 
 type Watched = {
   ended: () => SandboxExit | undefined;
@@ -137,7 +138,7 @@ async function runTest(test: ProductTest, started: Started, watched: Watched): P
   for (let tries = 1; performance.now() < deadline; tries++) {
     const before = await socketsOf(started);
     const attempt = await attemptTest(test, started, deadline - performance.now());
-    // An attempt that the timeout ended has less information than the one before.
+    // An attempt that the timeout ended has less information than the attempt before.
     if (attempt.passed || performance.now() < deadline || last === NOT_TRIED) last = attempt;
     if (last.passed) break;
     const exit = watched.ended();
@@ -153,8 +154,8 @@ async function runTest(test: ProductTest, started: Started, watched: Watched): P
 }
 
 /**
- * Waits before the next attempt. Ends early when the service ends, and when a TCP socket was opened since `before` was counted; then
- * returns true. A server without any socket is still starting, so its first socket ends the wait.
+ * Waits before the next attempt, at most until the service ends. Returns true as soon as the service has opened a TCP socket since
+ * `before` was counted, otherwise false. A server without any socket is still starting, so the wait for its first socket is longer.
  */
 async function pause(
   started: Started,
