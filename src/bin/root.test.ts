@@ -45,7 +45,7 @@ test.runIf(process.getuid?.() === 0)(
     const again = await startEntrance('server', { env, data: server.data });
     await until('it listens', async () => await fetch(`${again.url}/livez`).catch(() => false));
     expect([key, shard].map((path) => statSync(path).uid)).toEqual([uid, uid]);
-    expect(again.said()).toContain(`${key} belongs to «${ACCOUNT_NAME}» from here on.`);
+    expect(again.said()).toContain(`${key} now belongs to «${ACCOUNT_NAME}».`);
     const worker = await startEntrance('worker', { env: { ...env, LARDER_LOG_LEVEL: 'info' }, data: server.data });
     await worker.says(/worker started/);
     expect(idsOf(worker)).toEqual(ids);

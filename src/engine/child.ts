@@ -1,5 +1,5 @@
-// One engine process, from the worker's side: it starts in a control group with a memory limit, runs one task at a time, and is killed if it
-// continues after an abort.
+// One engine process, from the worker's side: it starts in a control group with a memory limit, runs one task at a time, and is killed if
+// it continues after an abort.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { findTool } from '../sandbox/host-commands.ts';
@@ -15,14 +15,14 @@ const MIB = 1024 ** 2;
 
 /**
  * A process that has just started has 55 MiB, and the largest merged listing that is read takes 80 more (tar/entry-table.ts).
- * A process that reaches this reads something that no image needs.
+ * No input that an image needs takes a process to this limit.
  */
 export const ENGINE_MEMORY_BYTES = 1024 * MIB;
 /** V8's own limit is lower, so that in most cases its last messages are available. */
 const HEAP_MIB = 640;
-/** Tools of this machine that run in its group: tar, rm, and the shells around them. */
+/** Limit of processes in its group: tar, rm and other tools of this machine, with their shells. */
 const ENGINE_PROCESSES = 512;
-/** Ending a sandbox takes some 50 ms; a process that computes is ended from outside. Cancelling is promised within 2 s. */
+/** A process that has not ended its aborted task by then is killed. Ending a sandbox takes some 50 ms; a cancel takes at most 2 s. */
 const ABORT_MS = 1_000;
 const STDERR_BYTES_MAX = 8 * 1024;
 
@@ -41,26 +41,26 @@ export type EngineChild = {
   /** Resident memory in bytes; 0 if the process has ended. */
   memoryBytes(): number;
   /** The end of its standard error: V8's messages about its heap, or a stack. */
-  lastWords(): string;
+  lastErrors(): string;
   end(): Promise<void>;
 };
 
 export type ChildOptions = {
   setup: EngineSetup;
-  /** The variables that it gets from this process. */
+  /** The environment variables of the process. */
   environment: NodeJS.ProcessEnv;
-  /** Node's, beside those that every engine process has. */
+  /** Options of Node, in addition to those that every engine process has. */
   flags?: readonly string[];
 };
 
 /** Starts a process; it is ready for a task at once. */
 export function startEngineChild({ setup, ...how }: ChildOptions): EngineChild {
   const { child, group } = spawnEngine(setup.probe, how);
-  const state: State = { child, group, words: '', exceeded: undefined, task: undefined, death: undefined };
+  const state: State = { child, group, errors: '', exceeded: undefined, task: undefined, death: undefined };
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
   const watchdog = group === undefined ? watchMemory(state) : undefined;
   child.stderr?.on('data', (chunk: Buffer) => {
-    state.words = (state.words + chunk.toString()).slice(-STDERR_BYTES_MAX);
+    state.errors = (state.errors + chunk.toString()).slice(-STDERR_BYTES_MAX);
   });
   child.on('message', (message: FromEngine) => state.task?.onMessage(message));
   // A broken channel is followed by the end of the process.
@@ -78,7 +78,7 @@ export function startEngineChild({ setup, ...how }: ChildOptions): EngineChild {
     },
     run: (task, input, options) => runTask(state, { task, input, options }) as never,
     memoryBytes: () => (child.pid === undefined ? 0 : memoryOf(child.pid)),
-    lastWords: () => state.words,
+    lastErrors: () => state.errors,
     async end() {
       child.kill('SIGKILL');
       await ended;
@@ -90,7 +90,7 @@ export function startEngineChild({ setup, ...how }: ChildOptions): EngineChild {
 type State = {
   child: ChildProcess;
   group: ResourceGroup | undefined;
-  words: string;
+  errors: string;
   exceeded: string | undefined;
   task: { onMessage(message: FromEngine): void; onDeath(error: Error): void } | undefined;
   /** Set when the process ends: a later task fails at once, because it would get no event. */
@@ -115,7 +115,8 @@ function spawnEngine(
     env: environment,
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     serialization: 'advanced',
-    // Ctrl-C signals every process of the terminal's group. The engine process has its own group: its worker stops it, and the job does not count as crashed.
+    // Ctrl-C signals every process of the terminal's group. The engine process has its own group: its worker stops it, and the job does
+    // not count as crashed.
     detached: true,
   });
   return { child, group };
@@ -135,18 +136,18 @@ function watchMemory(state: State): { stop(): void } {
 }
 
 function deathOf(
-  { group, exceeded, words }: State,
+  { group, exceeded, errors }: State,
   { code, signal }: { code: number | null; signal: NodeJS.Signals | null },
 ): EngineProcessDied {
   const limit = exceeded ?? group?.exceeded();
-  const subject = 'The process that handled this image';
-  if (limit === 'memory' || /heap out of memory|Reached heap limit/.test(words)) {
+  const subject = 'The process of this task';
+  if (limit === 'memory' || /heap out of memory|Reached heap limit/.test(errors)) {
     return new EngineProcessDied(`${subject} used more than ${ENGINE_MEMORY_BYTES / MIB} MiB of memory and was ended`);
   }
   if (limit === 'processes') {
     return new EngineProcessDied(`${subject} started more than ${ENGINE_PROCESSES} processes and was ended`);
   }
-  return new EngineProcessDied(`${subject} ended by itself (${signal ?? `exit code ${code}`})`);
+  return new EngineProcessDied(`${subject} ended unexpectedly (${signal ?? `exit code ${code}`})`);
 }
 
 type Run = { task: EngineTask; input: unknown; options: EngineOptions & { onCall: CallHandler } };
@@ -193,12 +194,12 @@ function answer(
 ): void {
   onCall(to, input as never).then(
     (output) => send(child, { reply: call, output }),
-    // Database errors go to the log; the task only gets the error that it cannot continue.
+    // The task gets only the name and the message of a database error.
     (error: Error) => send(child, { reply: call, error: { name: error.name, message: error.message } }),
   );
 }
 
-/** A process that has just ended accepts no message; its end is reported separately. */
+/** Sends a message. A process that has just ended gets none; its end is reported separately. */
 function send(child: ChildProcess, message: ToEngine): void {
   if (child.connected) child.send(message, () => undefined);
 }

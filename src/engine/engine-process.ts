@@ -1,4 +1,4 @@
-// An engine process: does one task after the other for its worker, and ends with it. It holds no secret and no database connection.
+// An engine process: runs one task after the other for its worker, and ends with it. It has no secret and no database connection.
 import { openDiskContent } from '../content/disk.ts';
 import type { LayerCache } from '../packaging/image/layer-cache.ts';
 import type { Exclusive } from '../sandbox/exclusive.ts';
@@ -24,7 +24,7 @@ function send(message: FromEngine): void {
   process.send?.(message);
 }
 
-/** Calls the worker. Rejects if the task is aborted meanwhile. */
+/** Calls the worker and returns its reply. Throws if the task is aborted meanwhile. */
 async function call<T extends keyof EngineCalls>(
   to: T,
   input: EngineCalls[T]['input'],
@@ -67,7 +67,7 @@ async function openWorkspace({ directory, contentDirectory, probe }: EngineSetup
 async function run(task: EngineTask, input: unknown): Promise<void> {
   controller = new AbortController();
   try {
-    if (workspace === undefined) throw new Error('A task came before the setup');
+    if (workspace === undefined) throw new Error('A task arrived before the setup');
     const log = { write: (bytes: Buffer) => send({ log: bytes }) };
     const context: EngineContext = { workspace: await workspace, log, layers, signal: controller.signal };
     const act = engineTasks[task] as (given: unknown, context: EngineContext) => Promise<unknown>;

@@ -5,7 +5,7 @@ import type { Workspace } from '../sandbox/workspace.ts';
 import { type EngineTask, type EngineTasks, engineTasks } from './tasks.ts';
 
 export type EngineOptions = {
-  /** Where the task's log goes while it runs; nowhere when absent. */
+  /** Receives the task's log while it runs; without it, the log is discarded. */
   log?: LogSink;
   /** Layers that were built before; none if absent. */
   layers?: LayerCache;

@@ -5,7 +5,7 @@ import { BuildError, type BuildErrorOptions } from '../sandbox/build-error.ts';
 import type { SandboxMode } from '../sandbox/sandbox-host.ts';
 import type { EngineTask } from './tasks.ts';
 
-/** The work folders of an engine process; sent once, before the first task. */
+/** The folders and the sandbox mode of an engine process; sent once, before the first task. */
 export type EngineSetup = { directory: string; contentDirectory: string; probe: SandboxMode };
 
 /** Calls of a task to its worker: the table of built layers, and the locks that all engine processes of a worker share. */
@@ -46,7 +46,7 @@ export function sentError(error: unknown): SentError {
     message: error.message,
     stack: error.stack,
     ...(typeof code === 'string' && { code }),
-    // Its cause is not sent: a full disk must not look like a fault of the image.
+    // The cause of an error is not sent, only its code of a full disk, which is not a fault of the image.
     ...(noSpace !== undefined && { code: noSpace }),
     ...(error instanceof BuildError && { build: optionsOf(error) }),
   };
@@ -56,7 +56,7 @@ function optionsOf({ step, cause_kind, customization }: BuildError): NonNullable
   return { step, cause_kind, ...(customization && { customization }) };
 }
 
-/** The error as it is thrown on this side. */
+/** Converts a received error to the error that this process throws. */
 export function receivedError({ name, message, stack, code, build }: SentError): Error {
   if (build !== undefined) return Object.assign(new BuildError(message, build), code !== undefined && { code });
   const error = Object.assign(new Error(message), { name, ...(code !== undefined && { code }) });

@@ -1,5 +1,4 @@
-// The engine processes of a worker: reused for the next task, replaced after they grew or died, and sharing the worker's
-// locks.
+// The engine processes of a worker. They are reused for the next task, replaced when they have grown or died, and share the worker's locks.
 import type { Logger } from 'pino';
 import type { Digest } from '../oci/descriptor.ts';
 import type { BuiltLayer } from '../oci/layer.ts';
@@ -9,9 +8,9 @@ import { type Engine, type EngineOptions, EngineProcessDied, NO_LAYERS } from '.
 
 export type PoolOptions = ChildOptions & { log: Pick<Logger, 'warn'> };
 
-/** The next task collects the garbage of the last one; an idle process with more memory than this is replaced. */
+/** An idle process with more memory than this is replaced. Below it, the next task collects the garbage of the last one. */
 const REST_BYTES_MAX = 320 * 1024 ** 2;
-/** A fleet keeps its processes; a worker that waits for the next patch gives their memory back. */
+/** Longer than the pauses between builds of one wave; afterwards an idle worker frees the memory of its processes. */
 const IDLE_MS = 60_000;
 
 type Idle = { child: EngineChild; timer: NodeJS.Timeout };
@@ -38,9 +37,9 @@ export function openEnginePool({ log, ...how }: PoolOptions): Engine {
     await child.end();
   }
 
-  /** A process that was aborted, died or met an image that it could not handle is not reused. */
-  async function giveBack(child: EngineChild, isWell: boolean): Promise<void> {
-    if (!isWell || !child.alive || child.memoryBytes() > REST_BYTES_MAX) return await drop(child);
+  /** Keeps a process for the next task, unless its last task failed or was aborted. */
+  async function giveBack(child: EngineChild, succeeded: boolean): Promise<void> {
+    if (!succeeded || !child.alive || child.memoryBytes() > REST_BYTES_MAX) return await drop(child);
     const timer = setTimeout(() => {
       idle.splice(
         idle.findIndex((one) => one.child === child),
@@ -57,18 +56,18 @@ export function openEnginePool({ log, ...how }: PoolOptions): Engine {
       options.signal?.throwIfAborted();
       const child = take();
       const session = openSession(locks, options);
-      let isWell = false;
+      let succeeded = false;
       try {
         const output = await child.run(task, input, { ...options, onCall: session.onCall });
-        isWell = true;
+        succeeded = true;
         return output;
       } catch (error) {
         if (error instanceof EngineProcessDied)
-          log.warn({ err: error, last_words: child.lastWords() }, 'an engine process died');
+          log.warn({ err: error, last_errors: child.lastErrors() }, 'an engine process died');
         throw error;
       } finally {
         session.end();
-        await giveBack(child, isWell);
+        await giveBack(child, succeeded);
       }
     },
     async close() {

@@ -22,10 +22,7 @@ export type EngineContext = { workspace: Workspace; log: LogSink; layers: LayerC
 
 /** The input and the result of each task. All of it can be sent to another process. */
 export type EngineTasks = {
-  /**
-   * Builds what a plan describes. `inspections` are those of the plan's customizations, by archive,
-   * and `names` theirs by id.
-   */
+  /** Builds a plan. `inspections` are those of its customizations, by the digest of the archive; `names` are their names, by id. */
   build: {
     input: { plan: Plan; inspections: Map<Digest, StoredInspection>; names: Map<string, string> };
     output: Artifact;
@@ -45,7 +42,7 @@ type Run<T extends EngineTask> = (
   context: EngineContext,
 ) => Promise<EngineTasks[T]['output']>;
 
-/** The table. Each throws BuildError for faults that the user can correct. */
+/** The function of each task. All throw BuildError for faults that the user can correct. */
 export const engineTasks: { [T in EngineTask]: Run<T> } = {
   async build({ plan, inspections, names }, { workspace, log, layers, signal }) {
     const loaded = await loadInspections(workspace.content, inspections);

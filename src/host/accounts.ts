@@ -1,5 +1,4 @@
-// The users of this machine: users that can run sandboxes (a subordinate id range), and the account that Larder switches to under
-// root.
+// The accounts of this machine and their ranges of subordinate ids, which sandboxes need.
 import { readFileSync } from 'node:fs';
 
 /** A sandbox maps the ids from 0 to 65,535: the possible owners of an image's files. */

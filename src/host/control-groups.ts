@@ -1,11 +1,9 @@
-// Where control groups can be made: below this process's own group, in the unified hierarchy (v2) or in the older ones (v1); and how
-// root prepares such a place for the account that it gives its rights up for.
+// Finds the folders in which control groups can be created: below this process's own group, in the unified hierarchy (v2) or in the older
+// ones (v1). Under root, prepares such a folder for the account that Larder switches to.
 import { chownSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 
-/**
- * The group of this process and its children in v2, where a group with processes of its own cannot have limited groups below it.
- */
+/** The group of this process and its children in v2, where a group that contains processes cannot have limited groups below it. */
 const PROCESSES = 'larder-processes';
 /** The group that root creates for the account. */
 const DELEGATED = 'larder';
@@ -15,13 +13,13 @@ const ROOT = '/sys/fs/cgroup';
 export type GroupFolders = {
   memory: string;
   pids: string;
-  /** Absent if not available: then processor time is limited per process, and a group may have many. */
+  /** Absent if not available: then processor time is limited for each process, but not for the group. */
   cpu?: string;
 };
 
 export type ControlGroups = { mode: 'cgroup-v2' | 'cgroup-v1'; folders: GroupFolders };
 
-/** Returns the possible places, best first, and the reasons why others cannot be used. */
+/** Returns the folders that may be used, best first, and the reasons why others cannot be used. */
 export function findControlGroups(): { candidates: ControlGroups[]; reasons: string[] } {
   if (process.platform !== 'linux') return { candidates: [], reasons: ['Control groups need Linux.'] };
   const own = ownGroups();
@@ -29,7 +27,7 @@ export function findControlGroups(): { candidates: ControlGroups[]; reasons: str
   const candidates: ControlGroups[] = [];
   const unified = unifiedFolder(own);
   if (unified !== undefined && hasControllers(unified)) {
-    // If the cpu controller is on, it is on for every group below.
+    // If the cpu controller is enabled, it is enabled for every group below.
     candidates.push({ mode: 'cgroup-v2', folders: { memory: unified, pids: unified } });
   } else reasons.push('The unified hierarchy (cgroup v2) has no memory and pids controllers for this process.');
   const older = olderFolders(own);
@@ -64,7 +62,10 @@ function hasControllers(folder: string): boolean {
   return ['memory', 'pids'].every((name) => found.includes(name));
 }
 
-/** Those with the cpu controller first, of these the delegated folders; inside a container the path of the host's view does not exist, and the mount's root is its own group. */
+/**
+ * Returns the folders of v1: those with the cpu controller first, and of these the delegated ones. Inside a container, the path in
+ * /proc/self/cgroup may not exist; then the root of the mount is this process's group.
+ */
 function olderFolders(own: Map<string, string>): GroupFolders[] {
   const folderOf = (controller: string, below: string): string | undefined => {
     const path = own.get(controller);
@@ -80,7 +81,7 @@ function olderFolders(own: Map<string, string>): GroupFolders[] {
 }
 
 /**
- * Prepares a place for control groups before the first child is started. In v2 it moves the processes of this group into a group
+ * Prepares the folder for control groups before the first child is started. In v2 it moves the processes of this group into a group
  * below and enables the controllers; in v1, and only as root, it creates a group for the account. Does nothing if that is not
  * allowed: `probeResourceControl` later reports the limits in force.
  */
@@ -102,7 +103,7 @@ export function prepareControlGroups(account?: { uid: number; gid: number }): vo
 
 function prepareUnified(own: Map<string, string>, account: { uid: number; gid: number } | undefined): void {
   const folder = unifiedFolder(own);
-  // Only the root of all groups has no type: it may have processes beside limited groups, and these belong to others.
+  // Only the root of all groups has no cgroup.type. It may contain processes beside limited groups, and its processes are not Larder's.
   if (folder === undefined || !existsSync(join(folder, 'cgroup.type'))) return;
   const offered = readText(join(folder, 'cgroup.controllers')).trim().split(/\s+/);
   if (!offered.includes('memory') || !offered.includes('pids')) return;
@@ -123,7 +124,7 @@ function prepareUnified(own: Map<string, string>, account: { uid: number; gid: n
 }
 
 function prepareOlder(own: Map<string, string>, account: { uid: number; gid: number }): void {
-  // The last of each kind is this process's own group, which a delegated one is made in.
+  // The last entries are this process's own groups, in which the delegated groups are created.
   const { cpu } = olderFolders(own).findLast((found) => found.cpu !== undefined) ?? {};
   for (const folder of [...Object.values(olderFolders(own).at(-1) ?? {}), cpu].filter((path) => path !== undefined)) {
     const delegated = join(folder, DELEGATED);

@@ -171,7 +171,7 @@ async function askConsent(
   if (!process.stdin.isTTY) {
     throw new HostError(
       'CONSENT_NEEDED',
-      `Nobody is here to ask. Run «${withConsent(command)}», or run:\n${asScript(prefix, changes)}`,
+      `There is no terminal to ask for consent. Run «${withConsent(command)}», or run:\n${asScript(prefix, changes)}`,
     );
   }
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
@@ -235,7 +235,7 @@ function handOver(path: string, account: Account): number {
 export type BecomeOptions = {
   /** Folders that must belong to the account. Files of other users in them keep their owner. */
   own: string[];
-  /** Files and whole folders of Larder that may belong to root after a start that kept its rights. */
+  /** Files and folders of Larder that may belong to root, after a start that did not switch to the account. */
   handOver: string[];
   /** Folders that the account must be able to enter. */
   enter: string[];
@@ -244,7 +244,7 @@ export type BecomeOptions = {
 
 /**
  * Under root: gives the account its folders and switches to it for good. As any other user: creates the folders and keeps the
- * user. In both cases prepares a place for control groups. Throws HostError if root cannot become another user.
+ * user. In both cases prepares the folder for control groups. Throws HostError if root cannot become another user.
  */
 export function becomeAccount(options: BecomeOptions): void {
   for (const folder of options.own) mkdirSync(folder, { recursive: true, mode: 0o750 });
@@ -256,12 +256,12 @@ export function becomeAccount(options: BecomeOptions): void {
   if (!account) throw new HostError('NO_ROOT', `There is no account «${ACCOUNT_NAME}» on this machine.`);
   for (const folder of options.own) chownSync(folder, account.uid, account.gid);
   for (const path of options.handOver) {
-    if (handOver(path, account) > 0) options.say(`${path} belongs to «${ACCOUNT_NAME}» from here on.`);
+    if (handOver(path, account) > 0) options.say(`${path} now belongs to «${ACCOUNT_NAME}».`);
   }
   for (const folder of [...options.enter, ...options.own]) {
     for (const changed of makeEnterable(folder, account)) {
       options.say(
-        `${changed} may be passed through by other users from here on, so that «${ACCOUNT_NAME}» reaches its files.`,
+        `Other users can now pass through ${changed} (execute permission), so that «${ACCOUNT_NAME}» reaches its files.`,
       );
     }
   }
@@ -273,12 +273,12 @@ export function becomeAccount(options: BecomeOptions): void {
   } catch {
     throw new HostError(
       'NO_ROOT',
-      `Root may not become «${ACCOUNT_NAME}» here: the capabilities CAP_SETUID and CAP_SETGID are missing. Allow them, or start Larder as the user ${account.uid}.`,
+      `Root cannot switch to the account «${ACCOUNT_NAME}» here: the capabilities CAP_SETUID and CAP_SETGID are missing. Allow them, or start Larder as the user ${account.uid}.`,
     );
   }
 }
 
-/** For a process outside the tree: as root, prepares the account and becomes it. Does nothing as any other user. */
+/** Under root: prepares the machine and switches to the account. Does nothing as any other user. */
 export async function giveUpRoot(prepare: PrepareOptions, become: BecomeOptions): Promise<void> {
   if (!isRoot()) return;
   await prepareHost(prepare);

@@ -11,10 +11,10 @@ export type Requirement = {
   reason: string;
 };
 
-/** To build, verify and serve. */
+/** For building, verifying and serving images. */
 export const RUN_REQUIREMENTS: readonly Requirement[] = [
   { package: 'mmdebstrap', probe: { program: 'mmdebstrap' }, reason: 'builds base images from the package archive' },
-  { package: 'bubblewrap', probe: { program: 'bwrap' }, reason: 'isolates what runs while an image is built' },
+  { package: 'bubblewrap', probe: { program: 'bwrap' }, reason: 'isolates the programs of an image while it is built' },
   { package: 'uidmap', probe: { program: 'newuidmap' }, reason: 'gives a sandbox its own users without root' },
   {
     package: 'debian-archive-keyring',
@@ -29,21 +29,21 @@ export const TEST_REQUIREMENTS: readonly Requirement[] = [
   {
     package: 'docker-registry',
     probe: { program: 'docker-registry' },
-    reason: 'a registry that is not ours to push to',
+    reason: 'another registry, to push to',
   },
-  { package: 'skopeo', probe: { program: 'skopeo' }, reason: 'a client that is not ours to pull with' },
-  { package: 'umoci', probe: { program: 'umoci' }, reason: 'unpacks images that are not ours to unpack' },
-  { package: 'buildah', probe: { program: 'buildah' }, reason: 'builds on images that are not its own' },
+  { package: 'skopeo', probe: { program: 'skopeo' }, reason: 'another client, to pull with' },
+  { package: 'umoci', probe: { program: 'umoci' }, reason: 'unpacks images' },
+  { package: 'buildah', probe: { program: 'buildah' }, reason: 'builds on images of Larder' },
   { package: 'runc', probe: { program: 'runc' }, reason: 'runs images as container engines do' },
-  { package: 'apache2-utils', probe: { program: 'htpasswd' }, reason: 'passwords for that registry' },
-  { package: 'curl', probe: { program: 'curl' }, reason: 'asks as the documentation does' },
+  { package: 'apache2-utils', probe: { program: 'htpasswd' }, reason: 'makes passwords for docker-registry' },
+  { package: 'curl', probe: { program: 'curl' }, reason: 'runs the examples of the documentation' },
   { package: 'libarchive-tools', probe: { program: 'bsdtar' }, reason: 'makes archives with holes' },
-  { package: 'git', probe: { program: 'git' }, reason: 'makes archives of its own kind' },
+  { package: 'git', probe: { program: 'git' }, reason: 'makes archives (git archive)' },
   { package: 'openssl', probe: { program: 'openssl' }, reason: 'makes certificates to serve with' },
   { package: 'procps', probe: { program: 'ps' }, reason: 'finds the processes to kill' },
 ];
 
-/** To build clients that are in no Debian package. */
+/** For building clients that are in no Debian package. */
 export const CLIENT_REQUIREMENTS: readonly Requirement[] = [
   { package: 'golang-go', probe: { program: 'go' }, reason: 'builds crane, helm and kubeconform' },
   {
@@ -53,18 +53,18 @@ export const CLIENT_REQUIREMENTS: readonly Requirement[] = [
   },
 ];
 
-/** To run schemathesis, which pip installs into a virtual environment. */
+/** For running schemathesis, which pip installs into a virtual environment. */
 export const API_SUITE_REQUIREMENTS: readonly Requirement[] = [
   ...RUN_REQUIREMENTS,
   {
     package: 'python3-venv',
-    // Debian ships Python without the module that gives a virtual environment its pip.
+    // Debian ships Python without the module that installs pip into a virtual environment.
     probe: { succeeds: ['python3', '-c', 'import venv, ensurepip'] },
     reason: 'runs schemathesis over the API',
   },
 ];
 
-/** To build the OCI distribution conformance suite. */
+/** For building the OCI distribution conformance suite. */
 export const REGISTRY_SUITE_REQUIREMENTS: readonly Requirement[] = [
   ...RUN_REQUIREMENTS,
   {
@@ -75,7 +75,7 @@ export const REGISTRY_SUITE_REQUIREMENTS: readonly Requirement[] = [
   {
     package: 'ca-certificates',
     probe: { file: '/etc/ssl/certs/ca-certificates.crt' },
-    reason: 'proves where its modules come from',
+    reason: 'verifies the servers of its Go modules',
   },
 ];
 

@@ -6,7 +6,7 @@ export type BuildErrorOptions = {
   /** The step for a reader: `packages`, `customization 1f0c… v2: scripts/install`. */
   step: string;
   cause_kind: FailureCause;
-  /** The customization that failed, if any; the other ones of the pipeline are not the cause. */
+  /** The customization that failed, if any. The other customizations of the pipeline are not the cause. */
   customization?: { id: string; version: number };
   cause?: unknown;
 };

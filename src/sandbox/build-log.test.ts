@@ -1,5 +1,4 @@
-// Logs are read in terminals and browsers: control characters of a step's output are made visible, with any chunk
-// boundaries.
+// Logs are read in terminals and browsers, so control characters of a step's output are made visible, at any chunk boundaries.
 import { describe, expect, it } from 'vitest';
 import { BuildError } from './build-error.ts';
 import { lastLines, openBuildLog } from './build-log.ts';
@@ -13,7 +12,7 @@ function logOf(chunks: Iterable<Uint8Array | string>, options: { bytesMax?: numb
 }
 
 describe('a log', () => {
-  it('is cut once and clearly, and its tail goes on', () => {
+  it('ends with one line above the limit, and its tail still changes', () => {
     const { log, text } = logOf(['0123456789\n', '0123456789\n', 'the last line\u001b[31m\n'], { bytesMax: 20 });
     expect(text()).toBe('0123456789\n012345678\n[log cut here: it is longer than 20 bytes]\n');
     expect(log.tail().split('\n').at(-1)).toBe('the last line^[[31m');
@@ -21,7 +20,7 @@ describe('a log', () => {
     expect(log.tail()).toBe('');
   });
 
-  it('that is exactly as long as its limit is whole, and says that it was cut with the first byte beyond', () => {
+  it('is complete with exactly as many bytes as the limit, and cut with one more', () => {
     const { log, text } = logOf(['0123456789', '0123456789'], { bytesMax: 20 });
     expect(text()).toBe('01234567890123456789');
     log.write('x');
@@ -39,14 +38,14 @@ describe('a log', () => {
     expect(logOf(chunks).text()).toBe(shown);
   });
 
-  it('shows bytes that are no UTF-8, and what is cut off before a line of its own', () => {
+  it('shows invalid UTF-8, and an incomplete character before a line of the builder', () => {
     expect(logOf([Buffer.from([0x61, 0xff, 0xc3, 0x28, 0xed, 0xa0, 0x80])]).text()).toMatch(/^a\ufffd\ufffd\(\ufffd+$/);
     const { log, text } = logOf([Buffer.from([0x61, 0xc3])]);
     log.say('next\u001b[1m');
     expect(text()).toBe('a\ufffd== next^[[1m\n');
   });
 
-  it('keeps the end of millions of small pieces', () => {
+  it('has the last lines of a million small chunks as its tail', () => {
     function* pieces(): Generator<string> {
       for (let at = 0; at < 1_000_000; at++) yield `${at}\n`;
     }
@@ -55,19 +54,19 @@ describe('a log', () => {
     expect(log.tail().split('\n')).toHaveLength(25);
   });
 
-  it('keeps the end of one large piece', () => {
+  it('has the end of one large chunk as its tail', () => {
     expect(logOf(['x'.repeat(5_000_000), '\nthe end']).log.tail()).toMatch(/x\nthe end$/);
   });
 });
 
-it('the last lines of a text are visible and bounded', () => {
+it('lastLines returns a bounded end of the text with visible control characters', () => {
   expect(lastLines(`${'line\n'.repeat(1_000_000)}\u001b]0;title\u0007end\r\n\n`)).toMatch(
     /^(?:line\n){24}\^\[\]0;title\^Gend$/,
   );
   expect(lastLines('x'.repeat(1_000_000))).toHaveLength(4096);
 });
 
-it('an error tells names of an image without acting on them', () => {
+it('BuildError makes control characters of its message and step visible', () => {
   const error = new BuildError('/etc/\u001b[8m\u202ex', { step: 'a\u0007', cause_kind: 'BUILD_ERROR' });
   expect([error.message, error.step]).toEqual(['/etc/^[[8m<U+202E>x', 'a^G']);
   expect(visibleText('plain\n\ttext')).toBe('plain\n\ttext');

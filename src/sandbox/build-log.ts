@@ -1,7 +1,7 @@
-// The log of a build: the output of its steps, made visible and capped, with its last lines for failure messages.
+// The log of a build: the output of its steps up to a limit, with visible control characters, and its last lines for failure messages.
 import { VisibleStream, visibleText } from './visible-text.ts';
 
-/** Of one task. Enough for the build that prints most; beyond it a log only fills the disk. */
+/** Limit of the log of one task. The longest log of a real build is below it. */
 export const LOG_BYTES_MAX = 10 * 1024 * 1024;
 /** The number of lines in a failure message. */
 const TAIL_LINES = 25;
@@ -9,11 +9,11 @@ const TAIL_LENGTH_MAX = 4096;
 
 /** One log that several steps write to, one after the other. */
 export type BuildLog = {
-  /** Writes the output of a step; beyond the cap it is dropped, and the log gets one mark. */
+  /** Writes the output of a step. Output above the limit is dropped, and one line in the log says so. */
   write(chunk: Uint8Array | string): void;
   /** Writes a line of the builder itself, marked to distinguish it from the output of steps. */
   say(line: string): void;
-  /** Returns the last lines printed since the last call of `mark`, even if the cap dropped them from the log. */
+  /** Returns the last lines printed since the last call of `mark`, even if the limit dropped them from the log. */
   tail(): string;
   mark(): void;
 };
@@ -21,7 +21,7 @@ export type BuildLog = {
 /** A destination for bytes: a stream, or a list. */
 export type LogSink = { write(bytes: Buffer): unknown };
 
-/** Passes on the first `bytesMax` bytes, then one line which says that the log was cut. */
+/** Returns a sink that writes the first `bytesMax` bytes, then one line which says that the log was cut. */
 export function boundedSink(sink: LogSink, bytesMax: number): { write(bytes: Buffer): void; isCut(): boolean } {
   let space = bytesMax;
   let isCut = false;
@@ -52,7 +52,7 @@ export function openBuildLog(sink: LogSink, { bytesMax = LOG_BYTES_MAX }: { byte
   return {
     write(chunk) {
       const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
-      // Beyond the cap only the tail is needed, so only the end of a chunk is made visible.
+      // Above the limit only the tail is needed, so only the end of a chunk is converted.
       print(visible.next(bounded.isCut() ? bytes.subarray(-TAIL_LENGTH_MAX) : bytes));
     },
     say(line) {

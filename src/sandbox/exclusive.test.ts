@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { exclusiveBy, keyedLocks } from './exclusive.ts';
 
-test('work of one name runs one after the other, in order, and of another name beside it', async () => {
+test('work of one name runs in order of the calls, one at a time, and concurrently with work of another name', async () => {
   const exclusive = exclusiveBy(keyedLocks());
   const events: string[] = [];
   const gate = Promise.withResolvers<void>();
@@ -18,7 +18,7 @@ test('work of one name runs one after the other, in order, and of another name b
   expect(events).toEqual(['first begins', 'other name', 'first ends', 'second', 'third']);
 });
 
-test('a failure frees the name and is its own', async () => {
+test('failed work releases the name, and only its caller gets the error', async () => {
   const exclusive = exclusiveBy(keyedLocks());
   const failing = exclusive('a', async () => await Promise.reject(new Error('broken')));
   const next = exclusive('a', async () => 'done');
@@ -26,7 +26,7 @@ test('a failure frees the name and is its own', async () => {
   expect(await next).toBe('done');
 });
 
-test('one that stops waiting leaves its place to the next', async () => {
+test('an aborted wait leaves the queue and throws the reason', async () => {
   const exclusive = exclusiveBy(keyedLocks());
   const gate = Promise.withResolvers<void>();
   const holding = exclusive('a', () => gate.promise);

@@ -14,20 +14,20 @@ export function findTool(name: string): string | undefined {
   return PROGRAM_FOLDERS.map((folder) => join(folder, name)).find((path) => existsSync(path));
 }
 
-/** The command as the sandboxes' account; it is killed when this process (or the thread that started it) ends, even by kill -9. */
+/** Runs the command as the sandboxes' account. It is killed when this process, or the thread that started it, ends, even by kill -9. */
 export function asOwner(host: SandboxHost, command: string[]): string[] {
-  // A second setpriv: changing the user id resets the parent-death signal (prctl(2), PR_SET_PDEATHSIG).
+  // A second setpriv, because changing the user id resets the parent-death signal (prctl(2), PR_SET_PDEATHSIG).
   return asAccount(host, [host.tools.setpriv, '--pdeathsig', 'KILL', ...command]);
 }
 
-/** The command as the sandboxes' account. It keeps running when this process ends, unless something else ends it. */
+/** Runs the command as the sandboxes' account. It keeps running when this process ends, unless its namespace ends. */
 export function asAccount({ tools, user }: SandboxHost, command: string[]): string[] {
   if (user === undefined) return command;
   return [tools.setpriv, `--reuid=${user.uid}`, `--regid=${user.gid}`, '--init-groups', ...command];
 }
 
 /**
- * The command as root of a new user namespace whose ids are the account's subordinate ones. It has its own mounts, and is the first
+ * Runs the command as root of a new user namespace with the account's subordinate ids. The command has its own mounts, and is the first
  * process of its process namespace, so that all others end with it. `offline` also gives it a network namespace without a network.
  */
 export function inNewNamespace(
@@ -51,15 +51,15 @@ export function inNewNamespace(
 }
 
 export type NamespaceOptions = {
-  /** The process for which `inNewNamespace` made them: unshare itself. */
+  /** The unshare process of `inNewNamespace`, which created the namespaces. */
   pid: number;
   /** As for `inNewNamespace`. */
   offline?: boolean;
-  /** Uses the network, host name and shared memory of this process instead; its number is the one inside. */
+  /** Uses the network, host name and shared memory of the process with this pid inside the namespaces. */
   beside?: number | undefined;
 };
 
-/** The command inside the namespaces that `inNewNamespace` made. */
+/** Runs the command inside the namespaces that `inNewNamespace` created. */
 export function inNamespaceOf(
   { tools, namespace }: SandboxHost,
   { pid, offline = false, beside }: NamespaceOptions,
@@ -76,7 +76,7 @@ function namespacesOf(pid: number, beside: number): string[] {
   return ['ipc', 'uts', 'net'].map((name) => `--${name}=${processFile(pid, beside, `ns/${name}`)}`);
 }
 
-/** Returns the path on this machine of a /proc file of the process that has number `inside` in the namespaces made for `pid`. */
+/** Returns the path on this machine of a /proc file of the process with the pid `inside` in the namespaces of the unshare process `pid`. */
 export function processFile(pid: number, inside: number, name: string): string {
   // unshare mounted a new /proc for its children, and is in their mount namespace.
   return `/proc/${pid}/root/proc/${inside}/${name}`;
@@ -86,7 +86,7 @@ export type RunOptions = {
   stdin?: AsyncIterable<Uint8Array>;
   onOutput?: (chunk: Buffer) => void;
   signal?: AbortSignal | undefined;
-  /** Passes this process's environment on, from which `withProxies` selects; otherwise the environment is empty. */
+  /** Inherits this process's environment, from which `withProxies` selects; otherwise the environment is empty. */
   inherit?: boolean;
 };
 
@@ -97,13 +97,13 @@ export class CommandFailed extends Error {
   readonly output: string;
 
   constructor(command: string, code: number | undefined, output: string) {
-    super(`${command} ended with ${code === undefined ? 'a signal' : `code ${code}`}: ${output}`);
+    super(`${command} ${code === undefined ? 'was ended by a signal' : `ended with code ${code}`}: ${output}`);
     this.code = code;
     this.output = output;
   }
 }
 
-/** Runs `command` (already wrapped) to its end. Throws CommandFailed with its last lines of output, or the signal's reason. */
+/** Runs a command to its end. Throws CommandFailed with its last lines of output, or the signal's reason. */
 export async function runCommand(command: string[], options: RunOptions = {}): Promise<void> {
   options.signal?.throwIfAborted();
   const [program = '', ...rest] = command;
@@ -137,8 +137,8 @@ export async function runCommand(command: string[], options: RunOptions = {}): P
 }
 
 /**
- * For a child that was spawned `detached`: its process group ends with it. An `unshare --map-auto` that is rejected, or killed while
- * it starts, leaves its helper, which waits and keeps the output open forever (orphans.ts ends the helpers of a killed worker).
+ * Kills the process group of a child that was spawned `detached` when the child ends. An `unshare --map-auto` that fails, or is killed
+ * while it starts, leaves its helper, which waits and keeps the output open forever (orphans.ts ends the helpers of a killed worker).
  */
 export function endWithGroup(child: ChildProcess): void {
   child.once('exit', () => {

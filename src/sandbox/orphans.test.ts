@@ -1,4 +1,4 @@
-// The helper that `unshare` leaves if a worker is killed with -9 while a sandbox starts, and its end.
+// The helper that `unshare` leaves if a worker is killed with -9 while a sandbox starts is ended.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -26,15 +26,15 @@ async function leaveHelper(command: string[], folder: string): Promise<void> {
     }
     child.kill('SIGKILL');
     await ended;
-    // Processes that are ending anyway are gone after this delay.
+    // A process that is ending has ended after this delay.
     await delay(20);
     if (processesOf(folder).length > 0) return;
   }
-  throw new Error('No kill left a helper');
+  throw new Error(`No helper was left after ${TRIES_MAX} kills`);
 }
 
 test.skipIf(sandboxMode.mode !== 'userns')(
-  'a helper that waits for a parent that was killed is ended, and a sandbox that lives is not',
+  'endOrphans ends a helper whose parent was killed, and no running sandbox',
   { timeout: 180_000 },
   async () => {
     await using workspace = await testWorkspace();

@@ -10,9 +10,9 @@ const TICKS = 100;
 type Process = { pid: number; parent: number; startedAt: number; command: string };
 
 /**
- * Ends the helpers that a killed worker left in this folder. `unshare` forks a helper to write its user map, and signals it when
- * to write. If PR_SET_PDEATHSIG kills unshare before that, the helper waits forever, since that signal is not inherited. No
- * sandbox exists then: the namespace was not made.
+ * Ends the helpers that a killed worker left, whose command contains this folder. `unshare` forks a helper to write its user map, and
+ * signals it when it can write. If PR_SET_PDEATHSIG kills unshare before that, the helper waits forever, because a child does not
+ * inherit that setting. There is no sandbox to end: the namespace was not created yet.
  */
 export function endOrphans(directory: string, { olderThanSeconds = HELPER_SECONDS_MAX } = {}): void {
   const uptime = Number.parseFloat(readFileSync('/proc/uptime', 'utf8'));
@@ -32,7 +32,7 @@ export function endOrphans(directory: string, { olderThanSeconds = HELPER_SECOND
   }
 }
 
-/** Processes with the name unshare; processes of a sandbox can have it too. */
+/** Returns the processes with a command like a helper's; a process of a sandbox can have one too. */
 function unshares(): Process[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
@@ -55,7 +55,7 @@ function hasNoNamespaces(pid: number): boolean {
   return own !== '' && own === look(() => readlinkSync(`/proc/${pid}/ns/pid_for_children`));
 }
 
-/** A helper's command has about 4 KiB; processes of a sandbox, which are read too, may have 6 MiB each. */
+/** A helper's command has about 4 KiB; the commands of processes in a sandbox, which are read too, may have 6 MiB each. */
 const COMMAND_BYTES_MAX = 16 * 1024;
 
 /** Returns the start of a process's command line. */

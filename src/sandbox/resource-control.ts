@@ -47,7 +47,7 @@ const CPU_SHARES = 256;
 const CLOSE_TRIES = 100;
 const CLOSE_PAUSE_MS = 20;
 
-/** Detects how limits can be enforced by making a group. Removes groups that killed processes left. */
+/** Detects how limits can be enforced, by creating a group. Removes groups that killed processes left. */
 export function probeResourceControl(): ResourceControl {
   const { candidates, reasons } = findControlGroups();
   for (const control of candidates) {
@@ -57,13 +57,13 @@ export function probeResourceControl(): ResourceControl {
       removeFolders(group);
       return control;
     } catch (error) {
-      reasons.push(`Control groups cannot be made in ${control.folders.memory}: ${(error as Error).message}.`);
+      reasons.push(`Control groups cannot be created in ${control.folders.memory}: ${(error as Error).message}.`);
     }
   }
   return { mode: 'watchdog', reasons: [...new Set(reasons)] };
 }
 
-/** Makes a group; returns undefined if the watchdog enforces the limits. Throws errors of the file system. */
+/** Creates a group; returns undefined if the watchdog enforces the limits. Throws errors of the file system. */
 export function openResourceGroup(control: ResourceControl, limits: GroupLimits): ResourceGroup | undefined {
   if (control.mode === 'watchdog') return undefined;
   const folders = makeGroup(control, limits);
@@ -117,7 +117,7 @@ function distinct(folders: GroupFolders): string[] {
   return [...new Set(Object.values(folders))];
 }
 
-/** For a shell, which moves itself, so that no part of the command runs outside the group. Shifts its arguments away. */
+/** Shell code that moves its shell into the group, so that no part of the command runs outside it. Removes its arguments from `$@`. */
 export const ENTER_GROUP = `count=$1; shift
 while [ "$count" -gt 0 ]; do echo $$ > "$1/cgroup.procs" || exit 125; shift; count=$((count - 1)); done
 `;
@@ -154,7 +154,7 @@ async function closeGroup(folders: GroupFolders): Promise<void> {
   }
 }
 
-/** Returns false while a process is still in one of them. */
+/** Removes the folders of a group. Returns false while a process is still in one of them. */
 function removeFolders(folders: GroupFolders): boolean {
   return distinct(folders).map(removeFolder).every(Boolean);
 }

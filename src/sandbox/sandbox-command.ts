@@ -49,7 +49,7 @@ export const DEFAULT_LIMITS: SandboxLimits = {
   changeBytes: 2 * GIB,
   // A full desktop distribution has about 400,000 files, and a build adds a few packages to a base.
   changeFiles: 250_000,
-  // The log keeps 10 MiB; a program that prints six times as much is not going to stop.
+  // The log keeps 10 MiB; a program that prints six times as much will probably not stop.
   outputBytes: 64 * MIB,
   wallClockMs: 15 * 60_000,
 };
@@ -122,9 +122,9 @@ export function seccompFilter({ control }: SandboxHost): Buffer {
 const SHARED_MEMORY_BYTES = 64 * MIB;
 
 /**
- * What follows `bwrap` and its arguments as they go through a pipe: /proc/1/cmdline inside shows bwrap's own command line, which is to
- * tell nothing of this machine. `joined` means that the process is in the namespaces of another sandboxed one already. Throws BuildError
- * for a value that would be taken for several.
+ * Returns bwrap's command line, and the options that bwrap reads from a pipe: /proc/1/cmdline inside shows the command line, which must
+ * not contain paths of this machine. `joined`: the process is already in the namespaces of another sandboxed process. Throws BuildError
+ * for an argument or a variable that contains NUL or is too long.
  */
 export function bwrapCommand(
   host: SandboxHost,
@@ -132,7 +132,7 @@ export function bwrapCommand(
   { root, joined }: { root: string; joined: boolean },
 ): { command: string[]; args: Buffer } {
   const options = [
-    // Without a process namespace of its own to name, bwrap would show this machine's /proc.
+    // Without the process namespace in its options, bwrap would show this machine's /proc.
     ...(joined
       ? ['--pidns', String(BWRAP_FDS.processes)]
       : ['--unshare-pid', '--unshare-net', '--unshare-uts', '--hostname', 'localhost']),
@@ -142,13 +142,13 @@ export function bwrapCommand(
     '--cap-drop',
     'ALL',
     ...CAPABILITIES.flatMap((name) => ['--cap-add', `CAP_${name}`]),
-    // All mount points are folders of the root that the mask layer brings: see sandbox-holder.ts.
+    // All mount points are folders of the root that the mask layer contains: see sandbox-holder.ts.
     '--bind',
     root,
     '/',
     '--proc',
     '/proc',
-    // Root of a machine may write kernel settings without any capability, and one of them names a program to run (core_pattern).
+    // The root of a machine may write kernel settings without any capability; one of them names a program to run (core_pattern).
     '--remount-ro',
     '/proc',
     '--dev',
@@ -168,7 +168,7 @@ export function bwrapCommand(
     wanted.directory ?? '/',
     '--seccomp',
     String(BWRAP_FDS.seccomp),
-    // In another process namespace, bwrap would look itself up under a wrong number in this machine's /proc, and fail.
+    // In another process namespace, bwrap would look up its pid of that namespace in this machine's /proc, and fail.
     ...(joined ? [] : ['--json-status-fd', String(BWRAP_FDS.status)]),
   ];
   return {
@@ -181,29 +181,26 @@ export function bwrapCommand(
 const STRING_BYTES_MAX = 128 * 1024 - 1;
 
 /**
- * The last check: every caller parses its strings first. A NUL would end the string, and the rest would be the next argument, an option
- * of bwrap.
+ * A last check, because callers parse their strings. A NUL would end the string, and bwrap would read the rest as its next option.
  */
 function oneString(text: string): string {
-  if (text.includes('\0')) throw rejected('holds a NUL character');
+  if (text.includes('\0')) throw rejected(`${STRING} contains a NUL character.`);
   if (Buffer.byteLength(text) > STRING_BYTES_MAX)
-    throw rejected('is longer than the 128 KiB that a program can be given');
+    throw rejected(`${STRING} is longer than 128 KiB, the limit of the kernel.`);
   return text;
 }
 
-function rejected(why: string): BuildError {
-  return new BuildError(`An argument or a variable of a program ${why}.`, {
-    step: 'sandbox',
-    cause_kind: 'BUILD_ERROR',
-  });
+const STRING = 'An argument or a variable of a program';
+
+function rejected(message: string): BuildError {
+  return new BuildError(message, { step: 'sandbox', cause_kind: 'BUILD_ERROR' });
 }
 
 const USER_ENVIRONMENT = 'LARDER_ENVIRONMENT';
 const LOADER = [`${SANDBOX_FOLDER}/ld.so`, '--library-path', SANDBOX_FOLDER];
 
 /**
- * For root of the sandbox, bwrap sets the variables. Those of another user are passed in one variable that no program reads: see
- * `ENTER`.
+ * For root of the sandbox, bwrap sets the variables. Those of another user are passed in one variable, from which `ENTER` sets them.
  */
 function environmentOptions({ environment = {}, user }: SandboxCommand): string[] {
   if (user !== undefined) {
@@ -215,19 +212,19 @@ function environmentOptions({ environment = {}, user }: SandboxCommand): string[
 
 /** Closes the namespace file, which bwrap leaves open for its child. */
 const CLOSE = `exec ${BWRAP_FDS.processes}<&-;`;
-/** Sets the variables and becomes the command; by then no right is left that a variable (LD_PRELOAD) could lend to the image. */
+/** Sets the variables and executes the command, after all rights are dropped: LD_PRELOAD could give them to a library of the image. */
 const ENTER = `${CLOSE} eval "exec ${[...LOADER, `${SANDBOX_FOLDER}/env`].join(' ')} -i $${USER_ENVIRONMENT}" '"$@"'`;
 
 /**
- * bwrap can change the user only with a user namespace of its own, so the machine's setpriv does it (sandbox-tools.ts), and the program
- * that it starts sets the variables.
+ * bwrap can change the user only with a new user namespace, so the machine's setpriv changes it (sandbox-tools.ts) and starts `ENTER`,
+ * which sets the variables.
  */
 function started({ command, user }: SandboxCommand, joined: boolean): string[] {
   if (user === undefined) {
     return joined ? [...LOADER, `${SANDBOX_FOLDER}/sh`, '-c', `${CLOSE} exec "$@"`, 'joined', ...command] : command;
   }
-  // env(1) would read it as another variable.
-  if (command[0]?.includes('=')) throw rejected('is a program whose name holds a =');
+  // env(1) would read the name as another variable.
+  if (command[0]?.includes('=')) throw rejected('The name of a program contains «=».');
   const groups = user.groups.length > 0 ? `--groups=${user.groups.join(',')}` : '--clear-groups';
   return [
     ...[...LOADER, `${SANDBOX_FOLDER}/setpriv`, `--reuid=${user.uid}`, `--regid=${user.gid}`, groups],
@@ -241,9 +238,9 @@ function quoted(text: string): string {
   return `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
-/** The kernel counts threads of one user; the exact limit, over all users, is the control group's or the watchdog's, which name it. */
+/** The kernel counts threads of one user. The control group or the watchdog enforces the exact limit over all users, and names it. */
 export const USER_PROCESSES_FACTOR = 4;
-/** The time between the kernel's signal and the kill of a process that ignores it. */
+/** The time between the kernel's signal and its kill of a process that ignores the signal. */
 const CPU_GRACE_SECONDS = 5;
 
 /** The limits that the kernel enforces for each process (getrlimit(2)); no core files, which would be changes. */
@@ -263,8 +260,8 @@ export function limitCommand(host: SandboxHost, limits: SandboxLimits): string[]
 const SYSTEM_FOLDERS = ['bin', 'sbin', 'lib', 'lib32', 'lib64'];
 
 /**
- * A program of this machine (tar) that reads untrusted files: it sees the machine's programs read-only and one folder, at /mnt, that it
- * may write to. The caller makes the namespaces around it.
+ * Returns the command for a program of this machine (tar) that reads untrusted files. The program sees the machine's programs read-only,
+ * and can write only to one folder, at /mnt. The caller creates the namespaces around it.
  */
 export function hostToolCommand(
   host: SandboxHost,

@@ -1,4 +1,4 @@
-// The process that holds a sandbox's namespaces and mounts: it makes them before anything of the image runs, and then waits for its end.
+// The process that holds a sandbox's namespaces and mounts. It creates them before any program of the image runs, and then waits.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { lastLines } from './build-log.ts';
 import { asOwner, CommandFailed, endWithGroup, inNewNamespace, STANDARD_PATH } from './host-commands.ts';
@@ -10,16 +10,16 @@ import type { SandboxHost } from './sandbox-host.ts';
 const SYSV_SHARED_PAGES = 65_536;
 
 /**
- * Mount points are resolved here and nowhere else, while the changes are empty and nothing of the image has run. The mask, the topmost of
- * the lower layers, has a real folder at each, which hides whatever the image has there. All are folders of the root: what runs inside
- * can neither rename nor replace them, since in its own namespace they are mounted on.
+ * Mount points are resolved only here, before there are changes and before any program of the image runs. The mask, the topmost of the
+ * lower layers, has a folder at each mount point, which hides a file or link of the image at this path. All mount points are folders of
+ * the root: programs inside can neither rename nor replace them, because they are mounted on in the namespace of these programs.
  *
  * Layers become short links because mount(2) takes one page of options, and because /proc/self/mountinfo shows them inside. `volatile`
- * spares a disk the syncs: what a crash leaves is thrown away anyway. The given folder is an overlay of its own, because a bind mount's
- * place on this machine shows in mountinfo.
+ * skips syncs to a disk, because the changes are deleted after a crash. The given folder is an overlay of its own, because mountinfo shows
+ * the path of a bind mount on this machine.
  *
- * The mask also has an /etc/hosts that knows localhost, as container engines bring one: it is no change, so no layer holds it. Its /etc shows
- * the mode and owner of the image's, and is only there where that is a folder itself.
+ * The mask also has an /etc/hosts with localhost, as in container engines: it is not a change, so no layer contains it. The /etc of the
+ * mask has the mode and owner of the image's /etc, and exists only if the latter is a folder.
  */
 const HOLDER = `
 set -e
@@ -56,7 +56,7 @@ options=nodev,userxattr,lowerdir=mask\${lower:+:$lower},upperdir=upper,workdir=w
 if [ "$kind" = disk ]; then options=$options,volatile; fi
 mount -t overlay -o "$options" overlay root
 mount -t overlay -o ro,nodev,nosuid,userxattr,lowerdir=given:tools larder root${SANDBOX_FOLDER}
-# What namespaces inherit of this machine: its NIS domain, and how much shared memory there may be.
+# Settings that namespaces inherit from this machine: the NIS domain and the limit of shared memory.
 echo '(none)' > /proc/sys/kernel/domainname || true
 echo ${SYSV_SHARED_PAGES} > /proc/sys/kernel/shmall || true
 if [ "$namespace" = yes ]; then echo 0 > /proc/sys/user/max_user_namespaces || true; fi
@@ -88,7 +88,7 @@ export function spawnHolder(host: SandboxHost, options: HolderOptions): ChildPro
     ...[scratch, given, tools],
     ...layers,
   ];
-  // Each command gets its own network; one that ended up in the holder's network has none either.
+  // Each command gets its own network namespace; the holder's has no network either.
   const inside = inNewNamespace(host, [host.tools.sh, '-c', HOLDER, 'larder-sandbox', ...args], { offline: true });
   const [program = '', ...rest] = inGroup(host, group, asOwner(host, countedProcesses(host, limits, inside)));
   const holder = spawn(program, rest, { env: {}, cwd: '/', detached: true, stdio: ['pipe', 'pipe', 'pipe'] });
@@ -96,7 +96,7 @@ export function spawnHolder(host: SandboxHost, options: HolderOptions): ChildPro
   return holder;
 }
 
-/** For bash, because a descriptor can have more than one digit. */
+/** Code for bash: sh cannot close descriptors with more than one digit. */
 const CLOSE_ALL = `for number in /proc/self/fd/*; do
   number=\${number##*/}
   if [ "$number" -gt 5 ]; then eval "exec $number>&-" 2> /dev/null; fi
@@ -107,9 +107,9 @@ shift
 exec "$@"`;
 
 /**
- * Files that the parent of this process left open without close-on-exec would stay open in every sandbox. Those up to 5 are the pipes
- * that a command is given, and 6 is the file that it asks for. There are rarely more: sh, which starts in half of bash's time, closes
- * what it can name.
+ * Enters the group and closes inherited files: those that the parent of this process left open without close-on-exec would stay open in
+ * every sandbox. Descriptors up to 5 are the pipes of the command, and 6 is opened for it. bash runs only if a descriptor has more than
+ * one digit, because sh starts in half the time.
  */
 const ENTER = `${ENTER_GROUP}echo 1000 > /proc/self/oom_score_adj
 bash=$1; shift
@@ -123,8 +123,8 @@ done
 ${OPEN_AND_BECOME}`;
 
 /**
- * A command in the sandbox's control group, where there is one, without inherited files, and among the first that the kernel ends when
- * memory is short. `file` is opened for it (BWRAP_FDS.processes).
+ * Runs the command in the sandbox's control group, if there is one, without inherited files, and among the first that the kernel kills
+ * when memory is short. `file` is opened for the command (BWRAP_FDS.processes).
  */
 export function inGroup(
   { tools }: SandboxHost,
@@ -135,12 +135,12 @@ export function inGroup(
   return [tools.sh, '-c', ENTER, 'sandbox', ...(group?.arguments ?? NO_GROUP), tools.bash, file, ...command];
 }
 
-/** Below it the kernel would count out what else the account runs: it counts all of an account together, other sandboxes too. */
+/** A lower limit would also affect other programs: the kernel counts all processes of an account, including other sandboxes. */
 const ACCOUNT_PROCESSES_MIN = 4096;
 
 /**
- * What the process that makes a user namespace may have becomes the namespace's limit for all its users together (user_namespaces(7);
- * kernel 5.14): changing the uid inside opens no new account. The exact limit is the group's or the watchdog's.
+ * Limits the processes of all users of the sandbox together: the limit of the process that creates a user namespace applies to the whole
+ * namespace (user_namespaces(7), kernel 5.14), also after a change of the uid. The control group or the watchdog enforces the exact limit.
  */
 function countedProcesses(host: SandboxHost, limits: SandboxLimits, command: string[]): string[] {
   if (!host.namespace) return command;
@@ -151,7 +151,7 @@ function countedProcesses(host: SandboxHost, limits: SandboxLimits, command: str
   ];
 }
 
-/** Resolves with the process whose namespaces are the sandbox's, once they are ready. Throws CommandFailed with the holder's output. */
+/** Resolves with the pid of the holder once its mounts are ready. Throws CommandFailed with the holder's output. */
 export async function readyPid(holder: ChildProcess, ended: Promise<unknown>): Promise<number> {
   let said = '';
   await new Promise<void>((resolve, reject) => {

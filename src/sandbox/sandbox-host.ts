@@ -18,7 +18,7 @@ export const TOOLS = {
 } as const;
 type Tool = keyof typeof TOOLS;
 
-/** Maps the name in the folder to the path on this machine; the dynamic loader is `ld.so`. */
+/** Maps names in the sandbox's folder to paths on this machine; the dynamic loader has the name `ld.so`. */
 export type BroughtFiles = Record<string, string>;
 
 /** Everything needed to start a sandbox on this machine. */
@@ -38,7 +38,8 @@ export type SandboxHost = {
 
 export type SandboxMode =
   | {
-      mode: 'userns' | 'root' /** Why it is not better; empty when nothing is missing. */;
+      mode: 'userns' | 'root';
+      /** The reasons why better modes are not possible; empty for the best mode. */
       reasons: string[];
       host: SandboxHost;
     }

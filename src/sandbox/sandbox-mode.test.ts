@@ -12,14 +12,17 @@ import { probeSandbox } from './sandbox-mode.ts';
 
 const isRoot = process.getuid?.() === 0;
 
-test.runIf(isRoot)('root without an account of its own runs sandboxes as root and says what to do', async () => {
-  const { mode, reasons } = await probeSandbox({ accounts: ['nobody-has-this-name'] });
-  expect(['root', 'files-only']).toContain(mode);
-  expect(reasons.join(' ')).toContain('nobody-has-this-name');
-  expect(reasons.join(' ')).toContain('usermod');
-});
+test.runIf(isRoot)(
+  'without an account for sandboxes, the reasons name the account and the commands that create it',
+  async () => {
+    const { mode, reasons } = await probeSandbox({ accounts: ['nobody-has-this-name'] });
+    expect(['root', 'files-only']).toContain(mode);
+    expect(reasons.join(' ')).toContain('nobody-has-this-name');
+    expect(reasons.join(' ')).toContain('usermod');
+  },
+);
 
-test.runIf(isRoot)('an account without subordinate ids is named', async () => {
+test.runIf(isRoot)('the reasons name an account without subordinate ids', async () => {
   const { reasons } = await probeSandbox({ accounts: ['daemon'] });
   expect(reasons.join(' ')).toContain('«daemon» has no range of 65,536 subordinate ids');
 });
@@ -30,25 +33,28 @@ const STRICT =
 
 const probing = `import('${new URL('./sandbox-mode.ts', import.meta.url)}').then(async ({ probeSandbox }) => console.log(JSON.stringify(await probeSandbox())))`;
 
-test.skipIf(sandboxMode.mode !== 'userns')('a service manager that allows no new privileges is named', () => {
+test.skipIf(sandboxMode.mode !== 'userns')('the reasons name NoNewPrivileges= if it disables user namespaces', () => {
   const printed = execFileSync('setpriv', ['--no-new-privs', process.execPath, '-e', probing], { timeout: 30_000 });
   const { mode, reasons } = JSON.parse(printed.toString()) as SandboxMode;
   expect(mode).not.toBe('userns');
-  expect(reasons.join(' ')).toContain('leave out NoNewPrivileges= of the systemd unit');
+  expect(reasons.join(' ')).toContain('remove NoNewPrivileges= from the systemd unit');
 });
 
-test.skipIf(sandboxMode.mode === 'files-only')('where the kernel forbids them, the mode and its reasons say so', () => {
-  const namespace = ['--user', '--map-current-user', '--keep-caps', 'sh', '-c', STRICT, 'sh'];
-  const printed = execFileSync('unshare', [...namespace, process.execPath, '-e', probing], { timeout: 30_000 });
-  const { mode, reasons } = JSON.parse(printed.toString()) as SandboxMode;
-  expect(mode).toBe('files-only');
-  expect(reasons.join(' ')).toMatch(isRoot ? /Sandboxes as root do not work here/ : /max_user_namespaces is 0/);
-  expect(reasons.at(-1)).toMatch(
-    /files, certificates, environment and labels still work; packages and scripts are rejected/,
-  );
-});
+test.skipIf(sandboxMode.mode === 'files-only')(
+  'if the kernel forbids user namespaces, the mode is files-only and the reasons name the setting',
+  () => {
+    const namespace = ['--user', '--map-current-user', '--keep-caps', 'sh', '-c', STRICT, 'sh'];
+    const printed = execFileSync('unshare', [...namespace, process.execPath, '-e', probing], { timeout: 30_000 });
+    const { mode, reasons } = JSON.parse(printed.toString()) as SandboxMode;
+    expect(mode).toBe('files-only');
+    expect(reasons.join(' ')).toMatch(isRoot ? /Sandboxes as root do not work here/ : /max_user_namespaces is 0/);
+    expect(reasons.at(-1)).toMatch(
+      /files, certificates, environment and labels still work; packages and scripts are rejected/,
+    );
+  },
+);
 
-describe.skipIf(sandboxMode.mode === 'files-only')('every way', () => {
+describe.skipIf(sandboxMode.mode === 'files-only')('every mode', () => {
   const layers: (BuiltLayer | undefined)[] = [];
   const workspaces: TestWorkspace[] = [];
   let modes: SandboxMode[] = [];
@@ -84,13 +90,13 @@ describe.skipIf(sandboxMode.mode === 'files-only')('every way', () => {
     return await captureLayer(workspace.content, sandbox, { epoch: 1, step: 'test', privateKeys: false });
   }
 
-  test('gives the same layer', () => {
+  test('captures the same layer', () => {
     expect(layers.length).toBe(modes.length);
     expect(new Set(layers.map((layer) => layer?.diff_id)).size).toBe(1);
     expect(layers[0]).toBeDefined();
   });
 
-  test('a disk is watched where no tmpfs limits the changes', async () => {
+  test('limits the changes on a disk', async () => {
     const [, disk] = modes;
     if (disk === undefined) return;
     await using workspace = await testWorkspace(undefined, disk);

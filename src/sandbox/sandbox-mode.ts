@@ -16,9 +16,9 @@ export type ProbeOptions = {
 /** Finds the best way to run sandboxes by running one; it changes nothing on the machine. */
 export async function probeSandbox({ accounts = ['larder'] }: ProbeOptions = {}): Promise<SandboxMode> {
   const missing = Object.entries(TOOLS).filter(([tool]) => findTool(tool) === undefined);
-  if (process.platform !== 'linux') return filesOnly(['Sandboxes need Linux.']);
+  if (process.platform !== 'linux') return filesOnly(['Sandboxes require Linux.']);
   if (process.arch !== 'x64' && process.arch !== 'arm64') {
-    return filesOnly([`Sandboxes know x86_64 and aarch64, and this machine is ${process.arch}.`]);
+    return filesOnly([`Sandboxes require x86_64 or aarch64; this machine is ${process.arch}.`]);
   }
   if (missing.length > 0) {
     const packages = [...new Set(missing.map(([, name]) => name))];
@@ -72,22 +72,22 @@ function accountRejection(
 ): string | undefined {
   if (account === undefined) {
     return root
-      ? `There is no account «${accounts.join('», «')}» to run sandboxes as: make one with a range of subordinate ids (useradd --system, usermod --add-subuids --add-subgids).`
+      ? `The account for sandboxes does not exist («${accounts.join('», «')}»): create it with a range of subordinate ids (useradd --system, usermod --add-subuids --add-subgids).`
       : 'This user has no line in /etc/passwd, so it cannot have subordinate ids.';
   }
   if (!hasSubordinateIds(account)) {
-    return `The user «${account.name}» has no range of 65,536 subordinate ids: give it one with usermod --add-subuids and --add-subgids.`;
+    return `The user «${account.name}» has no range of 65,536 subordinate ids: add one with usermod --add-subuids and --add-subgids.`;
   }
   if (findTool('newuidmap') === undefined || findTool('newgidmap') === undefined) {
     return 'Missing programs: install the Debian package uidmap.';
   }
   if (hasNoNewPrivileges()) {
-    return 'This process may gain no privileges, so the setuid programs newuidmap and newgidmap have no effect: leave out NoNewPrivileges= of the systemd unit, or no-new-privileges of the container.';
+    return 'This process cannot gain privileges, so the setuid programs newuidmap and newgidmap have no effect: remove NoNewPrivileges= from the systemd unit, or no-new-privileges from the container.';
   }
   return undefined;
 }
 
-/** Inherited from a service manager or a container runtime; prctl(2), PR_SET_NO_NEW_PRIVS. */
+/** The setting is inherited from a service manager or a container runtime (prctl(2), PR_SET_NO_NEW_PRIVS). */
 function hasNoNewPrivileges(): boolean {
   return /^NoNewPrivs:\s*1$/m.test(readFileSync('/proc/self/status', 'utf8'));
 }
@@ -109,7 +109,7 @@ chown 12:34 root/folder
 exec "$3" --unshare-pid --unshare-net --unshare-ipc --unshare-uts --die-with-parent --ro-bind / / --proc /proc --dev /dev true
 `;
 
-/** Returns undefined if it works, otherwise the reason. */
+/** Runs the trial. Returns undefined if it succeeds, otherwise the reason. */
 async function tryHost(host: SandboxHost): Promise<string | undefined> {
   const scratch = mkdtempSync(join(tmpdir(), 'larder-probe-'));
   try {
@@ -119,7 +119,8 @@ async function tryHost(host: SandboxHost): Promise<string | undefined> {
     await runCommand(asOwner(host, inNewNamespace(host, trial)));
     return undefined;
   } catch (error) {
-    if (isRejectedOwner(error)) return `This root may not give files to the account «${host.user?.name}».`;
+    if (isRejectedOwner(error))
+      return `Root cannot give files to the account «${host.user?.name}» here: it lacks CAP_CHOWN, or its user namespace lacks the account's ids.`;
     if (!(error instanceof CommandFailed)) throw error;
     return `${host.namespace ? 'User namespaces' : 'Sandboxes as root'} do not work here (${error.output.split('\n').at(-1) ?? error.message}).${host.namespace ? hint() : ''}`;
   } finally {

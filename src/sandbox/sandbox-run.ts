@@ -19,9 +19,9 @@ import type { SandboxHost } from './sandbox-host.ts';
 import type { World } from './sandbox-world.ts';
 
 export type SandboxExit = {
-  /** As in a shell: 128 plus the signal's number if a signal ended it. */
+  /** The exit code as in a shell: 128 plus the number of the signal that ended the command. */
   code: number;
-  /** The limit that ended it; absent if it ended by itself. */
+  /** The limit that ended the command; absent if it ended by itself. */
   stopped?: SandboxLimit;
   /** The limit as a predicate for the name of the program: «used more than 4 GiB of memory». */
   why?: string;
@@ -106,7 +106,7 @@ function watch(
       () => undefined,
     );
   const exited = spawned.then((child) => supervise(world, child, { args, options, kill }));
-  // A started service that is killed with its sandbox may have no one waiting for its exit.
+  // The exit of a service that is killed with its sandbox may have no handler.
   exited.catch(() => undefined);
   const pid = spawned.then((child) => (options.beside === undefined ? statusPid(child) : options.beside.pid));
   pid.catch(() => undefined);
@@ -115,7 +115,7 @@ function watch(
 
 type Supervision = { args: Buffer; options: RunOptions; kill: () => void };
 
-/** Feeds a started command, passes its output on, and ends it at its limits. */
+/** Writes bwrap's options to a started command, reads its output, and ends it at its limits. */
 async function supervise(
   world: World,
   child: ChildProcess,
@@ -149,7 +149,7 @@ async function supervise(
   }
 }
 
-/** Beyond the limit no output is passed on: the command is being killed. */
+/** Calls `onOutput` up to the limit. Output above it is dropped, because the command is being killed. */
 function passOutput(
   child: ChildProcess,
   { onOutput }: RunOptions,
@@ -168,7 +168,7 @@ function passOutput(
 /** Signals that the kernel sends at its own limits (getrlimit(2)), as exit codes of a shell. */
 const LIMIT_CODES: Record<number, SandboxLimit> = { 152: 'cpu', 153: 'file-size' };
 
-/** Returns the limit that a failed command reached without being stopped from here; undefined if it failed by itself. */
+/** Returns the limit of the kernel or the tmpfs that a failed command reached; undefined if it failed by itself. */
 async function limitBehind(world: World, code: number): Promise<SandboxLimit | undefined> {
   if (code === 0) return undefined;
   return LIMIT_CODES[code] ?? (await fullChanges(world));
@@ -189,7 +189,7 @@ async function fullChanges({ host, pid, scratch, signal }: World): Promise<Sandb
   }
 }
 
-/** A program left running beside its service may keep its output open forever; all other output arrives well before. */
+/** A program that is still running after its command ended may keep the output open forever; the command's own output arrives sooner. */
 const PIPES_GRACE_MS = 500;
 
 function closePipes(child: ChildProcess): void {
@@ -222,11 +222,11 @@ function statusPid(child: ChildProcess): Promise<number> {
       if (pid !== undefined) resolve(Number(pid));
     });
     status.on('error', reject);
-    status.on('close', () => reject(new CommandFailed('bwrap', undefined, 'it ended before its sandbox stood')));
+    status.on('close', () => reject(new CommandFailed('bwrap', undefined, 'it ended before the sandbox was ready')));
   });
 }
 
-/** `--sort` makes the order depend on names only; without the other pax keys no header changes from run to run. */
+/** Yields the changes as a tar that is the same for the same changes: `--sort` orders names, and `--pax-option` drops changing times. */
 export async function* captureChanges(world: World): AsyncGenerator<Uint8Array, void> {
   const { host, scratch } = world;
   const tar = [

@@ -7,9 +7,9 @@ import type { SandboxLimit } from './sandbox-command.ts';
 import type { World } from './sandbox-world.ts';
 import { watchProcesses } from './watchdog.ts';
 
-/** The kernel enforces the limit; this only ends programs that keep running without the memory or processes that they need. */
+/** The kernel enforces the limit; this check ends programs that continue without the memory or processes that they need. */
 const GROUP_EVERY_MS = 200;
-/** How often changes on a disk are measured, if no tmpfs limits them. */
+/** The interval at which changes on a disk are measured, because no tmpfs limits them. */
 const MEASURE_EVERY_MS = 1000;
 
 /** Watches until `stop`. Calls `onExceeded` at most once for each limit. */
@@ -57,7 +57,7 @@ function watchDisk(world: World, onExceeded: (limit: SandboxLimit) => void): { s
         if (bytes > limits.changeBytes) onExceeded('change-size');
         else if (files > limits.changeFiles) onExceeded('change-files');
       })
-      // The sandbox is being closed. A disk that cannot be measured makes the commands fail by itself.
+      // The sandbox is being closed, or the disk fails, which makes the commands fail too.
       .catch(() => undefined)
       .finally(() => {
         busy = false;

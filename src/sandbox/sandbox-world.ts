@@ -13,7 +13,7 @@ export type World = {
   limits: SandboxLimits;
   group: ResourceGroup | undefined;
   signal: AbortSignal | undefined;
-  /** All programs started in it that still run. */
+  /** All programs started in the sandbox that still run. */
   children: Set<ChildProcess>;
   /** The limit that the sandbox as a whole reached. */
   exceeded?: SandboxLimit;

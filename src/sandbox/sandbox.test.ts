@@ -1,5 +1,4 @@
-// Sandboxes on this machine's kernel: programs inside are confined and limited, end with the worker, and their changes are
-// captured.
+// Sandboxes on this machine's kernel: programs inside are confined and limited, and end with the worker; changes are captured.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
@@ -54,15 +53,15 @@ async function shell(sandbox: Sandbox, script: string, options: RunOptions & Par
   return { ...exit, output };
 }
 
-test('files-only is rejected with the reason', async () => {
+test('openSandbox rejects files-only mode with the reason', async () => {
   const rejected = await testWorkspace(undefined, { mode: 'files-only', reasons: ['No bwrap.'] });
   await expect(openSandbox(rejected, { layers: [], step: 'x' })).rejects.toThrow(BuildError);
   await expect(openSandbox(rejected, { layers: [], step: 'x' })).rejects.toThrow('No bwrap.');
   await rejected[Symbol.asyncDispose]();
 });
 
-describe.skipIf(!possible)('inside', () => {
-  test('is root of its own, with few rights and no network', async () => {
+describe.skipIf(!possible)('a program inside', () => {
+  test('is root of its namespace, with few rights and no network', async () => {
     await using sandbox = await open();
     const { output } = await shell(
       sandbox,
@@ -77,7 +76,7 @@ describe.skipIf(!possible)('inside', () => {
     expect([...output.matchAll(/^\s*(\w+):\s+\d+ +\d+/gm)].map((match) => match[1])).toEqual(['lo']);
   });
 
-  test('sees nothing of this machine', async () => {
+  test('sees no paths, variables or processes of this machine', async () => {
     await using sandbox = await open();
     const { output } = await shell(
       sandbox,
@@ -103,21 +102,21 @@ describe.skipIf(!possible)('inside', () => {
   test.each([
     ['a nested user namespace', 'unshare --user true'],
     ['a mount namespace', 'unshare --mount true'],
-    ['entering a namespace', 'nsenter --target 1 --net true'],
+    ['entry to another namespace', 'nsenter --target 1 --net true'],
     ['a device', 'mknod /null c 1 3'],
-    ['a whiteout by hand', 'mknod /etc/passwd2 c 0 0'],
-  ])('rejects %s', async (_name, script) => {
+    ['a whiteout made with mknod', 'mknod /etc/passwd2 c 0 0'],
+  ])('is denied %s', async (_name, script) => {
     await using sandbox = await open();
     expect((await shell(sandbox, script)).code).not.toBe(0);
   });
 
-  test('changes owners, also for ids that this machine gives to others', async () => {
+  test('changes owners to any id up to 65,535', async () => {
     await using sandbox = await open();
     const { output } = await shell(sandbox, 'touch /a && chown 12345:54321 /a && stat -c %u:%g /a');
     expect(output.trim()).toBe('12345:54321');
   });
 
-  test('runs as another user without any right', async () => {
+  test('has no rights as another user', async () => {
     await using sandbox = await open();
     const { output, code } = await shell(sandbox, 'id -u; id -g; grep CapEff /proc/self/status; touch /etc/x', {
       user: { uid: 1001, gid: 7, groups: [] },
@@ -126,7 +125,7 @@ describe.skipIf(!possible)('inside', () => {
     expect(code).not.toBe(0);
   });
 
-  test('gives root and another user variables of any name', async () => {
+  test('gets variables of any name, as root and as another user', async () => {
     await using sandbox = await open();
     const named = { ...environment, 'discovery.type': 'single-node', 'A B': "it's $HOME", 'a-b%%': '' };
     for (const user of [undefined, { uid: 1001, gid: 7, groups: [] }]) {
@@ -138,7 +137,7 @@ describe.skipIf(!possible)('inside', () => {
     }
   });
 
-  test('shows what it is given, read-only', async () => {
+  test('can read, but not write, files of the given folder', async () => {
     await using given = openGivenFolder(workspace);
     await given.write('some/it', 'given');
     await using sandbox = disposable(
@@ -152,7 +151,7 @@ describe.skipIf(!possible)('inside', () => {
 });
 
 describe.skipIf(!possible)('limits', () => {
-  test('the wall clock ends everything, also what left the session', async () => {
+  test('the wall clock ends a command with its background processes', async () => {
     await using sandbox = await open();
     const begin = performance.now();
     const exit = await shell(sandbox, 'sleep 987654 & sleep 987654', { wallClockMs: 300 });
@@ -161,7 +160,7 @@ describe.skipIf(!possible)('limits', () => {
     expect(processesWith('987654')).toEqual([]);
   });
 
-  test('changes beyond the size fail', async () => {
+  test('changes above the size fail', async () => {
     await using sandbox = await open({ changeBytes: 8 * 1024 * 1024 });
     const { code, output } = await shell(
       sandbox,
@@ -170,7 +169,7 @@ describe.skipIf(!possible)('limits', () => {
     expect(code, output).not.toBe(0);
   });
 
-  test('processes beyond the number fail', async () => {
+  test('processes above the number cannot be started', async () => {
     await using sandbox = await open({ processes: 20 });
     const { output } = await shell(
       sandbox,
@@ -180,7 +179,7 @@ describe.skipIf(!possible)('limits', () => {
     expect(output).toMatch(/fork|resource/i);
   });
 
-  test('an endless loop runs out of CPU time', async () => {
+  test('the limit of CPU time ends an endless loop', async () => {
     await using sandbox = await open({ cpuSeconds: 1 });
     expect((await shell(sandbox, 'while :; do :; done')).code).toBeGreaterThan(128);
   });
@@ -195,7 +194,7 @@ describe.skipIf(!possible)('limits', () => {
     await expect(running).rejects.toThrow('enough');
   });
 
-  test('closing ends what still runs and leaves nothing', async () => {
+  test('close ends running programs and deletes the folder', async () => {
     const sandbox = await open();
     const service = sandbox.start({ command: ['sleep', '765432'], environment });
     await service.pid;
@@ -206,8 +205,8 @@ describe.skipIf(!possible)('limits', () => {
   });
 });
 
-describe.skipIf(!possible)('beside a service', () => {
-  test('a command shares its processes, files and network', async () => {
+describe.skipIf(!possible)('with `beside`', () => {
+  test('a command shares the processes and files of a service', async () => {
     await using sandbox = await open();
     const service = sandbox.start({ command: ['sh', '-c', 'echo ready > /tmp/x; exec sleep 654321'], environment });
     await service.pid;
@@ -218,13 +217,13 @@ describe.skipIf(!possible)('beside a service', () => {
     );
     expect(output).toContain('ready');
     expect(output).toContain('sleep 654321');
-    // This machine's processes are not to be seen from there either.
+    // The processes of this machine are not visible to the command.
     expect(output).not.toContain('vitest');
   });
 });
 
-describe.skipIf(!possible)('mortality', () => {
-  test('kill -9 of the worker ends its sandboxes', async () => {
+describe.skipIf(!possible)('the worker', () => {
+  test('ends its sandboxes when it is killed with -9', async () => {
     const program = `
       import { openSandbox } from ${JSON.stringify(new URL('./sandbox.ts', import.meta.url).pathname)};
       const sandbox = await openSandbox(${JSON.stringify({ directory: workspace.directory, probe: workspace.probe })}, { layers: ${JSON.stringify(roots)}, step: 'x' });
@@ -260,7 +259,7 @@ describe.skipIf(!possible)('capture', () => {
   const capture = async (sandbox: Sandbox) =>
     await captureLayer(workspace.content, sandbox, { epoch: EPOCH, step: 'test', privateKeys: true });
 
-  test('gives whiteouts, opaque folders, owners, modes and clamped times, and no leftovers', async () => {
+  test('has whiteouts, opaque folders, owners, modes and clamped times, and no leftovers', async () => {
     await using sandbox = await open();
     expect((await shell(sandbox, script)).output).toBe('');
     const built = await capture(sandbox);
@@ -283,7 +282,7 @@ describe.skipIf(!possible)('capture', () => {
     expect(names).toEqual(names.toSorted());
   });
 
-  test('gives the same layer again, and what it says holds when it is laid out', async () => {
+  test('returns the same layer for the same changes, which a new sandbox shows again', async () => {
     await using first = await open();
     await shell(first, script);
     await using second = await open();
@@ -299,13 +298,13 @@ describe.skipIf(!possible)('capture', () => {
     expect(output).toContain('stays4755:12');
   });
 
-  test('nothing changed is no layer', async () => {
+  test('returns no layer without changes', async () => {
     await using sandbox = await open();
     await shell(sandbox, 'true');
     expect(await capture(sandbox)).toBeUndefined();
   });
 
-  test('localhost resolves, /etc is as the image has it, and no layer holds /etc/hosts', async () => {
+  test('does not contain /etc/hosts, which has localhost; /etc has the mode and owner of the image', async () => {
     const etc = await writeLayer(workspace.content, [entry('etc', { mode: 0o751, uid: 3 })]);
     const roots = await prepareRoots(workspace, [layer, etc], { step: 'x' });
     await using sandbox = disposable(await openSandbox(workspace, { layers: roots, step: 'x' }));
@@ -329,7 +328,7 @@ describe.skipIf(!possible)('capture', () => {
     expect(await changes()).toBeUndefined();
   });
 
-  test('a link or a mark in the place of /etc is left as it is', async () => {
+  test('keeps a link or a whiteout in the place of /etc', async () => {
     const link = await writeLayer(workspace.content, [entry('etc', { type: 'symlink', target: 'opt' })]);
     const mark = await writeLayer(workspace.content, [entry('.wh.etc', { content: '' })]);
     for (const [top, expected] of [
@@ -343,13 +342,13 @@ describe.skipIf(!possible)('capture', () => {
     }
   });
 
-  test('a name that would remove a file is rejected', async () => {
+  test('rejects a name that would be a whiteout', async () => {
     await using sandbox = await open();
     await shell(sandbox, 'echo x > /etc/.wh.passwd');
     await expect(capture(sandbox)).rejects.toThrow('.wh.passwd');
   });
 
-  test('a private key that a program made stays out', async () => {
+  test('leaves out a private key that a program generated', async () => {
     await using sandbox = await open();
     await shell(sandbox, 'printf -- "-----BEGIN RSA PRIVATE KEY-----\\nabc\\n" > /etc/key.pem; echo ok > /etc/other');
     const left: string[] = [];

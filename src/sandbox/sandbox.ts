@@ -63,7 +63,7 @@ export async function openSandbox(workspace: Workspace, options: SandboxOptions)
     signal?.removeEventListener('abort', stop);
     stop();
     await ended;
-    // They end with the holder's process namespace; this waits for their processes on this machine.
+    // The children end with the holder's process namespace; this waits for their processes on this machine.
     await Promise.all([...children].map(killed));
     await removeScratch(host, scratch);
     await group?.close();

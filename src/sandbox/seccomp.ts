@@ -6,9 +6,9 @@ export type SeccompArchitecture = 'x64' | 'arm64';
 const AUDIT_ARCHITECTURE: Record<SeccompArchitecture, number> = { x64: 0xc000003e, arm64: 0xc00000b7 };
 
 /**
- * Rejected with EPERM, as [number on x86_64, number on aarch64]; undefined where the architecture lacks the call. These reach into
- * the kernel or other processes, and no package's script needs them: mounts and namespaces (a nested one gives capabilities back),
- * keys, BPF, tracing, io_uring (it does file and socket calls behind the filter's back), modules, clocks, swap.
+ * Rejected with EPERM, as [number on x86_64, number on aarch64]; undefined where the architecture lacks the call. These change the
+ * kernel or other processes, and no package's script needs them: mounts and namespaces (a nested one gives capabilities back), keys,
+ * BPF, tracing, io_uring (its file and socket calls do not pass the filter), modules, clocks, swap.
  */
 const REJECTED: Record<string, readonly [number | undefined, number | undefined]> = {
   _sysctl: [156, undefined],
@@ -79,9 +79,9 @@ const CLONE: Record<SeccompArchitecture, number> = { x64: 56, arm64: 220 };
 const SOCKET: Record<SeccompArchitecture, number> = { x64: 41, arm64: 198 };
 const SOCKET_PAIR: Record<SeccompArchitecture, number> = { x64: 53, arm64: 199 };
 const IOCTL: Record<SeccompArchitecture, number> = { x64: 16, arm64: 29 };
-/** Rejected if nothing can count the memory of such files. */
+/** Rejected if the memory of such files cannot be counted. */
 const MEMFD_CREATE: Record<SeccompArchitecture, number> = { x64: 319, arm64: 279 };
-/** Uses a count of the whole machine (fs.aio-max-nr); databases work without it, as on a kernel that lacks the call. */
+/** Its contexts count against a limit of the whole machine (fs.aio-max-nr); databases work without it, as on a kernel without it. */
 const IO_SETUP: Record<SeccompArchitecture, number> = { x64: 206, arm64: 0 };
 /** Its flags are in memory, which a filter cannot read; after ENOSYS every C library falls back to clone. */
 const CLONE3 = 435;
@@ -90,12 +90,12 @@ const CLONE3 = 435;
 const CLONE_NAMESPACES = 0x7e020000;
 /**
  * AF_UNIX, AF_INET, AF_INET6, AF_NETLINK; all others fail as on a kernel that does not have them. Among them are AF_ALG (kernel crypto),
- * AF_VSOCK (a virtual machine's host, past the network namespace), and families whose first use loads a kernel module.
+ * AF_VSOCK (the host of a virtual machine, from any network namespace), and families whose first use loads a kernel module.
  */
 const ALLOWED_SOCKET_FAMILIES = [1, 2, 10, 16];
-/** TIOCSTI and TIOCLINUX type into a terminal. */
+/** TIOCSTI and TIOCLINUX insert input into a terminal. */
 const REJECTED_TERMINAL_REQUESTS = [0x5412, 0x541c];
-/** Numbers from here on are the x32 calls of x86_64: other numbers for all the calls above (__X32_SYSCALL_BIT). */
+/** Numbers from this one on are the x32 calls of x86_64: second numbers of all the calls above (__X32_SYSCALL_BIT). */
 const X32 = 0x40000000;
 
 const EPERM = 1;

@@ -1,11 +1,11 @@
-// The kernel's counters of sockets, for a real network and for counters that the test writes.
+// Reads the counters of sockets from files that the test writes, and for an ended process.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { countTcpSockets } from './tcp-sockets.ts';
 
-test('adds the sockets of IPv4 and IPv6, and needs no IPv6', () => {
+test('adds the sockets of IPv4 and, if the kernel has it, of IPv6', () => {
   const network = mkdtempSync(join(tmpdir(), 'larder-sockets-'));
   onTestFinished(() => rmSync(network, { recursive: true }));
   writeFileSync(
@@ -17,6 +17,6 @@ test('adds the sockets of IPv4 and IPv6, and needs no IPv6', () => {
   expect(countTcpSockets(network)).toBe(5);
 });
 
-test('a process that is gone has none', () => {
+test('returns 0 for an ended process', () => {
   expect(countTcpSockets('/proc/4194305/net')).toBe(0);
 });

@@ -4,13 +4,13 @@
  * C0 except tab and newline, DEL, C1, and characters that reorder text or end a line only for some readers: the bidirectional
  * marks, embeddings, overrides and isolates (Unicode, UAX #9), and the line and paragraph separators.
  */
-const ACTING = /[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+const CONTROL = /[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
 /** CR LF, and a CR alone, after which a terminal overwrites the line. */
 const LINE_ENDS = /\r\n?/g;
 
 /** Returns the text with control characters as `^[` and `<U+202E>`, invalid UTF-8 as U+FFFD, and LF at the end of each line. */
 export function visibleText(text: string): string {
-  return text.toWellFormed().replace(LINE_ENDS, '\n').replace(ACTING, shown);
+  return text.toWellFormed().replace(LINE_ENDS, '\n').replace(CONTROL, shown);
 }
 
 function shown(character: string): string {
@@ -20,7 +20,7 @@ function shown(character: string): string {
   return `<U+${code.toString(16).toUpperCase().padStart(4, '0')}>`;
 }
 
-/** Does the same for a stream of bytes, with any chunk boundaries. */
+/** Does the same as `visibleText` for a stream of bytes, at any chunk boundaries. */
 export class VisibleStream {
   #decoder = new TextDecoder('utf-8', { ignoreBOM: true });
   #endedInReturn = false;

@@ -3,8 +3,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import type { ExceededLimit, GroupLimits } from './resource-control.ts';
 
 /** Short, because memory grows until the next check; a check reads one small file per process. */
-const LOOK_EVERY_MS = 100;
-/** More processes are not read: the limit is exceeded long before. */
+const CHECK_EVERY_MS = 100;
+/** At most this multiple of the limit is read: more processes exceed it anyway. */
 const WALK_FACTOR = 4;
 
 export type WatchOptions = {
@@ -23,7 +23,7 @@ export function watchProcesses({ roots, limits, alone = false, onExceeded }: Wat
     if (exceeded === undefined) return;
     clearInterval(timer);
     onExceeded(exceeded);
-  }, LOOK_EVERY_MS);
+  }, CHECK_EVERY_MS);
   return { stop: () => clearInterval(timer) };
 }
 

@@ -15,16 +15,16 @@ export type Workspace = {
   exclusive: Exclusive;
 };
 
-/** Returns how sandboxes run here. Throws BuildError if there are none, with a message for the person whose build needs one. */
+/** Returns how sandboxes run on this machine. Throws BuildError if they cannot run, with a message for the person whose build needs one. */
 export function sandboxHost({ probe }: Workspace, step: string): SandboxHost {
   if (probe.mode !== 'files-only') return probe.host;
   throw new BuildError(
-    `This needs to run programs (packages, scripts or tests), and this machine has no sandbox to run them in: ${probe.reasons.join(' ')}`,
+    `This step runs programs (packages, scripts or tests), and this machine cannot run a sandbox for them: ${probe.reasons.join(' ')}`,
     { step, cause_kind: 'UNKNOWN' },
   );
 }
 
-/** Makes a folder of the workspace that belongs to the account of the sandboxes, and returns its path. */
+/** Creates a folder of the workspace that belongs to the account of the sandboxes, and returns its path. */
 export function ensureFolder(workspace: Workspace, ...names: string[]): string {
   const owner = workspace.probe.mode === 'files-only' ? undefined : workspace.probe.host.user;
   let path = workspace.directory;

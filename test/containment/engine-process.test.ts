@@ -142,7 +142,7 @@ test('a killed process fails its task with the signal, in the error and in the l
   await expect.poll(() => engines().filter((pid) => !before.has(pid)).length).toBe(1);
   const [victim = process.pid] = engines().filter((pid) => !before.has(pid));
   process.kill(victim, 'SIGKILL');
-  await expect(task).rejects.toThrow('ended by itself (SIGKILL)');
+  await expect(task).rejects.toThrow('ended unexpectedly (SIGKILL)');
   expect(warnings.length).toBeGreaterThan(0);
 });
 
