@@ -1,4 +1,4 @@
-// What the operator is told about a database that cannot be reached, by errors as the system and PostgreSQL make them.
+// Explanations of real errors of the system and PostgreSQL for a database that cannot be reached.
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type LookupFunction } from 'node:net';
 import pg from 'pg';
@@ -22,7 +22,7 @@ async function lineFor(url: string): Promise<string | undefined> {
   return explainConnection(error, url);
 }
 
-test('nobody listens, by address, by name, and by socket; a password is never repeated', async () => {
+test('explains a refused connection by address, name and socket, without the password', async () => {
   const closed = 'postgresql://larder:topsecret@127.0.0.1:1/larder';
   expect(await lineFor(closed)).toBe(
     'The database at 127.0.0.1:1 refuses connections: nothing listens there. Start it, or give another LARDER_DATABASE_URL.',
@@ -31,11 +31,11 @@ test('nobody listens, by address, by name, and by socket; a password is never re
     /^The name of the database at nowhere\.invalid:5432 (is not found|cannot be looked up)/,
   );
   expect(await lineFor('postgresql://larder@localhost/larder?host=/nowhere')).toMatch(
-    /^The database at \/nowhere is not there/,
+    /^The database at \/nowhere does not exist/,
   );
 });
 
-test('an error of several addresses, which has no message of its own, is explained', async () => {
+test('explains an error of several addresses, which has no message', async () => {
   const lookup: LookupFunction = (_name, _options, answer) =>
     answer(null, [
       { address: '127.0.0.1', family: 4 },
@@ -48,7 +48,7 @@ test('an error of several addresses, which has no message of its own, is explain
   expect(explainConnection(error, 'postgresql://both:1/larder')).toMatch(/^The database at both:1 refuses connections/);
 });
 
-test('a server that accepts connections and is silent, and one that closes them', async () => {
+test('explains a server that is silent and one that closes connections', async () => {
   for (const [answer, expected] of [
     [() => {}, /does not answer/],
     ['end', /closed the connection/],
@@ -63,7 +63,7 @@ test('a server that accepts connections and is silent, and one that closes them'
   }
 });
 
-test('a server that rejects the user, or does not have the database', async () => {
+test('explains a rejected user and a missing database', async () => {
   const url = new URL(database.url);
   url.pathname = '/nowhere';
   expect(await lineFor(url.href)).toMatch(/does not have that database\. Create it, or give another/);
@@ -72,7 +72,7 @@ test('a server that rejects the user, or does not have the database', async () =
   expect(await lineFor(url.href)).toMatch(/rejects the user/);
 });
 
-test('a certificate file in the URL that does not exist', async () => {
+test('explains a missing certificate file in the URL', async () => {
   const url = 'postgresql://127.0.0.1:1/larder?sslrootcert=/nowhere.pem';
   const error = await Promise.resolve()
     .then(() => new pg.Client({ connectionString: url }))
@@ -80,7 +80,7 @@ test('a certificate file in the URL that does not exist', async () => {
   expect(explainConnection(error, url)).toBe('LARDER_DATABASE_URL names /nowhere.pem, which cannot be read (ENOENT).');
 });
 
-test('an error that does not concern the connection is not explained', () => {
+test('does not explain an error that does not concern the connection', () => {
   for (const error of [
     new TypeError('x is undefined'),
     Object.assign(new Error('duplicate key'), { code: '23505' }),

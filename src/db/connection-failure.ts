@@ -15,23 +15,23 @@ const REMEDIES: Partial<Record<NetworkFault, string>> = {
   CERTIFICATE_UNTRUSTED: "Add sslrootcert=FILE with the authority's certificate in PEM",
 };
 
-/** By the codes of files and of PostgreSQL (appendix A); `where` is the server as written in the URL. */
+/** Explanations by the codes of files and of PostgreSQL (appendix A); `where` is the server as written in the URL. */
 const BY_CODE: Record<string, (where: string) => string> = {
-  ENOENT: (where) => `${where} is not there. Start it`,
+  ENOENT: (where) => `${where} does not exist. Start it`,
   EACCES: (where) => `this account has no access to ${where}. Grant it`,
   ERR_OSSL_PEM_NO_START_LINE: notPem,
   ERR_OSSL_PEM_BAD_BASE64_DECODE: notPem,
-  '28P01': (where) => `${where} rejects the user or the password. Give the right ones`,
-  '28000': (where) => `${where} rejects the user. Let it in (pg_hba.conf)`,
+  '28P01': (where) => `${where} rejects the user or the password. Correct them`,
+  '28000': (where) => `${where} rejects the user. Allow it in pg_hba.conf`,
   '3D000': (where) => `${where} does not have that database. Create it`,
-  '42501': (where) => `${where} does not let this user make tables. Let it own the database`,
-  '25006': (where) => `${where} takes no changes: it is a copy. Name the one that does`,
-  '53300': (where) => `${where} has no connection left. Raise its max_connections`,
-  '57P03': (where) => `${where} is just starting or stopping. Try again`,
+  '42501': (where) => `${where} does not let this user create tables. Make the user the owner of the database`,
+  '25006': (where) => `${where} rejects changes: it is a standby. Name the primary server`,
+  '53300': (where) => `${where} has no free connection. Raise its max_connections`,
+  '57P03': (where) => `${where} is starting or stopping. Try again`,
 };
 
-/** Files fail with the same codes as sockets. */
-const ON_THE_WAY = new Set(['connect', 'getaddrinfo', 'read', 'write']);
+/** The system calls of a connection: files fail with the same codes. */
+const CONNECTION_CALLS = new Set(['connect', 'getaddrinfo', 'read', 'write']);
 
 /** Errors of pg that have no code, by their text. */
 const BY_MESSAGE: readonly [RegExp, (where: string) => string][] = [
@@ -53,14 +53,14 @@ function notPem(where: string): string {
 }
 
 /**
- * Returns undefined for errors that do not concern the connection. Never repeats the URL, which may contain a password. If
- * several addresses of one name all fail, the error (AggregateError) has no message of its own, so its code is used.
+ * Returns a sentence with the fault and the action; undefined for errors that do not concern the connection. Never repeats the
+ * URL, which may contain a password. If all addresses of a name fail, the AggregateError has no message, so its code is used.
  */
 export function explainConnection(error: unknown, url: string): string | undefined {
   if (!(error instanceof Error)) return undefined;
   const { code, syscall, path } = error as NodeJS.ErrnoException;
   if (syscall === 'open') return `LARDER_DATABASE_URL names ${path}, which cannot be read (${code}).`;
-  const known = syscall === undefined || ON_THE_WAY.has(syscall) ? explanationOf(code ?? '') : undefined;
+  const known = syscall === undefined || CONNECTION_CALLS.has(syscall) ? explanationOf(code ?? '') : undefined;
   const explain = BY_MESSAGE.find(([pattern]) => pattern.test(error.message))?.[1] ?? known;
   if (explain === undefined) return undefined;
   const line = explain(whereOf(url));

@@ -1,4 +1,4 @@
-// A PostgreSQL that speaks TLS with certificates of our own making: who is trusted, and what the operator is told otherwise.
+// A PostgreSQL with TLS and test certificates: which servers are trusted, and the explanations for others.
 import { execFile, execFileSync } from 'node:child_process';
 import { chmodSync, chownSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,10 +10,10 @@ import { unprivileged } from '../../test/global-setup.ts';
 import { explainConnection } from './connection-failure.ts';
 import { type Embedded, startEmbedded } from './embedded.ts';
 
-/** Loopback addresses of this process's own: the embedded server's port is fixed. */
+/** Loopback addresses that only this process uses, because the embedded server's port is fixed. */
 const block = `127.${1 + (process.pid % 250)}.${(process.pid >> 8) % 256}`;
 const ADDRESS = `${block}.2`;
-/** The server listens here too, and its certificate does not say so. */
+/** The server also listens on this address, which its certificate lacks. */
 const OTHER = `${block}.3`;
 
 let directory: string;
@@ -71,7 +71,7 @@ function makeCertificate(name: string, days: string[]): void {
   openssl('x509', '-req', '-in', `${name}.csr`, ...by, ...days, '-out', `${name}.crt`);
 }
 
-/** PostgreSQL takes a key that its own account alone may read. */
+/** PostgreSQL requires a key that only its own account can read. */
 function useCertificate(name: string): void {
   const account = unprivileged();
   for (const kind of ['crt', 'key']) {
@@ -102,26 +102,26 @@ async function lineFor(url: string): Promise<string | undefined> {
 const CA = () => `sslrootcert=${at('ca.crt')}`;
 const UNTRUSTED = `The certificate of the database at ${ADDRESS}:5432 is not trusted: it is self-signed, or its authority is not known here. Add sslrootcert=FILE with the authority's certificate in PEM, or give another LARDER_DATABASE_URL.`;
 
-test('a server is trusted with the certificate of its authority; without verification any server is', async () => {
+test('trusts a server with the certificate of its authority, and any server without verification', async () => {
   expect(await lineFor(urlTo(`sslmode=verify-full&${CA()}`))).toBe('TLS');
   expect(await lineFor(urlTo('sslmode=no-verify'))).toBe('TLS');
 });
 
-test('an unknown authority, and a different one, give one line', async () => {
+test('rejects an unknown authority and a different one with one line', async () => {
   expect(await lineFor(urlTo('sslmode=verify-full'))).toBe(UNTRUSTED);
   expect(await lineFor(urlTo(`sslmode=verify-full&sslrootcert=${at('other.crt')}`))).toBe(UNTRUSTED);
 });
 
-test('a connection without TLS to a server that requires it', async () => {
+test('explains a connection without TLS to a server that requires it', async () => {
   const line = `The database at ${ADDRESS}:5432 lets this user in only over TLS. Add sslmode=verify-full, or give another LARDER_DATABASE_URL.`;
   expect(await lineFor(urlTo(''))).toBe(line);
 });
 
-test('a certificate for another name, and files that are none', async () => {
+test('explains a certificate for another name and files that are not certificates', async () => {
   expect(await lineFor(urlTo(`sslmode=verify-full&${CA()}`, OTHER))).toBe(
     `The certificate of the database at ${OTHER}:5432 is for another name. Use a name that it has, give the server a certificate with this one, or give another LARDER_DATABASE_URL.`,
   );
-  // Node takes a file without a certificate for an authority that signed nothing.
+  // Node treats a file without a certificate as an authority that signed nothing.
   expect(await lineFor(urlTo(`sslmode=verify-full&sslrootcert=${at('junk.pem')}`))).toBe(UNTRUSTED);
   expect(await lineFor(urlTo(`sslmode=no-verify&sslcert=${at('junk.pem')}&sslkey=${at('junk.pem')}`))).toBe(
     `The sslcert or sslkey for the database at ${ADDRESS}:5432 is not a PEM file. Name the right one, or give another LARDER_DATABASE_URL.`,
@@ -131,7 +131,7 @@ test('a certificate for another name, and files that are none', async () => {
   );
 });
 
-test('«larder server» and the operator’s commands say that one line and nothing else', async () => {
+test('«larder server» and the operator’s commands print only that line', async () => {
   const run = async (file: string, ...args: string[]) => {
     const program = new URL(`../bin/${file}.ts`, import.meta.url).pathname;
     const env = { PATH: process.env['PATH'], LARDER_DATABASE_URL: urlTo('sslmode=require'), LARDER_DATA: at('data') };
@@ -145,7 +145,7 @@ test('«larder server» and the operator’s commands say that one line and noth
   expect(await run('cli', 'organizations')).toBe(`${UNTRUSTED}\n`);
 }, 60_000);
 
-test('a certificate that has expired', async () => {
+test('explains an expired certificate', async () => {
   useCertificate('expired');
   const client = new pg.Client({ connectionString: server.url });
   await client.connect();

@@ -1,4 +1,4 @@
-// The two faces of the database: what compiles, what is retried, what values come out.
+// Databases and transactions: which code compiles, which errors are retried, and how values are parsed.
 import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../../test/database.ts';
@@ -97,13 +97,13 @@ describe('inTransaction', () => {
 });
 
 describe('values', () => {
-  test('bigint and count are numbers, and one that does not fit is rejected', async () => {
+  test('bigint and count are numbers; a bigint beyond 2^53 is rejected', async () => {
     const { rows } = await sql<{ n: number }>`select count(*) as n from counters`.execute(db);
     expect(rows).toEqual([{ n: 2 }]);
     await expect(sql`select 9007199254740993::bigint as n`.execute(db)).rejects.toThrow(RangeError);
   });
 
-  test('a time is a Date with milliseconds, a date is a text whatever the time zone', async () => {
+  test('a time is a Date with milliseconds; a date is text in every time zone', async () => {
     const { rows } =
       await sql`select '2028-06-30'::date as day, '2028-06-30T01:02:03.456Z'::timestamptz(3) as time`.execute(db);
     expect(rows).toEqual([{ day: '2028-06-30', time: new Date('2028-06-30T01:02:03.456Z') }]);

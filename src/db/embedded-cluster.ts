@@ -38,7 +38,7 @@ export async function ensureCluster(
     if (version === MAJOR_VERSION) return;
     throw new EmbeddedError(
       'VERSION',
-      `${place.cluster} was made by PostgreSQL ${version}, and this Larder runs ${MAJOR_VERSION}`,
+      `${place.cluster} was created by PostgreSQL ${version}, and this Larder runs PostgreSQL ${MAJOR_VERSION}`,
     );
   }
   say('Making the database (first start)');
@@ -63,7 +63,7 @@ function runInitdb(place: Place, cluster: string, stopping?: AbortSignal): Promi
     stdio: ['ignore', 'pipe', 'pipe'],
     ...place.runAs,
   });
-  // initdb removes its files when it fails. It is waited for, so that no process is left.
+  // initdb removes its files when it fails. The promise ends after the process, so that none is left.
   const interrupt = () => child.kill('SIGTERM');
   stopping?.addEventListener('abort', interrupt);
   child.once('close', () => stopping?.removeEventListener('abort', interrupt));
@@ -80,7 +80,7 @@ function runInitdb(place: Place, cluster: string, stopping?: AbortSignal): Promi
   });
 }
 
-/** Next to the cluster, or in the temporary folder if that path is too long for a socket. Only its owner can enter. */
+/** Creates the folder of the socket next to the cluster, or in the temporary folder if that path is too long. Only its owner can enter. */
 export function socketFolder(place: Place): string {
   const beside = join(place.directory, 'socket');
   const folder = Buffer.byteLength(beside) <= SOCKET_FOLDER_BYTES_MAX ? beside : shortFolder(place.directory);
@@ -110,7 +110,7 @@ function shortFolder(directory: string): string {
   return Buffer.byteLength(folder) <= SOCKET_FOLDER_BYTES_MAX ? folder : join('/tmp', name);
 }
 
-/** Runs one function with one connection. */
+/** Calls `act` with a new connection and closes it. */
 export async function withClient(url: string, act: (client: pg.Client) => Promise<unknown>): Promise<void> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
@@ -121,7 +121,7 @@ export async function withClient(url: string, act: (client: pg.Client) => Promis
   }
 }
 
-/** Returns the connection string of a database, by the socket. */
+/** Returns the connection string of a database through the socket. */
 export function urlOf(sockets: string, database: string): string {
   return `postgresql://${SUPERUSER}@localhost/${database}?host=${encodeURIComponent(sockets)}`;
 }

@@ -11,12 +11,12 @@ export const IMMEDIATE_STOP_MS = 4_000;
 
 const POLL_MS = 20;
 
-/** No running Larder holds the directory, so a server on it was left by a Larder that was killed. */
+/** Stops a server that a killed Larder left; the caller holds the directory. Throws EmbeddedError IN_USE or STOP. */
 export async function stopOrphan(place: Place, say: (line: string) => void): Promise<void> {
   const left = readPostmaster(place);
   if (left === undefined) return;
   if (!isServerOf(left.pid, place.cluster)) {
-    // Another machine or container on the same volume has process ids of its own, but the socket is shared.
+    // Another machine or container on the same volume has other process ids but shares the socket.
     if (left.sockets !== undefined && (await answers(left.sockets))) throw inUse(place.directory);
     return await awaitReaping(left.pid, say);
   }
@@ -48,14 +48,14 @@ export async function awaitReaping(pid: number, say: (line: string) => void, wai
   if (await eventually(() => zombieParent(pid) === undefined, waitMs)) return;
   throw new EmbeddedError(
     'STOP',
-    `The PostgreSQL process ${pid} was killed and has ended, but its parent, process ${zombieParent(pid)}, does not take note of it (a zombie). Restart that process; in a container, run an init as process 1 (docker run --init).`,
+    `The PostgreSQL process ${pid} was killed and has ended, but its parent, process ${zombieParent(pid)}, has not reaped it (it is a zombie). Restart that process; in a container, run an init as process 1 (docker run --init).`,
   );
 }
 
 /** Returns the parent of a process that ended and was not reaped (proc_pid_stat(5)); otherwise undefined. */
 function zombieParent(pid: number): number | undefined {
   try {
-    // The name before it may contain any characters, parentheses too.
+    // The process name in front may contain any characters, also parentheses.
     const [, state, parent] = /^.*\) (\S) (\d+)/s.exec(readFileSync(`/proc/${pid}/stat`, 'utf8')) ?? [];
     return state === 'Z' ? Number(parent) : undefined;
   } catch {
@@ -63,7 +63,7 @@ function zombieParent(pid: number): number | undefined {
   }
 }
 
-/** The lines of postmaster.pid: pid, data directory, start, port, socket folder, …, state. */
+/** Reads postmaster.pid, with the lines pid, data directory, start, port, socket folder, …, state; undefined if it is missing or invalid. */
 export function readPostmaster(place: Place): { pid: number; sockets: string | undefined; ready: boolean } | undefined {
   let lines: string[];
   try {
@@ -88,7 +88,7 @@ function isServerOf(pid: number, cluster: string): boolean {
   }
 }
 
-/** The postmaster and the backends have the cluster's folder as their working directory. */
+/** Whether a process of the cluster's server runs: postmaster and backends have its folder as their working directory. */
 export function isAnyoneIn(cluster: string): boolean {
   return readdirSync('/proc').some((name) => /^\d+$/.test(name) && isServerOf(Number(name), cluster));
 }
@@ -102,7 +102,7 @@ async function answers(sockets: string): Promise<boolean> {
   }
 }
 
-/** The error if a running process holds the directory. */
+/** Returns the error for a directory that a running Larder holds. */
 export function inUse(directory: string, cause?: unknown): EmbeddedError {
   return new EmbeddedError(
     'IN_USE',
@@ -113,7 +113,7 @@ export function inUse(directory: string, cause?: unknown): EmbeddedError {
   );
 }
 
-/** Polls until `holds` returns true or the time is over. */
+/** Polls until `holds` returns true; returns false after `waitMs`. */
 export async function eventually(holds: () => boolean | Promise<boolean>, waitMs: number): Promise<boolean> {
   const until = performance.now() + waitMs;
   for (;;) {

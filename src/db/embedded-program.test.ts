@@ -1,4 +1,4 @@
-// The binaries where npm ran no install scripts, and where the server's user cannot reach them.
+// The binaries without npm's install scripts, and in a folder that the server's user cannot enter.
 import { spawnSync } from 'node:child_process';
 import { chmodSync, chownSync, cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -29,7 +29,7 @@ function ownFolder(name: string): string {
   return folder;
 }
 
-/** initdb needs every library, those that are found by the links of others too. */
+/** initdb needs every library, also those that other libraries find through links. */
 function makesCluster(program: Program, folder: string): void {
   const options = ['--pgdata', join(folder, 'cluster'), '--no-sync', '--auth', 'trust'];
   const { stderr, status } = spawnSync(program.initdb, options, {
@@ -41,7 +41,7 @@ function makesCluster(program: Program, folder: string): void {
   expect({ stderr, status }).toEqual({ stderr: '', status: 0 });
 }
 
-test('libraries without their links are linked elsewhere, and the package is left as it is', () => {
+test('missing links of libraries are created in the data directory; the package stays unchanged', () => {
   const folder = ownFolder('links');
   const program = prepareProgram(folder, unprivileged(), bare);
   expect(program.env['LD_LIBRARY_PATH']).toContain(join(folder, 'lib'));

@@ -37,7 +37,7 @@ export function findNative(): string {
   if (process.platform !== 'linux' || name === undefined) {
     throw new EmbeddedError(
       'NO_PROGRAM',
-      `There is no embedded PostgreSQL for ${process.platform} ${process.arch}; give one with LARDER_DATABASE_URL`,
+      `There is no embedded PostgreSQL for ${process.platform} ${process.arch}; name a PostgreSQL server in LARDER_DATABASE_URL`,
     );
   }
   try {
@@ -45,7 +45,7 @@ export function findNative(): string {
   } catch (cause) {
     throw new EmbeddedError(
       'NO_PROGRAM',
-      `The package ${name} is not installed (npm ci without --omit=optional installs it), and LARDER_DATABASE_URL names no PostgreSQL`,
+      `The package ${name} is not installed ; install it with npm ci without --omit=optional, or set LARDER_DATABASE_URL`,
       { cause },
     );
   }

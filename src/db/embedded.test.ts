@@ -1,4 +1,4 @@
-// The embedded PostgreSQL as a process: started twice, killed, orphaned, stopped, under paths that are too long.
+// The embedded PostgreSQL as a process: started twice, killed, orphaned, stopped, and in folders with long paths.
 import { fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -12,7 +12,7 @@ import { type Embedded, type EmbeddedOptions, startEmbedded } from './embedded.t
 import type { EmbeddedError } from './embedded-error.ts';
 import { awaitReaping } from './embedded-process.ts';
 
-/** A cluster is made in 1.4 s alone, and in a minute on a disk that many others write to. */
+/** The creation of a cluster takes 1.4 s, or a minute on a busy disk. */
 const PATIENCE_MS = 100_000;
 vi.setConfig({ testTimeout: 2 * PATIENCE_MS, hookTimeout: PATIENCE_MS });
 
@@ -48,7 +48,7 @@ async function query(url: string, text: string): Promise<unknown[]> {
   }
 }
 
-/** Throws where the file is not written yet: an empty line read as 0 would name the tests' own process group. */
+/** Throws if the file is not written yet: an empty line would be read as 0, the process group of the tests. */
 function postmaster(): number {
   const pid = Number(readFileSync(join(root, 'pg', 'cluster', 'postmaster.pid'), 'utf8').split('\n')[0]);
   if (!(pid > 1)) throw new Error('postmaster.pid is empty');
@@ -80,7 +80,7 @@ describe('startEmbedded', () => {
     expect(lines).toEqual([expect.stringContaining('Making the database')]);
   });
 
-  test('is crash-safe, reachable by its socket alone, and by nobody else', async () => {
+  test('is crash-safe, and reachable only through its socket by its own user', async () => {
     const { url } = await start();
     const shown = async (name: string) => (await query(url, `show ${name}`))[0];
     expect(await shown('fsync')).toEqual({ fsync: 'on' });
@@ -92,7 +92,7 @@ describe('startEmbedded', () => {
     expect(lstatSync(join(root, 'pg', 'socket', '.s.PGSQL.5432')).mode & 0o077).toBe(0);
   });
 
-  test('has a session of its own, so that Ctrl-C on the terminal does not reach it', async () => {
+  test('runs in a separate session, so that Ctrl-C in the terminal does not stop it', async () => {
     await start();
     const pid = postmaster();
     const [, , , , , session] = readFileSync(`/proc/${pid}/stat`, 'utf8').split(' ');
@@ -110,12 +110,12 @@ describe('startEmbedded', () => {
     expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
   });
 
-  test('two directories have a server each', async () => {
+  test('two directories have separate servers', async () => {
     const [one, two] = await Promise.all([start(), start({ dataDirectory: join(root, 'other') })]);
     expect(one.url).not.toBe(two.url);
   });
 
-  test('a directory too deep for a socket gets a short folder for it', async () => {
+  test('a directory with a path too long for a socket gets a short folder', async () => {
     const deep = join(root, ...Array.from({ length: 8 }, () => 'a-rather-long-name'), 'pg');
     const { url } = await start({ dataDirectory: deep });
     expect(await query(url, 'select 1 as n')).toEqual([{ n: 1 }]);
@@ -123,14 +123,14 @@ describe('startEmbedded', () => {
     rmSync(new URL(url).searchParams.get('host') ?? '', { recursive: true });
   });
 
-  test('a cluster of another major version is rejected by its numbers', async () => {
+  test('a cluster of another major version is rejected, and both versions are named', async () => {
     const server = await start();
     await server.stop();
     writeFileSync(join(root, 'pg', 'cluster', 'PG_VERSION'), '17\n');
     await expect(start()).rejects.toMatchObject({ code: 'VERSION', message: expect.stringMatching(/17.*18/) });
   });
 
-  test.runIf(process.getuid?.() === 0)('root needs another user to run it', async () => {
+  test.runIf(process.getuid?.() === 0)('root is rejected without another user', async () => {
     const asRoot = startEmbedded({ dataDirectory: join(root, 'pg') });
     await expect(asRoot).rejects.toMatchObject({ code: 'ROOT' });
   });
@@ -146,8 +146,8 @@ describe('startEmbedded', () => {
   });
 });
 
-describe('what is killed', () => {
-  test('the orphan of a killed Larder is stopped, and its rows are there', async () => {
+describe('after a kill', () => {
+  test('the orphan of a killed Larder is stopped, and its rows are kept', async () => {
     const child = fork(fileURLToPath(new URL('../../test/embedded-victim.ts', import.meta.url)), [join(root, 'pg')]);
     await once(child, 'message');
     const orphan = postmaster();
@@ -160,7 +160,7 @@ describe('what is killed', () => {
     expect(await query(server.url, 'select n from kept')).toEqual([{ n: 7 }]);
   });
 
-  test('a stale pid file is no obstacle, even if another process now has its pid', async () => {
+  test('a stale pid file does not prevent the start, even if another process has its pid', async () => {
     const bystander = spawn('sleep', ['60'], { cwd: '/', ...unprivileged() });
     const dead = 2 ** 22;
     try {
@@ -177,9 +177,9 @@ describe('what is killed', () => {
     }
   });
 
-  test('a postmaster that was killed and is not reaped yet is waited for, and named when it stays', async () => {
+  test('the start waits for a killed postmaster that is not reaped, and throws with its parent if it stays', async () => {
     await (await start()).stop();
-    // Another program takes the shell's place before its child ends: it knows of no child, so it reaps none.
+    // The shell is replaced by a program that does not know the child and therefore does not reap it.
     const parent = spawn('/bin/sh', ['-c', 'sleep 1 & echo $!; exec sleep 600'], {
       stdio: ['ignore', 'pipe', 'ignore'],
     });
@@ -233,7 +233,7 @@ describe('what is killed', () => {
       try {
         process.kill(postmaster(), 'SIGKILL');
       } catch {
-        // Between two servers there is nobody to kill.
+        // Between two servers, no process exists.
       }
     }, 20);
     expect(await lost.promise).toMatchObject({ code: 'START' });

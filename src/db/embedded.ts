@@ -29,7 +29,7 @@ import {
 import { prepareProgram, type RunAs } from './embedded-program.ts';
 
 export type Embedded = {
-  /** Connection string of Larder's database on it. */
+  /** The connection string of Larder's database. */
   url: string;
   /** Ends every connection and the server (fast shutdown, then immediate). Safe to call twice. */
   stop(): Promise<void>;
@@ -41,7 +41,7 @@ export type EmbeddedOptions = {
   /** The user that the server runs as if this process is root, which PostgreSQL rejects. */
   uid?: number;
   gid?: number;
-  /** Progress, a line each. */
+  /** Called with each line of progress. */
   say?: (line: string) => void;
   /** Called when the server ended too often and is not started again. */
   onLost?: (error: EmbeddedError) => void;
@@ -63,7 +63,7 @@ const RESTARTS_MAX = 5;
 const RESTART_WINDOW_MS = 60_000;
 const RESTART_PAUSE_MS = 500;
 
-/** Backends notice the death of their postmaster at once; until they end they keep a new one from starting. */
+/** Backends end soon after their postmaster has died; a new one cannot start before. */
 const BACKENDS_END_MS = 10_000;
 
 /** Passed on the command line so that no file can override them: committed data is on disk. */
@@ -73,20 +73,20 @@ const SETTINGS: Record<string, string> = {
   fsync: 'on',
   full_page_writes: 'on',
   synchronous_commit: 'on',
-  // Measured for lists: on an SSD, reading an index page costs about as much as a table page.
+  // Measured for lists: on an SSD, a random read costs about as much as a sequential one.
   random_page_cost: '1.1',
-  // The queries are short; compiling them costs more than it saves.
+  // The queries are short: their compilation takes longer than it saves.
   jit: 'off',
   max_connections: '100',
   timezone: 'UTC',
   log_timezone: 'UTC',
-  // Locks of a client that vanished (a killed machine behind a proxy) are released.
+  // Releases the locks of a client that vanished, such as a killed machine behind a proxy.
   tcp_keepalives_idle: '10',
 };
 
 /**
  * Starts PostgreSQL on `dataDirectory`, and creates the cluster on the first start. Stops the orphan of a killed Larder first.
- * Throws EmbeddedError IN_USE if a running Larder holds the directory, and other codes.
+ * Throws EmbeddedError.
  */
 export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded> {
   const say = options.say ?? (() => {});
@@ -216,7 +216,7 @@ async function startServer(place: ServerPlace, options: Supervision): Promise<Ch
     {
       env: place.program.env,
       cwd: place.directory,
-      // A session of its own: Ctrl-C reaches the processes of the terminal, and the database must outlive them.
+      // A separate session: Ctrl-C in the terminal must not stop the database before Larder.
       detached: true,
       stdio: ['ignore', log, log],
       ...place.runAs,

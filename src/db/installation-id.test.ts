@@ -1,4 +1,4 @@
-// The migration that names an installation: by what older backups of its database hold too.
+// The migration that gives an installation its id, derived from data that older backups contain too.
 import { createHash } from 'node:crypto';
 import { copyFileSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,7 +10,7 @@ import { migrate } from './migrate.ts';
 const MIGRATIONS = new URL('../../migrations/', import.meta.url).pathname;
 const NAMING = '0022_installation_id.sql';
 
-/** Migrates an installation of this issuer from before the id, and returns its id. */
+/** Migrates an old installation with this issuer, and returns its new id. */
 async function nameInstallation(issuer: string | null): Promise<string> {
   const database = await createTestDatabase({ empty: true });
   const directory = mkdtempSync(join(tmpdir(), 'larder-migrations-'));
@@ -31,7 +31,7 @@ async function nameInstallation(issuer: string | null): Promise<string> {
   }
 }
 
-test('is made from the issuer, so that a restored older backup still fits its content folder', async () => {
+test('derives the id from the issuer, so that a restored older backup matches its content folder', async () => {
   const issuer = 'urn:larder:0123456789abcdef';
   const id = await nameInstallation(issuer);
   expect(id.replaceAll('-', '')).toBe(createHash('sha256').update(issuer).digest('hex').slice(0, 32));
@@ -39,7 +39,7 @@ test('is made from the issuer, so that a restored older backup still fits its co
   expect(await nameInstallation('urn:larder:another')).not.toBe(id);
 });
 
-test('is a random one where there is no issuer yet', async () => {
+test('makes a random id without an issuer', async () => {
   const [one, two] = [await nameInstallation(null), await nameInstallation(null)];
   expect(one).toMatch(/^[0-9a-f-]{36}$/);
   expect(one).not.toBe(two);

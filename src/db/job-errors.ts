@@ -1,4 +1,4 @@
-// Errors that a handler throws if its job neither succeeded nor failed in the ordinary way.
+// Errors of handlers that the queue does not treat as a failed attempt.
 
 /** Thrown by a handler that cannot work yet (no space on the disk): the job is retried later and no attempt is counted. */
 export class JobPostponed extends Error {

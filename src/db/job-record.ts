@@ -4,9 +4,9 @@ import { ATTEMPTS_MAX } from './queue.ts';
 export type JobRecord = {
   /** The reason why the last run failed. */
   message?: string;
-  /** How many processes of the job's handler died. */
+  /** The number of processes of the job's handler that died. */
   crashes: number;
-  /** How many workers died while they ran this job and nothing else. */
+  /** The number of workers that died while they ran only this job. */
   losses: number;
   /**
    * True after a worker died while it ran this job, perhaps with others. A suspect runs alone, so that the next death of a worker
@@ -21,7 +21,7 @@ export const CRASHES_MAX = 2;
 /** The same number as thrown attempts: an operator who kills a worker once or twice never fails a job. */
 const LOSSES_MAX = ATTEMPTS_MAX;
 
-/** Reads a row's output. It is empty before the first failure, and pg-boss's own after one of its time limits. */
+/** Reads the output of a job's row: empty before the first failure, and written by pg-boss after one of its time limits. */
 export function readRecord(output: unknown): JobRecord {
   const { message, crashes, losses, suspect } = (output ?? {}) as Record<string, unknown>;
   return {
@@ -37,7 +37,7 @@ function readCount(value: unknown): number {
 }
 
 /** Returns why a job must not be run again, for the person who reads the pipeline; undefined if it may. */
-export function findVerdict({ crashes, losses, message }: JobRecord): string | undefined {
+export function findEndCause({ crashes, losses, message }: JobRecord): string | undefined {
   if (crashes >= CRASHES_MAX) return message ?? `a process of this step died ${crashes} times`;
   if (losses >= LOSSES_MAX) return `the worker process died ${losses} times while it ran this step and nothing else`;
   return undefined;

@@ -23,7 +23,7 @@ function file(name: string, text: string): void {
   writeFileSync(join(directory, name), text);
 }
 
-test('an empty database gets every migration of this program, and a second time none', async () => {
+test('an empty database gets every migration of this program; a second run applies none', async () => {
   expect(await migrate(database.url)).toContain('0001_ground_floor.sql');
   expect(await migrate(database.url)).toEqual([]);
 });
@@ -35,7 +35,7 @@ test('of many servers that start concurrently one migrates', async () => {
   expect(rows).toEqual([{ id: 1 }]);
 });
 
-test('later files come in the order of their names', async () => {
+test('files are applied in the order of their names', async () => {
   await migrate(database.url, { directory });
   file('0003_third.sql', 'insert into first values (3);');
   file('0002_second.sql', 'insert into first values (2);');

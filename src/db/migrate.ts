@@ -76,7 +76,7 @@ function rejectStrange(files: Migration[], applied: ReadonlyMap<string, string>)
     if (!known.has(name))
       throw new MigrationError(
         'NEWER',
-        `The database has ${name}, which this Larder does not know: a newer one used it. Start that one.`,
+        `The database has ${name}, which this version of Larder does not know: a newer version used the database. Start the newer version.`,
       );
   }
   for (const { name, sha256 } of files) {
@@ -84,7 +84,7 @@ function rejectStrange(files: Migration[], applied: ReadonlyMap<string, string>)
     if (before !== undefined && before !== sha256) {
       throw new MigrationError(
         'EDITED',
-        `${name} was changed after it was applied to this database. Install this version of Larder anew.`,
+        `${name} was changed after it was applied to this database. Reinstall this version of Larder.`,
       );
     }
   }

@@ -1,4 +1,4 @@
-// Locks by name across workers: one holder at a time, let go by an error, an abort and the death of its connection.
+// Locks by name across workers: one holder at a time; released by an error, an abort and the end of its connection.
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../../test/database.ts';
 import { until } from '../../test/service.ts';

@@ -14,8 +14,8 @@ export type NamedLocks = {
  * queue.
  */
 const CONNECTIONS_MAX = 8;
-/** Polled instead of waited for: a wait in the database can only be interrupted by closing its connection. */
-const ASK_AGAIN_MS = 200;
+/** The pause between attempts: a wait in the database would end only with its connection. */
+const POLL_MS = 200;
 
 export function openNamedLocks(url: string): NamedLocks {
   const pool = new pg.Pool({ connectionString: url, max: CONNECTIONS_MAX, application_name: 'larder-locks' });
@@ -51,6 +51,6 @@ async function lock(client: pg.PoolClient, name: readonly string[], signal: Abor
     );
     if (rows[0]?.locked) return;
     // The error of `delay` has the reason only as its cause.
-    await delay(ASK_AGAIN_MS, undefined, { signal }).catch(() => signal.throwIfAborted());
+    await delay(POLL_MS, undefined, { signal }).catch(() => signal.throwIfAborted());
   }
 }

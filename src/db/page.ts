@@ -25,7 +25,7 @@ export function pageWindow(input: PageInput): RawBuilder<unknown> {
   return sql`limit ${input.page_size} offset ${(input.page - 1) * input.page_size}`;
 }
 
-/** Whether the page begins after the last item: it is empty, and no query is needed. */
+/** Whether the page starts after the last item, so that it is empty without a query. */
 export function isPast(input: PageInput, total: number): boolean {
   return (input.page - 1) * input.page_size >= total;
 }
@@ -45,13 +45,13 @@ export function toPage<T>(
   };
 }
 
-/** All the conditions, or none. */
+/** Joins the given conditions with `and`; true if there are none. */
 export function allOf(conditions: (RawBuilder<unknown> | undefined)[]): RawBuilder<unknown> {
   const given = conditions.filter((condition) => condition !== undefined);
   return given.length === 0 ? sql`true` : sql.join(given, sql` and `);
 }
 
-/** A pattern for `ilike` that finds the text anywhere; its characters have no special meaning. */
+/** Returns a pattern for `ilike` that finds the text anywhere; its special characters are escaped. */
 export function containing(text: string): string {
   return `%${text.replaceAll(/[\\%_]/g, '\\$&')}%`;
 }

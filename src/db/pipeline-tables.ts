@@ -39,7 +39,7 @@ export type PipelinesTable = {
   base_image_id: string | null;
   packaging_type: PackagingType | null;
   product_key: string | null;
-  /** The first one of the application. */
+  /** The first registry of the application. */
   registry_id: string | null;
   /** Copied from the phase by a trigger. */
   distribution_started_at: OptionalTime;
@@ -70,7 +70,7 @@ export type WavesTable = {
   catalog_id: string;
   cause: WaveCause;
   created_at: DefaultTime;
-  /** Absent: Larder's own. */
+  /** Null for Larder itself. */
   created_by: string | null;
 };
 

@@ -9,11 +9,11 @@ import { JobCrashed, JobPostponed, openQueue, type Queue } from './queue-worker.
 
 let database: TestDatabase;
 let queue: Queue;
-/** The reason of each job's abort by its pipeline. */
+/** The reason of each job's abort, by pipeline. */
 let aborted: Map<string, string>;
 let started: string[];
 let exhausted: unknown[];
-/** What each handler throws after the abort; without it, it returns. */
+/** The error that handlers throw after the abort; undefined: they return. */
 let thrown: Record<string, Error>;
 
 beforeEach(async () => {
@@ -47,7 +47,7 @@ async function states(): Promise<string[]> {
   return rows.map(({ state }) => state);
 }
 
-test('whatever its handler throws, the job is done; the jobs of other pipelines go on', async () => {
+test('an aborted job is done even if its handler throws; jobs of other pipelines continue', async () => {
   thrown = {
     aborts: new DOMException('This operation was aborted', 'AbortError'),
     crashes: new JobCrashed('the process of this step was ended'),
@@ -75,14 +75,14 @@ test('a transaction that is rolled back aborts nothing', async () => {
   expect([...aborted.keys()]).toEqual(['goes']);
 });
 
-test('ten thousand pipelines are cancelled by one transaction', async () => {
+test('one transaction cancels ten thousand pipelines', async () => {
   await run('last');
   const ids = Array.from({ length: 10_000 }, () => crypto.randomUUID());
   await inTransaction(database.db, (tx) => abortJobs(tx, [...ids, 'last']));
   await until('it is done', async () => (await states())[0] === 'completed');
 });
 
-test('after the listening connection was lost, jobs are aborted as before', async () => {
+test('jobs are aborted after the listening connection was lost and opened again', async () => {
   await run('a');
   const { rows } = await database.pool.query<{ pid: number }>(
     `select pid, pg_terminate_backend(pid) from pg_stat_activity

@@ -28,7 +28,7 @@ export type WorkOptions = {
   onExhausted?: (job: JobData, error: unknown) => Promise<void>;
   /** Called for each attempt that threw, and for errors between jobs (a lost database). */
   onError?: (error: unknown, job?: JobData) => void;
-  /** Called for each attempt that cannot work yet, with the reason. */
+  /** Called for each attempt that its handler postponed, with the reason. */
   onPostponed?: (postponed: JobPostponed, job: JobData) => void;
 };
 

@@ -1,4 +1,4 @@
-// Jobs whose own child process died: counted apart from thrown errors, ended at the second one, and never run again.
+// Jobs whose child process died: crashes are counted apart from thrown errors, and the second one fails the job for good.
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../../test/database.ts';
 import { handlersWith } from '../../test/queue-handlers.ts';
@@ -31,7 +31,7 @@ async function work(handle: Parameters<typeof handlersWith>[0], options: Partial
   return queue;
 }
 
-/** Works until no job waits, moving the clock on at each pause. */
+/** Runs jobs until none waits; ends each pause by changing the start time of the rows. */
 async function workOff(queue: Queue): Promise<void> {
   do await queue.drain();
   while (await endPauses());
@@ -50,13 +50,13 @@ async function row(): Promise<{ state: string; retry_count: number; output: unkn
   return rows[0];
 }
 
-/** Remembers what `onExhausted` was called with. */
+/** Records the calls of `onExhausted`. */
 function remember(): { exhausted: [JobData, Error][]; onExhausted: NonNullable<WorkOptions['onExhausted']> } {
   const exhausted: [JobData, Error][] = [];
   return { exhausted, onExhausted: async (job, error) => void exhausted.push([job, error as Error]) };
 }
 
-test('a job that crashed once runs again and may end well', async () => {
+test('a job that crashed once runs again and may succeed', async () => {
   const attempts: number[] = [];
   const { exhausted, onExhausted } = remember();
   const queue = await work(
@@ -92,7 +92,7 @@ test('a job that crashed twice fails with its cause, and is not run again', asyn
   expect(await row()).toMatchObject({ state: 'failed', retry_count: 0, output: { message: MEMORY, crashes: 2 } });
 });
 
-test('errors between two crashes are counted apart, and the first crash is not forgotten', async () => {
+test('errors between two crashes do not count as crashes and do not reset the count', async () => {
   const outcomes = [
     new Error('away'),
     new JobCrashed(MEMORY),
@@ -115,7 +115,7 @@ test('errors between two crashes are counted apart, and the first crash is not f
   expect(exhausted.map(([, error]) => error.message)).toEqual(['2']);
 });
 
-test('a crash at the last attempt leaves that attempt', async () => {
+test('a crash in the last attempt does not count the attempt', async () => {
   const attempts: number[] = [];
   await enqueueOne('a');
   await database.pool.query(`update queue.job set retry_count = $1 where name = 'tasks'`, [ATTEMPTS_MAX - 1]);
@@ -128,9 +128,9 @@ test('a crash at the last attempt leaves that attempt', async () => {
   expect((await row()).state).toBe('completed');
 });
 
-test('a worker that died after the second crash was counted leaves the failure to the next one, which does not run the job', async () => {
+test('if a worker dies after it counted the second crash, the next worker records the failure without running the job', async () => {
   await enqueueOne('a');
-  // As a process leaves it that dies while it calls onExhausted: active, counted, silent.
+  // The row after the death of a process that called onExhausted: active, counted, without heartbeats.
   await database.pool.query(
     `update queue.job set state = 'active', started_on = now() - interval '1 minute',
        heartbeat_on = now() - interval '1 minute', output = $1 where name = 'tasks'`,

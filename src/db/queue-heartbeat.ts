@@ -37,7 +37,7 @@ export async function keepBeating(pool: pg.Pool, { held, onError, signal }: Beat
   }
 }
 
-/** A job of this worker was taken over while this process stood still: its handler is aborted and its result ignored. */
+/** Sends the heartbeats. If another worker took a job over while this process stood still, aborts its handler and ignores its result. */
 async function touch(pool: pg.Pool, held: ReadonlySet<HeldJob>): Promise<void> {
   const jobs = [...held];
   if (jobs.length === 0) return;

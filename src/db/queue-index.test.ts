@@ -1,4 +1,4 @@
-// A worker looks for outside jobs with each build that ends: the look has to take as long beside 10,000 ready builds as beside none.
+// The query for outside jobs runs after each build: it must be as fast with 10,000 ready builds as without.
 import { randomUUID } from 'node:crypto';
 import type pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -17,7 +17,7 @@ afterAll(() => database.drop());
 
 const looking = { ignoreGroups: [], onlySuspects: false, runsNothing: true };
 
-/** Takes an outside job, and returns it with the plan by which it was found. */
+/** Takes an outside job, and returns it with the query plan. */
 async function takeWithPlan() {
   let plan = '';
   const query = async (text: string, values: unknown[]) => {
@@ -36,7 +36,7 @@ const indexes = async () => {
   return rows.map(({ indexname }) => indexname);
 };
 
-test('an outside job is found by its index, in order of priority, and no build is taken for one', async () => {
+test('an outside job is found through its index, in order of priority, without builds', async () => {
   const builds = Array.from({ length: 10_000 }, () => ({ payload: { pipeline_id: randomUUID() }, options: {} }));
   await inTransaction(database.db, (tx) => enqueueMany(tx, 'package-pipeline', builds));
   const none = await takeWithPlan();
@@ -51,7 +51,7 @@ test('an outside job is found by its index, in order of priority, and no build i
   expect(inside).toMatchObject({ data: { task: 'package-pipeline' } });
 });
 
-test('a start makes the index of the tasks of this version and drops that of another', async () => {
+test('a migration creates the index for the tasks of this version and drops that of another version', async () => {
   await database.pool.query(`alter index queue.${OUTSIDE_INDEX} rename to job_outside_ready_00000000`);
   await migrate(database.url);
   expect(await indexes()).toEqual([OUTSIDE_INDEX]);

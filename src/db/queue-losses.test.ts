@@ -1,4 +1,4 @@
-// Workers that die with their jobs: nothing is counted against a job that ran beside others, and a suspect runs alone.
+// Workers that die with their jobs: a death counts only for a job that ran alone, and a suspect runs alone.
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
@@ -37,7 +37,7 @@ async function work(handle: Parameters<typeof handlersWith>[0], options: Partial
   return queue;
 }
 
-/** Starts a worker in a process of its own, waits until it has taken so many jobs, kills it, and returns when that was. */
+/** Starts a worker process, waits until it has taken the given number of jobs, kills it, and returns the time of the kill. */
 async function killWorkerWith(jobs: number): Promise<number> {
   const child = fork(fileURLToPath(new URL('../../test/queue-victim.ts', import.meta.url)), [database.url, '4']);
   children.push(child);
@@ -47,7 +47,7 @@ async function killWorkerWith(jobs: number): Promise<number> {
   return performance.now();
 }
 
-/** Enqueues a job that the loss of a worker has marked. */
+/** Enqueues a job that is a suspect. */
 async function enqueueSuspect(id: string, { losses = 0, ...options }: EnqueueOptions & { losses?: number } = {}) {
   await inTransaction(database.db, async (tx) => {
     const job = await enqueue(tx, 'plan-pipeline', { pipeline_id: id }, options);
@@ -67,10 +67,10 @@ async function rowOf(id: string): Promise<Row> {
   return rows[0];
 }
 
-/** Handlers that wait until the test ends each job by its id. */
+/** Returns handlers that wait until the test ends each job by its id. */
 function gates() {
   const started: string[] = [];
-  /** `+id` and `-id` in the order in which jobs began and ended. */
+  /** `+id` and `-id` in the order in which jobs started and ended. */
   const events: string[] = [];
   const ends = new Map<string, () => void>();
   return {
@@ -89,7 +89,7 @@ function gates() {
 }
 
 describe('a worker that is killed', () => {
-  test('its jobs are back within 8 s, run one at a time before anything else does beside them, and count no attempt', async () => {
+  test('gives its jobs back within 8 s; they run alone, one at a time, and no attempt is counted', async () => {
     for (const id of ['a', 'b']) await enqueueOne(id);
     await killWorkerWith(2);
     const killedAt = performance.now();
@@ -117,7 +117,7 @@ describe('a worker that is killed', () => {
     expect(await rowOf('a')).toEqual({ state: 'completed', retry_count: 0, output: null });
   });
 
-  test('one job at its last attempt is not failed by two kills', async () => {
+  test('does not fail a job in its last attempt, even after two kills', async () => {
     await enqueueOne('a');
     await database.pool.query(`update queue.job set retry_count = $1 where name = 'tasks'`, [ATTEMPTS_MAX - 1]);
     await killWorkerWith(1);
@@ -133,7 +133,7 @@ describe('a worker that is killed', () => {
     expect((await rowOf('a')).state).toBe('completed');
   });
 
-  test('a job that was lost alone once more than is allowed ends with the cause and is not run', async () => {
+  test('fails a job that has lost too many workers while it ran alone, with the cause and without another run', async () => {
     await enqueueSuspect('a', { losses: ATTEMPTS_MAX - 1 });
     await killWorkerWith(1);
     const runs: string[] = [];
@@ -151,7 +151,7 @@ describe('a worker that is killed', () => {
 });
 
 describe('a suspect', () => {
-  test('waits until its worker is free, which takes nothing meanwhile, and then runs alone', async () => {
+  test('waits until its worker runs nothing, then runs alone; the worker takes no other job meanwhile', async () => {
     const { handle, end, started, events, running } = gates();
     await enqueueOne('busy 1');
     await enqueueOne('busy 2');
@@ -171,7 +171,7 @@ describe('a suspect', () => {
     for (const id of running()) end(id);
   });
 
-  test('that a free worker takes holds no other worker back', async () => {
+  test('that a free worker takes does not delay other workers', async () => {
     const { handle, end, running } = gates();
     await enqueueOne('busy');
     await work(handle, { concurrency: 2 });
@@ -190,7 +190,7 @@ describe('a suspect', () => {
     for (const id of running()) end(id);
   });
 
-  test('of another group is not passed over for a group that has its share', async () => {
+  test('of another group runs before jobs of a group that has its share', async () => {
     const { handle, end, running, started } = gates();
     await enqueueOne('a1', { group: 'a' });
     await work(handle, { concurrency: 2 });
@@ -207,7 +207,7 @@ describe('a suspect', () => {
     end('a2');
   });
 
-  test('that was postponed is one no longer, and one that a worker declined stays one', async () => {
+  test('is no longer a suspect after it was postponed, but stays one if a worker declined it', async () => {
     const outcomes = [new JobDeclined('not here'), new JobPostponed(3600, 'no space')];
     await enqueueSuspect('a', { losses: 2 });
     const outputs: unknown[] = [];
@@ -223,7 +223,7 @@ describe('a suspect', () => {
     expect((await rowOf('a')).output).toEqual({ crashes: 0, losses: 2, suspect: false });
   });
 
-  test('that throws an error stays one', async () => {
+  test('stays a suspect if its handler throws', async () => {
     await enqueueSuspect('a');
     const queue = await work(async () => {
       throw new Error('the registry is \0 away \ud800');
@@ -239,7 +239,7 @@ describe('a suspect', () => {
 });
 
 describe('a database that does not answer', () => {
-  test('while a job ends: its end is written later, by its worker', async () => {
+  test('while a job ends delays the record, which its worker writes later', async () => {
     let runs = 0;
     const failures: unknown[] = [];
     const queue = await work(
@@ -257,17 +257,17 @@ describe('a database that does not answer', () => {
     expect(await rowOf('a')).toEqual({ state: 'completed', retry_count: 0, output: null });
   });
 
-  test('a worker that finds it again leaves the others time to say that they live', async () => {
+  test('does not make jobs lost: after it answers, a worker waits for the heartbeats of others', async () => {
     const { handle, end, running } = gates();
     const failures: unknown[] = [];
     await work(handle, { onError: (error) => void failures.push(error) });
     await database.pool.query('alter schema queue rename to queue_away');
-    // By its look for lost jobs, which is what waits afterwards; taking jobs fails the same way earlier.
+    // In giveBackLost, which is delayed afterwards; the statement that takes jobs fails earlier.
     const hasLooked = () =>
       failures.some((failure) => failure instanceof Error && /giveBackLost/.test(failure.stack ?? ''));
     await until('its look for lost jobs has noticed', async () => hasLooked());
     await database.pool.query('alter schema queue_away rename to queue');
-    // Another worker's job, as it stands right after the failure: its last beat was before.
+    // A job of another worker right after the failure: its last heartbeat was before.
     await enqueueOne('other', { startAfterSeconds: 3600 });
     await database.pool.query(
       `update queue.job set state = 'active', started_on = now(), heartbeat_on = now() - interval '1 minute'`,

@@ -1,4 +1,4 @@
-// The statements with which a worker takes jobs, keeps them, and gives them back, where pg-boss has none.
+// The statements that take jobs, keep them, and give them back, where pg-boss has none.
 import type pg from 'pg';
 import { type JobRecord, readRecord } from './job-record.ts';
 import { type JobData, QUEUE_CHANNEL, QUEUE_NAME, QUEUE_SCHEMA } from './queue.ts';

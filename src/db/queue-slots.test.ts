@@ -1,4 +1,4 @@
-// Slots for builds and slots for tasks that talk to outside servers: neither kind waits for the other, but for a suspect.
+// Slots for builds and slots for outside tasks: neither kind waits for the other, but both wait for a suspect.
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
@@ -35,13 +35,13 @@ const follow = (id: string, options: EnqueueOptions = {}) =>
 const build = (id: string, options: EnqueueOptions = {}) =>
   inTransaction(database.db, (tx) => enqueue(tx, 'package-pipeline', { pipeline_id: id }, options));
 
-/** Marks the job of an id as one that a worker died with. */
+/** Makes the job with this id a suspect. */
 async function makeSuspect(id: string | undefined, losses = 0): Promise<void> {
   const record = JSON.stringify({ suspect: true, losses });
   await sql`update queue.job set output = ${record}::jsonb, start_after = now() where id = ${id}`.execute(database.db);
 }
 
-/** Waits until the worker has looked for jobs once more, so that it has seen what is ready now. */
+/** Waits until the worker has queried for jobs again. */
 async function untilLooked(): Promise<void> {
   const now = (await database.pool.query<{ now: string }>('select clock_timestamp()::text as now')).rows[0]?.now;
   await until('the worker has looked', async () => {
@@ -65,7 +65,7 @@ async function work(
   return queue;
 }
 
-/** A TCP server that answers each connection with `greet`, and nothing after that. */
+/** Starts a TCP server that sends `greet` on each connection and then nothing. */
 async function startSilentServer(greet: (socket: Socket) => void = () => {}) {
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
@@ -82,7 +82,7 @@ async function startSilentServer(greet: (socket: Socket) => void = () => {}) {
   return { port: (server.address() as AddressInfo).port, sockets };
 }
 
-test('silent registries and dripping mail servers in all outside slots keep no build waiting', async () => {
+test('silent registries and slow mail servers in all outside slots delay no build', async () => {
   const registry = await startSilentServer();
   const mail = await startSilentServer((socket) => {
     const timer = setInterval(() => socket.write('2'), 100);
@@ -115,11 +115,11 @@ test('silent registries and dripping mail servers in all outside slots keep no b
   await build('a', { group: 'silent' });
   await until('the build began', async () => begun.includes('a'));
   expect(performance.now() - at).toBeLessThan(5_000);
-  // Neither group has taken more than its share.
+  // Neither group has more slots than its share.
   expect([registry.sockets.size, mail.sockets.size]).toEqual([half, half]);
 });
 
-/** Handlers that run until the test ends them or the queue aborts them. */
+/** Returns handlers that run until the test ends them or the queue aborts them. */
 function gates() {
   const events: string[] = [];
   const ends = new Map<string, () => void>();
@@ -138,7 +138,7 @@ function gates() {
   };
 }
 
-test('a job of an outside slot begins before a build that waits as well: it may end a pipeline under way', async () => {
+test('an outside job starts before a waiting build, because it may end a running pipeline', async () => {
   await build('begins another');
   await follow('ends one');
   const started: string[] = [];
@@ -147,7 +147,7 @@ test('a job of an outside slot begins before a build that waits as well: it may 
   expect(started).toEqual(['ends one', 'begins another']);
 });
 
-test('jobs of no organization have the share of one together', async () => {
+test('all jobs without an organization together have the share of one', async () => {
   const { handle, running, end } = gates();
   for (let n = 0; n < OUTSIDE_SLOTS; n++) await follow(`shared ${n}`, { priority: 30 });
   await work(handle);
@@ -159,7 +159,7 @@ test('jobs of no organization have the share of one together', async () => {
   await until('the next one runs', async () => running().includes(`shared ${OUTSIDE_SLOTS / 2}`));
 });
 
-test('a suspect gets its turn: long outside jobs are given back uncounted, and nothing else begins', async () => {
+test('for a suspect, long outside jobs are given back without counting an attempt, and no other job starts', async () => {
   const { handle, running, end, events } = gates();
   await follow('slow', { group: 'a' });
   const limits = { giveWayMs: 1_500, concurrency: 2 };
@@ -183,7 +183,7 @@ test('a suspect gets its turn: long outside jobs are given back uncounted, and n
   expect(running()).toEqual(['later', 'other', 'slow']);
 });
 
-test('two suspects that wait for silent servers for hours hold no build back', async () => {
+test('two suspects that wait for silent servers delay no build', async () => {
   const { handle, running, end } = gates();
   for (const id of ['slow 1', 'slow 2']) await makeSuspect(await follow(id, { group: 'a', startAfterSeconds: 3600 }));
   await work(handle, { giveWayMs: 500 });
@@ -191,12 +191,12 @@ test('two suspects that wait for silent servers for hours hold no build back', a
   await until('the build runs', async () => running().includes('build'));
   end('build');
   await until('both wait beside each other', async () => running().length === 2);
-  // Without those that the clock has brought meanwhile.
+  // Without jobs that the schedule has enqueued meanwhile.
   const { rows } = await database.pool.query(`select retry_count from queue.job where data -> 'payload' <> '{}'`);
   expect(rows).toEqual([0, 0, 0].map((retry_count) => ({ retry_count })));
 });
 
-test('a suspect that killed a worker alone stays one when it gives way', async () => {
+test('a suspect that killed a worker while it ran alone stays a suspect when it is given back', async () => {
   const { handle, running, end } = gates();
   const killer = await follow('killer', { group: 'a', startAfterSeconds: 3600 });
   await makeSuspect(killer, 1);
@@ -210,7 +210,7 @@ test('a suspect that killed a worker alone stays one when it gives way', async (
   end('other suspect');
 });
 
-test('a crash in one outside job is its own', async () => {
+test('a crash in one outside job does not affect others', async () => {
   const { handle, running, end } = gates();
   let crashes = 0;
   await work(async (id, context) => {
@@ -235,7 +235,7 @@ test('a crash in one outside job is its own', async () => {
   for (const id of running()) end(id);
 });
 
-test('all jobs of both kinds that a killed worker had run one at a time', async () => {
+test('the jobs of a killed worker, of both kinds, run one at a time', async () => {
   const ids = ['outside 1', 'outside 2', 'outside 3'];
   for (const id of ids) await follow(id);
   await build('build');
@@ -243,7 +243,7 @@ test('all jobs of both kinds that a killed worker had run one at a time', async 
   const child: ChildProcess = fork(victim, [database.url, '1']);
   closers.push(() => child.kill('SIGKILL'));
   let taken = 0;
-  // Several messages may arrive in one turn.
+  // Several messages may arrive in one event.
   child.on('message', () => taken++);
   await until('it has taken all', async () => taken === 4);
   child.kill('SIGKILL');

@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { PgBoss } from 'pg-boss';
 import { JobCrashed, JobDeclined, JobPostponed } from './job-errors.ts';
-import { CRASHES_MAX, findVerdict } from './job-record.ts';
+import { CRASHES_MAX, findEndCause } from './job-record.ts';
 import {
   ATTEMPTS_MAX,
   CANCELLED_CHANNEL,
@@ -82,7 +82,7 @@ class WorkingQueue implements Queue {
   readonly #url: string;
   readonly #pool: pg.Pool;
   readonly #boss: PgBoss;
-  /** Not keyed by id: a job that was lost and came back may be here twice until the handler of the first run ends. */
+  /** Not keyed by id: a job that was lost and taken again is here twice until the handler of the first run ends. */
   readonly #running = new Set<Running>();
   /** Aborted at the end of `stop`: ends every pause. */
   readonly #over = new AbortController();
@@ -170,7 +170,7 @@ class WorkingQueue implements Queue {
     }
   }
 
-  /** A job without a task cannot be retried with a different result, and no row waits for it. */
+  /** Fails a job without a known task: a retry would have the same result, and no row waits for the job. */
   async #reject(job: TakenJob): Promise<void> {
     this.#report(new Error(`Job ${job.id} has no known task or no payload`));
     await failJobForGood(this.#pool, job);
@@ -256,8 +256,8 @@ class WorkingQueue implements Queue {
 
   async #run(running: Running): Promise<void> {
     const { job } = running;
-    const verdict = findVerdict(job.record);
-    if (verdict !== undefined) return await this.#exhaust(running, new JobCrashed(verdict));
+    const endCause = findEndCause(job.record);
+    if (endCause !== undefined) return await this.#exhaust(running, new JobCrashed(endCause));
     const attempt = job.retryCount + 1;
     try {
       await this.#handle(job.data, {
@@ -307,7 +307,7 @@ class WorkingQueue implements Queue {
     await this.#giveBack(running, postponed.seconds);
   }
 
-  /** The count is written first: whatever process dies next, the job is not run a third time. */
+  /** Writes the count before `onExhausted` is called: if this process dies, the job is not run a third time. */
   async #crashed(running: Running, error: JobCrashed): Promise<void> {
     const { job } = running;
     job.record = { ...job.record, crashes: job.record.crashes + 1 };
@@ -347,7 +347,7 @@ class WorkingQueue implements Queue {
 
   async #isBusy(): Promise<boolean> {
     if (this.#running.size > 0) return true;
-    // now() is older than what the statement reads: a job that another transaction gave back meanwhile would seem to start later.
+    // Not now(), the start of the statement: a job that was given back meanwhile would seem to start later.
     const { rowCount } = await this.#pool.query(
       `select from ${QUEUE_SCHEMA}.job where name = '${QUEUE_NAME}'
          and (state = 'active' or (state in ('created', 'retry') and start_after <= clock_timestamp())) limit 1`,

@@ -37,7 +37,7 @@ async function work(handle: Parameters<typeof handlersWith>[0], options: Partial
   return queue;
 }
 
-/** Waiting is what a test of retries would do; the clock of a row can be moved instead. */
+/** Makes waiting jobs ready now, so that a test of retries need not wait. */
 async function makeReady(): Promise<number> {
   const { rowCount } = await database.pool.query(
     `update queue.job set start_after = now() where name = 'tasks' and state = 'retry' and start_after > now()`,
@@ -54,7 +54,7 @@ async function states(): Promise<string[]> {
 }
 
 describe('enqueue', () => {
-  test('a job is there when its transaction commits, and not when it rolls back', async () => {
+  test('makes a job when its transaction commits, and none when it rolls back', async () => {
     await enqueueOne('kept');
     const broken = inTransaction(database.db, async (tx) => {
       await enqueue(tx, 'plan-pipeline', { pipeline_id: 'dropped' });
@@ -67,14 +67,14 @@ describe('enqueue', () => {
     expect(done).toEqual(['kept']);
   });
 
-  test('of two waiting jobs with one key one is kept; another task with that key is another job', async () => {
+  test('drops a second waiting job with the same task and key, but not with another task', async () => {
     expect(await enqueueOne('a', { key: 'a' })).toBeTypeOf('string');
     expect(await enqueueOne('a', { key: 'a' })).toBeUndefined();
     expect(await enqueueOne('a', { key: 'a' }, 'package-pipeline')).toBeTypeOf('string');
     expect(await states()).toHaveLength(2);
   });
 
-  test('a job that runs does not swallow a new job with its key', async () => {
+  test('accepts a job with the key of a running one', async () => {
     const started = Promise.withResolvers<void>();
     const finish = Promise.withResolvers<void>();
     let runs = 0;
@@ -93,7 +93,7 @@ describe('enqueue', () => {
 });
 
 describe('work', () => {
-  test('takes the higher priority first, then the older', async () => {
+  test('takes jobs with a higher priority first, then older ones', async () => {
     await enqueueOne('fleet 1', { priority: -10 });
     await enqueueOne('fleet 2', { priority: -10 });
     await enqueueOne('person', { priority: 10 });
@@ -103,7 +103,7 @@ describe('work', () => {
     expect(order).toEqual(['person', 'fleet 1', 'fleet 2']);
   });
 
-  test('leaves a job whose time has not come', async () => {
+  test('does not take a job before its start time', async () => {
     await enqueueOne('later', { startAfterSeconds: 3600 });
     const done: string[] = [];
     const queue = await work(async (id) => void done.push(id));
@@ -111,7 +111,7 @@ describe('work', () => {
     expect(done).toEqual([]);
   });
 
-  test('runs as many as it has slots, and another group gets a slot before the third of the first', async () => {
+  test('runs as many jobs as it has slots, and a job of another group before the third of the first group', async () => {
     for (const id of ['a1', 'a2', 'a3']) await enqueueOne(id, { group: 'a' });
     await enqueueOne('b1', { group: 'b' });
     const order: string[] = [];
@@ -134,7 +134,7 @@ describe('work', () => {
     expect(order).toHaveLength(4);
   });
 
-  test('one group alone takes every slot', async () => {
+  test('gives every slot to a group if no other has jobs', async () => {
     for (const id of ['a1', 'a2', 'a3']) await enqueueOne(id, { group: 'a' });
     let running = 0;
     const all = Promise.withResolvers<void>();
@@ -149,7 +149,7 @@ describe('work', () => {
     expect(running).toBe(3);
   });
 
-  test('a thrown attempt is retried with its count, and the last one is marked as the last', async () => {
+  test('retries a thrown attempt with its number, and marks the last one', async () => {
     const attempts: [number, boolean][] = [];
     const exhausted: unknown[] = [];
     const queue = await work(
@@ -167,7 +167,7 @@ describe('work', () => {
     expect(await states()).toEqual(['failed']);
   });
 
-  test('a postponed job counts no attempt', async () => {
+  test('does not count the attempt of a postponed job', async () => {
     const attempts: number[] = [];
     const queue = await work(async (_id, { attempt }) => {
       attempts.push(attempt);
@@ -184,7 +184,7 @@ describe('work', () => {
   });
 });
 
-test('a declined job goes to another worker at once, counts no attempt, and its worker rests', async () => {
+test('a declined job goes to another worker at once without counting an attempt, and its worker pauses', async () => {
   const declined: string[] = [];
   await work(
     async (id) => {
@@ -202,13 +202,13 @@ test('a declined job goes to another worker at once, counts no attempt, and its 
   for (const id of ['b', 'c', 'd']) await enqueueOne(id);
   await able.drain();
   expect(done.sort()).toEqual(['a', 'b', 'c', 'd'].map((id) => [id, 1]));
-  // Without its rest it would take and decline without end.
+  // Without the pause it would take and decline the job again and again.
   expect(declined.length).toBeLessThan(10);
   expect(new Set(await states())).toEqual(new Set(['completed']));
 });
 
 describe('stop', () => {
-  test('waits for a job that is nearly done', async () => {
+  test('waits for a job that ends in time', async () => {
     const started = Promise.withResolvers<void>();
     const finish = Promise.withResolvers<void>();
     const queue = await work(async () => {
@@ -223,7 +223,7 @@ describe('stop', () => {
     expect(await states()).toEqual(['completed']);
   });
 
-  test('aborts what does not end and gives it back at once, without counting the attempt', async () => {
+  test('aborts other jobs and gives them back at once, without counting the attempt', async () => {
     const started = Promise.withResolvers<void>();
     const first = await work((_id, { signal }) => {
       started.resolve();
@@ -239,7 +239,7 @@ describe('stop', () => {
   });
 });
 
-test('a job taken over is not ended by the worker that lost it', async () => {
+test('a worker does not end a job that another one took over', async () => {
   const started = Promise.withResolvers<void>();
   const aborted = Promise.withResolvers<void>();
   await work((_id, { signal }) => {
@@ -253,7 +253,7 @@ test('a job taken over is not ended by the worker that lost it', async () => {
   });
   await enqueueOne('a');
   await started.promise;
-  // As if this process had stood still and another had begun the job anew.
+  // As if this process had stood still and another worker had taken the job.
   await database.pool.query(
     `update queue.job set started_on = started_on + interval '1 minute' where state = 'active'`,
   );

@@ -1,4 +1,4 @@
-// Enqueues jobs in the transaction that needs them: a job exists once that transaction commits, and only then.
+// Enqueues jobs in the transaction that causes them: a job exists only once that transaction commits.
 import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import { fromKysely, PgBoss } from 'pg-boss';
@@ -29,8 +29,8 @@ export function isJobData(data: unknown): data is JobData {
 
 export type EnqueueOptions = {
   /**
-   * Of two waiting jobs with the same task and key the second is dropped: the first does its work. A running one is not counted,
-   * since it may have read the rows already.
+   * While a job with this task and key waits, no second one is enqueued. A running job does not count, because it may have read
+   * the rows already.
    */
   key?: string;
   /** Higher values run first; default 0. */
@@ -88,14 +88,14 @@ export async function enqueueMany<T extends Task>(
 
 /**
  * Aborts the running jobs of these pipelines when the transaction commits. One notification per pipeline: a payload is limited to
- * 8,000 bytes. A worker that misses it works to the end of the step, whose result is then not recorded.
+ * 8,000 bytes. A worker that misses it finishes the step, whose result is then not recorded.
  */
 export async function abortJobs(tx: Transaction, pipelineIds: readonly string[]): Promise<void> {
   if (pipelineIds.length === 0) return;
   await sql`select pg_notify(${CANCELLED_CHANNEL}, id) from unnest(${pipelineIds}::text[]) as id`.execute(tx);
 }
 
-/** The same key in two tasks is two keys. */
+/** Returns the key of a job in the queue, where all tasks share one space of keys. */
 export function keyOf(task: Task, key: string): string {
   return `${task}:${key}`;
 }

@@ -1,4 +1,4 @@
-// The types of the rows against the schema that the migrations really make.
+// Compares the types of the rows with the schema that the migrations make.
 import { readdirSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../../test/database.ts';
@@ -18,7 +18,7 @@ beforeAll(async () => {
 });
 afterAll(() => database.drop());
 
-/** What tables.ts says, read as text: types are gone at run time. `{table: {column: type}}` */
+/** The types in tables.ts as `{table: {column: type}}`, read as text because types do not exist at run time. */
 function typedColumns(): Map<string, Map<string, string>> {
   const text = readdirSync(new URL('.', import.meta.url))
     .filter((file) => file.endsWith('tables.ts'))
@@ -42,7 +42,7 @@ function typedColumns(): Map<string, Map<string, string>> {
   );
 }
 
-/** The type that a column of the schema calls for, without its unions of words. */
+/** Returns a pattern for the type of a column of the schema. */
 function expected({ data_type, nullable, has_default }: Column): RegExp {
   const one = (required: string, defaulted: string, optional: string): RegExp =>
     new RegExp(`^(${nullable ? optional : has_default ? defaulted : required})$`);
@@ -70,7 +70,7 @@ describe('tables.ts', () => {
     expect(typed.sort()).toEqual(columns.map(({ table_name, column_name }) => `${table_name}.${column_name}`).sort());
   });
 
-  test('gives each column a type of its kind, nullable and defaulted alike', () => {
+  test('gives each column a type that matches its kind, null and default', () => {
     const typed = typedColumns();
     const wrong = columns
       .map((column) => ({ column, type: typed.get(column.table_name)?.get(column.column_name) ?? '' }))

@@ -1,4 +1,4 @@
-// The bill of materials names what is installed and nothing else, the same way each time.
+// The bill of materials names exactly the installed packages, and is the same each time.
 import { readFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
 import { formatPurl, parsePurl } from '../plan/purl.ts';
@@ -75,7 +75,7 @@ describe('the document', () => {
     }
   });
 
-  test('names packages by purl, with their source, and asserts no licence that is not known', () => {
+  test('names packages by purl, with their source, and asserts no unknown licence', () => {
     const deb = document.packages.find(({ name }) => name === 'redis-server');
     expect(deb).toMatchObject({
       versionInfo: '5:7.0.15-1~deb12u7',
@@ -100,7 +100,7 @@ describe('the document', () => {
     expect(several.packages[0]?.licenseDeclared).toBe('NOASSERTION');
   });
 
-  test('is the same for the same image and another for another', () => {
+  test('is the same for the same image and differs for another', () => {
     expect(spdxFromDpkg(status, facts)).toEqual(document);
     const namespaces = [
       document,
@@ -113,7 +113,7 @@ describe('the document', () => {
     }
   });
 
-  test('is there for an image without packages', () => {
+  test('is valid for an image without packages', () => {
     const empty = spdxFromDpkg('', facts);
     expect(empty.packages).toHaveLength(1);
     expect(empty.relationships).toHaveLength(1);

@@ -1,4 +1,4 @@
-// A release says why it was made and what moved, to programs and to people.
+// The document of a release with its reason and its changes, for programs and for people.
 import { expect, test } from 'vitest';
 import { type PlanFacts, triggerInfo } from './trigger-info.ts';
 
@@ -22,7 +22,7 @@ const facts = {
   customization_warnings: new Map(),
 };
 
-test('the first release lists what it is made of', () => {
+test('the first release lists its packages and customizations', () => {
   const info = triggerInfo({ ...facts, plan, release: '7.0.15-debian-12-r0' });
   expect(info).not.toHaveProperty('previous');
   expect(info.release).toBe('7.0.15-debian-12-r0');
@@ -39,13 +39,13 @@ test('the first release lists what it is made of', () => {
     recipe: false,
   });
   expect(info.reasons).toEqual([
-    'A person asked for it.',
+    'A user requested the run.',
     'First release of Redis 7.0.15 on debian-12.',
     'Customization c1 was applied in version 1.',
   ]);
 });
 
-test('a later one tells what moved', () => {
+test('a later release lists its changes', () => {
   const next: PlanFacts = {
     ...plan,
     product: { ...plan.product, version: '7.0.16' },
@@ -73,12 +73,12 @@ test('a later one tells what moved', () => {
     customizations: { added: [{ id: 'c2', version: 1 }], changed: [{ id: 'c1', from: 1, to: 2 }] },
   });
   expect(info.reasons[0]).toBe('A known vulnerability is fixed: CVE-2026-1234.');
-  expect(info.reasons).toContain('Redis went from 7.0.15 to 7.0.16.');
-  expect(info.reasons).toContain('Customization c1 went from version 1 to 2.');
+  expect(info.reasons).toContain('Redis changed from 7.0.15 to 7.0.16.');
+  expect(info.reasons).toContain('Customization c1 changed from version 1 to 2.');
   expect(info.reasons).toContain('Customization Company basics was applied in version 1.');
 });
 
-test('warnings of the customizations are told with the version that has them', () => {
+test('warnings of customizations are listed with their version', () => {
   const warning = { code: 'WORLD_WRITABLE' as const, message: 'Every user can write to it.', path: 'rootfs/etc/a' };
   const found = { warnings: [warning], more_warnings_count: 3 };
   const info = triggerInfo({ ...facts, plan, customization_warnings: new Map([['c1', found]]) });
@@ -87,11 +87,11 @@ test('warnings of the customizations are told with the version that has them', (
   expect(triggerInfo({ ...facts, plan })).toMatchObject({ warnings: [], more_warnings_count: 0 });
 });
 
-test('a changed recipe is told, other times and another order of keys are not', () => {
+test('a changed recipe is listed; other times and another order of keys are not', () => {
   const turned = Object.fromEntries(Object.entries({ ...plan, epoch: 2 }).reverse()) as typeof plan;
   expect(triggerInfo({ ...facts, plan: turned, previous: { plan } }).changes.recipe).toBe(false);
   const changed = { ...plan, image: { entrypoint: ['/b'] } };
   const info = triggerInfo({ ...facts, plan: changed, previous: { plan } });
   expect(info.changes.recipe).toBe(true);
-  expect(info.reasons).toEqual(['A person asked for it.', 'The recipe of Redis changed.']);
+  expect(info.reasons).toEqual(['A user requested the run.', 'The recipe of Redis changed.']);
 });

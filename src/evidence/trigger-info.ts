@@ -38,10 +38,10 @@ export type TriggerInfo = {
       removed: { id: string; version: number }[];
       changed: { id: string; from: number; to: number }[];
     };
-    /** True if the recipe, a file or a setting of it changed: everything that the other members do not cover. */
+    /** True if any other part of the plan changed: the recipe, one of its files or settings. */
     recipe: boolean;
   };
-  /** The same in sentences, for readers. */
+  /** Triggers, changes and moves as sentences. */
   reasons: string[];
   /** Parts of the customizations that are accepted but may be a mistake. */
   warnings: ({ customization_id: string; customization_version: number } & CustomizationWarning)[];
@@ -176,14 +176,14 @@ function reasonsOf(
   return [
     ...triggers.map(sentenceOf),
     ...(previous ? [] : [`First release of ${name} ${version} on ${plan.operating_system}.`]),
-    ...(changes.version ? [`${name} went from ${changes.version.from} to ${changes.version.to}.`] : []),
-    ...(changes.base_image ? [`The base image ${changes.base_image.name} moved.`] : []),
-    ...packages.changed.map((one) => `Package ${one.name} went from ${one.from} to ${one.to}.`),
-    ...(previous ? packages.added.map((one) => `Package ${one.name} ${one.version} came in.`) : []),
-    ...packages.removed.map((one) => `Package ${one.name} ${one.version} is gone.`),
+    ...(changes.version ? [`${name} changed from ${changes.version.from} to ${changes.version.to}.`] : []),
+    ...(changes.base_image ? [`The base image ${changes.base_image.name} changed.`] : []),
+    ...packages.changed.map((one) => `Package ${one.name} changed from ${one.from} to ${one.to}.`),
+    ...(previous ? packages.added.map((one) => `Package ${one.name} ${one.version} was added.`) : []),
+    ...packages.removed.map((one) => `Package ${one.name} ${one.version} was removed.`),
     ...customizations.added.map((one) => `${title(one.id)} was applied in version ${one.version}.`),
-    ...customizations.changed.map((one) => `${title(one.id)} went from version ${one.from} to ${one.to}.`),
-    ...customizations.removed.map((one) => `${title(one.id)} was taken away.`),
+    ...customizations.changed.map((one) => `${title(one.id)} changed from version ${one.from} to ${one.to}.`),
+    ...customizations.removed.map((one) => `${title(one.id)} was removed.`),
     ...(changes.recipe ? [`The recipe of ${name} changed.`] : []),
     ...moves.map(
       ({ from, to }) =>
@@ -196,8 +196,8 @@ function sentenceOf({ type, context }: PipelineTrigger): string {
   const sentences = {
     CVE_PATCH: 'A known vulnerability is fixed',
     UPSTREAM_UPDATE: 'Upstream published a new version',
-    MANUAL_RUN: 'A person asked for it',
-    MAINTENANCE: 'Something that it is made from moved',
+    MANUAL_RUN: 'A user requested the run',
+    MAINTENANCE: 'An input of the build changed',
   };
   return `${sentences[type]}${context ? `: ${context}` : ''}.`;
 }

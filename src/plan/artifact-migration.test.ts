@@ -1,4 +1,4 @@
-// Artifacts that older versions wrote, read by migration 0034.
+// Artifacts of older versions, converted by migration 0034.
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../../test/database.ts';
@@ -13,7 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => database.drop());
 
-test('an image becomes a root with its parts, and a value of today stays as it is', async () => {
+test('an image becomes a root with its parts, and a current value stays unchanged', async () => {
   const descriptor = (name: string) => ({ mediaType: name, digest: digestOf(name), size: 1 });
   const platform = { os: 'linux', architecture: 'amd64' };
   const [index, manifest, config, layer] = ['index', 'manifest', 'config', 'layer'].map(descriptor);

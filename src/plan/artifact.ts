@@ -59,7 +59,7 @@ export function rootFor({ roots }: Pick<Artifact, 'roots'>, registryId: string):
   return root;
 }
 
-/** Returns the root of a packaging that makes one for all registries. Throws for any other. */
+/** Returns the root for all registries. Throws if the artifact has a root for each. */
 export function soleRoot({ roots }: Pick<Artifact, 'roots'>): Root {
   if ('all' in roots) return roots.all;
   throw new Error('The artifact has a root for each registry');
@@ -70,7 +70,7 @@ export function listRoots({ roots }: Pick<Artifact, 'roots'>): Root[] {
   return 'all' in roots ? [roots.all] : Object.values(roots.by_registry);
 }
 
-/** Returns the blobs of a root: a registry may already have them in another repository. */
+/** Returns the digests of a root's blobs, which a registry may have in another repository. */
 export function blobsOf({ parts }: Root): ContentDigest[] {
   return parts.flatMap(({ blobs }) => blobs.map(({ digest }) => digest));
 }

@@ -4,11 +4,11 @@
 export function canonicalJson(value: unknown): string {
   if (value === null || typeof value === 'string' || typeof value === 'boolean') return JSON.stringify(value);
   if (typeof value === 'number') {
-    if (!Number.isFinite(value)) throw new TypeError(`${value} has no JSON`);
+    if (!Number.isFinite(value)) throw new TypeError(`${value} cannot be written as JSON`);
     return JSON.stringify(value);
   }
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
-  if (typeof value !== 'object') throw new TypeError(`a ${typeof value} has no JSON`);
+  if (typeof value !== 'object') throw new TypeError(`A value of type ${typeof value} cannot be written as JSON`);
   const pairs = Object.entries(value).filter(([, one]) => one !== undefined);
   pairs.sort(([one], [other]) => (one < other ? -1 : 1));
   return `{${pairs.map(([key, one]) => `${JSON.stringify(key)}:${canonicalJson(one)}`).join(',')}}`;

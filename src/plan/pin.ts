@@ -27,7 +27,7 @@ export const BasePin = Type.Object({
   name: Type.String(),
   /** The digest of the manifest or index that the tag named. */
   digest: Digest,
-  /** With its platform, which the API shows. */
+  /** Its `platform` is shown in the API. */
   manifest: Descriptor,
   config: Descriptor,
   layers: Type.Array(LayerPin),

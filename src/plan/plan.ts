@@ -4,8 +4,8 @@ import { ImagePlan } from './image-plan.ts';
 import { storedValue } from './stored-value.ts';
 
 /**
- * One member for each packaging type, told apart by `packaging_type`. Jobs read only what all members have: `product`,
- * `operating_system`, `base`, `packages`, `customizations`, `tests`. A member without one of these does not compile there.
+ * One member for each packaging type, distinguished by `packaging_type`. Jobs read only what all members have: `product`,
+ * `operating_system`, `base`, `packages`, `customizations`, `tests`. Jobs do not compile if a member lacks one of these.
  */
 export const Plan = Type.Union([ImagePlan]);
 export type Plan = Static<typeof Plan>;

@@ -1,4 +1,4 @@
-// Package URLs come back as they went in, and what is none is rejected.
+// Package URLs are read and written unchanged, and text that is not one is rejected.
 import { describe, expect, test } from 'vitest';
 import { formatPurl, isPurlType, PurlError, parsePurl } from './purl.ts';
 

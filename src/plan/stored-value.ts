@@ -2,7 +2,7 @@
 import type { Static, TSchema } from 'typebox';
 import { Compile, type Validator } from 'typebox/compile';
 
-/** A stored value that does not match its schema: another version of Larder wrote it, or somebody changed the row by hand. */
+/** A stored value that does not match its schema: another version of Larder wrote it, or an operator changed the row by hand. */
 export class StoredValueError extends Error {
   override readonly name = 'StoredValueError';
   readonly code = 'STORED_VALUE_UNREADABLE';

@@ -1,4 +1,4 @@
-// Each stored value by its schema: what this version writes is read, and anything else is rejected with its id.
+// Stored values and their schemas: values of this version are read, and others are rejected with their id.
 import { describe, expect, test } from 'vitest';
 import {
   artifactAt,
@@ -34,7 +34,7 @@ describe.each([
     expect(read(JSON.parse(JSON.stringify(value)), 'id-1')).toEqual(value);
   });
 
-  test('is rejected with its id when a field is not as it has to be', () => {
+  test('is rejected with its id if a field does not match the schema', () => {
     const rejected = () => read({ ...value, ...change }, 'id-1');
     expect(rejected).toThrow(StoredValueError);
     const field = Object.keys(change)[0] ?? '';
@@ -55,7 +55,7 @@ test('triggers and files of a pipeline are lists', () => {
   expect(() => readMetadataFiles([{ ...file, digest: 'x' }], 'p')).toThrow(/metadata of pipeline p/);
 });
 
-test('the recipes of the library are what a row keeps', async () => {
+test('the recipes of the library match the stored schema', async () => {
   const recipes = await loadRecipes(new URL('../../products/', import.meta.url).pathname);
   for (const recipe of recipes)
     expect(readStoredRecipe(JSON.parse(JSON.stringify(recipe)), recipe.key)).toEqual(recipe);
@@ -66,7 +66,7 @@ test('an inspection names the listing of its archive', () => {
   expect(contentsOfInspection(sampleInspection('x'))).toEqual([digestOf('listing x')]);
 });
 
-test('an inspection keeps that a certificate was brought into normal form, and takes nothing but true for it', () => {
+test('the mark of a rewritten certificate in an inspection is true or absent', () => {
   const certificate = {
     name: 'acme',
     file: 'rootfs/usr/local/share/ca-certificates/acme.crt',
@@ -88,13 +88,13 @@ describe('an artifact with a root for each registry', () => {
   const [one, other] = [soleRoot(artifactAt(digestOf('1'))), soleRoot(artifactAt(digestOf('2')))];
   const artifact = { ...sampleArtifact(), roots: { by_registry: { r1: one, r2: other } } };
 
-  test('gives each registry its own', () => {
+  test('returns the root of each registry', () => {
     expect(rootFor(readStoredArtifact(artifact, 'x'), 'r2')).toEqual(other);
     expect(listRoots(artifact)).toEqual([one, other]);
     expect(contentsOfArtifact(artifact)).toEqual([digestOf('1'), digestOf('2')]);
   });
 
-  test('has none for a registry that it was not built for, and no root for all', () => {
+  test('has no root for another registry, and no root for all', () => {
     expect(() => rootFor(artifact, 'r3')).toThrow('r3');
     expect(() => soleRoot(artifact)).toThrow();
   });
