@@ -4,7 +4,6 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { findTool } from '../sandbox/host-commands.ts';
 import { openResourceGroup, type ResourceGroup } from '../sandbox/resource-control.ts';
-import type { SandboxMode } from '../sandbox/sandbox-host.ts';
 import { memoryOf, watchProcesses } from '../sandbox/watchdog.ts';
 import { type EngineOptions, EngineProcessDied } from './engine.ts';
 import type { EngineSetup, FromEngine, ToEngine } from './messages.ts';
@@ -25,6 +24,11 @@ const ENGINE_PROCESSES = 512;
 /** A process that has not ended its aborted task by then is killed. Ending a sandbox takes some 50 ms; a cancel takes at most 2 s. */
 const ABORT_MS = 1_000;
 const STDERR_BYTES_MAX = 8 * 1024;
+/**
+ * Compiled code of the engine, in the worker's folder: a process starts in half the time with it. Only engine processes read it: they can
+ * also write it, and they handle images from outside.
+ */
+const COMPILED = 'compiled';
 
 /** Handles the calls of a task. */
 export type CallHandler = (to: string, input: never) => Promise<unknown>;
@@ -55,7 +59,7 @@ export type ChildOptions = {
 
 /** Starts a process; it is ready for a task at once. */
 export function startEngineChild({ setup, ...how }: ChildOptions): EngineChild {
-  const { child, group } = spawnEngine(setup.probe, how);
+  const { child, group } = spawnEngine(setup, how);
   const state: State = { child, group, errors: '', exceeded: undefined, task: undefined, death: undefined };
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
   const watchdog = group === undefined ? watchMemory(state) : undefined;
@@ -98,7 +102,7 @@ type State = {
 };
 
 function spawnEngine(
-  probe: SandboxMode,
+  { probe, directory }: EngineSetup,
   { environment, flags = [] }: Omit<ChildOptions, 'setup'>,
 ): { child: ChildProcess; group: ResourceGroup | undefined } {
   const extension = import.meta.filename.endsWith('.ts') ? 'ts' : 'js';
@@ -112,7 +116,7 @@ function spawnEngine(
       : openResourceGroup(probe.host.control, { memoryBytes: ENGINE_MEMORY_BYTES, processes: ENGINE_PROCESSES });
   const [program = '', ...args] = group === undefined ? mortal : group.enter(mortal);
   const child = spawn(program, args, {
-    env: environment,
+    env: { ...environment, NODE_COMPILE_CACHE: join(directory, COMPILED) },
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     serialization: 'advanced',
     // Ctrl-C signals every process of the terminal's group. The engine process has its own group: its worker stops it, and the job does

@@ -1,4 +1,5 @@
 // An engine process: runs one task after the other for its worker, and ends with it. It has no secret and no database connection.
+import { flushCompileCache } from 'node:module';
 import { openDiskContent } from '../content/disk.ts';
 import type { LayerCache } from '../packaging/image/layer-cache.ts';
 import type { Exclusive } from '../sandbox/exclusive.ts';
@@ -19,6 +20,7 @@ const calls = new Map<number, Waiting>();
 let called = 0;
 let workspace: Promise<Workspace> | undefined;
 let controller = new AbortController();
+let compiledStored = false;
 
 function send(message: FromEngine): void {
   process.send?.(message);
@@ -64,6 +66,13 @@ async function openWorkspace({ directory, contentDirectory, probe }: EngineSetup
   return { directory, content: await openDiskContent(contentDirectory), probe, exclusive };
 }
 
+/** Node stores it when a process exits, but an engine process is killed. The first task has loaded most of the code. */
+function storeCompiledCode(): void {
+  if (compiledStored) return;
+  compiledStored = true;
+  flushCompileCache();
+}
+
 async function run(task: EngineTask, input: unknown): Promise<void> {
   controller = new AbortController();
   try {
@@ -72,6 +81,7 @@ async function run(task: EngineTask, input: unknown): Promise<void> {
     const context: EngineContext = { workspace: await workspace, log, layers, signal: controller.signal };
     const act = engineTasks[task] as (given: unknown, context: EngineContext) => Promise<unknown>;
     send({ done: await act(input, context) });
+    storeCompiledCode();
   } catch (error) {
     send({ failed: sentError(error) });
   }

@@ -9,11 +9,12 @@ import { BuildError } from '../../sandbox/build-error.ts';
 import { type BuildLog, type LogSink, openBuildLog } from '../../sandbox/build-log.ts';
 import type { Workspace } from '../../sandbox/workspace.ts';
 import { buildApplicationLayer, hasApplicationLayer } from './application-layer.ts';
+import { readBaseListing } from './base-listings.ts';
 import { ChainListing } from './chain-listing.ts';
 import { buildCustomization, customizationStep } from './customization-layers.ts';
 import { type ImageLayer, writeImage } from './image.ts';
 import { imageConfig, readEnvironment } from './image-config.ts';
-import { DPKG_STATUS, fileDigest, type ImageState, readMergedListing, withLayer } from './image-files.ts';
+import { DPKG_STATUS, fileDigest, type ImageState, withLayer } from './image-files.ts';
 import { cachedLayer, type LayerCache } from './layer-cache.ts';
 import { withinLayerLimit } from './layer-limit.ts';
 
@@ -45,7 +46,7 @@ export async function build(plan: ImagePlan, options: BuildOptions): Promise<Art
   }));
   let image: ImageState = {
     layers: plan.base.layers,
-    listing: await readMergedListing(content, plan.base.listing),
+    listing: await readBaseListing(content, plan.base.listing),
     chain: new ChainListing(content),
   };
   const application = await applicationLayer(plan, image, { ...options, log });
