@@ -92,7 +92,7 @@ describe('copyArtifact', () => {
     const back = memoryContent();
     const copied = copyArtifact(contentTarget(store), contentTarget(back), root, { blobBytesMax: 100_000 });
     await expect(copied).rejects.toMatchObject({ side: 'source', temporary: false });
-    await expect(copied).rejects.toThrow(/the artifact has \d+ bytes, and at most 100000 are copied/);
+    await expect(copied).rejects.toThrow(/the artifact has blobs of \d+ bytes, and at most 100000 bytes are copied/);
     const padded = await Promise.all(
       Array.from({ length: 12 }, async (_, at) => {
         const annotations = { at: `${at}`, padding: 'x'.repeat(3_000_000) };

@@ -12,7 +12,7 @@ export type CopyOptions = {
   mountFrom?: (digest: Digest) => string | undefined;
   /** Blobs that are known to be in the target: no request checks them. If one is missing, the copy detects it and sends it. */
   isPresent?: (digest: Digest) => boolean;
-  /** Called for each blob when it is in the target. */
+  /** Called for each blob once the target has it. */
   onBlob?: (descriptor: Descriptor, how: Placed) => void;
   /** Tags of the root, set when everything is copied. */
   tags?: string[];
@@ -23,8 +23,8 @@ export type CopyOptions = {
   /** Bytes of all blobs together, as the manifests declare them; every blob is checked against its own size. Unlimited when absent. */
   blobBytesMax?: number;
   /**
-   * The source must prove, by a part of it, that it has each blob that the target already has: otherwise a source that knows only a
-   * digest would get a blob of another organization. Set for a target with content of several organizations.
+   * For each blob that the target already has, the source must prove with some of its bytes that it has the blob too. Otherwise a source
+   * that knows only the digest could obtain a blob of another organization. Set for a target with content of several organizations.
    */
   sourceMustHold?: boolean;
   /** Only these manifests of an index are copied, for example those of one platform; all when absent. */
@@ -33,11 +33,14 @@ export type CopyOptions = {
 
 /** Enough to use the bandwidth while some answers are pending, without taking the connections of other copies. */
 const CONCURRENCY_DEFAULT = 4;
-/** A blob up to this size is sent without a check: the check costs as much, and each image has a new config. */
+/**
+ * A blob up to this size is sent without checking whether the target has it: the check takes as long, and the config of each image is new
+ * anyway.
+ */
 const UNCHECKED_BYTES_MAX = 16 * 1024;
 /** The largest published indexes have some dozens of platforms. */
 const MANIFESTS_MAX = 1000;
-/** Manifests are held in memory during the copy. Those of an index of 50 platforms, with attestations, have some 500 KB. */
+/** Manifests are held in memory during the copy. The manifests of an index of 50 platforms, with attestations, have some 500 KB. */
 const MANIFESTS_BYTES_MAX = 32 * 1024 * 1024;
 /** Error codes of registries for a manifest whose blobs or children are missing. */
 const MISSING_CONTENT = new Set(['MANIFEST_BLOB_UNKNOWN', 'BLOB_UNKNOWN', 'MANIFEST_UNKNOWN']);
@@ -46,8 +49,8 @@ type Node = { descriptor: Descriptor; bytes: Buffer; document: Manifest | Index 
 type CopyContext = { source: Source; target: Target; options: CopyOptions };
 
 /**
- * Copies `root` and everything below it. Throws RegistryError, whose `side` is the end that failed, also above the limits of a copy.
- * Copied content stays, and the next attempt finds it.
+ * Copies `root` and everything below it. Throws RegistryError, also above the limits of a copy; its `side` is the end that failed. Copied
+ * content stays, and the next attempt finds it.
  */
 export async function copyArtifact(
   source: Source,
@@ -76,7 +79,10 @@ export async function copyArtifact(
   }
 }
 
-/** Makes the artifact visible in a target that already has all its content. Returns false if the target cannot. */
+/**
+ * Makes the artifact visible in a target that already has all its content. Returns false if the target does not support this or lacks
+ * content.
+ */
 async function linkArtifact(
   { target, options }: CopyContext,
   manifests: Node[],
@@ -123,7 +129,7 @@ function tooMuch(what: string): RegistryError {
 
 function checkSize(blobs: Descriptor[], bytesMax = Number.POSITIVE_INFINITY): void {
   const size = blobs.reduce((sum, blob) => sum + blob.size, 0);
-  if (size > bytesMax) throw tooMuch(`${size} bytes, and at most ${bytesMax} are copied`);
+  if (size > bytesMax) throw tooMuch(`blobs of ${size} bytes, and at most ${bytesMax} bytes are copied`);
 }
 
 /** Reads a manifest or index of a source. Throws RegistryError with side `source`, also for an invalid document. */
@@ -193,7 +199,10 @@ async function sendMissing({ source, target, options }: CopyContext, blob: Descr
   return 'sent';
 }
 
-/** Whether both have the same bytes at a random position. If not, the blob is sent whole, and its digest is checked. */
+/**
+ * Whether source and target have the same bytes of the blob at a random position. If not, the blob is sent whole, and its digest is
+ * checked.
+ */
 async function hasSamePart(source: Source, target: Target, blob: Descriptor): Promise<boolean> {
   const start = randomInt(blob.size - UNCHECKED_BYTES_MAX);
   const range = { start, end: start + UNCHECKED_BYTES_MAX - 1 };
@@ -202,7 +211,9 @@ async function hasSamePart(source: Source, target: Target, blob: Descriptor): Pr
   return shown.equals(held);
 }
 
-/** Returns the source's bytes. An error while the target reads them names the source. */
+/**
+ * Returns the bytes of a blob of the source. An error of the source names the source, even if it occurs while the target reads the bytes.
+ */
 async function sourceBytes(source: Source, blob: Descriptor): Promise<AsyncIterable<Uint8Array>> {
   const stream = await side('source', 'fetch blob', () => source.fetch(blob));
   async function* bytes(): AsyncGenerator<Uint8Array, void> {

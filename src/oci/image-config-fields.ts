@@ -4,7 +4,10 @@ import { isDigest } from '../content/digest.ts';
 
 /** Linux limits one argument or one variable to 128 KiB, including its final NUL (execve(2), MAX_ARG_STRLEN). */
 const ARGUMENT_BYTES_MAX = 128 * 1024 - 1;
-/** Linux limits arguments and environment together to a quarter of the stack of 2 MiB: half of that for each. */
+/**
+ * Linux limits arguments and environment together to a quarter of the stack limit (execve(2)): 512 KiB with a stack of 2 MiB. Each of them
+ * gets half.
+ */
 const ARGUMENTS_BYTES_MAX = 256 * 1024;
 /** Images with generated environments have some hundreds of variables. */
 const ARGUMENT_COUNT_MAX = 1000;
@@ -18,12 +21,12 @@ const PATH_BYTES_MAX = 4096;
 const WORD_BYTES_MAX = 256;
 /** Docker rejects an image of more than some 125 layers, overlayfs one of more than 500. */
 export const LAYER_COUNT_MAX = 127;
-/** Steps that make no layer are in the history too; the longest Dockerfiles have some hundreds. */
+/** Steps that make no layer are in the history too; the longest Dockerfiles have some hundreds of steps. */
 const HISTORY_COUNT_MAX = 1000;
 
 type Rule<Value> = readonly [holds: (value: Value) => boolean, wrong: string | ((value: Value) => string)];
 
-/** The schema with further rules, which apply only to values of its type. */
+/** Returns the schema with further rules, which apply only to values of the schema's type. */
 function ruled<Value>(schema: TSchema, is: (value: unknown) => value is Value, rules: Rule<Value>[]): TSchema {
   return rules.reduce<TSchema>(
     (ruledSchema, [holds, wrong]) =>
@@ -87,7 +90,7 @@ function record(value: TSchema, nameRules: Rule<string>[], rules: Rule<Record<st
 const CONTROL = /[\p{Cc}\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/u;
 const nameOf = (line: string): string => line.split('=', 1)[0] ?? '';
 
-/** Linux allows any name without `=`; a leading dash would be an option of env(1) and its like. */
+/** Linux allows any name without `=`. Programs like env(1) would read a name with a leading dash as an option. */
 const ENVIRONMENT_RULES: Rule<string>[] = [
   [(line) => nameOf(line) !== '', 'the name is empty'],
   [(line) => !CONTROL.test(nameOf(line)), 'the name holds a control character'],
@@ -180,7 +183,7 @@ const HISTORY = Type.Array(
   { maxItems: HISTORY_COUNT_MAX },
 );
 
-/** The whole document. */
+/** The schema of a whole image config. */
 export const IMAGE_CONFIG = Type.Object({
   created: optional(TIME),
   author: optional(STEP),

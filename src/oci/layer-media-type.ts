@@ -14,8 +14,8 @@ export function layerMediaType(compression: Compression): string {
 }
 
 /**
- * Layers of Docker's image manifest, version 2, schema 2, and non-distributable layers: a registry that has one distributes it anyway
- * (image-spec, layer.md, "Non-Distributable Layers", deprecated). Clients omit them from copies.
+ * Matches layers of Docker's image manifests (version 2, schema 2) and non-distributable layers (image-spec, layer.md, "Non-Distributable
+ * Layers", deprecated). Clients omit non-distributable layers from copies; a registry that has such a layer distributes it anyway.
  */
 const OTHERS =
   /^application\/vnd\.(?:docker\.image\.rootfs(?:\.foreign)?\.diff\.tar|oci\.image\.layer\.nondistributable\.v1\.tar)(?:[.+](gzip|zstd))?$/;

@@ -14,7 +14,7 @@ export type ListingWriter = {
   drop(cause: unknown): Promise<void>;
 };
 
-/** The most entries that are buffered; `writeListing` uses the same number for one write. */
+/** Limit of buffered entries. */
 const WAITING_COUNT_MAX = 1000;
 
 /** Opens a listing in the store. The caller ends it with `close` or `drop`. */

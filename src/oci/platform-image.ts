@@ -58,7 +58,7 @@ function bare({ mediaType, digest, size }: Descriptor): Descriptor {
 
 /** The lowest variant of each architecture, which a platform may omit. */
 const PLAIN_VARIANTS: Readonly<Record<string, string>> = { amd64: 'v1', arm64: 'v8' };
-/** An image without a platform may fit; its config is read. */
+/** The rank of an image without a platform: it may fit, and its config is read to decide. */
 const NO_PLATFORM_RANK = 1000;
 
 /** Returns the rank of an image, the lowest first; undefined for another platform, and for a manifest that is not a runnable image. */

@@ -31,8 +31,8 @@ export async function putReferrer(
 }
 
 /**
- * Pushes referrers of one subject and adds them to its list: all together, so that a registry without a referrers
- * API has its tag written once. Throws RegistryError.
+ * Pushes referrers of one subject and then adds all of them to the subject's list at once: a registry without a referrers API gets the tag
+ * of the list written only once. Throws RegistryError.
  */
 export async function attachReferrers(
   source: Source,

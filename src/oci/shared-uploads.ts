@@ -20,9 +20,9 @@ export interface SharedUploads {
   note(digest: Digest, place: Place): void;
 }
 
-/** Blobs with a remembered repository; the oldest are dropped, and checked or sent again. */
+/** Limit of blobs with a remembered repository. The oldest blobs are dropped; later copies check or send them again. */
 const HOLDERS_MAX = 10_000;
-/** Remembered pairs of blob and repository, at some 200 bytes each. */
+/** Limit of remembered pairs of a blob and a repository that has it, about 200 bytes each. */
 const HELD_MAX = 50_000;
 
 /** Returns a value to share between copies of the same blobs. A remembered blob may have been deleted since; the copy detects this. */

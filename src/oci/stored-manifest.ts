@@ -7,7 +7,7 @@ import { isIndex, MANIFEST_BYTES_MAX, ManifestError, manifestTooLarge, parseMani
 
 export type StoredDocument = {
   digest: Digest;
-  /** The announced media type; if absent, the document's own counts. */
+  /** The announced media type; if absent, the media type in the document is used. */
   mediaType?: string;
 };
 

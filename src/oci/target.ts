@@ -31,7 +31,7 @@ export interface Target extends Source {
   tag(descriptor: Descriptor, tag: string): Promise<void>;
   /** Returns the manifests whose subject is this digest. */
   referrers(subject: Digest, artifactType?: string): Promise<Descriptor[]>;
-  /** Its registry and repository; targets of one registry can mount from one another. */
+  /** The target's registry and repository; targets of one registry can mount from one another. */
   readonly place?: { registry: string; repository: string };
   /** Stores a manifest directly under its tag, which saves a request to a remote registry. */
   pushTagged?(descriptor: Descriptor, open: () => Promise<AsyncIterable<Uint8Array>>, tag: string): Promise<void>;
@@ -40,6 +40,9 @@ export interface Target extends Source {
    * changes nothing. Manifests come children first; the tags name the last one.
    */
   linkArtifact?(artifact: WholeArtifact): Promise<boolean>;
-  /** Adds referrers to the list of a subject if a push of them does not (distribution-spec, "Referrers Tag Schema"). */
+  /**
+   * Adds referrers to the list of their subject, for registries that do not do this when a referrer is pushed (distribution-spec,
+   * "Referrers Tag Schema").
+   */
   attach?(subject: Digest, referrers: Descriptor[]): Promise<void>;
 }

@@ -72,6 +72,6 @@ function unpacked(head: Buffer, bytes: AsyncIterable<Buffer>): AsyncIterable<Buf
       ? createGunzip({ chunkSize: 256 * 1024 })
       : createZstdDecompress({ params: { [constants.ZSTD_d_windowLogMax]: ZSTD_WINDOW_LOG_MAX } });
   const source = Readable.from(compression === 'gzip' ? bytes : zstdFrames(bytes));
-  // The reader of the unpacker gets the errors of both, so the callback does nothing.
+  // The reader of the unpacker gets the errors of both streams, so the callback does nothing.
   return pipeline(source, unpacker, () => undefined);
 }

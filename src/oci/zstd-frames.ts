@@ -9,12 +9,15 @@ const BLOCK_TYPE_RLE = 1;
 
 type Part = 'magic' | 'skipped-size' | 'skipped' | 'descriptor' | 'header' | 'block-header' | 'block' | 'checksum';
 
-/** The part to which the next bytes belong, the number of its missing bytes, and its value so far, least byte first. */
+/**
+ * `part` is the part to which the next bytes belong, `left` the number of its missing bytes, and `value` the number read from it so far,
+ * least byte first.
+ */
 type State = { part: Part; left: number; read: number; value: number; hasChecksum: boolean; isLast: boolean };
 
 /**
- * Yields the stream without its skippable frames, in pieces of which none extends past the end of a frame. Throws LayerBroken for bytes
- * that are not a sequence of frames.
+ * Yields the stream without its skippable frames. No piece extends past the end of a frame. Throws LayerBroken for bytes that are not a
+ * sequence of frames.
  */
 export async function* zstdFrames(bytes: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void> {
   const state: State = { part: 'magic', left: 4, read: 0, value: 0, hasChecksum: false, isLast: false };

@@ -49,12 +49,12 @@ function canonicalQuery(url: URL): string {
     .join('&');
 }
 
-/** Leaves only RFC 3986's unreserved characters; encodeURIComponent leaves five more. */
+/** Percent-encodes all characters except RFC 3986's unreserved ones; encodeURIComponent leaves five more. */
 function encoded(text: string): string {
   return encodeURIComponent(text).replace(/[!'()*]/g, (one) => `%${one.charCodeAt(0).toString(16).toUpperCase()}`);
 }
 
-/** Returns the key, which is valid for one day, region and service. */
+/** Returns the signing key, which is valid for one day, region and service. */
 function keyFor({ secret }: AwsSigner, scope: string): Buffer {
   return scope.split('/').reduce<Buffer>((key, part) => hmac(key, part), Buffer.from(`AWS4${secret}`));
 }

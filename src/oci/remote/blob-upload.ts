@@ -17,15 +17,18 @@ export type UploadContext = {
   holds: (blob: Descriptor) => Promise<boolean>;
 };
 
-/** Sent with the first request. A registry that does not support this gets the first blob twice, so the limit is small. */
+/**
+ * A blob up to this size is sent with the first request. A registry that does not support this gets the first blob twice, so the limit is
+ * small.
+ */
 const SINGLE_POST_BYTES_MAX = 64 * 1024;
 /** Larger uploads are resumable, which takes one more request. */
 const MONOLITHIC_BYTES_MAX = 4 * 1024 * 1024;
 
 const CONTENT_TYPE = { 'Content-Type': 'application/octet-stream' };
-/** Statuses of registries without PATCH. */
+/** HTTP statuses with which a registry rejects PATCH because it does not support it. */
 const NO_CHUNKS = new Set([405, 501]);
-/** Statuses of registries that do not support a kind of request. */
+/** HTTP statuses with which a registry rejects a kind of request that it does not support. */
 const UNSUPPORTED = new Set([400, 404, 405, 411, 413, 415, 501]);
 
 /** Pushes a blob. `begun` is an upload that the registry already opened for a rejected mount. Throws RegistryError. */
@@ -118,7 +121,7 @@ async function sendResumable(
   async function go(): Promise<void> {
     if (upload !== undefined && broken) {
       upload = await heldBy(context, upload, size);
-      // Only the registry's last answer may have been lost.
+      // The upload may be complete, and only the registry's last answer lost.
       if (upload === undefined && (await context.holds(descriptor))) {
         return;
       }
@@ -150,9 +153,9 @@ async function sendResumable(
 }
 
 /**
- * Returns how to continue an upload after a permanent error. 416, or 409 from Larder's registry: bytes of the broken connection
- * arrived after the registry returned its offset, so the offset is read again. If the upload is unknown or was continued at a
- * wrong offset, it starts from the beginning.
+ * Returns how to continue an upload after a permanent error. 416 (409 from Larder's registry) means that bytes of the broken connection
+ * arrived after the registry had returned the offset, so the offset is read again. An upload that is unknown or was continued at a wrong
+ * offset starts from the beginning.
  */
 function continuationOf(error: unknown, upload: Upload | undefined): 'resume' | 'restart' | 'fail' {
   if (!(error instanceof RegistryError) || error.side === 'source' || error.temporary || !upload?.continued) {
@@ -195,7 +198,7 @@ async function finish(
       once: true,
     });
   } catch (error) {
-    // A repeated request finds no upload if the first one completed it and only the answer was lost.
+    // A repeated request finds no upload if the first request completed the upload and only the answer was lost.
     if (!(error instanceof RegistryError && error.status === 404 && (await context.holds(blob)))) {
       throw error;
     }

@@ -17,7 +17,10 @@ type Token = { value: string; expiresAt: number };
 type Method = { scheme: 'none' } | { scheme: 'basic' } | { scheme: 'bearer'; realm: URL; service?: string };
 
 export type Authorizer = {
-  /** Returns the header for a request with these scopes (`repository:NAME:pull,push`); undefined until the registry has asked for one. */
+  /**
+   * Returns the Authorization header for a request with these scopes (`repository:NAME:pull,push`); undefined until the registry has asked
+   * for credentials.
+   */
   header(scopes: string[]): Promise<string | undefined>;
   /** Processes a 401. Returns true when the registry may accept the same request with a new header. */
   rejected(response: IncomingMessage, scopes: string[], sent: string | undefined): boolean;
@@ -29,12 +32,12 @@ export type Authorizer = {
 const TOKEN_SECONDS_DEFAULT = 60;
 /** A token is renewed this share of its lifetime before its expiry, so that it does not expire during a request. */
 const TOKEN_MARGIN = 0.1;
-/** One token for each pair of repositories of a mount; the oldest are dropped. */
+/** Limit of cached tokens: mounts need a token for each pair of repositories. The oldest tokens are dropped. */
 const TOKENS_MAX = 1000;
 /** Exchanged credentials are renewed this long before their expiry, because a push with them can be long. */
 const EXCHANGE_MARGIN_MS = 30 * 60_000;
 
-/** Returns the authorizer of one registry, which sends the credentials, if any, to it and to its token server. */
+/** Returns the authorizer of one registry. It sends the credentials, if any, to the registry and to the registry's token server. */
 export function createAuthorizer(options: {
   egress: Egress;
   registry: URL;

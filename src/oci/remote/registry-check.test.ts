@@ -146,7 +146,7 @@ describe('a check of a server that is not a registry', () => {
 });
 
 describe('a check of a certificate', () => {
-  /** Starts a TLS server with a self-signed certificate, which has expired for -1 days. */
+  /** Starts a TLS server with a self-signed certificate that is valid for this number of days; with -1 it has expired. */
   async function secured(name: string, days: number): Promise<string> {
     const [key, cert, request] = ['key', 'pem', 'csr'].map((ending) => join(directory, `${name}.${ending}`));
     if (key === undefined || cert === undefined || request === undefined) throw new Error('three names');

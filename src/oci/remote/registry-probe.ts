@@ -13,17 +13,17 @@ export type ProbeOptions = {
   credentials?: Credentials;
   exchangeCredentials?: CredentialExchange;
   egress: Egress;
-  /** The repository that the bytes are sent to; they are mounted to a second one, named with `-2` at the end. */
+  /** The repository that the bytes are sent to. They are mounted to a second repository, whose name is this one followed by `-2`. */
   repository: string;
   /** The time limit of the whole probe. */
   limitMs?: number;
 };
 
-/** A dozen small requests. */
+/** A probe sends a dozen small requests. */
 const PROBE_MS_MAX = 40_000;
 const ONCE = { tries: 1, firstWaitMs: 0 };
 const TYPE = { 'Content-Type': 'application/octet-stream' };
-/** Statuses of registries that do not support a kind of request. */
+/** HTTP statuses with which a registry rejects a kind of request that it does not support. */
 const UNKNOWN_KIND = new Set([400, 404, 405, 411, 413, 415, 416, 501]);
 
 type Blob = { bytes: Buffer; digest: Digest };
@@ -123,7 +123,7 @@ function withDigest(upload: URL, digest: Digest): URL {
   return url;
 }
 
-/** distribution-spec, "Pushing a blob in chunks", with two of them. */
+/** distribution-spec, "Pushing a blob in chunks", with two chunks. */
 async function sendChunks(context: ProbeContext, { bytes, digest }: Blob): Promise<boolean | undefined> {
   let upload = nextOf(context, await ask(context, 'POST', uploads(context, context.repository), { accept: [202] }));
   const middle = Math.floor(bytes.length / 2);

@@ -25,7 +25,7 @@ export type SessionOptions = {
   retry?: RetryPolicy;
   /** Milliseconds of silence after which a connection counts as broken. */
   idleMs?: number;
-  /** Capabilities found before: a missing capability is not tried. */
+  /** Capabilities that were found before; a missing capability is not tried. */
   capabilities?: RegistryCapabilities;
   /** Called once when the registry's answers contradict `capabilities`. */
   onContradiction?: (what: keyof RegistryCapabilities) => void;
@@ -100,7 +100,7 @@ export function openSession(options: SessionOptions): Session {
   };
 }
 
-/** A single POST is tried unless the registry is known to reject it. Until one has succeeded, a rejection of it is not an error. */
+/** A single POST is tried unless the registry is known to reject it. Its rejection is not an error until the registry has accepted one. */
 function memory({ capabilities = {}, onContradiction }: SessionOptions): Pick<Session, 'learnt' | 'learn' | 'doubt'> {
   const { single_post, ...others } = capabilities;
   const learnt: RegistryCapabilities = { ...others, ...(single_post === false && { single_post }) };
@@ -213,7 +213,7 @@ async function ask(
   }
 }
 
-/** Returns an error of the sent content, which names the source. */
+/** Returns the error for a body that could not be sent because of its source. */
 function sourceError(cause: unknown): RegistryError {
   const isShort = cause instanceof BodySizeWrong;
   const error = isShort ? new ContentMismatch(`${cause.sizes.expected} bytes`, `${cause.sizes.actual} bytes`) : cause;

@@ -9,7 +9,7 @@ export type RepositoryContext = {
   name: string;
   /** Uploads that the registry opened for rejected mounts; the next push of the blob uses them. */
   begun: Map<Digest, URL>;
-  /** Recently pushed manifests, so that more tags of one can be set without reading it again. */
+  /** Recently pushed manifests: further tags of a manifest are set without reading it again. */
   recent: Map<Digest, Buffer>;
 };
 

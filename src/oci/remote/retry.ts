@@ -5,7 +5,7 @@ import { RegistryError } from '../errors.ts';
 export type RetryPolicy = {
   /** Tries without progress, the first one included. */
   tries: number;
-  /** The first wait, in milliseconds; each further one is twice as long. */
+  /** The first wait, in milliseconds; each further wait is twice as long. */
   firstWaitMs: number;
 };
 
