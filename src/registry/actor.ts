@@ -1,4 +1,5 @@
-// The client behind a change, and the audit event of the change: written in its transaction, one for each manifest, tag and delete.
+// The client behind a change, and the audit events of changes: one for each manifest, tag and delete, written in the transaction of the
+// change.
 import type { FastifyRequest } from 'fastify';
 import type { AuditEntry } from '../db/audit-trail.ts';
 import type { Caller } from './caller.ts';
@@ -29,7 +30,10 @@ export function actorOf({ caller, request }: { caller: Caller; request: FastifyR
   };
 }
 
-/** Returns the events of an operation on `subject_id`, a whole reference, as the parameter of a statement. Pushes of Larder's jobs have none: their releases record them. */
+/**
+ * Returns the events of an operation on `subject_id`, a whole reference, as the parameter of a statement. A push by a job of Larder has no
+ * event: its release is recorded instead.
+ */
 export function eventsOf(by: 'LARDER' | Actor, act: Act, subject_id: string): string {
   return JSON.stringify(by === 'LARDER' ? [] : [{ ...by, ...act, subject_id }]);
 }

@@ -8,7 +8,10 @@ import { registryRole } from '../identity/token-scopes.ts';
 import type { Access, Caller } from './caller.ts';
 import { Rejection } from './rejection.ts';
 
-/** The functions of identity that the registry uses: holders of API tokens and credentials, and tokens of its own. */
+/**
+ * The functions of identity that the registry uses: they find the holders of API tokens and credentials, and sign and verify registry
+ * tokens.
+ */
 export type RegistryIdentity = Pick<
   Identity,
   | 'findTokenHolder'

@@ -13,9 +13,9 @@ export type Caller = {
   /** First segment of the organization's repository names. */
   namespace: string;
   role: Role;
-  /** The credential of the hosted registry with which it authenticated, as a viewer; absent for users. */
+  /** The credential of the hosted registry with which the caller authenticated, as a viewer; absent for users. */
   credential_id?: string;
-  /** The API token with which it authenticated, and its user. */
+  /** The API token with which the caller authenticated, and its user. */
   token_id?: string;
   user?: { id: string; name: string };
   /** Absent: an API token, which has all rights of its role. */

@@ -39,7 +39,7 @@ export async function showCatalog(exchange: RegistryExchange<'catalog'>): Promis
   return await reply.type('application/json').send(JSON.stringify({ repositories }));
 }
 
-/** An empty page has no next one, even if more names follow ("When `n` is zero"). */
+/** An empty page has no next page, even if more names follow ("When `n` is zero"). */
 function linkNames(reply: FastifyReply, names: string[], page: { path: string; limit: number; more: boolean }): void {
   const last = names.at(-1);
   if (page.more && last !== undefined) {

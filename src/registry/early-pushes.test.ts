@@ -55,7 +55,7 @@ describe('a push that began before the release', () => {
     const other = testImage('during');
     await client.pushBlob(name, other.config);
     await client.pushBlob(name, other.layer);
-    // Holds the client's statement where it has locked the repository and not yet written its tag.
+    // Stops the client's statement after it has locked the repository and before it writes its tag.
     const holder = await registry.database.pool.connect();
     await holder.query('begin');
     await holder.query(

@@ -46,7 +46,7 @@ test('below five per cent of free space pushes are rejected with Retry-After, an
 test('missing content is reported, to HEAD too, so that a push restores it', async () => {
   const [lost, released] = [testImage('lost'), testImage('released')];
   await client.pushImage('acme/lost', 'v1', lost);
-  // By a job of another process: this server has read none of its manifests.
+  // A job of another process pushes the release, so this server has read none of its manifests.
   await pushRelease(registry, { name: 'acme/released', image: released, tags: ['v1'] });
   const index = digestOf(indexOf(released));
   const blob = `/v2/acme/lost/blobs/${digestOf(lost.layer)}`;

@@ -1,4 +1,4 @@
-// Keeps the memory of streams low: buffers of a large blob are collected while it passes, earlier than V8 would. Figures: docs/decisions/0038.
+// Keeps the memory of streams low: collects the buffers of a large blob earlier than V8 would. Figures: docs/decisions/0038.
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
@@ -21,7 +21,7 @@ export function countPassed(bytes: number): void {
   }
 }
 
-/** The function that `--expose-gc` adds to contexts created after it. */
+/** Returns the function `gc`, which V8 adds to contexts created after `--expose-gc` is set. */
 function findCollector(): (options: { type: 'minor' }) => void {
   setFlagsFromString('--expose-gc');
   return runInNewContext('gc');

@@ -8,9 +8,9 @@ import { type Ask, statement } from './statements.ts';
 
 /**
  * $3 blobs, $4 their sizes, $5 manifests as JSON, $6 every digest, $7 tags, $8 whether each is immutable, $9 the digest of the tags.
- * Existing rows are locked, so that a concurrent delete waits and then sees the new references; rows that it deleted before
- * are inserted again, so the insert waits for the lock. The repository is claimed before any other lock: earlier writes of clients
- * end first.
+ * Existing rows are locked: a concurrent delete waits and then sees the new references. Rows are inserted only after these locks, so that a
+ * row which a delete removed before is inserted again. The repository is claimed before any other lock, so that earlier writes of clients
+ * have ended.
  */
 const LINK = statement<{ holders: string[]; tagged: number }>(
   'link_artifact',
@@ -50,7 +50,7 @@ const LINK = statement<{ holders: string[]; tagged: number }>(
 export type LinkedArtifact = {
   /** All blobs to which the manifests refer. */
   blobs: ContentInfo[];
-  /** Children before parents; the tags name the last one. */
+  /** Children before parents; the tags name the last manifest. */
   manifests: CheckedManifest[];
   tags: string[];
 };

@@ -12,7 +12,7 @@ export type CheckedManifest = {
   artifact_type: string | null;
   annotations: Record<string, string> | null;
   subject_digest: Digest | null;
-  /** Whether it can be run or installed: an image with files, or a chart. False for an index: its manifests count. */
+  /** Whether the manifest is an image with files or a chart. False for an index: each of its manifests is checked when it is pushed. */
   is_image: boolean;
   /** Distinct digests of config and layers that must be in the repository. */
   blobs: Digest[];
@@ -58,7 +58,7 @@ function read(bytes: Buffer, mediaType: string | undefined): Manifest | Index {
   }
 }
 
-/** Signatures of cosign have the config of an image too, so the layers are checked. */
+/** Signatures of cosign have the config of an image too, so the layers are checked as well. */
 function isImage(document: Manifest | Index): boolean {
   if (isIndex(document)) {
     return false;

@@ -35,8 +35,8 @@ export function namespaceOf(name: string): string {
 }
 
 /**
- * Names below these in an organization's namespace are reserved for Larder, so that no client uses them before it. The pattern is
- * valid in JavaScript and in PostgreSQL.
+ * Repositories below these folders of an organization's namespace are reserved for Larder, so that no client uses their names before Larder
+ * does. The pattern is valid in JavaScript and in PostgreSQL.
  */
 export const RESERVED = '^[^/]+/(?:containers|charts|appliances)/.';
 

@@ -82,7 +82,7 @@ export async function pullManifest(exchange: RegistryExchange<'manifest'>): Prom
   const { context, request, reply } = exchange;
   const { reference } = exchange.asked;
   if (!isTag(reference) && !reference.includes(':')) {
-    // Neither a valid tag nor a digest, so it cannot exist (the conformance suite expects 404).
+    // The reference is neither a valid tag nor a digest, so the manifest cannot exist (the conformance suite expects 404).
     throw new Rejection('MANIFEST_UNKNOWN', 'manifest unknown to registry');
   }
   const manifest = await getManifest(

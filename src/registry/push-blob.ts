@@ -188,7 +188,7 @@ async function exclusively<T>(
   act: (upload: UploadRow) => Promise<T>,
 ): Promise<T> {
   const { busyUploads } = exchange.context;
-  // Includes the repository, to which the caller may write: no caller can cut a request to the upload of another.
+  // The key includes the repository, to which the caller may write, so that no caller can cut requests to uploads of others.
   const key = `${exchange.caller.organization_id} ${exchange.asked.name} ${exchange.asked.id}`;
   const older = busyUploads.get(key);
   const { promise: ended, resolve: end } = Promise.withResolvers<void>();

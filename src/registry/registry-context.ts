@@ -27,7 +27,7 @@ export type RegistryContext = {
   publicUrl?: string;
 };
 
-/** The free share is read again after this time, in which at most a GiB or two are written at full disk speed. */
+/** How long a measured share of free space is reused. At full disk speed, at most 2 GiB are written meanwhile. */
 const FREE_SHARE_AGE_MS = 1_000;
 
 /** Sweeps and operators free space within minutes. */

@@ -31,7 +31,7 @@ export function repositoryOf(
 /** Returns a sha256 digest. Throws DIGEST_INVALID for other texts. */
 export function readDigest(text: string | null): Digest {
   if (text === null || !isDigest(text)) {
-    throw new Rejection('DIGEST_INVALID', 'a digest must be sha256: and 64 lower-case hexadecimal digits');
+    throw new Rejection('DIGEST_INVALID', 'a digest must be "sha256:" followed by 64 lower-case hexadecimal digits');
   }
   return text;
 }

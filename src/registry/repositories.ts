@@ -13,12 +13,15 @@ export type RepositoryRef = {
   by: 'LARDER' | Actor;
 };
 
-/** $1 name, $2 organization: a repository that the organization can read. No row for a foreign one and for an unknown one. */
+/**
+ * $1 name, $2 organization: a repository that the organization can read. Returns no row for the repository of another organization and for
+ * an unknown name.
+ */
 export const READABLE = `select id, name from repositories where name = $1 and (organization_id = $2 or organization_id is null)`;
 
 /**
- * $1 name, $2 organization: a repository of the organization; whether Larder has claimed it (clients delete nothing there) or
- * reserved its name (clients push only referrers in both cases; they may delete images from before the reservation).
+ * $1 name, $2 organization: a repository of the organization. `is_claimed`: Larder has pushed to it, so clients delete nothing there.
+ * `is_closed`: it is claimed or its name is reserved, so clients push only referrers; images from before the reservation may be deleted.
  */
 export const OWN = `select id, larder_since is not null as is_claimed,
      larder_since is not null or organization_id is not null and name ~ '${RESERVED}' as is_closed
@@ -87,7 +90,7 @@ export async function claimRepository(ask: Ask, repository: RepositoryRef): Prom
   await writeInto(ask, repository, () => ask(CLAIM, [repository.name, repository.organization_id]));
 }
 
-/** Whether clients may push only referrers to a repository; for an unknown one, its name decides. */
+/** Whether clients may push only referrers to a repository. If the repository does not exist, its name decides. */
 export async function isClosed(ask: Ask, repository: RepositoryRef): Promise<boolean> {
   const [row] = await ask(FIND_OWN, [repository.name, repository.organization_id]);
   return row?.is_closed ?? isReserved(repository.name);

@@ -81,7 +81,7 @@ test('a client that retries while its older request hangs takes the upload over'
   const half = bytes.subarray(0, bytes.length / 2);
   const hanging = sendPart(url, half);
   await expect.poll(() => heldOf(url)).toBe(half.length);
-  // A quarter comes in a request that hangs too, the rest in a third one, which closes the upload at once.
+  // A second request, which hangs too, sends a quarter. A third request sends the rest and closes the upload at once.
   const held = await heldOf(url);
   const quarter = bytes.subarray(held, held + bytes.length / 4);
   const hangingToo = sendPart(url, quarter);

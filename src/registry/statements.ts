@@ -25,7 +25,7 @@ export function askPool(pool: pg.Pool): Ask {
   return (asked, values) => tryAgain(() => prepared(pool, asked, values));
 }
 
-/** The same on a Kysely database (not a transaction: each statement is one), for callers without a pool. */
+/** Returns a function that runs statements on a Kysely database, for callers without a pool. Each statement is a transaction of its own. */
 export function askDatabase(db: Database): Ask {
   const askOnce = async <Row>(asked: Statement<Row>, values: unknown[]) =>
     (await db.getExecutor().executeQuery<Row>(CompiledQuery.raw(asked.text, values))).rows;

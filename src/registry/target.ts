@@ -147,7 +147,7 @@ async function push(
 async function linkArtifact(options: HostedOptions, { blobs, manifests, tags }: WholeArtifact): Promise<boolean> {
   const held = await Promise.all([
     ...blobs.map((blob) => isHeld(options.content, blob)),
-    // Their bytes are in memory, so their sizes are known.
+    // The bytes of manifests are in memory, so their sizes are known.
     ...manifests.map(({ descriptor }) => options.content.touch(descriptor.digest)),
   ]);
   if (held.includes(false)) {

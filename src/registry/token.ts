@@ -69,7 +69,7 @@ async function readForm(request: FastifyRequest): Promise<URLSearchParams> {
   return new URL(request.raw.url ?? '', 'http://registry').searchParams;
 }
 
-/** Returns the API token of the form as basic credentials, so that both are cached and counted in the same way. */
+/** Returns the API token of the form as basic credentials: log-ins by form and by header are cached and counted in the same way. */
 function credentialsOf(form: URLSearchParams): string | undefined {
   const apiToken = form.get('password') ?? form.get('refresh_token');
   return apiToken === null ? undefined : `Basic ${Buffer.from(`:${apiToken}`).toString('base64')}`;
