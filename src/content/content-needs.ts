@@ -16,7 +16,7 @@ export type NeedingRelease = {
 export type ContentNeed = {
   digest: Digest;
   releases: NeedingRelease[];
-  /** Other rows that need it, each once. `name` is absent if the row has no name for people. */
+  /** Other rows that need the content, each once. `name` is absent if the row has no name for people. */
   others: { kind: Exclude<ContentUseKind, 'release'>; name?: string }[];
 };
 

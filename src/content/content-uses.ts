@@ -39,7 +39,7 @@ export async function lockForSweep(tx: Transaction): Promise<void> {
   await sql`select pg_advisory_xact_lock(${CONTENT_USES_LOCK})`.execute(tx);
 }
 
-/** Returns those of these contents that no row needs. */
+/** Returns the given contents that no row needs. */
 export async function findUnusedContent(db: Database, digests: readonly Digest[]): Promise<Digest[]> {
   const found = await sql<{ digest: Digest }>`
     select digest from unnest(${digests}::text[]) as digest

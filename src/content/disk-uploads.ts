@@ -61,7 +61,7 @@ async function heldLength(context: UploadsContext, id: string): Promise<number> 
   return Math.max(0, ...sizes);
 }
 
-/** Returns this process's session, taken over from the file of another process if that has more bytes. */
+/** Returns this process's session, taken over from the file of another process if that file has more bytes. */
 function sessionOf(context: UploadsContext, id: string): Promise<Session> {
   const before = context.sessions.get(id) ?? Promise.resolve(undefined);
   const session = before.catch(() => undefined).then((held) => refresh(context, id, held));
@@ -114,7 +114,7 @@ async function extend(session: Session, file: FileHandle, chunk: Uint8Array): Pr
 }
 
 /**
- * A newer append at the right offset replaces one whose connection broke unnoticed: the older one fails at its next bytes, so two
+ * A newer append at the right offset replaces an append whose connection broke unnoticed: the older one fails at its next bytes, so two
  * appends never write concurrently.
  */
 async function append(

@@ -93,7 +93,7 @@ const KEEP_ALIVE = {
 
 type Dial = HttpAgent['createConnection'];
 
-/** Returns the agent with its connections made by `dial`, which gets the agent's own function to make them. */
+/** Returns the agent after replacing the function that makes its connections. `dial` gets the original function and returns the new one. */
 function dialling(agent: HttpAgent, dial: (own: Dial) => Dial): HttpAgent {
   agent.createConnection = dial(agent.createConnection.bind(agent));
   return agent;

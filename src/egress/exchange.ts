@@ -73,9 +73,9 @@ export async function exchange(egress: RequestSender, wanted: Exchange): Promise
 }
 
 /**
- * If a registry closes a kept connection just when it is used again, it has not received the request. This cannot be
- * distinguished from a break in the middle, so a part of an upload, which must not be sent twice, is not retried here: the caller
- * knows the upload.
+ * If a registry closes a kept connection just when it is used again, the registry has not received the request. This cannot be
+ * distinguished from a break in the middle, so a part of an upload, which must not be sent twice, is not retried here: the caller knows the
+ * upload.
  */
 function isRepeatable({ method, body }: Exchange): boolean {
   return method !== 'PATCH' && (body?.size ?? 0) <= REPEATED_BYTES_MAX;

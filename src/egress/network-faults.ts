@@ -37,7 +37,7 @@ const SENTENCES: Record<NetworkFault, (server: string) => string> = {
   NO_HTTP: (server) => `${server} does not speak HTTP there`,
 };
 
-/** By code: of the system (errno), of Node ("X509 certificate error codes"), and of `src/egress/`. */
+/** The faults by code: codes of the system (errno), of Node ("X509 certificate error codes"), and of `src/egress/`. */
 const BY_CODE: Readonly<Record<string, NetworkFault>> = {
   ENOTFOUND: 'NAME_NOT_FOUND',
   EAI_AGAIN: 'NAME_LOOKUP_FAILED',

@@ -12,7 +12,7 @@ export const TABLE_NAMES_BYTES_MAX = 40 * 1024 * 1024;
 const TYPES: readonly EntryType[] = ['file', 'folder', 'symlink', 'hardlink', 'character', 'block', 'fifo'];
 const DIGEST_BYTES = 32;
 const DIGEST_PREFIX = 'sha256:';
-/** Set in the type of an entry that has a digest. */
+/** A bit that is set in the type of an entry that has a digest. */
 const HAS_DIGEST = 0x80;
 
 /** Rows are added in segments, so that the table grows without copies. */

@@ -74,7 +74,7 @@ export function parseHeader(block: Buffer): RawHeader {
   };
 }
 
-/** Returns the sum of the block's bytes, with its own field counted as spaces. */
+/** Returns the sum of the block's bytes, with the checksum field counted as spaces. */
 export function checksumOf(block: Buffer): number {
   let sum = 0;
   for (let at = 0; at < BLOCK; at++) sum += at >= 148 && at < 156 ? 0x20 : (block[at] ?? 0);
@@ -134,4 +134,9 @@ function base256(bytes: Buffer): number | undefined {
 export function printable(name: string): string {
   const head = name.length > 256 ? `${name.slice(0, 255)}…` : name;
   return head.toWellFormed().replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '\ufffd');
+}
+
+/** Returns the error text for an entry that has a size although it is not a file. */
+export function sizeFault({ type, size }: { type: string; size: number }): string {
+  return `the header gives this ${type} a size of ${size} bytes; only a file may have bytes`;
 }

@@ -22,6 +22,6 @@ export type ListingEntry = {
 /** In the order of the archive. Stored as JSON lines, one entry a line. */
 export type Listing = ListingEntry[];
 
-/** All entries of an image by path: the merged listings of its layers. A Map is one. */
+/** All entries of an image by path: the merged listings of its layers. A Map can be used as one. */
 export type MergedListing = Pick<ReadonlyMap<string, ListingEntry>, 'get' | 'has' | 'size'> &
   Iterable<[string, ListingEntry]> & { keys(): Iterable<string>; values(): Iterable<ListingEntry> };

@@ -12,7 +12,7 @@ const DELETED = -2;
 
 type Row = { chunk: Int32Array; start: Int32Array; length: Int32Array; hash: Int32Array };
 type Encoding = 'utf8' | 'utf16le';
-/** Set in the length of a path whose bytes are not UTF-8: its string cannot be encoded as UTF-8 either. */
+/** A bit that is set in the length of a path whose bytes are not UTF-8: the string of this path cannot be encoded as UTF-8 either. */
 const WIDE = 0x4000_0000;
 
 export class PathIndex {

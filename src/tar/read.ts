@@ -2,7 +2,7 @@
 import { ByteSource } from './byte-source.ts';
 import type { TarEntry, TarHeader } from './entry.ts';
 import { TarError } from './errors.ts';
-import { BLOCK, isZero, parseHeader, printable, type RawHeader, ZEROS } from './header.ts';
+import { BLOCK, isZero, parseHeader, printable, type RawHeader, sizeFault, ZEROS } from './header.ts';
 import type { EntryType } from './listing-entry.ts';
 import { cleanPath, climbs } from './path.ts';
 import { type PaxRecords, parsePax, paxInteger, paxSeconds } from './pax.ts';
@@ -11,13 +11,13 @@ import { decodeName } from './text.ts';
 
 export type ReadOptions = {
   /**
-   * Called with the error of an entry (its name, its type) after which the rest can still be read; the entry is omitted. Without
-   * it, such an entry ends the reading with the error, as a broken archive always does.
+   * Called with the error of an entry (such as an invalid name or type) after which the rest of the archive can still be read; the entry is
+   * omitted. Without this function, the error ends the reading. The error of a broken archive always ends it.
    */
   onBadEntry?: (error: TarError) => void;
   /**
-   * Accepts an archive without its end marker or with bytes after it, a name with bytes after its NUL, and a global header, which
-   * is ignored, like container engines. Not used for uploads.
+   * Accepts, as container engines do, an archive without its end marker or with bytes after it, a name with bytes after its NUL, and a
+   * global header, which is ignored. Not used for uploads.
    */
   lenient?: boolean;
   /**
@@ -259,7 +259,7 @@ function sizeOf(raw: RawHeader, { local }: Extensions): number {
   }
   const size = local === undefined ? raw.size : (paxInteger(local, 'size', name) ?? raw.size);
   const type = TYPES[raw.type];
-  if (size > 0 && type !== undefined && type !== 'file') throw new TarError('SIZE', `a ${type} has a size`, name);
+  if (size > 0 && type !== undefined && type !== 'file') throw new TarError('SIZE', sizeFault({ type, size }), name);
   return size;
 }
 
@@ -284,7 +284,7 @@ function interpret({ raw, extensions, size: storedSize, sparse }: ReadHeader): {
   const shown = printable(name);
   const type = typeOf(raw, name);
   if (type === undefined) throw new TarError('TYPE_UNKNOWN', unknownType(raw.type), shown);
-  if (type !== 'file' && size > 0) throw new TarError('SIZE', `a ${type} has a size`, shown);
+  if (type !== 'file' && size > 0) throw new TarError('SIZE', sizeFault({ type, size }), shown);
   checkName(name, shown);
   const header: TarHeader = {
     path: cleanPath(name),

@@ -1,7 +1,7 @@
 // Writes an archive that depends only on its entries: ustar, with a PAX header only for values that ustar cannot store.
 import type { TarHeader, TarInput } from './entry.ts';
 import { TarError } from './errors.ts';
-import { BLOCK, checksumOf, printable, ZEROS } from './header.ts';
+import { BLOCK, checksumOf, printable, sizeFault, ZEROS } from './header.ts';
 import type { EntryType } from './listing-entry.ts';
 import { baseName } from './path.ts';
 import { formatPax, type PaxRecords } from './pax.ts';
@@ -47,7 +47,7 @@ async function* pieces(entries: AsyncIterable<TarInput> | Iterable<TarInput>): A
     for await (const part of body ?? []) {
       written += part.length;
       if (written > header.size) break;
-      // Small chunks are buffered while the source continues, so they must not be views into memory that it reuses.
+      // Small chunks are buffered while the source continues, so they must not be views into memory that the source reuses.
       yield part.length < PIECE_BYTES ? Buffer.from(part) : Buffer.from(part.buffer, part.byteOffset, part.byteLength);
     }
     if (written !== header.size)
@@ -64,7 +64,7 @@ function padding(size: number): Buffer {
 /** Returns the header block of an entry, after its PAX header if it needs one. */
 export function formatHeader(header: TarHeader): Buffer {
   if (header.size > 0 && header.type !== 'file')
-    throw new TarError('BODY_SIZE', `a ${header.type} has a size`, printable(header.path));
+    throw new TarError('BODY_SIZE', sizeFault(header), printable(header.path));
   const name = encodeName(nameOf(header));
   const link = encodeName(header.target ?? '');
   const records = recordsFor(header, { name, link });
