@@ -19,7 +19,7 @@ export type AptErrorCode =
 /** A failure of the package archive; the message is for the reader of the pipeline. */
 export class AptError extends Error {
   readonly code: AptErrorCode;
-  /** The packages that caused it, if apt names them. */
+  /** The packages that caused the failure, if apt names them. */
   readonly packages: string[];
   /** Whether the same call may succeed later. */
   readonly temporary: boolean;
@@ -42,7 +42,7 @@ const LIMITS: ToolLimits = {
   wallClockMs: 10 * 60_000,
   /** With all of Debian's indexes, apt uses about 300 MB of address space. */
   memoryBytesMax: 4 * 1024 ** 3,
-  /** Reading the indexes takes 5 s, a solve 1 s; the wall clock is for waiting. */
+  /** Reading the indexes takes 5 s and solving 1 s. Waiting for an archive takes no processor time. */
   cpuSecondsMax: 5 * 60,
 };
 /** The number of lines of apt's output in an error. */
@@ -108,8 +108,10 @@ function classify(command: string, { output, errors, status }: Result): AptError
   }
   if (UNSOLVABLE.test(errors) || UNSOLVABLE.test(output)) return unsolvable(output, errors, cause);
   // apt reports an invalid signature as a failed fetch too, so it is checked first.
-  if (UNTRUSTED.test(errors)) return failed('UNTRUSTED', 'the archive could not be verified', errors, cause);
-  if (SUITE_MISSING.test(errors)) return failed('SUITE_MISSING', 'the archive does not have the suite', errors, cause);
+  if (UNTRUSTED.test(errors))
+    return failed('UNTRUSTED', 'the signature of the package archive could not be verified', errors, cause);
+  if (SUITE_MISSING.test(errors))
+    return failed('SUITE_MISSING', 'the package archive does not have the wanted suite', errors, cause);
   if (BUSY.test(errors)) return failed('BUSY', 'another apt process uses the same folder', errors, cause);
   if (UNREACHABLE.test(errors)) return failed('UNREACHABLE', 'the archive could not be reached', errors, cause);
   return failed('FAILED', `${command} failed`, errors, cause);

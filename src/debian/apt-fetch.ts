@@ -30,7 +30,7 @@ export async function fetchPackages(
   content: ContentStore,
   options: FetchOptions,
 ): Promise<PackagePin[]> {
-  // Touches them, so that a sweep does not delete content that a plan is about to name.
+  // Touches the contents, so that a sweep does not delete content that a plan is about to name.
   const held = await Promise.all(packages.map(({ digest }) => content.touch(digest)));
   const missing = packages.filter((_, index) => held[index] !== true);
   const lines = await withAddresses(missing, options);

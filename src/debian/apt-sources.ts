@@ -1,4 +1,4 @@
-// The Debian archive as this machine's apt is configured for it, also for another suite.
+// Finds the sources of the Debian archive in this machine's apt configuration, also for another suite.
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AptError, runApt } from './apt-command.ts';
@@ -28,8 +28,9 @@ export type KnownRelease = { uri: string; suite: string; origin: string; codenam
 const COMPANIONS = ['', '-updates', '-security', '/updates'];
 
 /**
- * Returns the Debian archive entries of this machine's apt configuration, for its own codename or, rewritten, for another. Entries whose
- * index names another origin, or whose key is not the archive's, are left out. Throws AptError NO_SOURCES when no entry is left.
+ * Returns the Debian archive entries of this machine's apt configuration. If `suite` is another codename than this machine's, they are
+ * rewritten for it. Entries whose index names another origin, or whose key is not the archive's, are left out. Throws AptError NO_SOURCES
+ * when no entry is left.
  */
 export async function configuredSources(suite?: string): Promise<AptSources> {
   const own = await hostCodename();
@@ -125,7 +126,7 @@ function stanzaFields(stanza: string): { name: string; value: string }[] {
 
 async function knownReleases(): Promise<KnownRelease[]> {
   const format = '$(REPO_URI)|$(RELEASE)|$(ORIGIN)|$(CODENAME)';
-  // A machine with cleared lists has no releases; then the keys of the entries decide.
+  // If apt's lists were cleared, no releases are known, and only the keys of the entries decide.
   const output = await runApt('apt-get', ['indextargets', '--format', format, 'Created-By: Packages']).catch(() => '');
   return output.split('\n').flatMap((line) => {
     const [uri, suite, origin, codename] = line.split('|');

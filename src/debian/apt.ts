@@ -39,7 +39,7 @@ export interface AptRoot {
   /** Returns the names of the archive's packages that match, sorted. */
   packageNames(pattern: RegExp): Promise<string[]>;
   versionsOf(names: string[]): Promise<PackageVersions[]>;
-  /** Returns lock lines of these packages without their dependencies; each is named as `name` or `name=version`. */
+  /** Returns the lock lines of these packages, without their dependencies. Each element of `names` is `name` or `name=version`. */
   locate(names: string[], signal?: AbortSignal): Promise<AptLockLine[]>;
   /**
    * Returns every package to add or upgrade so that the wanted ones are installed, without recommendations.

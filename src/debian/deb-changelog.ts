@@ -43,7 +43,7 @@ const LIMITS: ToolLimits = {
 
 async function readChangelog({ name, digest }: PackagePin, content: ContentStore): Promise<string | undefined> {
   try {
-    // A broken .deb fails here; its build reports a better error.
+    // Reading a broken .deb fails here; the build that installs it reports a better error.
     const result = await runTool(['sh', '-c', PIPE, 'sh', name], { limits: LIMITS, stdin: await content.open(digest) });
     if (result.stopped !== undefined) return undefined;
     return gunzipSync(result.output, { maxOutputLength: CHANGELOG_BYTES_MAX }).toString('utf8');

@@ -1,8 +1,8 @@
 // Converts a Debian version to upstream's, and upstream's to its branch.
 
 /**
- * Returns upstream's version in a Debian one, without epoch, revision and Debian's additions: `5:7.0.15-1~deb12u7` is
- * 7.0.15, `1:1.2.13.dfsg-1` is 1.2.13 (deb-version(7)).
+ * Returns upstream's version in a Debian version, without epoch, revision and Debian's additions: `5:7.0.15-1~deb12u7` is 7.0.15,
+ * `1:1.2.13.dfsg-1` is 1.2.13 (deb-version(7)).
  */
 export function upstreamVersion(version: string): string {
   const withoutEpoch = version.replace(/^\d+:/, '');

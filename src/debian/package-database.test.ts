@@ -66,7 +66,7 @@ it("reads all packages of this machine's own database", async () => {
   expect(installed.length).toBe(text.match(/^Status: \S+ \S+ (?:installed|triggers-(?:awaited|pending))$/gm)?.length);
 });
 
-/** dpkg(1), "Package states": which are absent from the result, and which count as installed. */
+/** The states of dpkg(1), "Package states": whether the result omits the package, or lists it as installed or as partly installed. */
 const STATES = [
   ['not-installed', 'absent'],
   ['config-files', 'absent'],
@@ -132,8 +132,16 @@ it.each([
   ['an absent state of four words', stanza({ Status: 'install ok x not-installed' }), 'as Status'],
   ['a state without end', stanza({ Status: `install ok ${'x '.repeat(50_000)}installed` }), 'as Status'],
   ['a state of four words', stanza({ Status: 'install ok x installed' }), 'as Status'],
-  ['a malformed relation', stanza({ Depends: 'libc6 (>= $(id))' }), '"libc6 (>= $(id))" is not a relation'],
-  ['a relation to a path', stanza({ Provides: '/etc/passwd' }), '"/etc/passwd" is not a relation to a package'],
+  [
+    'a malformed relation',
+    stanza({ Depends: 'libc6 (>= $(id))' }),
+    '"libc6 (>= $(id))" is not a valid package relationship',
+  ],
+  [
+    'a relation to a path',
+    stanza({ Provides: '/etc/passwd' }),
+    '"/etc/passwd" is not a valid package relationship; expected a form like "libc6 (>= 2.36)"',
+  ],
   ['a malformed architecture', stanza({ Architecture: 'amd64;id' }), 'has "amd64;id" as Architecture'],
   ['a package twice', `${stanza({})}\n${stanza({})}`, 'line 6: the package app occurs twice'],
   ['a field twice', `${stanza({})}version: 2\n`, 'line 5: the field version occurs twice'],

@@ -114,7 +114,7 @@ function isAbsent(status: string): boolean {
 
 /** States of a package of which at most the configuration files exist. */
 const ABSENT: ReadonlySet<State | undefined> = new Set<State>(['not-installed', 'config-files']);
-/** States of a package whose files are all installed and configured; a package that waits for triggers is too. */
+/** States of a package whose files are all installed and configured; a package that waits for triggers counts too. */
 const INSTALLED: ReadonlySet<State> = new Set<State>(['installed', 'triggers-awaited', 'triggers-pending']);
 
 /** Whether the package counts as installed, for every reader: bills of materials, discovery, and the check of a base image. */
@@ -173,7 +173,7 @@ function parseStatusWords(value: string): { state: State; text: string } | undef
   return isKnown && state !== undefined ? { state, text: `${selection} ${flag} ${state}` } : undefined;
 }
 
-/** Rewrites a source like `redis (5:7.0.15-1)`; undefined if it is malformed. Without a version, the source has the package's. */
+/** Rewrites a source like `redis (5:7.0.15-1)`; undefined if it is malformed. A source without a version has the version of the package. */
 function formatSource(value: string): string | undefined {
   const [, name = '', version] = SOURCE.exec(value) ?? [];
   if (!isPackageName(name) || (version !== undefined && !isVersion(version))) return undefined;

@@ -45,7 +45,10 @@ export function formatRelations(field: string, line: number): string {
 function formatRelation(text: string, line: number): string {
   const [, name = '', architecture, operator, version = ''] = RELATION.exec(text) ?? [];
   if (name === '' || name.length > LENGTH_MAX || (operator !== undefined && !isVersion(version))) {
-    throw new ControlDataError(`${JSON.stringify(text.slice(0, 100))} is not a relation to a package`, line);
+    throw new ControlDataError(
+      `${JSON.stringify(text.slice(0, 100))} is not a valid package relationship; expected a form like "libc6 (>= 2.36)"`,
+      line,
+    );
   }
   const qualified = architecture === undefined ? name : `${name}:${architecture}`;
   return operator === undefined ? qualified : `${qualified} (${operator} ${version})`;

@@ -27,7 +27,7 @@ export class PlanError extends Error {
 }
 
 /**
- * Returns the plan of a product on a base. Throws PlanError if the recipe has no branch for the version or no such operating
+ * Returns the plan of a product on a base. Throws PlanError if the recipe has no branch for the version or does not support the operating
  * system.
  */
 export function planFromRecipe(recipe: Recipe, pins: PlanPins): ImagePlan {

@@ -190,7 +190,7 @@ export const RecipeSchema = Fields({
   user: Fields(
     {
       name: Text('The name of the user.', { pattern: '^[a-z][a-z0-9-]{0,30}$', expects: 'a user name' }),
-      // A number, so that the policy of a cluster can check it.
+      // The user id is a number, so that the policy of a cluster can check it.
       uid: Whole('The user id; never 0, which is root.', [1, 65_533]),
       gid: Whole('The group id.', [0, 65_533]),
       home: Path('The home folder.'),

@@ -41,7 +41,7 @@ describe('a package database', () => {
       installed('app').replace('Version: 1', 'Version: -o'),
       'the package app has "-o" as Version',
     ],
-    ['has a command as a relation', installed('app', 'Depends: b (>= $(id))\n'), 'is not a relation to a package'],
+    ['has a command as a relation', installed('app', 'Depends: b (>= $(id))\n'), 'is not a valid package relationship'],
     ['has an address as an architecture', installed('app').replace(': all', ': http://x/'), 'as Architecture'],
     ['holds a NUL', installed('app', 'Section: x\0y\n'), 'the text contains a NUL character'],
     ['has a line without end', `Package: ${'a'.repeat(15_000_000)}`, 'a field has more than 131072 characters'],

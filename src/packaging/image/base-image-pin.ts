@@ -144,7 +144,10 @@ function placeOf(layer: Descriptor | undefined, index: number, count: number): s
   return `layer ${index + 1} of ${count}${layer === undefined ? '' : `, ${layer.digest}`}`;
 }
 
-/** Returns the time of the image, 1970 at the earliest: tools for reproducible images write 1970 or year 1, and plans count from 1970. */
+/**
+ * Returns the creation time of the image, 1970 at the earliest: tools for reproducible images write 1970 or year 1, and plans count from
+ * 1970.
+ */
 function createdAt({ created = '' }: ImageConfig): string {
   return Date.parse(created) >= 0 ? created : timeOf(0);
 }
@@ -196,7 +199,7 @@ async function manifestFor(
   { name, platform }: { name: string; platform: Platform },
 ): Promise<Descriptor> {
   const found = await findPlatformImage(root, platform, async (descriptor) => {
-    // Only those nested indexes were copied that lead to the image.
+    // Of nested indexes, only those that lead to the image were copied.
     if (descriptor !== root && (await content.stat(descriptor.digest)) === undefined) return undefined;
     return await readIndex(content, descriptor);
   });

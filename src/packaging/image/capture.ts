@@ -32,9 +32,9 @@ const CAPTURE_LIMITS: ArchiveLimits = {
 export type CaptureOptions = LeftoverRules & {
   /** Ceiling for times, in seconds since 1970. */
   epoch: number;
-  /** For the message when the changes cannot be stored as a layer. */
+  /** The step for the message if the changes cannot be stored as a layer. */
   step: string;
-  /** The files of the lower layers; without it every folder that overlayfs marks as opaque is marked as opaque in the layer. */
+  /** The files of the lower layers. Without them, every folder that overlayfs marks as opaque is marked as opaque in the layer. */
   below?: MergedListing;
   /** `onFile` receives the bytes of these files while they are read; each has its size limit (image-file-limits.ts). */
   watch?: { paths: readonly string[]; onFile: (path: string, bytes: Buffer) => Promise<void> | void };

@@ -20,8 +20,8 @@ export class ChainListing {
   }
 
   /**
-   * Returns the merged listing of the first `count` layers, reading those that were not read yet. A chain that does not continue the
-   * last one is read from its lowest layer. Throws the errors of `listLayer`, with the limits of a whole image.
+   * Returns the merged listing of the first `count` layers, reading those that were not read yet. If the layers do not continue the chain
+   * of the last call, they are read from the lowest on. Throws the errors of `listLayer`, with the limits of a whole image.
    */
   async below(layers: readonly LayerPin[], count: number): Promise<MergedListing> {
     const wanted = layers.slice(0, count);
@@ -34,7 +34,7 @@ export class ChainListing {
           listLayer(this.#content, descriptor, { diffId, meter: this.#meter }),
         );
       } catch (error) {
-        // The table may contain part of a layer.
+        // After an error, the table may contain part of a layer.
         this.#restart();
         throw error;
       }

@@ -29,7 +29,7 @@ export type CustomizationInput = LayerContext & {
   inspection: Inspection;
   /** The image so far. */
   image: ImageState;
-  /** Its variables so far. */
+  /** The image's variables so far. */
   environment: Record<string, string>;
   /** The program and user of the image, which must still exist afterwards. */
   settings: LossInput['settings'];
@@ -44,7 +44,7 @@ export type CustomizationResult = {
   labels: Record<string, string>;
 };
 
-/** The step's text in the image's history. Without the name, which may change: the same plan must give the same image. */
+/** The step's text in the image's history. It omits the customization's name, which may change: the same plan must give the same image. */
 export function customizationStep({ id, version }: CustomizationPin): string {
   return `customization ${id} v${version}`;
 }

@@ -96,7 +96,7 @@ export function hookError(failed: HookFailed, tracedLine?: number): BuildError {
   return new BuildError(message, { step: hook.step, cause_kind: 'CUSTOMIZATION_BUILD_ERROR' });
 }
 
-/** The sandbox's output when it cannot start a command. */
+/** The output of bwrap when it cannot start a command. */
 const NOT_STARTED = /^bwrap: execvp .*: (No such file or directory|Permission denied)$/m;
 /** The output of env(1) of GNU and of BusyBox for an unknown program; the exit code is 127. */
 const NOT_FOUND_BY_ENV =

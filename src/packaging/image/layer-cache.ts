@@ -26,9 +26,9 @@ export type CacheContext = {
 };
 
 /**
- * Returns the layer of these inputs, from the cache if its content still exists, or builds it. Concurrent builds of the same layer are
- * serialized, so that later ones find the layer of the first; if the first fails, the next one builds. A build that changed nothing is
- * not cached.
+ * Returns the layer of these inputs, from the cache if its content still exists, or builds it. Concurrent builds of the same layer run one
+ * after the other, so that later builds find the layer of the first. If the first build fails, the next one builds the layer. A build that
+ * changed nothing is not cached.
  */
 export async function cachedLayer(
   context: CacheContext,

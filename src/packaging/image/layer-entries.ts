@@ -17,7 +17,7 @@ export const OPAQUE_ATTRIBUTE = 'user.overlay.opaque';
 export const CAPABILITY_ATTRIBUTE = 'security.capability';
 /** A sandbox maps the ids 0 to 65,535; higher ids do not exist inside. */
 const ID_MAX = 65_535;
-/** The longest form has 24 bytes (capabilities(7), "File capability extended attribute versioning"). */
+/** The longest form of this attribute has 24 bytes (capabilities(7), "File capability extended attribute versioning"). */
 const CAPABILITY_BYTES_MAX = 64;
 /** The latest time of a plain tar header, in the year 2242. A layer may contain later times, which file systems do not support. */
 const TIME_MAX = 0o77777777777;
@@ -138,7 +138,7 @@ class LayerFolders {
 /** Each link reads the lower layers again; tools that link across layers do so for a few files. */
 const RAISED_COUNT_MAX = 500;
 const RAISED_BYTES_MAX = 4 * 1024 ** 3;
-/** Limit of hard links to hard links, across layers. */
+/** Longest chain of hard links that is followed across layers. */
 const LINK_CHAIN_MAX = 40;
 
 type Below = LayerEntriesOptions & { folders: LayerFolders };

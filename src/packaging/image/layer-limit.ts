@@ -1,4 +1,4 @@
-// The limit of layers in an image. Above it, the oldest customization layers are merged, in groups that stay the same when more are
+// The limit of layers in an image. Above it, the oldest customization layers are merged, in groups that stay the same when layers are
 // added.
 import type { Digest } from '../../contract/vocabulary.ts';
 import type { ImageLayer } from './image.ts';
@@ -7,7 +7,7 @@ import { mergeLayers } from './layer-merge.ts';
 
 /** Docker accepts 125 layers (maxLayerDepth); 25 are left for images that are built on this one. */
 export const IMAGE_LAYERS_MAX = 100;
-/** Leaves two layers: one for the product and one for all customization layers, merged. */
+/** A base image of this size leaves two layers: one for the product and one for all customization layers, merged. */
 export const BASE_LAYERS_MAX = IMAGE_LAYERS_MAX - 2;
 /** Layers are merged in groups of this size: one more customization changes at most one group, and registries already have the others. */
 const GROUP_SIZE = 25;

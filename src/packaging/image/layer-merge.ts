@@ -81,7 +81,7 @@ function lay(root: Node, headers: TarHeader[], layer: number): void {
       hideChildren(node);
       node.opaque = false;
     } else if (node.removed || (node.entry !== undefined && node.entry.header.type !== 'folder')) {
-      // The contents of the folder before stay removed.
+      // The contents of the previous folder stay removed.
       node.opaque = true;
     }
     node.removed = false;

@@ -26,7 +26,7 @@ const LEFTOVERS = [
   'etc/subuid-',
   'etc/subgid-',
   'etc/.pwd.lock',
-  // The cache of ldconfig contains inode numbers and times; the others are rebuilt when they are needed.
+  // The cache of ldconfig contains inode numbers and times; the other files are rebuilt when they are needed.
   'var/cache/ldconfig/*',
   'var/cache/fontconfig/*',
   'var/cache/man/*',

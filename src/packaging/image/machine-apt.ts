@@ -3,7 +3,10 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { findTool, runCommand } from '../../sandbox/host-commands.ts';
 
-/** Options of apt.conf(5) for reaching an archive and its maximum age. Other options, like hooks and pins, apply only to the machine. */
+/**
+ * Options of apt.conf(5) with which the machine reaches an archive, and those for the archive's maximum age. Other options, like hooks and
+ * pins, apply only to the machine.
+ */
 const REACHING =
   /^Acquire::(?:(?:https?|ftp|socks5h?)::|(?:Retries|Check-Valid-Until|Check-Date|Max-ValidTime|Min-ValidTime) )/;
 

@@ -16,10 +16,7 @@ const PACKAGES_FOLDER = `${SANDBOX_FOLDER}/${PACKAGES}`;
 export const RUN_DPKG =
   'run() { dpkg --force-unsafe-io --force-confdef --force-confold --auto-deconfigure --log=/dev/null "$@"; }';
 
-/**
- * No service may start while an image is built (policy-rc.d 101, invoke-rc.d(8)). The file exists only while dpkg runs, and only if the
- * image has none.
- */
+/** A policy-rc.d that exits 101 prevents services from starting (invoke-rc.d(8)). An image without its own gets one while dpkg runs. */
 const INSTALL = `
 set -e
 policy=/usr/sbin/policy-rc.d

@@ -91,7 +91,7 @@ async function areHeld(content: ContentStore, digests: readonly Digest[]): Promi
 
 type Below = { inputs: PlanInputs<ImagePlan>; base: BasePin; below: PackagePin[] };
 
-/** Resolves the packages that a customization declares, given all packages before it. */
+/** Resolves the packages that a customization declares, on top of the base and the packages of earlier customizations. */
 async function pinPackages(
   customization: PlannedCustomization,
   { inputs, base, below }: Below,

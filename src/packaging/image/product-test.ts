@@ -158,7 +158,8 @@ async function connected(
       String(port),
     ]);
     const { stdin, stdout } = child;
-    if (stdin === null || stdout === null) throw new Error('The program of the connection has no pipes');
+    if (stdin === null || stdout === null)
+      throw new Error('The process that connects to the port has no stdin or stdout pipe');
     stdin.on('error', () => undefined);
     // Background processes of bash may keep the pipes open after bash ended: the timeout decides, not the end of the pipes.
     const first = await Promise.race([firstByte(child), late.promise]);

@@ -69,7 +69,10 @@ function rootsName({ namespace, user }: SandboxHost): string {
   return namespace ? `roots-${user?.uid ?? process.getuid?.() ?? 0}` : 'roots-root';
 }
 
-/** OCI chain ids (config.md, "Layer ChainID") as folder names: a layer's folder gets its parent folders from the layers below. */
+/**
+ * Returns OCI chain ids (config.md, "Layer ChainID") as folder names. The folder of a layer depends on the layers below too: it gets
+ * missing parent folders from them.
+ */
 function chainIds(layers: LayerPin[]): string[] {
   let chain = '';
   return layers.map(({ diff_id }) => {
