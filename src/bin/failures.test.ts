@@ -295,7 +295,7 @@ describe('missing packages, with consent and without a terminal', () => {
     });
     expect(code).toBe(1);
     expect(asked()).toBe('-n true\n');
-    expect(stderr).toMatch(/^larder: This needs root; sudo requires a password, .* As root, run:$/m);
+    expect(stderr).toMatch(/^larder: These changes require root; sudo requires a password, .* As root, run:$/m);
     expect(stderr).toContain('\n  apt-get update -q\n');
     expect(stderr).toMatch(/^ {2}usermod --add-subuids \d+-\d+ --add-subgids \d+-\d+ 12345$/m);
   });

@@ -46,7 +46,7 @@ export function sentError(error: unknown): SentError {
     message: error.message,
     stack: error.stack,
     ...(typeof code === 'string' && { code }),
-    // The cause of an error is not sent, only its code of a full disk, which is not a fault of the image.
+    // The cause of an error is not sent, except the code of a full disk: a full disk is not a fault of the image.
     ...(noSpace !== undefined && { code: noSpace }),
     ...(error instanceof BuildError && { build: optionsOf(error) }),
   };

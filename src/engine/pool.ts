@@ -100,7 +100,7 @@ function openSession(
   return {
     onCall: async (to, input) => await calls[to]?.(input),
     end() {
-      over.abort(new Error('The task is over'));
+      over.abort(new Error('The task has ended'));
       for (const release of held.values()) release();
     },
   };

@@ -133,7 +133,7 @@ function sudoPrefix(path: string, changes: HostChange[]): string[] {
   if (sudo) return [sudo];
   throw new HostError(
     'NO_ROOT',
-    `This requires root, and sudo is not installed. As root, run:\n${asScript([], changes)}`,
+    `These changes require root, and sudo is not installed. As root, run:\n${asScript([], changes)}`,
   );
 }
 
@@ -144,7 +144,7 @@ function checkSudo(prefix: string[], changes: HostChange[]): void {
   if (free || hasTerminal()) return;
   throw new HostError(
     'NO_ROOT',
-    `This needs root; sudo requires a password, and there is no terminal to enter it. As root, run:\n${asScript([], changes)}`,
+    `These changes require root; sudo requires a password, and there is no terminal to enter it. As root, run:\n${asScript([], changes)}`,
   );
 }
 

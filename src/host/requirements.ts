@@ -11,7 +11,7 @@ export type Requirement = {
   reason: string;
 };
 
-/** For building, verifying and serving images. */
+/** The requirements for building, verifying and serving images. */
 export const RUN_REQUIREMENTS: readonly Requirement[] = [
   { package: 'mmdebstrap', probe: { program: 'mmdebstrap' }, reason: 'builds base images from the package archive' },
   { package: 'bubblewrap', probe: { program: 'bwrap' }, reason: 'isolates the programs of an image while it is built' },
@@ -43,7 +43,7 @@ export const TEST_REQUIREMENTS: readonly Requirement[] = [
   { package: 'procps', probe: { program: 'ps' }, reason: 'finds the processes to kill' },
 ];
 
-/** For building clients that are in no Debian package. */
+/** The requirements for building clients that are in no Debian package. */
 export const CLIENT_REQUIREMENTS: readonly Requirement[] = [
   { package: 'golang-go', probe: { program: 'go' }, reason: 'builds crane, helm and kubeconform' },
   {
@@ -53,7 +53,7 @@ export const CLIENT_REQUIREMENTS: readonly Requirement[] = [
   },
 ];
 
-/** For running schemathesis, which pip installs into a virtual environment. */
+/** The requirements for running schemathesis, which pip installs into a virtual environment. */
 export const API_SUITE_REQUIREMENTS: readonly Requirement[] = [
   ...RUN_REQUIREMENTS,
   {
@@ -64,7 +64,7 @@ export const API_SUITE_REQUIREMENTS: readonly Requirement[] = [
   },
 ];
 
-/** For building the OCI distribution conformance suite. */
+/** The requirements for building the OCI distribution conformance suite. */
 export const REGISTRY_SUITE_REQUIREMENTS: readonly Requirement[] = [
   ...RUN_REQUIREMENTS,
   {

@@ -81,7 +81,7 @@ class RecentText {
     this.#newer = '';
   }
 
-  /** At least as long as a tail, if that much was printed. */
+  /** Returns the end of the text: at least as long as a tail, if that much was printed. */
   get text(): string {
     return this.#older + this.#newer;
   }

@@ -14,21 +14,28 @@ export function findTool(name: string): string | undefined {
   return PROGRAM_FOLDERS.map((folder) => join(folder, name)).find((path) => existsSync(path));
 }
 
-/** Runs the command as the sandboxes' account. It is killed when this process, or the thread that started it, ends, even by kill -9. */
+/**
+ * Returns the command line that runs the command as the sandboxes' account. The command is killed when this process, or the thread that
+ * started it, ends, even by kill -9.
+ */
 export function asOwner(host: SandboxHost, command: string[]): string[] {
   // A second setpriv, because changing the user id resets the parent-death signal (prctl(2), PR_SET_PDEATHSIG).
   return asAccount(host, [host.tools.setpriv, '--pdeathsig', 'KILL', ...command]);
 }
 
-/** Runs the command as the sandboxes' account. It keeps running when this process ends, unless its namespace ends. */
+/**
+ * Returns the command line that runs the command as the sandboxes' account. The command keeps running when this process ends, unless its
+ * namespace ends.
+ */
 export function asAccount({ tools, user }: SandboxHost, command: string[]): string[] {
   if (user === undefined) return command;
   return [tools.setpriv, `--reuid=${user.uid}`, `--regid=${user.gid}`, '--init-groups', ...command];
 }
 
 /**
- * Runs the command as root of a new user namespace with the account's subordinate ids. The command has its own mounts, and is the first
- * process of its process namespace, so that all others end with it. `offline` also gives it a network namespace without a network.
+ * Returns the command line that runs the command as root of a new user namespace with the account's subordinate ids. The command has its
+ * own mounts, and is the first process of its process namespace, so that all other processes end with the command. `offline` also gives the
+ * command a network namespace without a network.
  */
 export function inNewNamespace(
   { tools, namespace }: SandboxHost,
@@ -53,13 +60,13 @@ export function inNewNamespace(
 export type NamespaceOptions = {
   /** The unshare process of `inNewNamespace`, which created the namespaces. */
   pid: number;
-  /** As for `inNewNamespace`. */
+  /** The same as for `inNewNamespace`. */
   offline?: boolean;
   /** Uses the network, host name and shared memory of the process with this pid inside the namespaces. */
   beside?: number | undefined;
 };
 
-/** Runs the command inside the namespaces that `inNewNamespace` created. */
+/** Returns the command line that runs the command inside the namespaces that `inNewNamespace` created. */
 export function inNamespaceOf(
   { tools, namespace }: SandboxHost,
   { pid, offline = false, beside }: NamespaceOptions,

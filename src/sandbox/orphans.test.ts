@@ -1,4 +1,4 @@
-// The helper that `unshare` leaves if a worker is killed with -9 while a sandbox starts is ended.
+// Ends the helper that `unshare` leaves if a worker is killed with -9 while a sandbox starts.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';

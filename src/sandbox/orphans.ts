@@ -10,9 +10,9 @@ const TICKS = 100;
 type Process = { pid: number; parent: number; startedAt: number; command: string };
 
 /**
- * Ends the helpers that a killed worker left, whose command contains this folder. `unshare` forks a helper to write its user map, and
- * signals it when it can write. If PR_SET_PDEATHSIG kills unshare before that, the helper waits forever, because a child does not
- * inherit that setting. There is no sandbox to end: the namespace was not created yet.
+ * Ends the helpers that a killed worker left and whose command contains this folder. `unshare` forks a helper to write its user map, and
+ * signals the helper when the map can be written. If PR_SET_PDEATHSIG kills unshare before the signal, the helper waits forever, because a
+ * child does not inherit that setting. There is no sandbox to end: the namespace was not created yet.
  */
 export function endOrphans(directory: string, { olderThanSeconds = HELPER_SECONDS_MAX } = {}): void {
   const uptime = Number.parseFloat(readFileSync('/proc/uptime', 'utf8'));

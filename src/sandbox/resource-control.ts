@@ -26,7 +26,7 @@ export type ExceededLimit = 'memory' | 'processes';
 
 /** One control group. */
 export type ResourceGroup = {
-  /** Returns the command that starts its first process inside the group, so that all its children are in it too. */
+  /** Wraps the command so that it starts inside the group, and all its children with it. */
   enter(command: string[]): string[];
   /** The first arguments of a shell that runs `ENTER_GROUP`. */
   arguments: string[];

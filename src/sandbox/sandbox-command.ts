@@ -105,7 +105,7 @@ const CAPABILITIES = [
 
 /**
  * Larder's files inside a sandbox, read-only. It is a folder of the root, because programs inside can neither rename nor replace a mount
- * point there; they could rename a folder above a deeper one.
+ * point there. They could rename a folder above a deeper mount point.
  */
 export const SANDBOX_FOLDER = '/.larder';
 

@@ -123,8 +123,8 @@ done
 ${OPEN_AND_BECOME}`;
 
 /**
- * Runs the command in the sandbox's control group, if there is one, without inherited files, and among the first that the kernel kills
- * when memory is short. `file` is opened for the command (BWRAP_FDS.processes).
+ * Wraps the command so that it runs in the sandbox's control group, if there is one, without inherited files, and is among the first
+ * processes that the kernel kills when memory is short. `file` is opened for the command (BWRAP_FDS.processes).
  */
 export function inGroup(
   { tools }: SandboxHost,

@@ -7,7 +7,7 @@ const AUDIT_ARCHITECTURE: Record<SeccompArchitecture, number> = { x64: 0xc000003
 
 /**
  * Rejected with EPERM, as [number on x86_64, number on aarch64]; undefined where the architecture lacks the call. These change the
- * kernel or other processes, and no package's script needs them: mounts and namespaces (a nested one gives capabilities back), keys,
+ * kernel or other processes, and no package's script needs them: mounts and namespaces (a nested namespace gives capabilities back), keys,
  * BPF, tracing, io_uring (its file and socket calls do not pass the filter), modules, clocks, swap.
  */
 const REJECTED: Record<string, readonly [number | undefined, number | undefined]> = {
@@ -79,11 +79,14 @@ const CLONE: Record<SeccompArchitecture, number> = { x64: 56, arm64: 220 };
 const SOCKET: Record<SeccompArchitecture, number> = { x64: 41, arm64: 198 };
 const SOCKET_PAIR: Record<SeccompArchitecture, number> = { x64: 53, arm64: 199 };
 const IOCTL: Record<SeccompArchitecture, number> = { x64: 16, arm64: 29 };
-/** Rejected if the memory of such files cannot be counted. */
+/** memfd_create is rejected if the memory of its files cannot be counted. */
 const MEMFD_CREATE: Record<SeccompArchitecture, number> = { x64: 319, arm64: 279 };
-/** Its contexts count against a limit of the whole machine (fs.aio-max-nr); databases work without it, as on a kernel without it. */
+/**
+ * io_setup is rejected: its contexts count against a limit of the whole machine (fs.aio-max-nr). Databases work without it, as on a kernel
+ * that lacks it.
+ */
 const IO_SETUP: Record<SeccompArchitecture, number> = { x64: 206, arm64: 0 };
-/** Its flags are in memory, which a filter cannot read; after ENOSYS every C library falls back to clone. */
+/** The flags of clone3 are in memory, which a filter cannot read; after ENOSYS every C library falls back to clone. */
 const CLONE3 = 435;
 
 /** CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET (linux/sched.h). */

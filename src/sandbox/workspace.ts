@@ -15,7 +15,10 @@ export type Workspace = {
   exclusive: Exclusive;
 };
 
-/** Returns how sandboxes run on this machine. Throws BuildError if they cannot run, with a message for the person whose build needs one. */
+/**
+ * Returns how sandboxes run on this machine. Throws BuildError if they cannot run, with a message for the person whose build needs a
+ * sandbox.
+ */
 export function sandboxHost({ probe }: Workspace, step: string): SandboxHost {
   if (probe.mode !== 'files-only') return probe.host;
   throw new BuildError(
