@@ -42,7 +42,7 @@ async function withPackedFolder<T>(
 ): Promise<T> {
   const folder = await readFolder(path, options);
   if (folder.leftOut.length > 0) io.err.write(`Left out of ${clean(path)}: ${clean(folder.leftOut.join(', '))}\n`);
-  // A folder with violations is not packed: its attributes are not needed.
+  // A folder with violations is not packed, so its attributes are not needed.
   if (folder.violations.length === 0 && !(await addAttributes(path, folder.entries)))
     io.err.write(`Extended attributes of ${clean(path)} were not read: no tar on this machine can read them.\n`);
   const parent = await mkdtemp(join(tmpdir(), 'larder-customization-'));
@@ -63,7 +63,7 @@ type Rejected = { violations: Violation[]; more: number };
 
 /** Packs a folder into a new file. Returns the violations. */
 async function packFolder(folder: Folder, file: string): Promise<Rejected> {
-  // The field `file` names a limit of the whole folder: the rest was not read.
+  // A violation of the field `file` concerns a limit of the whole folder, whose remaining entries were not read.
   if (folder.violations.some(({ field }) => field === 'file')) return { violations: folder.violations, more: 0 };
   const handle = await open(file, 'wx', 0o600);
   try {

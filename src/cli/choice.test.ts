@@ -274,7 +274,7 @@ test('status lists the customizations that pipelines leave out', async () => {
   const [application_id = ''] = (await catalog.request(catalog.acme, ['nginx'])).application_ids;
   await catalog.finish(await catalog.openPipeline(application_id));
   const { id } = await breakByCustomization(catalog, catalog.acme, { application_id, product_key: 'nginx' });
-  // No pipeline was planned without it so far.
+  // No pipeline was planned without the customization so far.
   expect((await run('status')).out).toMatch(/^left out +0$/m);
   await catalog.customize(catalog.acme, 'later', { product_key: 'nginx' });
   await catalog.finish(await catalog.openPipeline(application_id));

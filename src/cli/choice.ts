@@ -12,7 +12,10 @@ export type Choice = { base: BaseImageDetailed; offeringIds: string[] };
 type ChoiceOptions = { names: string[]; baseImage: string | undefined; type: PackagingType };
 type Named = { name: string; offerings: ApplicationOffering[] };
 
-/** Finds the offerings of these names, and the base image: the named one, or the only one on which all can be built. Throws CommandFailed. */
+/**
+ * Finds the offerings of these names, and the base image: the one with the given name, or the only base image on which all offerings can be
+ * built. Throws CommandFailed.
+ */
 export async function chooseApplications(client: Client, { names, baseImage, type }: ChoiceOptions): Promise<Choice> {
   const bases = baseImage === undefined ? await baseImagesFor(client, type) : [await getBaseImage(client, baseImage)];
   const named = await Promise.all(names.map((name) => offeringsOf(client, name, type)));

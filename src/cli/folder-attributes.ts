@@ -11,8 +11,8 @@ const LEFT_OUT = Buffer.from('left out');
 const ACCESS_LIST = 'system.posix_acl_access';
 
 /**
- * Adds the names of their extended attributes to the headers of a folder's entries, without those that a machine gives to every file.
- * Returns false where this machine has no tar that can read them.
+ * Adds the names of extended attributes to the headers of a folder's entries, without the attributes that a machine gives to every file.
+ * Returns false if no tar of this machine can read attributes.
  */
 export async function addAttributes(root: string, entries: readonly FolderEntry[]): Promise<boolean> {
   const headers = new Map(entries.map(({ header }) => [header.path, header]));
@@ -36,7 +36,7 @@ export async function addAttributes(root: string, entries: readonly FolderEntry[
     return await ended;
   } catch (error) {
     tar.kill();
-    // A tar without these options (BusyBox) writes nothing, or a file changed while it was read.
+    // The archive is incomplete: this tar lacks these options (BusyBox), or a file changed while it was read.
     if (error instanceof TarError) return false;
     throw error;
   }

@@ -26,7 +26,10 @@ export type FolderOptions = {
   timeMax?: number | undefined;
 };
 
-/** Names that version control systems, editors and people keep beside a customization. Other names are rejected: one may be misspelt. */
+/**
+ * Names that version control systems, editors and people keep beside a customization. Other names are rejected, because they may be
+ * misspelt.
+ */
 const ABOUT_THE_FOLDER = /^(\..*|(README|LICENSE|CHANGELOG)(\..*)?)$/i;
 const TOP = /^(customization\.yaml|rootfs|scripts)$/;
 /** Whether a path is one of the names that may be at the top of a customization. */

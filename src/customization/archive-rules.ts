@@ -51,7 +51,9 @@ export class Entries {
     );
   }
 
-  /** Reports a wrapped archive once instead of once per file. */
+  /**
+   * Returns the fault of an unknown name at the top of the archive. `''` for further entries below it: a wrapped archive is reported once.
+   */
   #topProblem({ path }: TarHeader): string | undefined {
     const top = path.split('/', 1)[0] ?? '';
     if (path === '' || TOP.includes(top)) return undefined;
@@ -80,8 +82,8 @@ export class Entries {
   }
 
   /**
-   * Returns the entry that a hard link to this one becomes: a hard link to the same file or, if this is a symbolic link (`cp -al` makes
-   * hard links to these), another symbolic link with the same target.
+   * Returns the entry that is written for a hard link to `name`: a hard link to the same file or, if `name` is a symbolic link (`cp -al`
+   * makes hard links to symbolic links), another symbolic link with the same target.
    */
   linked(name: string): { type: 'hardlink' | 'symlink'; target: string } | undefined {
     const entry = this.#byPath.get(name);

@@ -6,26 +6,26 @@ import { CERTIFICATES_MAX } from './limits.ts';
 import { subjectHash } from './subject-hash.ts';
 
 export type TrustedCertificate = {
-  /** The name of its link in `/etc/ssl/certs`, without the extension. */
+  /** The name of the certificate's link in `/etc/ssl/certs`, without the extension. */
   name: string;
-  /** Its path in the image, below `usr/local/share/ca-certificates`. */
+  /** The path of the certificate in the image, below `usr/local/share/ca-certificates`. */
   file: string;
-  /** Whether the archive's rootfs contains that file. */
+  /** Whether the archive's rootfs contains a file at this path. */
   in_rootfs: boolean;
-  /** In normal form: 64 columns, with a final line end. */
+  /** The PEM text in normal form: 64 columns, with a final line end. */
   pem: string;
-  /** Set if the file of rootfs does not contain that form: the image gets the normal form in place of the file's bytes. */
+  /** Set if the file of rootfs does not contain the normal form: the image gets the normal form in place of the file's bytes. */
   rewritten?: true;
   /** SHA-256 of the DER, hex. */
   fingerprint: string;
   subject: string;
-  /** The name under which OpenSSL looks it up. */
+  /** The name under which OpenSSL looks up the certificate. */
   subject_hash: string;
   not_after: string;
 };
 
 export type CheckedCertificate = Omit<TrustedCertificate, 'name' | 'file' | 'in_rootfs' | 'rewritten'> & {
-  /** Its position in its text, from 0. */
+  /** The position of the certificate in its PEM text, from 0. */
   index: number;
   warnings: CertificateWarning[];
 };
@@ -76,13 +76,13 @@ export function readCertificates(text: string, now: Date): ReadCertificates {
 /** U+FEFF, also if its bytes were read as Latin-1. */
 const BYTE_ORDER_MARK = /^(?:\ufeff|\xef\xbb\xbf)/;
 /**
- * A boundary that shares its line with other text: the next block or a comment follows the end of a block («cat» joins files without a
- * final line end so), or the base64 of a certificate is on the same line.
+ * A boundary that shares its line with other text: the next block or a comment follows the end of a block («cat» does this to files without
+ * a final line end), or the base64 of a certificate is on the same line.
  */
 const GLUED =
   /(?<=-----END [A-Z0-9 ]{1,64}-----)(?=[^\r\n])|(?<=-----BEGIN CERTIFICATE-----)(?=M)|(?<=[\w+/=])(?=-----END )/g;
 const WRITTEN_LINE_END = /-----BEGIN CERTIFICATE-----\\n/;
-/** An ASN.1 sequence with a length of two bytes: the start of each certificate. U+FFFD if it was read as UTF-8. */
+/** An ASN.1 sequence with a length of two bytes: the start of each certificate. The second byte is U+FFFD if the file was read as UTF-8. */
 const DER = /^0[\x82\ufffd]/;
 
 function noPem(text: string): CertificateRejected {

@@ -22,7 +22,7 @@ export type DeclaredFile = {
 type Context = { tell: Tell; lineOf: LineOf; isWhole: IsWhole };
 type FileFields = NonNullable<DeclarationDocument['files']>[number];
 
-/** Leaves out entries with a violation: a field that is absent from them may be an invalid one. */
+/** Leaves out entries with a violation, because they lack the fields that are invalid. */
 export function readFiles(items: readonly FileFields[], { tell, lineOf, isWhole }: Context): DeclaredFile[] {
   const paths = new Set<string>();
   const files: DeclaredFile[] = [];

@@ -282,7 +282,8 @@ describe('rejected as a whole', () => {
     expect(await sparse(11)).toEqual([
       'file: the archive expands to more than 200 times its size, which is allowed only below 10 MiB; leave out files of zeros, or make them in scripts/final; the largest file so far is rootfs/holes (11534336 bytes)',
     ]);
-    const tooMuch = 'the archive holds files of more than 1073741824 bytes in total, with the holes of sparse ones';
+    const tooMuch =
+      'the archive holds files of more than 1073741824 bytes in total, including the holes of sparse files';
     expect(await sparse(1000, randomFillSync(Buffer.alloc(25 << 20)))).toEqual([`file: ${tooMuch}`]);
     expect((await sparse(2 ** 21))[0]).toContain('the holes of sparse files have more than 1073741824 bytes');
   });

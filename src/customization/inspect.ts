@@ -140,7 +140,7 @@ class Inspector {
     this.#unpackedBytes += entry?.header.size ?? 0;
     if (entry !== undefined && entry.header.size > (this.#largest?.size ?? 0)) this.#largest = entry.header;
     if (this.#unpackedBytes > EXPANDED_BYTES_MAX)
-      throw new TooMuch(`files of more than ${EXPANDED_BYTES_MAX} bytes in total, with the holes of sparse ones`);
+      throw new TooMuch(`files of more than ${EXPANDED_BYTES_MAX} bytes in total, including the holes of sparse files`);
     if (this.#count > ENTRIES_MAX) throw new TooMuch(`more than ${ENTRIES_MAX} entries`);
     if (this.#namesBytes > NAMES_BYTES_MAX) throw new TooMuch(`names of more than ${NAMES_BYTES_MAX} bytes in total`);
   }

@@ -10,7 +10,7 @@ export type HookName = (typeof HOOK_NAMES)[number];
 
 export type Hook = {
   name: HookName;
-  /** Its path in the archive. */
+  /** The script's path in the archive. */
   path: string;
   digest: Digest;
   /** Bytes. */

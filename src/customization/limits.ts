@@ -15,7 +15,7 @@ export const ENTRIES_MAX = 20_000;
 export const FOLDERS_MAX = 20_000;
 /** All names and link targets together: 400 bytes per entry at the limit of entries; long trees (`node_modules`) have 100. */
 export const NAMES_BYTES_MAX = 8 * 1024 * 1024;
-/** NAME_MAX and PATH_MAX of Linux: longer ones cannot be created. */
+/** NAME_MAX and PATH_MAX of Linux: longer names and paths cannot be created. */
 export const NAME_BYTES_MAX = 255;
 export const PATH_BYTES_MAX = 4096;
 /** Components of a path; each is resolved for every entry. */

@@ -131,8 +131,7 @@ class Placement {
   }
 
   /**
-   * Certificates with the same subject hash differ in the number that follows it; an earlier link of this customization keeps its
-   * number.
+   * Returns the path of a link by subject hash: HASH.NUMBER, with the first number that is free or whose link in the image has this target.
    */
   #freeHashName(hash: string, target: string): string {
     const folder = walkPath('etc/ssl/certs', { lookup: (at) => this.#lookup(at), last: 'follow' });

@@ -15,7 +15,10 @@ import { CERTIFICATE_BYTES_MAX, CERTIFICATE_FILES_BYTES_MAX, CERTIFICATES_MAX } 
 
 type CheckContext = { declared: NamedCertificates[]; violations: Violations; now: Date };
 
-/** The certificates of one text: `path` in the archive; `file` and `text` if the text is a file of rootfs. */
+/**
+ * Certificates from one place: a rootfs file or the declaration. `path` is that file in the archive; `file` and `text` exist only for
+ * rootfs files.
+ */
 type Source = NamedCertificates & { path: string; file?: string; text?: string };
 
 /** Returns the certificates of rootfs and of the declaration, without repetitions. */

@@ -17,7 +17,9 @@ export type Closing = {
   stopped: boolean;
 };
 
-/** The first installed one is shown; if none is installed, the first, which requires nothing else. */
+/**
+ * Clients to pull with. The first installed client is shown; if none is installed, the first of the list, which requires no other software.
+ */
 export const PULLERS = ['skopeo', 'podman', 'docker'] as const;
 export type Puller = (typeof PULLERS)[number];
 

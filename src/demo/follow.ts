@@ -8,10 +8,10 @@ import { DemoFailed } from './demo-failed.ts';
 /** Longer than any silence of the demonstration on a slow line and a slow machine; after it something is wrong. */
 const PATIENCE_MS = 15 * 60_000;
 const POLL_MS = 500;
-/** After this long without a line, a reminder is printed, and then one at each REMINDER_MS. */
+/** After this long without a line, a reminder is printed, and then another one every REMINDER_MS. */
 const QUIET_MS = 2_000;
 const REMINDER_MS = 10_000;
-/** More than the demonstration starts at once. */
+/** A page has room for more pipelines than the demonstration starts. */
 const PIPELINES = 100;
 
 /** The client and the catalog of the demonstration, and the function that prints a line. */

@@ -108,7 +108,8 @@ async function awaitApplications(job: Job, base: BaseImageDetailed): Promise<voi
 
 /** Describes the base image that requests wait for; undefined if it is healthy. */
 function describeBase({ name, healthy, unhealthy_cause }: BaseImageDetailed): string | undefined {
-  if (healthy === false) return `the base image ${name} is tried again: ${unhealthy_cause ?? 'it could not be built'}`;
+  if (healthy === false)
+    return `the build of the base image ${name} is tried again: ${unhealthy_cause ?? 'it could not be built'}`;
   return healthy === undefined ? `building the base image ${name} from the package archive` : undefined;
 }
 
@@ -139,7 +140,7 @@ async function customize(job: Job): Promise<string> {
     if (failure) say(`  ${product.key} ${branch}: ${failure.description}`);
   }
   throw new DemoFailed(
-    `The customization «${CUSTOMIZATION}» failed; the lines above say why. To upload it again, start Larder (npm start), delete it (npm run larder -- customizations delete ${ended.id}), and run this again.`,
+    `The customization «${CUSTOMIZATION}» failed; the lines above say why. To try again: start Larder (npm start), delete the customization (npm run larder -- customizations delete ${ended.id}), and run this command again.`,
   );
 }
 

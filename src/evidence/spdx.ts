@@ -101,7 +101,7 @@ function imagePackage(facts: ImageFacts): SpdxPackage {
     downloadLocation: UNKNOWN,
     filesAnalyzed: false,
     licenseConcluded: UNKNOWN,
-    // Several licences do not say how they combine.
+    // If there are several licenses, it is unknown how they combine (AND, OR).
     licenseDeclared: licenses.length === 1 && license !== undefined ? license : UNKNOWN,
     copyrightText: UNKNOWN,
     primaryPackagePurpose: 'CONTAINER',

@@ -16,7 +16,7 @@ type Get<T, O> = {
   fields(thing: T): Fields;
 };
 
-/** Adds `get` to the commands of a noun. `O`: options that the caller adds to it. */
+/** Adds `get` to the commands of a noun. `O`: options that the caller adds to the command. */
 export function addGet<T, O extends object = object>(
   group: Command,
   io: Io,
@@ -25,7 +25,7 @@ export function addGet<T, O extends object = object>(
   return (
     group
       .command('get')
-      // A user, an API token.
+      // For example: show a user, show an API token.
       .description(`show ${/^[aeio]/i.test(noun) ? 'an' : 'a'} ${noun}`)
       .argument(`<${noun}>`, by)
       .action(

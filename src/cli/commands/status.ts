@@ -53,7 +53,7 @@ async function openSections({ client }: Session, catalog_id: string): Promise<Se
     since: pipeline.started_at,
   });
   const more = 'larder pipelines --status in-progress';
-  // The client reads one page only. The pipelines beyond it are counted in the section that has the most.
+  // Only one page is read. Pipelines on further pages are counted as waiting, because most pipelines in progress are.
   const rest = total_size - items.length;
   return [
     { name: 'running', total: running.length, lines: running.map(lineOf), more },
