@@ -72,7 +72,7 @@ export function openRemoteRegistry(input: {
   return { name, prefix, content, repository: (repository) => registry.repository(repository), counts };
 }
 
-/** Images to customize: one base, each with a config of its own. */
+/** Makes images to customize: all have the same base, each has its own config. */
 export async function makeImages(
   content: ContentStore,
   base: Base,
@@ -113,7 +113,7 @@ export async function listingOf(content: ContentStore, base: Base) {
   return below;
 }
 
-/** Of this process: the benchmark has one. */
+/** The locks of this process: the benchmark has only one. */
 const exclusive = exclusiveBy(keyedLocks());
 
 /** Returns a layer cache in memory in place of the table of built layers. */
@@ -122,7 +122,7 @@ function layerMemory(): LayerCache {
   return { get: async (key) => layers.get(key), set: async (key, layer) => void layers.set(key, layer) };
 }
 
-/** Opens the application of one customization to images in one registry, with the caches of a worker. */
+/** The application of one customization to images in one registry, with the caches of a worker. */
 export type Campaign = {
   registry: BenchRegistry;
   base: Base;

@@ -54,7 +54,7 @@ async function readBase(content: ContentStore, digest: ReleasedImage['digest']) 
   const config = await readDocument<ImageConfig>(content, manifest.config.digest);
   const [descriptor] = manifest.layers;
   const [diff_id] = config.rootfs.diff_ids;
-  if (descriptor === undefined || diff_id === undefined) throw new Error('a released image has at least one layer');
+  if (descriptor === undefined || diff_id === undefined) throw new Error('the released image has no layer');
   return { config, layer: { descriptor, diff_id, created_by: 'Debian' } };
 }
 

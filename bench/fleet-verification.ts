@@ -22,7 +22,7 @@ await leaveRoot('worker', config);
 prepareControlGroups();
 const content = await openDiskContent(config.contentDirectory);
 const probe = await probeSandbox();
-// Its own folder, so that it finds no layer that the worker extracted.
+// The verification has its own folder, so that it finds no layer that the worker extracted.
 const directory = join(config.data, 'work', 'bench');
 const workspace = { directory, content, probe, exclusive: exclusiveBy(keyedLocks()) };
 const engine = openEnginePool({
@@ -31,7 +31,7 @@ const engine = openEnginePool({
   environment: harmlessEnvironment(),
 });
 
-/** Extracts the layers that the worker has from earlier releases of the fleet: all but the topmost one. */
+/** Extracts all layers of an artifact but the topmost. The worker has these layers too, from earlier releases of the fleet. */
 async function layOut(artifact: Artifact): Promise<void> {
   const { parts, content: own } = soleRoot(artifact);
   for (const { manifest } of parts) {
@@ -45,7 +45,7 @@ async function layOut(artifact: Artifact): Promise<void> {
 type Input = { plan: ReturnType<typeof readStoredPlan>; artifact: Artifact };
 let inputs: Input[] = [];
 
-/** Starts the engine processes with the first images, and extracts the layers of the others below their topmost one. */
+/** Verifies the first images, which starts the engine processes. Before that, extracts all layers of all images but the topmost ones. */
 async function prepare({ artifacts }: VerifyMessage): Promise<VerifyDone> {
   const all = await Promise.all(
     artifacts.map(async ({ plan_digest, artifact }) => ({

@@ -98,7 +98,7 @@ async function measureVerification(fleet: Fleet, verifier: ChildProcess): Promis
   const processes = { ...fleet.processes, worker: verifier.pid ?? 0 };
   const before = readProcessorTime(processes);
   const answer = await askVerifier(verifier, 'verify');
-  if (answer.failed > 0) throw new Error(`${answer.failed} images failed verification alone`);
+  if (answer.failed > 0) throw new Error(`${answer.failed} images failed when verification ran without other load`);
   const used = subtractTimes(readProcessorTime(processes), before);
   const rate = prepared.images / answer.seconds;
   console.log(
@@ -176,7 +176,7 @@ async function customize({ client, catalog_id }: Fleet, former: string | undefin
   return former;
 }
 
-/** `rates`: those of verification alone, one for each campaign after the first one. */
+/** `rates`: the rates of verification alone, one for each campaign after the first. */
 function report(campaigns: Campaign[], rates: number[]): void {
   const [first, ...later] = campaigns;
   for (const [at, ceiling] of rates.entries()) {

@@ -126,11 +126,11 @@ async function measurePeer(
   for (const { repository, base } of images) {
     const target = registry.repository(repository);
     const found = await target.resolve(tag);
-    if (found === undefined) throw new Error(`${peer.name} lost ${repository}`);
+    if (found === undefined) throw new Error(`${peer.name} pushed no image to ${repository}`);
     await copyArtifact(target, contentTarget(registry.content), found);
     const { layers } = await readDocument<Manifest>(registry.content, found.digest);
     if (layers.length !== base.layers.length + 1)
-      throw new Error(`${peer.name} pushed ${repository} without the layer`);
+      throw new Error(`${peer.name} pushed ${repository} without exactly one layer on top of its base`);
   }
   await peer.stop();
   return { name: `${peer.name}, docker-registry`, images: images.length, seconds };
@@ -145,7 +145,7 @@ type Bench = {
   docker: { host: string; url: string; registry: BenchRegistry };
 };
 
-/** Runs each program once, with a new archive and new repositories, so that none finds anything of the round before. */
+/** Runs each program once, with a new archive and new repositories, so that no program finds data of an earlier round. */
 async function playRound(bench: Bench, round: number, count: number): Promise<Figures[]> {
   const { base, below, docker } = bench;
   const directory = join(bench.directory, `round-${round}`);

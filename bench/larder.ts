@@ -15,11 +15,11 @@ export type LarderServer = {
   /** `http://127.0.0.1:PORT` */
   url: string;
   pid: number;
-  /** The beginning of its repositories' names. */
+  /** The beginning of the names of the server's repositories. */
   namespace: string;
   organization_id: string;
   databaseUrl: string;
-  /** Its content folder, for a worker that shares it. */
+  /** The server's content folder, for a worker that shares it. */
   contentDirectory: string;
   apiToken: string;
   stop(): Promise<void>;
@@ -49,7 +49,7 @@ export async function startLarder(directory: string, former?: { apiToken: string
     },
   );
   const stop = async () => {
-    // Killed: its data are not needed any more, and without a worker it never becomes ready, so it would not drain.
+    // The server is killed: its data are not needed any more, and without a worker it never becomes ready, so it would not drain.
     if (server.exitCode === null && server.kill('SIGKILL')) {
       await once(server, 'exit');
     }
@@ -96,7 +96,7 @@ export async function until<T>(
 /** A server that does not start within a minute has failed. */
 const START: Polling = { pollMs: 50, patienceMs: 60_000 };
 
-/** Waits for the organization of a first start: its token is printed before it is committed. */
+/** Waits for the organization of a first start: the token is printed before the organization is committed. */
 async function firstOrganization(databaseUrl: string): Promise<{ id: string; namespace: string }> {
   const { db, close } = openDatabase(databaseUrl);
   try {

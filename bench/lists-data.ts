@@ -55,7 +55,7 @@ const digest = (kind: string, number: string) =>
   `'sha256:' || encode(sha256(convert_to('${SEED} ${kind} ' || (${number}), 'UTF8')), 'hex')`;
 const releaseId = (pipeline: string, registry: string) =>
   `to_hex(1760000000 + ${pipeline}) || substr(md5('${SEED} release ' || ${pipeline} || '/' || ${registry}), 1, 16)`;
-/** SQL for the start of pipeline n of p, so long before the first of November. */
+/** SQL for the start of pipeline n: a pipeline starts every five minutes, the last one on the first of November. */
 const began = (n: string, pipelines: number) =>
   `(timestamptz '2026-11-01 00:00:00Z' - (${pipelines} - ${n}) * interval '5 minutes')`;
 
@@ -240,7 +240,7 @@ function builtStatements({ organization_id, catalog_id }: BenchCatalog, sizes: S
 function customizing({ organization_id, catalog_id }: BenchCatalog, sizes: Sizes): Record<string, string> {
   const { offerings } = choices(sizes);
   const total = sizes.customizations;
-  // Earlier than the latest round of releases, which contain them.
+  // Customizations are earlier than the latest round of releases, which contain them.
   const made = `timestamptz '2026-11-01Z' - ${sizes.applications + 1} * interval '5 minutes' - c * interval '8 hours'`;
   const kind = `(case when c = 0 then 'GLOBAL' when c < ${BASE_IMAGES} then 'BASE' when c % 20 = 0 then 'PRODUCT' when c % 5 = 0 then 'BRANCH' else 'ONE' end)`;
   // For a customization of many applications that failed or is in progress: a pipeline without a release, of the same application.

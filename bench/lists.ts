@@ -25,9 +25,9 @@ const DATA = process.argv.find((arg) => arg.startsWith('--data='))?.slice('--dat
 const CONNECTIONS = [1, 300] as const;
 /** Customizations embed releases, megabytes a page: those pages are requested at a tenth of the connections, and not at a steady rate. */
 const HEAVY_BYTES = 256 * 1024;
-/** p95 of an answer against the sum of both floors' p95. */
+/** The aim for the p95 of an answer divided by the sum of the p95 of both floors. */
 const AIM = 2;
-/** p95 of any page with 300 clients, in milliseconds. */
+/** The aim for the p95 of any page with 300 clients, in milliseconds. */
 const AIM_MS = 20;
 /** The interval of each of the 300 clients at a steady rate. */
 const EVERY_MS = 1_000;
@@ -37,14 +37,14 @@ type Figures = {
   name: string;
   bytes: number;
   statements: number;
-  /** One for each number of connections. */
+  /** Latencies of Larder, one entry for each number of connections. */
   ours: Latencies[];
   sql: Latencies[];
   memory: Latencies[];
   steady?: Latencies;
 };
 
-/** Opens the API in this process, over the same database, so that its statements can be recorded. */
+/** The API in this process, over the same database, whose statements can be recorded. */
 type Watched = {
   ask(path: string): Promise<{ body: string; statements: Statement[] }>;
   token: string;
@@ -70,7 +70,7 @@ async function watchApi(larder: LarderServer, directory: string): Promise<Watche
 
 async function askWatched(app: FastifyInstance, { path, token }: { path: string; token: string }) {
   const asked = { url: path, headers: { authorization: `Bearer ${token}` } };
-  // The first request makes the lookups that the server repeats only now and then, so that the recorded one has none.
+  // The first request makes the lookups that the server repeats only now and then, so that the recorded request makes none.
   await app.inject(asked);
   const statements: Statement[] = [];
   const { query } = pg.Client.prototype;

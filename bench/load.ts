@@ -17,7 +17,7 @@ export type Statement = { name?: string; text: string; values: unknown[] };
 /** Milliseconds from the request to the answer's last byte; rejected requests (503 under too much load) are included. */
 export type Latencies = { p50: number; p95: number; p99: number; answers: number; rejected: number; perSecond: number };
 
-/** As many as the pool of a server has. */
+/** The pool of a server has as many connections. */
 const POOL_CONNECTIONS = 10;
 
 /** Returns whether the request was served. */

@@ -8,7 +8,7 @@ const run = promisify(execFile);
 
 export type Peer = {
   name: string;
-  /** Fetches the base's layers once, before the images: Larder has them too. */
+  /** Fetches the base's layers once, before the images are customized: Larder has these layers too. */
   prepare(repository: string): Promise<void>;
   customize(repository: string, lane: number): Promise<void>;
   stop(): Promise<void>;

@@ -20,7 +20,10 @@ const POLLING: Polling = { pollMs: 25, patienceMs: 240_000 };
 
 type Service = { client: Client; seconds: number; apiToken: string; stop(): Promise<void> };
 
-/** `npm start` on this folder, timed until /readyz answers 200. A second start prints no token, so the caller passes that of the first. */
+/**
+ * Runs `npm start` on this folder and measures the time until /readyz answers 200. A second start prints no token, so the caller passes the
+ * token of the first.
+ */
 async function startService(data: string, known?: string): Promise<Service> {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;

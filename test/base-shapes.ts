@@ -168,7 +168,7 @@ export const READ_SHAPES: Record<string, (to: ShapeRepository, tag: string) => P
 
 type Rejected = { push: (to: ShapeRepository, tag: string) => Promise<unknown>; cause: RegExp };
 
-/** A whole system, a layer of these fields over it, and one more. */
+/** Returns three layers: a whole system, a layer with these fields, and one more. */
 async function below(fields: Partial<Blob>): Promise<Blob[]> {
   return [
     await layerOf([...SYSTEM]),
@@ -177,7 +177,7 @@ async function below(fields: Partial<Blob>): Promise<Blob[]> {
   ];
 }
 
-/** Appends the second of three layers to the pattern of a cause. */
+/** Appends the words for the second of three layers to the pattern of a cause. */
 function named(cause: RegExp): RegExp {
   return new RegExp(`${cause.source} \\(layer 2 of 3, sha256:[0-9a-f]{64}\\)\\.$`);
 }

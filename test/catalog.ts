@@ -187,9 +187,9 @@ export async function catalogOver(
     customize,
     openPipelines,
     openPipeline,
-    /** Plans as the planning job does: the digest stands for all inputs. */
+    /** Plans a pipeline as the planning job does, with a made-up digest in place of all inputs. */
     plan: (pipelineId: string, salt?: string) => planByHand(database, pipelineId, salt),
-    /** Runs a pipeline to its release. */
+    /** Runs a pipeline until it is released. */
     finish: (pipelineId: string, salt?: string, packages?: LockedPackage[]) =>
       finishByHand(database, pipelineId, { salt, packages }),
     /** Ids in the payloads of the jobs that wait for this task. */

@@ -92,7 +92,7 @@ async function isWhole(content: ContentStore, pin: BasePin): Promise<boolean> {
   }
 }
 
-/** Returns the packages to install on a base for these ones, and stores them in its content. */
+/** Returns these packages and the dependencies that the base lacks, and stores them in the content of the base. */
 export async function solvePackages({ base, content }: Debian, install: string[]): Promise<PackagePin[]> {
   if (base.packages === undefined) return [];
   const apt = await openAptRoot({

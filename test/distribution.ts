@@ -1,4 +1,5 @@
-// Applications that are built, and a worker that distributes them to the hosted registry and to one outside, which a test can make fail.
+// Applications that are built, and a worker that distributes them to the hosted registry and to an outside registry, which a test can make
+// fail.
 import { randomBytes } from 'node:crypto';
 import { getPipeline } from '../src/catalog/pipelines.ts';
 import { listReleases } from '../src/catalog/releases.ts';

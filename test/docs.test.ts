@@ -140,7 +140,7 @@ const operations: Record<string, object> = Object.fromEntries(
     methods,
   ]),
 );
-/** Served beside the contract: documents, schemas, pictures, and the log-in of browsers. */
+/** Paths that are served beside the contract: documents, schemas, pictures, and the log-in of browsers. */
 const OUTSIDE_CONTRACT = /^\/v1\/api\.|^\/larder\/v1\/(schemas\/|products\/\{key\}\/icon$|sign-in\/oidc$|$)/;
 
 /** Operations in code spans, with or without a method; a path that is shortened by `…` is not checked. */

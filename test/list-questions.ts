@@ -1,4 +1,4 @@
-// The filters and orders of each list of the contract, and the things of src/http/lists.test.ts that each returns.
+// The filters and orders of each list of the contract, and the things of src/http/lists.test.ts that each filter and order returns.
 import type { TestEstates } from './estate.ts';
 import type { IdOf } from './sample-request.ts';
 

@@ -135,7 +135,7 @@ export async function logIn(
   { as, before }: { as: string; before?: string },
 ): Promise<Page> {
   let page = await browser.open(begin, before);
-  // The provider's cookie may identify the person already; it asks for consent once.
+  // The provider may know the person already by its cookie. It asks for consent once.
   for (let turn = 0; turn < 2 && page.status === 200; turn++) {
     const action = /<form[^>]+action="([^"]+)"/.exec(page.text)?.[1];
     const prompt = /name="prompt" value="(\w+)"/.exec(page.text)?.[1];

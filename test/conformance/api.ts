@@ -20,7 +20,7 @@ const SEED = '20261121';
 const CASES = 20;
 
 const INSTALL_MS_MAX = 300_000;
-/** Three minutes on a machine of its own, ten times that beside others. */
+/** A run takes three minutes on a machine of its own, ten times that beside other work. */
 const RUN_MS_MAX = 1_800_000;
 
 /** Prints each line of schemathesis at once. Its last line has no counts, so a line with the counts replaces it. */
@@ -60,7 +60,7 @@ async function run(program: string, ground: Ground): Promise<number> {
   return failed > 0 || passed === 0 ? 1 : 0;
 }
 
-/** Prints how many fitting requests were accepted, and each operation of which none was. Returns the latter. */
+/** Prints how many fitting requests were accepted. Prints and returns the operations of which no fitting request was accepted. */
 function reportAcceptance(answers: readonly Answer[]): string[] {
   const fitting = answers.filter(({ fits }) => fits);
   const accepted = fitting.filter(({ status }) => status < 400);

@@ -42,7 +42,7 @@ async function buildSuite(signal: AbortSignal, work: string): Promise<string> {
   return program;
 }
 
-/** Ignores the suite's exit code and output: its report, which is read afterwards, has the same. */
+/** Ignores the suite's exit code and output: its report, which is read afterwards, has the same results. */
 async function runSuite(program: string, { work, service, signal }: Ground): Promise<number> {
   console.log(`Running it against ${service.url}`);
   await runProgram([program, '-ginkgo.no-color'], {

@@ -8,7 +8,7 @@ type Values = Record<string, string>;
 export type Things = {
   /** Parameters of every operation. */
   parameters: Values;
-  /** Parameters of one operation, instead of these. */
+  /** Parameters of single operations, by operation; they replace `parameters`. */
   operations: Record<string, Values>;
   /** Fields of every body and query: the hooks replace generated values with them. */
   fields: Record<string, unknown>;
@@ -16,7 +16,7 @@ export type Things = {
   operationFields: Record<string, Record<string, unknown>>;
   /** API token of an organization that has only a failed pipeline, so that no customization or request changes it. */
   otherToken: string;
-  /** Operations that are called with it. */
+  /** Operations that are called with `otherToken`. */
   otherOperations: readonly string[];
 };
 
@@ -52,7 +52,7 @@ export async function makeThings(service: Service, signal: AbortSignal): Promise
     operationFields: {
       ...(await removables(service)),
       createBaseImage: { container_image: 'base/debian:12' },
-      // It creates and removes other applications than those that other operations use.
+      // This operation creates and removes other applications than those that other operations use.
       createApplicationRequest: await requestable(service, failed.base_image_id),
       getReleaseFailure: failed.releasable,
       signInWithPassword: PASSWORD,

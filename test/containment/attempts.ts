@@ -123,7 +123,7 @@ export async function attempt(
 
 /** Returns a line of perl that makes a system call and prints its result: «ok 0», or the error. */
 export function systemCall(number: number, ...args: (number | string)[]): string {
-  // By a list: perl passes its strings as buffers that the call may write to.
+  // The arguments are in a list: perl passes the strings of a list as buffers that the call may write to.
   return `perl -e 'my @a = (${args.join(', ')}); my $r = syscall(${number}, @a); print $r < 0 ? "rejected: $!\\n" : "ok $r\\n"'`;
 }
 

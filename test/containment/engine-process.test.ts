@@ -111,7 +111,7 @@ test('unlimited memory ends the process and not the worker; another process does
   await expect(task).rejects.toThrow(`used more than ${ENGINE_MEMORY_BYTES / 1024 ** 2} MiB of memory`);
   await expect(task).rejects.toBeInstanceOf(EngineProcessDied);
   expect(child.alive).toBe(false);
-  // A task that is sent after the end is rejected too, instead of waiting for it.
+  // A task that is sent after the process has ended is rejected too, instead of waiting for a result.
   await expect(
     child.run('verify', await slowVerification(), { onCall: () => new Promise(() => undefined) }),
   ).rejects.toBeInstanceOf(EngineProcessDied);

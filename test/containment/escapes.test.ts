@@ -244,7 +244,7 @@ for (const way of ways()) {
       };
       for (const user of [undefined, USER]) {
         let output = '';
-        // Not read by a shell, which drops names that it cannot use.
+        // The variables are not read by a shell, which drops names that it cannot use.
         await sandbox.run(
           { command: ['env', '-0'], environment: { PATH: '/usr/bin', ...environment }, ...(user && { user }) },
           { onOutput: (chunk) => (output += chunk.toString().replaceAll('\0', '|')) },

@@ -30,12 +30,12 @@ test('a base image cannot use a layer of another organization that its own regis
       return Readable.from(await hostile.open(descriptor.digest));
     },
   };
-  // Copied as by `follow-base-image`.
+  // The copy has the options of `follow-base-image`.
   const copying = copyArtifact(source, contentTarget(store), root, { sourceMustHold: true });
   await expect(copying).rejects.toMatchObject({ name: 'RegistryError', side: 'source' });
   expect(asked).toContain(digest);
 
-  // Other bytes in its place are rejected too.
+  // Other bytes in place of the layer are rejected too.
   await expect(
     copyArtifact(
       { ...source, fetch: async (blob, range) => (blob.digest === digest ? guess(range) : source.fetch(blob)) },

@@ -65,7 +65,7 @@ for (const way of ways()) {
       expect(output).toBe('rejected: Function not implemented\n');
     });
 
-    // Without control groups, each process gets an equal share.
+    // Without control groups, each process gets an equal share of processor time.
     test.skipIf(!('cpu' in groupsOf(way)))(
       'hundreds of busy sessions do not stop a process of the service',
       async () => {
@@ -75,7 +75,7 @@ for (const way of ways()) {
         const worst = await longestPause(3000);
         running.kill();
         await running.exited;
-        // It would take seconds if each session had as much as this process.
+        // The pause would take seconds if each session had as much processor time as this process.
         expect(worst).toBeLessThan(1000);
       },
     );
@@ -93,7 +93,7 @@ for (const way of ways()) {
           paths.push(`${type} ${path}`);
         return { layer, paths };
       };
-      /** Returns the output of another sandbox on the captured layer. */
+      /** Runs the script in a new sandbox whose topmost layer is the captured one, and returns the script's output. */
       const shown = async (layer: Awaited<ReturnType<typeof capture>>['layer'], script: string) => {
         if (layer === undefined) throw new Error('there is no layer');
         const own = await prepareRoots(ground.workspace, [layer], { step: 'attempt' });

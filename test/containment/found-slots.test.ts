@@ -1,4 +1,5 @@
-// One organization whose servers keep a worker waiting, or jobs that no worker can read: the jobs of other organizations are done.
+// The jobs of other organizations are done although the servers of one organization keep a worker waiting, or there are jobs that no worker
+// can read.
 import { Readable } from 'node:stream';
 import { setInterval } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';

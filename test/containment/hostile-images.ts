@@ -103,8 +103,8 @@ export async function rejectionOf(image: HostileImage): Promise<string> {
 const run = promisify(execFile);
 
 /**
- * Makes Node collect garbage early, so that the peak shows the memory that an image needs: a small young generation, and an old one
- * that is collected before it grows. Node ends beyond 256 MiB of live values.
+ * Makes Node collect garbage early, so that the peak shows the memory that an image needs: the young generation is small, and the old
+ * generation is collected before it grows. Node ends beyond 256 MiB of live values.
  */
 const COLLECT_EARLY = ['--max-semi-space-size=1', '--max-old-space-size=256', '--optimize-for-size'];
 

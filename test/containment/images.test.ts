@@ -6,7 +6,7 @@ import { hostPlatform } from '../../src/packaging/image/base-image.ts';
 import { DEBIAN_FILES } from '../debian-files.ts';
 import { layerWith, pin, rejectionOf } from './hostile-images.ts';
 
-/** Contains NUL, which separates arguments in an argument file: what follows would be arguments of the sandbox. */
+/** Contains NUL, which separates arguments in an argument file: the text after it would be read as arguments of the sandbox. */
 const INJECTED = 'X=a\0--bind\0/\0/mnt\0';
 const settings = (config: object) => ({ config: { config } });
 

@@ -48,7 +48,7 @@ describe.skipIf(ways().length === 0)('a service answers', () => {
       user: USER,
     };
     const started: Started = { sandbox, service: sandbox.start(command), command, signal: undefined };
-    // Until it listens.
+    // Waits until the service listens.
     for (let tries = 0; ; tries++) {
       const attempt = await attemptTest(test, started, leftMs);
       if (tries > 50 || !attempt.output.includes('refuses connections')) return attempt;

@@ -80,7 +80,7 @@ async function ended(customization_id: string) {
   const { client, catalog_id } = service;
   return await until('the customization ended', async () => {
     const found = await client.call('getCustomization', { catalog_id, customization_id });
-    // DELETED: no release contained it.
+    // The status is DELETED if no release contained the customization.
     return /_(SUCCEEDED|FAILED)$|^DELETED$/.test(found.status ?? '') && found;
   });
 }
@@ -112,7 +112,7 @@ function listProcesses(): Process[] {
 
 function memoryOfWorker(): number {
   const processes = listProcesses();
-  // One engine process handles the attempt; another may be idle or end the earlier deletion.
+  // One engine process handles the attempt; another may be idle or finish the earlier deletion.
   const engines = processes.filter(({ parent, args }) => parent === worker && args.includes('engine-process'));
   const own = processes.find(({ pid }) => pid === worker);
   return (own?.bytes ?? 0) + Math.max(0, ...engines.map(({ bytes }) => bytes));

@@ -54,7 +54,7 @@ test('a job that kills its worker each time fails with that cause, and no other 
     ...['a', 'b', 'c', 'd', 'e'].map(done),
     { id: 'killer', state: 'failed', retry_count: 0, output: expect.objectContaining({ losses: ATTEMPTS_MAX }) },
   ]);
-  // Once together with others, then alone.
+  // The job killed a worker once together with other jobs, then alone.
   expect(died.deaths).toBe(1 + ATTEMPTS_MAX);
   await database.drop();
 });

@@ -237,7 +237,7 @@ async function* reusedBuffer(): AsyncIterable<Uint8Array> {
   }
 }
 
-/** Returns a sender that sends its bytes, waits for `wake`, and sends one more byte. `sent` resolves when the bytes were read. */
+/** Returns a stream that yields the text, waits for `wake`, and yields one more byte. `sent` resolves when the text was read. */
 function silentAfter(text: string): { bytes: AsyncIterable<Uint8Array>; sent: Promise<void>; wake: () => void } {
   const sent = Promise.withResolvers<void>();
   const woken = Promise.withResolvers<void>();

@@ -25,7 +25,7 @@ import { type DockerRegistry, startDockerRegistry } from '../docker-registry.ts'
 import { removeWorkFolder, sandboxMode } from '../fixtures/build.ts';
 
 export type PackagingFixture = AsyncDisposable & {
-  /** With a customization and at least one test that passes. */
+  /** A plan with a customization and at least one test that passes. */
   plan: Plan;
   /** Contains the contents that the plan and the inspections name, and possibly more. */
   content: ContentStore;
