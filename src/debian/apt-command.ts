@@ -49,8 +49,8 @@ const LIMITS: ToolLimits = {
 const ERROR_LINES_MAX = 20;
 
 /**
- * Runs an apt tool in the C locale, without a terminal, and returns its standard output.
- * Throws AptError. The environment is passed on, because it may set proxies, except for the language.
+ * Runs an apt tool in the C locale, without a terminal, and returns its standard output. Throws AptError. The environment is passed on,
+ * except for the language, because it may set proxies.
  */
 export async function runApt(command: string, args: string[], options: AptCommandOptions = {}): Promise<string> {
   const result = await execute(command, args, options.signal);
@@ -113,7 +113,7 @@ function classify(command: string, { output, errors, status }: Result): AptError
   if (SUITE_MISSING.test(errors))
     return failed('SUITE_MISSING', 'the package archive does not have the wanted suite', errors, cause);
   if (BUSY.test(errors)) return failed('BUSY', 'another apt process uses the same folder', errors, cause);
-  if (UNREACHABLE.test(errors)) return failed('UNREACHABLE', 'the archive could not be reached', errors, cause);
+  if (UNREACHABLE.test(errors)) return failed('UNREACHABLE', 'the package archive could not be reached', errors, cause);
   return failed('FAILED', `${command} failed`, errors, cause);
 }
 

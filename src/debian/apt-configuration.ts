@@ -32,7 +32,7 @@ export function configurationOf(paths: AptPaths, architecture: string): string {
     'Dir::State::extended_states': join(paths.state, 'extended_states'),
     'Dir::Cache': paths.cache,
     'Dir::Cache::archives': join(paths.cache, 'archives'),
-    // The cache of the indexes serves every solve; a cache that includes the status would differ for each base.
+    // One cache of the indexes serves every solve. A cache that includes the status would differ for each base.
     'Dir::Cache::srcpkgcache': join(paths.cache, 'srcpkgcache.bin'),
     'Dir::Cache::pkgcache': '',
     'Dir::Etc::sourcelist': '/dev/null',

@@ -1,4 +1,4 @@
-// Downloads .debs into content by their SHA-256, with apt's own transports, so that its proxies and credentials apply.
+// Downloads .debs into content by their SHA-256, with apt's own transports, so that apt's proxies and credentials apply.
 import { createReadStream } from 'node:fs';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
