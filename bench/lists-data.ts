@@ -26,7 +26,7 @@ const SEED = 'larder';
 const PRODUCTS_MAX = 200;
 const BRANCHES = 5;
 const BASE_IMAGES = 10;
-/** Registries of an application, the most that are allowed: a pipeline has so many releases. */
+/** The largest allowed number of registries of an application: a pipeline has a release in each. */
 const REGISTRIES = 10;
 
 /** The inspection of an empty archive. */

@@ -13,7 +13,7 @@ export type TokenServer = {
   token: { realm: string; service: string; issuer: string; certificate: string };
   /** The scopes of each issued token. */
   given: string[][];
-  /** The lifetime of a token in seconds: as the answer states it, and as the token has it. */
+  /** The lifetime of a token in seconds: `said` in the answer, `real` in the token itself. */
   lifetime: { said: number; real: number };
   stop(): Promise<void>;
 };

@@ -153,7 +153,7 @@ class Inflated {
   async *chunks(): AsyncGenerator<Buffer, void> {
     const inflate = createInflateRaw({ chunkSize: CHUNK_BYTES });
     const feeding = this.#feed(inflate);
-    // A failed write destroys the stream, and its reader throws the error; without this handler it would be reported twice.
+    // A failed write destroys the stream, and its reader throws the error; without this handler the error would be reported twice.
     feeding.catch(() => undefined);
     try {
       for await (const chunk of inflate) yield chunk as Buffer;

@@ -1,4 +1,4 @@
-// Polls the API for an answer; meanwhile prints changes of the pipelines, or what it waits for if nothing changes.
+// Polls the API for an answer. Meanwhile it prints changes of the pipelines, or the reason for waiting if nothing changes.
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Client } from '../client/client.ts';
 import { UnreachableError } from '../client/problem-error.ts';

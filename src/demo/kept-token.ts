@@ -12,8 +12,8 @@ export function keptTokenFile(data: string): string {
 }
 
 /**
- * Writes the token to a file that only Larder's own user can read, and replaces an older one. Writes it atomically and syncs it
- * before it returns: the first start is committed afterwards, and the token is never shown again.
+ * Writes the token to a file that only Larder's own user can read, and replaces an older one. The file is complete and synced before the
+ * function returns: the first start is committed afterwards, and the token is never shown again.
  */
 export function keepToken(data: string, apiToken: string): void {
   const temporary = `${keptTokenFile(data)}.${process.pid}`;

@@ -33,7 +33,7 @@ export type Pull = {
   skopeo?: string | undefined;
 };
 
-/** Returns the text of a file of the image, from the uppermost layer that has it; its path has no leading `/`. */
+/** Returns the text of a file of the image, from the uppermost layer that has it; `path` has no leading `/`. */
 export async function pullFile(pull: Pull, path: string): Promise<string> {
   if (pull.skopeo !== undefined) return await withSkopeo({ ...pull, skopeo: pull.skopeo }, path);
   const { hostname } = new URL(pull.registry);

@@ -36,9 +36,9 @@ class EgressRefused extends Error {
 }
 
 /**
- * Opens an egress. `allow` lists the permitted hosts outside the public Internet: addresses, networks (CIDR) and host names. With
- * a proxy, the proxy resolves names; they are checked here if they resolve here. Throws HostListError, or TypeError if a proxy is
- * not a URL.
+ * Opens an egress. `allow` lists the permitted hosts outside the public Internet: addresses, networks (CIDR) and host names. With a proxy,
+ * the proxy resolves names; a name is also checked here if it can be resolved here. Throws HostListError, or TypeError if a proxy is not a
+ * URL.
  */
 export function createEgress(options: { allow: string[]; proxy?: ProxySettings }): Egress {
   const allowed = parseHostList(options.allow);

@@ -30,8 +30,8 @@ const ADD = statement<{ accepted: boolean }>(
 );
 
 /**
- * One round trip, also if the mount falls back to an upload session. The source row is locked, so that a concurrent delete of it
- * cannot leave the content without any use. $5: whether a client requests it.
+ * One round trip, also if the mount falls back to an upload session. The source row is locked, so that a concurrent delete of this row
+ * cannot leave the content without any use. $5: whether a client requests the mount.
  */
 const MOUNT = statement<{ accepted: boolean; upload_id: string | null }>(
   'mount_blob',

@@ -1,4 +1,4 @@
-// Ends helpers of `unshare --map-auto` whose worker was killed while they waited for it.
+// Ends helpers of `unshare --map-auto` that would wait forever, because their worker was killed.
 import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, readSync } from 'node:fs';
 
 /** A helper lives for milliseconds; the parent of one that is this old has ended. */
@@ -49,7 +49,7 @@ function unshares(): Process[] {
     });
 }
 
-/** An unshare that has finished has another process namespace for its children than its own; its helper does not. */
+/** True for a helper. False for an unshare that has finished: it has created another process namespace for its children. */
 function hasNoNamespaces(pid: number): boolean {
   const own = look(() => readlinkSync(`/proc/${pid}/ns/pid`));
   return own !== '' && own === look(() => readlinkSync(`/proc/${pid}/ns/pid_for_children`));

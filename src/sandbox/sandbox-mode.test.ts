@@ -27,7 +27,7 @@ test.runIf(isRoot)('the reasons name an account without subordinate ids', async 
   expect(reasons.join(' ')).toContain('«daemon» has no range of 65,536 subordinate ids');
 });
 
-/** A user namespace that allows none inside it, and a process in it without any capability: like a strict container. */
+/** A user namespace in which no further user namespace is allowed, and a process in it without any capability: like a strict container. */
 const STRICT =
   'echo 0 > /proc/sys/user/max_user_namespaces; exec setpriv --bounding-set=-all --inh-caps=-all --ambient-caps=-all "$@"';
 

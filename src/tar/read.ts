@@ -21,8 +21,8 @@ export type ReadOptions = {
    */
   lenient?: boolean;
   /**
-   * Accepts sparse files and reads their holes as zeros: at most this many bytes of holes in the whole archive, because they cost
-   * nothing to send. The `size` of a file includes its holes. Without it, sparse files are rejected.
+   * Accepts sparse files and reads their holes as zeros: at most this many bytes of holes in the whole archive, because they cost nothing
+   * to send. The `size` of a file includes its holes. Without this option, sparse files are rejected.
    */
   holeBytesMax?: number;
 };

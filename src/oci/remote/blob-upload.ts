@@ -205,7 +205,10 @@ async function finish(
   }
 }
 
-/** Returns the state of a broken upload, undefined when the registry dropped it (docker-registry 2 does if it broke inside a chunk). */
+/**
+ * Returns the state of a broken upload; undefined when the registry dropped it (docker-registry 2 does this if the connection broke inside
+ * a chunk).
+ */
 async function heldBy(context: UploadContext, upload: Upload, size: number): Promise<Upload | undefined> {
   const answer = await context.session
     .call({ ...call(context, 'GET', upload.location), accept: [204, 202, 200], once: true })
