@@ -1,11 +1,11 @@
-// Reads the answer of an arbitrary server: it may be a proxy's page, incomplete, or endless.
+// Reads the answer of an arbitrary server. The answer may be a proxy's page, incomplete, or endless.
 import type { EndpointDefinition } from '../contract/endpoint.ts';
 import { shapeProblem } from './answer-shape.ts';
 import { type ProblemDetails, ProblemError, UnexpectedAnswerError, UnreachableError } from './problem-error.ts';
 
 /** Ten times the largest page (1,000 customizations with their releasables). */
 const ANSWER_BYTES_MAX = 64 * 1024 * 1024;
-/** A hundred violations with the longest names are far smaller. */
+/** Far larger than a problem with a hundred violations whose fields have the longest names. */
 const PROBLEM_BYTES_MAX = 1024 * 1024;
 
 /** Yields the body of an answer as it arrives. Throws UnreachableError if it is incomplete. */
@@ -31,7 +31,7 @@ async function readText(url: string, response: Response, bytesMax = ANSWER_BYTES
   return new TextDecoder().decode(await new Blob(parts).arrayBuffer());
 }
 
-/** Reads a JSON body. Throws the errors of `readText`, and UnexpectedAnswerError if it is not JSON. */
+/** Reads a JSON body. Throws the errors of `readText`, and UnexpectedAnswerError if the body is not JSON. */
 export async function readJson(url: string, response: Response): Promise<unknown> {
   const text = await readText(url, response);
   try {
@@ -73,7 +73,7 @@ function createdId(url: string, response: Response): string {
   throw new UnexpectedAnswerError(url, `it answered ${response.status} without the address of the created resource`);
 }
 
-/** Returns the error for an answer without success: the problem in it, if it contains one. */
+/** Returns the error for an answer without success: ProblemError if it contains a problem, else UnexpectedAnswerError. */
 export async function readProblem(url: string, response: Response): Promise<Error> {
   const { status } = response;
   const location = response.headers.get('location');

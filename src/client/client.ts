@@ -38,7 +38,7 @@ export type Client = {
   accessToken(): Promise<string>;
 };
 
-/** A token is renewed this long before it expires, so that it does not expire on its way. */
+/** A token is renewed this long before it expires, so that it is still valid when the server checks it. */
 const RENEW_BEFORE_MS = 60_000;
 
 type Held = { token: string; until: number };
@@ -66,7 +66,7 @@ export function openClient(options: ClientOptions): Client {
     return authorized(endpoint.method, parts);
   }
 
-  /** If the server's clock is ahead, it may reject a token that looks valid: one retry with a new token. */
+  /** Sends a request. If the server rejects the token as expired, as it may if its clock is ahead, tries once more with a new token. */
   async function authorized(method: string, parts: SentParts): Promise<Response> {
     const attempt = async () => exchange(options.url, method, parts, await accessToken());
     try {
@@ -112,7 +112,7 @@ async function exchange(url: string, method: string, parts: SentParts, token?: s
 
 async function fetchFrom(url: string, path: string, init: RequestInit): Promise<Response> {
   try {
-    // After the origin, no part of the path can name another host, which would receive the token.
+    // The path is appended to the origin: a path that named another host would send the token to that host.
     return await fetch(new URL(new URL(url).origin + path), { ...init, redirect: 'manual' });
   } catch (error) {
     throw new UnreachableError(url, error);

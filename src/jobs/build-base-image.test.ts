@@ -104,7 +104,7 @@ test.skipIf(sandboxMode.mode === 'files-only')(
     );
     const { apt } = await archives.open({ key: 'debian-12', codename: 'bookworm' });
     expect(libc6?.version).toBe((await apt.versionsOf(['libc6']))[0]?.candidate);
-    // Applications on it are rebuilt, and the hosted registry has it under its tag.
+    // Applications on the base image are rebuilt, and the hosted registry has the image under its tag.
     expect(await catalog.openPipelines(application)).toHaveLength(1);
     const tags = await pool.query("select digest from repository_tags where tag = '12'");
     expect(tags.rows).toEqual([{ digest: built.digest }]);

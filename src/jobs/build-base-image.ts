@@ -50,10 +50,10 @@ export async function buildBaseImage(
   }
 }
 
-/** A build takes a minute or two. */
+/** The pause until this worker looks again whether another worker has finished its build, which takes a minute or two. */
 const OTHER_WAIT_SECONDS = 15;
 
-/** Lets one worker at a time build a base image, which two concurrent ones would both find missing. The lock of a killed worker ends with its connection. */
+/** Runs `act` under a lock, so that one worker at a time builds the base image. Throws JobPostponed while another worker has the lock. The lock of a killed worker ends with its connection. */
 async function withBuildLock<T>({ pool }: WorkerResources, id: string, act: () => Promise<T>): Promise<T> {
   const client = await pool.connect();
   const lock = [`build base image ${id}`];

@@ -44,7 +44,7 @@ async function work(handlers: Handlers): Promise<void> {
   await queue.work(handlers, { concurrency: 4 });
 }
 
-/** Starts a worker whose steps start their phase and wait for the abort. Returns the running and the aborted ones. */
+/** Starts a worker whose steps start their phase and wait for the abort. Returns the pipelines of the running and of the aborted steps. */
 async function workUntilAborted(): Promise<{ running: Set<string>; aborted: string[] }> {
   const running = new Set<string>();
   const aborted: string[] = [];
@@ -92,7 +92,7 @@ async function jobsOf(pipeline: string): Promise<string[]> {
   return rows.map(({ state }) => state);
 }
 
-/** Waits until the last job of the pipeline is done; throws if that is too long after `since`. */
+/** Waits until the last job of the pipeline is done; throws if that is more than STOP_MS_MAX after `since`. */
 async function expectDone(pipeline: string, since: number): Promise<void> {
   await until('the job is done', async () => (await jobsOf(pipeline)).at(-1) === 'completed');
   const ms = performance.now() - since;
@@ -151,7 +151,7 @@ describe('a running step', () => {
     await until('it runs', async () => running.has(pipeline));
     await catalog.customize(catalog.acme, 'motd');
     const [, newer = ''] = await catalog.openPipelines(application);
-    // A cancellation of the first would have arrived before this one.
+    // If the first pipeline had been cancelled, its abort would have arrived before that of the other one.
     await removeOther(running);
     expect(aborted).not.toContain(pipeline);
     expect([...running]).toEqual([pipeline]);

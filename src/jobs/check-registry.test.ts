@@ -195,7 +195,7 @@ describe('base images of a registry', () => {
     return taken.rows.map(({ data }) => data.payload.base_image_id).sort();
   }
 
-  /** Makes two base images in one registry, a removed third, and a fourth in another registry. */
+  /** Makes a registry with two base images and a removed one, and another registry with one base image. */
   async function estate() {
     const one = await register();
     const other = await register({ name: 'other' });

@@ -25,7 +25,7 @@ const CHECKS_MAX = 4;
 const CHECKS_PER_ORGANIZATION_MAX = 2;
 /** Shorter than the interval of the schedule: runs do not overlap, and the next run checks the remaining registries. */
 const RUN_MS_MAX = 240_000;
-/** The check in progress may have started before the credentials changed, so the requested check follows it. */
+/** The pause before a requested check while another is in progress, which may have started before the credentials changed. */
 const BUSY_SECONDS = 2;
 /** Below the registry's path. A check starts an upload there and cancels it, so the repository is never created. */
 const CHECK_REPOSITORY = 'larder-check';

@@ -22,7 +22,7 @@ type Sending = Pick<Resources, 'db' | 'egress' | 'identity' | 'log'> & {
 /** With pauses from 30 s, doubled each time, a provider may be unavailable for four hours. */
 const ATTEMPTS_MAX = 10;
 const FIRST_PAUSE_SECONDS = 30;
-/** Until then, the worker that is sending the message has finished or died. */
+/** The pause before the next attempt to claim a message that another worker is sending. */
 const BUSY_SECONDS = 10;
 
 /** Sends a pending delivery; does nothing if it has ended. Throws JobPostponed for another attempt. */

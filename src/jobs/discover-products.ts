@@ -24,7 +24,7 @@ const CHECK_TASKS: Record<'ARCHIVE' | 'REGISTRY', Task & ('build-base-image' | '
   REGISTRY: 'follow-base-image',
 };
 
-/** Higher than that of pipelines: if a base image changes, a pipeline that has not started is replaced, and a running one needs a second pipeline. */
+/** Higher than the priority of pipelines: a changed base image replaces a pipeline that has not started, but needs a second pipeline after one that runs. */
 const BASE_IMAGE_PRIORITY = 30;
 
 export async function discoverProducts(

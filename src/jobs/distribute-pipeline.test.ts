@@ -1,4 +1,4 @@
-// Distributions to several registries: each release is recorded once its registry has it, and an unavailable registry delays no other.
+// Distributions to several registries: a release is recorded once its registry has it, and an unavailable registry does not delay releases to others.
 import { json } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openTestDistribution, type TestDistribution } from '../../test/distribution.ts';
@@ -240,7 +240,7 @@ describe('a distribution that runs twice', { timeout: TEST_MS }, () => {
     await catalog.clearJobs();
     const dying = new AbortController();
     catalog.proxy.fault = () => {
-      // The hosted registry has the release when this one gets the moving tags.
+      // The hosted registry has the release when the second registry gets the artifact.
       if (catalog.proxy.seen.some((line) => line.startsWith('PUT /v2/team/containers/debian-12/redis/manifests/')))
         dying.abort();
       return undefined;

@@ -35,11 +35,11 @@ import { attachReports } from './referrer-reports.ts';
 import { openRegistryTarget, repositoryIn, splitRegistryUrl } from './registry-target.ts';
 import type { WorkerResources } from './worker-resources.ts';
 
-/** A tag that names an artifact of someone else is skipped; with this many in a row, the repository is not for Larder. */
+/** A tag that names an artifact of someone else is skipped; after this many in a row, the distribution fails. */
 const TAKEN_TAGS_MAX = 50;
 
 /**
- * The limit for all registries of a pipeline together: the largest images have about 10 GB, which is 3 MB/s. A slow registry
+ * The limit for all registries of a pipeline together: enough for the largest images (about 10 GB) at 3 MB/s. A slow registry
  * keeps the blobs that it received, and the next attempt sends the others.
  */
 const ATTEMPT_MS_MAX = 3600 * 1000;
@@ -136,7 +136,7 @@ function failureOf({ registry }: RegistryPlace, error: unknown, time: AbortSigna
   return { registry_id: registry.id, cause: error.message, isTemporary: error.temporary || isOfCertificate(error) };
 }
 
-/** Whether a timeout of Larder ended the work, also as the cause of another error. */
+/** Whether the error, or one of its causes, is a timeout of Larder. */
 function isTimeout(error: unknown): boolean {
   return error instanceof Error && (error.name === 'TimeoutError' || isTimeout(error.cause));
 }
@@ -165,7 +165,7 @@ async function inWords<T>({ registry, repository }: RegistryPlace, act: () => Pr
   }
 }
 
-/** Whether content of Larder could not be read: such an error has no status, unlike an answer, and is not temporary, unlike a failed connection. */
+/** Whether content of Larder could not be read. Such an error has no status, unlike an answer of a registry, and is not temporary, unlike a failed connection. */
 function isOfContent({ side, status, temporary }: RegistryError): boolean {
   return side === 'source' && status === undefined && !temporary;
 }
@@ -230,8 +230,8 @@ async function reserveTag(
 type Releasing = Attempt & Reserved & { trigger: MetadataFile };
 
 /**
- * Copies the artifact to one registry and records its release. A lock covers the moving tags and the record: the next release
- * to the repository finds this one and does not move newer tags.
+ * Copies the artifact to one registry and records its release. A lock covers the moving tags and the record, so that the next
+ * release to the repository finds this one and moves no tag back to an older version.
  */
 async function release(resources: WorkerResources, place: RegistryPlace, releasing: Releasing): Promise<void> {
   await push(resources, place, releasing);
@@ -340,7 +340,7 @@ async function writeTriggerInfo(
   return reportFile('TRIGGER_INFO', await content.put(Readable.from([bytes])));
 }
 
-/** Every platform has the same files, because Larder builds one platform, or an artifact without one. */
+/** Every platform has the same files, because Larder builds an artifact for one platform or for none. */
 function platformFiles({ parts }: Root, files: MetadataFile[]): PlatformFiles[] {
   return parts.map(({ platform }) => ({
     ...(platform && { platform: { os_family: platform.os, architecture: platform.architecture } }),

@@ -244,13 +244,13 @@ test('a trial that exceeds its time is repeated once, then the digest is rejecte
 test.skipIf(sandboxMode.mode === 'files-only')(
   'an image that was read without a sandbox is run by the first worker that has one',
   async () => {
-    // Its programs are empty files, which only a run detects.
+    // The programs of this image are empty files, which only a run detects.
     const image = await look('golden/debian:bookworm');
     expect(image).toMatchObject({ healthy: true });
     const path = `/v1/base-images/${image['id']}`;
     const run = await follow(path, { probe: sandboxMode });
     expect(run).toMatchObject({ healthy: false, unhealthy_cause: expect.stringContaining('does not start') });
-    // A check by a worker without a sandbox does not change that, even if a user requests it.
+    // A check by a worker without a sandbox does not change the result, even if a user requests the check.
     const { unhealthy_cause } = run;
     expect(await follow(path)).toMatchObject({ healthy: false, unhealthy_cause });
     expect(await follow(path, { requested: true })).toMatchObject({ healthy: false, unhealthy_cause });

@@ -104,7 +104,7 @@ const IMAGE_BYTES_MAX = 64 * 1024 ** 3;
 /** The limit for all reads from a registry in one check. Blobs that arrived are kept, and the next check continues after them. */
 const READ_MS_MAX = 2 * 3600 * 1000;
 
-/** One engine process of a worker reads base images at a time: it uses a whole core, and builds need the others. */
+/** Only one engine process of a worker reads base images at a time: it uses a whole core, and builds need the other cores. */
 const PIN_LOCK = 'pin a base image';
 
 /** A trial that exceeds its time is repeated up to this many attempts; each holds PIN_LOCK for minutes. */
@@ -121,8 +121,8 @@ function hasSandbox({ workspace }: WorkerResources): boolean {
 }
 
 /**
- * Returns the last inspection, if this worker cannot check more: it has the same checks, and the image was run if this worker
- * could run it. If a user requests the check, a rejected image is inspected again, because its cause may be gone.
+ * Returns the last inspection if this worker cannot check more: the inspector has the same version, and the image was run or this
+ * worker has no sandbox. If a user requests the check, a rejected image is inspected again, because the cause may be gone.
  */
 function knownInspection(
   resources: WorkerResources,

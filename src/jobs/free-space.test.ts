@@ -1,4 +1,4 @@
-// A step that fails on a full disk is postponed without counting an attempt, but not for a program's message alone while there is space.
+// A step that fails on a full disk is postponed without counting an attempt. While there is space, a program's message does not postpone it.
 import { spawnSync } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';

@@ -7,7 +7,7 @@ import type { WorkerResources } from './worker-resources.ts';
 
 const SPACE_WAIT_SECONDS = 60;
 
-/** At full speed, a build fills the last 5 % of a disk in about a second. */
+/** How long a measured share of free space is reused. At full speed, a build fills the last 5 % of a disk in about a second. */
 const MEASURE_INTERVAL_MS = 250;
 
 type Disks = Pick<WorkerResources, 'content'> & { workspace?: { directory?: string } };

@@ -1,4 +1,4 @@
-// Reads the plan of a built artifact for the later phases, if all of its content is in the store.
+// Reads the plan of a built artifact for the later phases, which need all content of the plan and the artifact.
 import type { ContentStore } from '../content/content.ts';
 import type { Digest } from '../contract/vocabulary.ts';
 import { type Artifact, contentsOfArtifact } from '../plan/artifact.ts';

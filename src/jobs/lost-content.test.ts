@@ -1,4 +1,4 @@
-// Lost content of a plan: Larder plans again, restores it, or asks the user for it; it is never an internal error.
+// Lost content of a plan: Larder plans again, restores the content, or asks the user to upload it; it never reports an internal error.
 
 import { Readable } from 'node:stream';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -54,7 +54,7 @@ async function makePlan(): Promise<ImagePlan> {
   });
 }
 
-/** Returns a worker whose archive throws, which shows whether a plan needed it: pinned packages do not. */
+/** Returns a worker whose package archive throws, so that a plan fails if it reads the archive. Pinned packages are not read from it. */
 function worker(): WorkerResources {
   const archives = {
     open: async () => {
@@ -126,7 +126,7 @@ test('lost content before the build is planned again, even if an equal plan was 
   await packagePipeline(worker(), { pipeline_id: pipeline }, context);
   expect(await findPipelineState(catalog.db, pipeline)).toMatchObject({ plan_digest: null, status: 'IN_PROGRESS' });
   expect(await catalog.waiting('plan-pipeline')).toEqual([pipeline]);
-  // A second plan is possible.
+  // After the package was stored again, a second plan succeeds.
   await put('redis.deb');
   await plan(pipeline);
   const uses = await catalog.pool.query("select digest from content_uses where kind = 'plan' and id = $1", [pipeline]);

@@ -1,4 +1,4 @@
-// Finds new versions in the archive of the packages that releases lock, for which applications are rebuilt.
+// Finds locked packages of releases that have a new version in the archive, so that the applications are rebuilt.
 import type { ContentStore } from '../content/content.ts';
 import type { PipelineTrigger } from '../contract/vocabulary.ts';
 import type { Database } from '../db/database.ts';

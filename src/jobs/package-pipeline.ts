@@ -1,4 +1,4 @@
-// Builds the artifact of a planned pipeline, or uses that of an equal plan: the second half of packaging.
+// Builds the artifact of a planned pipeline, or reuses the artifact of an equal plan: the second half of packaging.
 import type { Digest } from '../contract/vocabulary.ts';
 import { inTransaction } from '../db/database.ts';
 import type { JobContext } from '../db/queue-worker.ts';

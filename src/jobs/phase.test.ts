@@ -1,4 +1,4 @@
-// The state of a phase: read by the statements that lock it; a state that cannot be read fails the pipeline.
+// The state of a phase is read by the statements that lock it, and a state that cannot be read fails the pipeline.
 import { sql } from 'kysely';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { openTestDistribution, type TestDistribution } from '../../test/distribution.ts';
@@ -23,7 +23,7 @@ test('a phase reads the state of its pipeline only in the statements that lock i
   const [application = ''] = (await catalog.request(catalog.acme, ['redis'])).application_ids;
   const pipeline_id = await catalog.openPipeline(application);
   const { plan_digest, artifact } = await catalog.planBuild(pipeline_id);
-  // An equal plan was built before and this worker has no sandbox, so that only the phases run statements.
+  // An equal plan was built before and this worker has no sandbox: nothing is built or run, and only the phases run statements.
   const contents = contentsOfArtifact(artifact);
   await catalog.write((tx) => recordArtifact(tx, { plan_digest, artifact, contents }));
   const workspace = { probe: { mode: 'files-only', reasons: ['No sandbox.'] } };

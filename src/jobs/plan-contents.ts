@@ -7,7 +7,7 @@ import { packagingOf } from '../packaging/packagings.ts';
 import { canonicalJson } from '../plan/canonical-json.ts';
 import { type Plan, readStoredPlan } from '../plan/plan.ts';
 
-/** Stores a plan and returns its digest; equal plans have the same. */
+/** Stores a plan and returns its digest; equal plans have equal digests. */
 export async function writePlan(content: ContentStore, plan: Plan): Promise<Digest> {
   const { digest } = await content.put(Readable.from([Buffer.from(canonicalJson(plan))]));
   return digest;

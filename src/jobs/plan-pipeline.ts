@@ -127,7 +127,7 @@ async function requireBase(
   throw new JobPostponed(CONTENT_WAIT_SECONDS, reason);
 }
 
-/** Throws PhaseFailed if the archive of a customization is lost, and JobPostponed if other content of the plan is: Larder restores it. */
+/** Throws PhaseFailed if the archive of a customization is lost, and JobPostponed if other content is lost, which Larder restores. */
 async function requireContents(resources: WorkerResources, inputs: PlanInputs, plan: Plan): Promise<void> {
   await requireBase(resources, inputs, plan.base);
   const lost = await listMissing(resources.content, packagingOf(plan).contents(plan));
@@ -148,5 +148,5 @@ async function requireContents(resources: WorkerResources, inputs: PlanInputs, p
   throw new JobPostponed(CONTENT_WAIT_SECONDS, reason);
 }
 
-/** It takes a minute or two to restore a base image or the files of recipes. */
+/** The pause between checks; restoring a base image or the files of recipes takes a minute or two. */
 const CONTENT_WAIT_SECONDS = 30;

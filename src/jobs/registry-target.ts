@@ -52,7 +52,7 @@ export function openRemotes(): Remotes {
   };
 }
 
-/** Returns the credentials for a registry, and their exchange where the provider requires one; an empty object if it has none. */
+/** Returns the credentials for a registry, and the function that exchanges them if the provider requires it; an empty object without credentials. */
 export function credentialsOf(
   registry: Omit<ReachableRegistry, 'hosted'>,
   { identity, egress }: Pick<Resources, 'identity' | 'egress'>,
@@ -73,7 +73,7 @@ function awsPlaceOf({ provider, url }: Pick<ReachableRegistry, 'provider' | 'url
   return region !== undefined && domain !== undefined ? { region, domain } : undefined;
 }
 
-/** Opens a repository for reads and pushes. Its name includes the registry's path. */
+/** Opens a repository for reads and pushes. `repository` includes the registry's path. */
 export function openRegistryTarget(
   { db, pool, content, egress, identity, log, remotes }: Resources & { remotes: Remotes },
   registry: ReachableRegistry,
@@ -81,7 +81,7 @@ export function openRegistryTarget(
 ): Target {
   const { organization_id, id, capabilities } = registry;
   if (registry.hosted) return hostedTarget({ pool, content, organization_id, repository });
-  // Part of the key: after a change of address, credentials or capabilities, the old connection is not used again.
+  // The key contains address, credentials and capabilities, so that a connection is not used after a change of one of them.
   const key = `${id} ${registry.url} ${registry.access_key} ${registry.sealed_access_secret?.toString('base64url')} ${JSON.stringify(capabilities)}`;
   const remote = remotes.open(key, () => {
     const url = splitRegistryUrl(registry.url).origin;

@@ -1,4 +1,4 @@
-// The plan of a retry is that of the failed pipeline, as long as its content exists and its customizations are not deleted.
+// A retry has the plan of the failed pipeline, as long as the plan's content exists and its customizations are not deleted.
 
 import { Readable } from 'node:stream';
 import { afterAll, beforeAll, expect, test } from 'vitest';

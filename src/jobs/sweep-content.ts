@@ -10,10 +10,10 @@ import { expireBuilt } from '../pipelines/built.ts';
 import { expireUploads } from '../registry/uploads.ts';
 import type { WorkerResources } from './worker-resources.ts';
 
-/** A running upload or build has not recorded yet that it uses the content that it wrote or read. */
+/** Content touched within this time stays: an upload or build in progress records only at its end which content it uses. */
 const UNTOUCHED_MS = 24 * 60 * 60_000;
 
-/** Other transactions that record uses of content wait for a batch: small enough that they do not wait long. */
+/** Contents deleted in one transaction. Few, because transactions that record uses of content wait for it. */
 const BATCH_COUNT = 500;
 
 type SweepResources = Pick<WorkerResources, 'content' | 'db' | 'log'> & { config: Pick<Config, 'auditDays'> };

@@ -1,4 +1,4 @@
-// Several customizations, one of which breaks the image's tests: only that one is left out; none if the tests also fail without them.
+// If one of several customizations breaks the image's tests, only that one is left out; if the tests fail without all of them, none is left out.
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { buildWorker } from '../../test/build-worker.ts';
 import { archive, openTestCatalog, type TestCatalog } from '../../test/catalog.ts';

@@ -14,8 +14,8 @@ import { findKeptPlan } from './plan-contents.ts';
 import type { WorkerResources } from './worker-resources.ts';
 
 /**
- * A build with tests takes seconds if the tests pass, else the time of the first failing test; 200 customizations need nine. Only
- * scripts, each of which may take ten minutes, make a search longer.
+ * A search among 200 customizations runs nine builds with tests. Each takes seconds, or as long as the first failing test; only
+ * scripts of customizations, which may run for ten minutes each, make a search longer.
  */
 const SEARCH_MS_MAX = 20 * 60_000;
 
@@ -26,8 +26,8 @@ type FailedVerification = {
 };
 
 /**
- * Returns the failure of a pipeline whose image does not pass its tests. The failure names the customization to leave out; none if
- * the tests fail without the new customizations too. Throws JobPostponed if a disk is full.
+ * Returns the failure of a pipeline whose image does not pass its tests. The failure names the customization to leave out, or no
+ * customization if the tests fail without the new ones too. Throws JobPostponed if a disk is full.
  */
 export async function findTestFailure(
   resources: WorkerResources,
@@ -66,7 +66,7 @@ export async function findTestFailure(
   return { cause: 'TEST_ERROR', message: words(why), customization: { id, version } };
 }
 
-/** A version that no release of the application contains. `before` is the version in the newest release. */
+/** A version that no release of the application contains. `before` is the version of the same customization in the newest release. */
 type Change = { id: string; version: number; uploaded_at: Date; before: CustomizationPin | undefined };
 
 type Search = { plan: Plan; changes: Change[]; title: (change: Change) => string };
@@ -74,7 +74,7 @@ type Search = { plan: Plan; changes: Change[]; title: (change: Change) => string
 type SearchResult =
   | { kind: 'none' }
   | { kind: 'found'; customization: Change }
-  /** Not found in time, or an image without it cannot be built. */
+  /** The search took too long, or one of its images could not be built: `customization` is the newest of the remaining ones. */
   | { kind: 'newest'; customization: Change; why: string };
 
 /** Returns the plan without the tests after the failed one. Earlier tests stay, because the failed one may need them. */

@@ -1,4 +1,4 @@
-// A worker without a sandbox: it leaves jobs to workers with one; if there is none, it skips the verification with a reason.
+// A worker without a sandbox leaves jobs to workers that have one. If no worker has one, it skips the verification and records why.
 
 import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
@@ -82,7 +82,7 @@ test('the verification is left to workers with a sandbox; without one it is skip
   for await (const chunk of await content.open(log?.digest ?? 'sha256:')) text += String(chunk);
   expect(text).toBe('Not verified: this worker has no sandbox.\nUser namespaces do not work here.\n');
 
-  // The catalog forbids unverified images before the release: the pipeline is to be verified, and waits for a sandbox.
+  // The setting changes to FORBIDDEN before the release: the pipeline returns to verification and waits for a worker with a sandbox.
   await decide('FORBIDDEN');
   await distributePipeline(resources, { pipeline_id }, context);
   const back = await getPipeline(catalog.db, catalog.acme.principal, where);

@@ -94,14 +94,14 @@ function textOf({ title, lines, link }: Message, escapeText: (text: string) => s
   return [...said, ...(link === undefined ? [] : [link])].join('\n');
 }
 
-/** Slack's three control characters (docs.slack.dev, formatting message text): without them there is no mention and no link. */
+/** Escapes Slack's three control characters (docs.slack.dev, formatting message text), so that the text has no mentions and no links. */
 function escapeForSlack(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 }
 
 const LOOKALIKES: Record<string, string> = { '<': '‹', '>': '›', '*': '∗', _: 'ˍ', '~': '∼', '`': 'ˋ' };
 
-/** Google Chat has no escape for its markup, so its characters are replaced by similar ones. */
+/** Replaces the characters of Google Chat's markup, which cannot be escaped, with similar characters. */
 function escapeForGoogleChat(text: string): string {
   return text.replace(/[<>*_~`]/g, (character) => LOOKALIKES[character] ?? '');
 }

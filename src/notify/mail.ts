@@ -25,7 +25,7 @@ export type MailOptions = {
 
 const CONNECT_MS_MAX = 10_000;
 const SILENCE_MS_MAX = 20_000;
-/** A server that sends a byte now and then is never silent. A delivery is claimed for longer than this. */
+/** Ends a delivery to a server that sends a byte now and then and so never exceeds SILENCE_MS_MAX. Shorter than the claim of a delivery. */
 const DELIVERY_MS_MAX = 60_000;
 
 /**
@@ -79,7 +79,7 @@ function transportOf(address: string) {
     port: Number(url.port || (secure ? 465 : 587)),
     secure,
     ...(auth && { auth }),
-    // A password is sent only over TLS.
+    // A password is sent only over TLS or to this machine.
     ...(auth && !secure && !/^(127\.|::1$|localhost$)/.test(host) && { requireTLS: true }),
     connectionTimeout: CONNECT_MS_MAX,
     greetingTimeout: CONNECT_MS_MAX,
@@ -93,7 +93,7 @@ function domainOf(from: string): string {
   return /@([A-Za-z0-9.-]+)/.exec(from)?.[1] ?? 'larder.invalid';
 }
 
-/** The remedy for each fault on the way to the mail server. Each is possible while the message waits. */
+/** The remedy for each fault on the way to the mail server. The message waits for the remedy. */
 const REMEDIES: Partial<Record<NetworkFault, string>> = {
   CERTIFICATE_EXPIRED: 'The administrator of the mail server has to renew it',
   CERTIFICATE_NOT_YET_VALID:
@@ -111,7 +111,7 @@ function explainFault(error: unknown): string | undefined {
   return `${sentence.charAt(0).toUpperCase()}${sentence.slice(1)}. ${remedy}.`;
 }
 
-/** RFC 5321, section 4.2.1: 4xx is temporary, 5xx is permanent. The dialog of the log-in is not repeated. */
+/** RFC 5321, section 4.2.1: 4xx is temporary, 5xx is permanent. The server's answer to a log-in is not shown. */
 function failed(error: unknown): DeliveryError {
   const { code, responseCode, response } = (error instanceof Error ? error : {}) as {
     code?: string;

@@ -1,4 +1,4 @@
-// The text of a message: plain lines about an event, the same for mail and chat, before each escapes them.
+// The text of a message about an event: plain lines, which mail and chat then escape.
 import type { NotificationEvent } from '../contract/notification-event.ts';
 
 export type Message = {

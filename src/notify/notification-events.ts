@@ -5,7 +5,7 @@ import type { Transaction } from '../db/database.ts';
 import { enqueue } from '../db/queue.ts';
 import { json } from '../db/tables.ts';
 
-/** Lower than jobs that builds and checks wait for: a message may arrive a minute later. */
+/** Lower than the priority of builds and checks: a message may arrive a minute later. */
 const PRIORITY = -10;
 
 /** An event to notify of. */
@@ -16,7 +16,7 @@ export type RecordedEvent = {
   event: Exclude<NotificationEvent, { type: 'TEST' }>;
 };
 
-/** Notifies the organization's enabled providers that selected this kind, once per event. If there is none, writes nothing. */
+/** Notifies the organization's enabled providers that selected this kind, once per event. Without such a provider, writes nothing. */
 export async function recordNotificationEvent(tx: Transaction, recorded: RecordedEvent): Promise<void> {
   const providers = await sql<{ id: string }>`
     select id from notification_providers
@@ -27,7 +27,7 @@ export async function recordNotificationEvent(tx: Transaction, recorded: Recorde
   if (ids.length > 0) await notifyProviders(tx, recorded, ids);
 }
 
-/** Notifies these providers of an event, regardless of the kinds that they selected. */
+/** Notifies these providers of an event, even if they did not select its kind. */
 export async function notifyProviders(
   tx: Transaction,
   recorded: Omit<RecordedEvent, 'event'> & { event: NotificationEvent },

@@ -1,4 +1,4 @@
-// The mail that warns owners before no owner can log in any more.
+// The mail that warns owners that the last way for an owner to log in ends or has ended.
 import { type Message, oneLine } from './message.ts';
 
 export type WayInEnds = {
