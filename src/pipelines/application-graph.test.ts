@@ -1,4 +1,4 @@
-// The dependency graph: an application is built after those that it needs; hidden applications; random graphs, whose pipelines all end.
+// The dependency graph: an application is built after the applications that it needs. Also hidden applications, and random graphs.
 import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -243,7 +243,7 @@ describe('random graphs', () => {
     };
   }
 
-  /** Few, because each inserts many rows; one in ten is large. */
+  /** The number of random graphs: few, because each inserts many rows. One graph in ten is large. */
   const GRAPHS = Number(process.env.LARDER_TEST_GRAPHS ?? 12);
 
   test.each(Array.from({ length: GRAPHS }, (_, seed) => seed))('graph %i', async (seed) => {

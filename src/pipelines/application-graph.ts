@@ -4,10 +4,10 @@ import type { Transaction } from '../db/database.ts';
 import type { LockedApplication } from './pipeline-lock.ts';
 
 /**
- * Locks the living ones of these applications and every living application that needs one of them, directly or through
- * others, and returns them: they are to be built. Also locks the applications that these need, so that no edge to a
- * pipeline that ends concurrently is missed. Locks are taken by depth and then by id, as everywhere, so that transactions
- * cannot deadlock.
+ * Locks and returns the applications to build: the living ones among these, and every living application that needs one of
+ * them, directly or through others. Also locks the applications that the returned ones need, so that no edge to a pipeline
+ * that ends concurrently is missed. Locks are taken by depth and then by id, as everywhere, so that transactions cannot
+ * deadlock.
  */
 export async function lockGraph(tx: Transaction, ids: readonly string[]): Promise<LockedApplication[]> {
   const found = await sql<LockedApplication & { built: boolean }>`

@@ -7,7 +7,7 @@ import { REQUESTED_PRIORITY } from './registry-check-jobs.ts';
 /** Checks enqueued for one registry at a time; the schedule enqueues the rest, so that no registry gets too many requests at once. */
 const CHECKS_PER_REGISTRY_MAX = 200;
 
-/** Enqueues a check that a user requests, with the highest priority. It reads a rejected digest again, so its key differs from that of other checks. */
+/** Enqueues a check that a user requests, with the highest priority. The check reads a rejected digest again, so its key differs from the key of other checks. */
 export async function enqueueBaseImageCheck(
   tx: Transaction,
   image: { id: string; organization_id: string },
@@ -36,7 +36,7 @@ export async function enqueueBaseImageChecks(
   );
 }
 
-/** `key` differs from that of the scheduled check, which may be waiting for a later time. */
+/** `key` differs from the key of the scheduled check, which may be waiting for a later time. */
 function optionsOf({ organization_id }: { organization_id: string }, key: string): EnqueueOptions {
   return { key, group: organization_id, priority: REQUESTED_PRIORITY };
 }

@@ -10,7 +10,7 @@ export type Inspection = {
   version: number;
   /** Whether the image was also run in a sandbox. */
   in_sandbox: boolean;
-  /** Why no image can be built on it; null if the base image is accepted. */
+  /** Why no image can be built on this digest; null if the digest is accepted. */
   refusal: string | null;
 };
 

@@ -203,7 +203,7 @@ export async function findNewestPin(db: Database, baseImageId: string): Promise<
   return newest && readBasePin(newest.pin, baseImageId);
 }
 
-/** Higher than that of the pipelines that wait for the base image. */
+/** Higher than the priority of the pipelines that wait for the base image. */
 const LOST_PRIORITY = 30;
 
 /** Enqueues the job that builds or reads a base image again, because its content is lost. */

@@ -22,10 +22,11 @@ export type FailedPhase = {
 export type MarkedBroken = { broken: number; others: CarriedCustomization[] };
 
 /**
- * Marks the customization versions that broke this pipeline. If the failure names one, only that one is marked; otherwise all
- * that the pipeline carried, if nothing else had changed. A failed test names one (docs/decisions/0034) or none. A version
- * that a release of the application contains is never marked: the cause is another change, and an image without it would
- * lack content that its owner needs.
+ * Marks the customization versions that broke this pipeline. If the failure names a version, only that version is marked;
+ * otherwise all that the pipeline carried, if nothing else had changed. After a failed test, only a named version is marked
+ * (docs/decisions/0034). A version
+ * that a release of the application contains is never marked: the cause is another change, and an image without the version
+ * would lack content that its owner needs.
  */
 export async function markBroken(
   tx: Transaction,
@@ -62,7 +63,7 @@ async function findCarried(tx: Transaction, pipelineId: string): Promise<Carried
     .execute();
 }
 
-/** Returns the named version with the operation that introduced it; an empty list if it is not in this catalog. */
+/** Returns the version that a failure names, with its operation; an empty list if the pipeline's catalog does not have it. */
 async function findNamed(
   tx: Transaction,
   pipeline: LockedPipeline,

@@ -1,4 +1,4 @@
-// The time of a customization's layers is that of its archive, or that of its upload if the inspection has none.
+// The time of a customization's layers: the newest time in its archive, or the time of its upload if the inspection has no time.
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestCatalog, type TestCatalog } from '../../test/catalog.ts';

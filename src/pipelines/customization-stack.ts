@@ -17,7 +17,7 @@ export type StackedCustomization = {
 };
 
 export type CustomizationStack = {
-  /** First those without a filter, then those for the base image, for the product, for the branch; older before newer in each group. Later ones override earlier ones. */
+  /** In order: customizations without a filter, for the base image, for the product, for the branch; older before newer in each group. A later one overrides earlier ones. */
   customizations: StackedCustomization[];
   /** Current versions that apply but broke the application: the plan omits them or takes an earlier version. */
   left_out: { id: string; version: number }[];
@@ -31,7 +31,7 @@ type StackRow = { id: string; current: number; taken: number | null; inspection:
 /**
  * Returns the stack of a pipeline's application, with the current version of each customization. If that version broke the
  * application and this pipeline does not try it again, the stack has the last version released on the application, or
- * none. One statement. Throws StoredValueError.
+ * no version. One statement. Throws StoredValueError.
  */
 export async function findCustomizationStack(db: Database, pipelineId: string): Promise<CustomizationStack> {
   const found = await sql<StackRow>`

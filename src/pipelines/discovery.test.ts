@@ -1,4 +1,4 @@
-// Discovery: stored products, withdrawn products and branches; also the first rows of an installation. Each is written twice.
+// Discovery stores and withdraws products and branches. Also the first rows of an installation. Writing anything twice changes nothing.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { digestOf, library, nobody, openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
 import { sampleArtifact, sampleLayer, samplePin } from '../../test/stored-values.ts';

@@ -35,7 +35,7 @@ export type DistributionFailure = {
   isTemporary: boolean;
 };
 
-/** SQL: whether pipeline `l` waits for an unavailable registry; it has released to all others. */
+/** SQL: whether pipeline `l` waits for an unavailable registry. Such a pipeline has already released to all other registries. */
 export function waitsForRegistry(l: string): RawBuilder<boolean> {
   return sql<boolean>`exists (select from pipeline_distributions w
     where w.pipeline_id = ${sql.raw(l)}.id and w.status = 'WAITING')`;

@@ -9,7 +9,7 @@ export type LockedPackage = { name: string; architecture: string; version: strin
 /** A locked package with the version in the archive at the last query. */
 export type HeldPackage = LockedPackage & { id: number; offered: string | null };
 
-/** The version in the archive, if it differs from that of the last query. */
+/** A package whose version in the archive differs from the version at the last query. */
 export type PackageOffer = {
   id: number;
   offered: string;

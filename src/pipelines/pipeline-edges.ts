@@ -13,8 +13,8 @@ export type EdgeKind = 'follows' | 'needs';
 const PRIORITIES = { MANUAL_RUN: 20, CVE_PATCH: 10, UPSTREAM_UPDATE: 0, MAINTENANCE: 0 } as const;
 
 /**
- * Added to the priority of the trigger, and smaller than the difference between two of those. Of pipelines with the same
- * trigger, the one with the later step runs first: a running pipeline ends before another one starts, so that the first
+ * Added to the priority of the trigger. Smaller than the difference between the priorities of two triggers. Of pipelines with
+ * the same trigger, the one with the later step runs first: a running pipeline ends before another one starts, so that the first
  * release of many does not wait for the last build.
  */
 const STEP_PRIORITIES = {

@@ -64,7 +64,7 @@ export async function lockPipelineState(tx: Transaction, pipelineId: string): Pr
 
 type StoredPipeline = Omit<LockedPipeline, 'triggers'> & { triggers: unknown };
 
-/** The phases need no lock of their own: every writer of one holds the application's lock. */
+/** The phases need no lock of their own: every transaction that writes a phase holds the application's lock. */
 const PIPELINE_COLUMNS = sql`l.id, l.organization_id, l.catalog_id, l.application_id, l.status,
   (select json_object_agg(s.type, s.status) from pipeline_phases s where s.pipeline_id = l.id) as phases,
   l.triggers, l.keep_pins, l.force, l.revision, l.plan_digest, l.base_digest, l.release_id, l.started_at`;
@@ -92,7 +92,7 @@ export type LockedApplication = { id: string; organization_id: string; catalog_i
 
 /**
  * Locks these applications' base images, so that none gets a version until this transaction ends: a new pipeline either finds
- * the first version, or is found by the transaction that records it.
+ * the first version, or is found by the transaction that records the first version.
  */
 export async function lockBaseImagesOf(tx: Transaction, applicationIds: readonly string[]): Promise<void> {
   await sql`

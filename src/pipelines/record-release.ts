@@ -35,7 +35,7 @@ export type FinishedPipeline = {
   customizations: { id: string; version: number }[];
   /** All content of the release; kept in the content store as long as the release exists. */
   contents: Digest[];
-  /** The packages of the product and the customizations that the plan locks. Those of the base image are followed with the base image. */
+  /** The packages of the product and the customizations that the plan locks. Not the packages of the base image, which is followed as a whole. */
   packages?: LockedPackage[];
   /** The releases from which this one was made. */
   depends_on?: string[];
@@ -139,7 +139,7 @@ async function insertReleases(
   return rows.map((row) => row.id);
 }
 
-/** Returns, for each registry in which the application changes its repository, the repository of its previous release and the new one, both with host. */
+/** Returns the repository of the previous release and the new repository, both with host, for each registry in which they differ. */
 export async function findMoves(
   db: Database,
   applicationId: string,
@@ -150,7 +150,7 @@ export async function findMoves(
     from releases r where r.application_id = ${applicationId}
     order by r.registry_id, r.released_at desc, r.id`.execute(db);
   const before = new Map(found.rows.map((row) => [row.registry_id, row.full]));
-  // Compared without the host, because that of the hosted registry may change.
+  // Compared without the host, because the host of the hosted registry may change.
   const path = (full: string) => full.slice(full.indexOf('/'));
   return places.flatMap(({ registry_id, full: to }) => {
     const from = before.get(registry_id);
@@ -174,7 +174,7 @@ async function insertStack(tx: Transaction, finished: FinishedPipeline, releaseI
   if (edges.length > 0) await tx.insertInto('release_edges').values(edges).execute();
 }
 
-/** Records the customizations that were uploaded before the application existed: its release contains them. */
+/** Records that customizations uploaded before the application existed apply to it, because this release contains them. */
 async function insertCarriedLater(
   tx: Transaction,
   pipeline: LockedPipeline,

@@ -14,7 +14,7 @@ export async function enqueueRegistryCheck(
   await enqueue(tx, 'check-registry', { registry_id: registry.id }, options);
 }
 
-/** Enqueues a check of a registry after a pause. Its key differs from that of an immediate check, which is enqueued nevertheless. */
+/** Enqueues a check of a registry after a pause. Its key differs from the key of an immediate check, so that both can wait. */
 export async function enqueueLaterRegistryCheck(
   tx: Transaction,
   registry: { id: string; organization_id: string },

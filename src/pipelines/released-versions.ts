@@ -5,8 +5,8 @@ import type { Database } from '../db/database.ts';
 export type ReleasedVersion = { version: string; revision: number };
 
 /**
- * Lists every upstream version released to a repository, with its highest revision. Several rows of `registries` may have this
- * address; all count. `repository` is the full name, including the registry's path. One statement.
+ * Lists every upstream version released to a repository, with its highest revision. Several rows of `registries` may have the
+ * address `url`; releases to any of them count. `repository` is the full name, including the registry's path. One statement.
  */
 export async function listReleasedVersions(
   db: Database,

@@ -156,7 +156,7 @@ describe('the repository of an application', () => {
     await upgrade();
     await catalog.customize(catalog.acme, 'again');
     expect(await claimed(first)).toEqual(['containers/debian-12/redis']);
-    // Without the number it would be the repository that the first application keeps.
+    // Without the number, the second application would get the repository that the first one keeps.
     expect(await claimed(second)).toEqual(['containers/debian-12-2/redis']);
     const third = await requestOn((await register('Silver')).id);
     expect(await claimed(third)).toEqual(['containers/silver/redis']);

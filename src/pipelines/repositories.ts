@@ -27,8 +27,8 @@ export function repositoryName(place: RepositoryPlace & { key: string }, reposit
 }
 
 /**
- * Returns the repositories to which a pipeline's application is released, in the order of its registries. In a registry where
- * the application has none yet, its name contains the base image's key; `-2` and so on is appended to the key if an
+ * Returns the repositories to which a pipeline's application is released, in the order of its registries. The name of a new
+ * repository contains the base image's key; `-2` and so on is appended to the key if an
  * application on another base image has that name, from a version of Larder whose names did not contain the base image.
  * Repeated calls return the same.
  */

@@ -14,7 +14,7 @@ export type CarriedCustomization = { customization_id: string; version: number; 
 
 export type WaveRequest = {
   cause: WaveCause;
-  /** The user who caused it; absent for Larder itself. */
+  /** The user who caused the wave; absent for Larder itself. */
   created_by?: string;
   /** The applications that the cause affects directly. Applications that need them are built too, after them. */
   application_ids: readonly string[];

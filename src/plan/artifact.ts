@@ -26,7 +26,7 @@ const Root = Type.Object({
 });
 export type Root = Static<typeof Root>;
 
-/** One root for all registries, or, where the root names the registry it is pulled from, one for each, by the registry's id. */
+/** One root for all registries; or one for each registry, by its id, if the root names the registry that it is pulled from. */
 const Roots = Type.Union([
   Type.Object({ all: Root }),
   Type.Object({ by_registry: Type.Record(Type.String(), Root, { minProperties: 1 }) }),
@@ -44,7 +44,7 @@ export const Artifact = Type.Object({
   packaging_type: Word(PACKAGING_TYPES, 'What it is.'),
   roots: Roots,
   component_sources: Type.Array(ComponentSource),
-  /** Reports of the build, without those of later phases: the worker's log of the build and what the packaging wrote. */
+  /** Reports of the build, without the reports of later phases: the worker's log and the reports that the packaging wrote. */
   reports: MetadataFiles,
 });
 export type Artifact = Static<typeof Artifact>;

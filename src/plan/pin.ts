@@ -45,11 +45,11 @@ export const CustomizationPin = Type.Object({
   /** The uploaded archive. */
   digest: Digest,
   /**
-   * The newest time in its archive, in seconds since 1970: the latest time of its files, and the time of entries without one, so that one
-   * archive produces the same layer everywhere and at any time.
+   * The newest time in the archive, in seconds since 1970. Files of the layer have at most this time, and entries without a time
+   * have this time, so that one archive produces the same layer everywhere and at any time.
    */
   epoch: Type.Integer(),
-  /** The packages it declares, resolved on top of everything before it. */
+  /** The packages that the customization declares, resolved on top of all packages before them. */
   packages: Type.Array(PackagePin),
 });
 export type CustomizationPin = Static<typeof CustomizationPin>;

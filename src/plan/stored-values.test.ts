@@ -1,4 +1,4 @@
-// Stored values and their schemas: values of this version are read, and others are rejected with their id.
+// Stored values: those that match the current schema are read; others are rejected with an error that names their id.
 import { describe, expect, test } from 'vitest';
 import {
   artifactAt,
