@@ -18,7 +18,7 @@ export type AuditEntry = {
   /** The names of the fields in the request. */
   changed_fields?: string[];
   request_id?: string;
-  /** The address of the caller, also behind trusted proxies. */
+  /** The address of the caller, not of a trusted proxy in between. */
   address?: string;
 };
 

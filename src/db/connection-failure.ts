@@ -15,7 +15,7 @@ const REMEDIES: Partial<Record<NetworkFault, string>> = {
   CERTIFICATE_UNTRUSTED: "Add sslrootcert=FILE with the authority's certificate in PEM",
 };
 
-/** Explanations by the codes of files and of PostgreSQL (appendix A); `where` is the server as written in the URL. */
+/** Explanations by error code: of the socket's file, or of PostgreSQL (appendix A). `where` is the server as written in the URL. */
 const BY_CODE: Record<string, (where: string) => string> = {
   ENOENT: (where) => `${where} does not exist. Start it`,
   EACCES: (where) => `this account has no access to ${where}. Grant it`,
@@ -30,7 +30,7 @@ const BY_CODE: Record<string, (where: string) => string> = {
   '57P03': (where) => `${where} is starting or stopping. Try again`,
 };
 
-/** The system calls of a connection: files fail with the same codes. */
+/** The system calls of a connection. Errors of other calls, on files, have the same codes. */
 const CONNECTION_CALLS = new Set(['connect', 'getaddrinfo', 'read', 'write']);
 
 /** Errors of pg that have no code, by their text. */

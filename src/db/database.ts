@@ -24,7 +24,7 @@ const CONNECTIONS_MAX = 10;
 /** A query that waits this long for a connection fails: the pool is stuck, and an error is better than a growing queue. */
 const CONNECTION_WAIT_MS = 30_000;
 
-/** Serialization failures and deadlocks occur a few times in a row; more of them have another cause. */
+/** A transaction conflicts with others a few times in a row at most; more failures have another cause. */
 const TRANSACTION_TRIES_MAX = 5;
 
 /**
@@ -72,7 +72,7 @@ export function openDatabase(
   });
   // An idle connection that breaks is replaced by the pool; without a listener its error would end the process.
   pool.on('error', () => {});
-  // The same for a connection that breaks between two statements of a transaction: the next statement throws.
+  // A connection that breaks between two statements of a transaction emits an error too; the next statement throws.
   pool.on('connect', (client) => client.on('error', () => {}));
   const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
   return { db, pool, close: () => db.destroy() };

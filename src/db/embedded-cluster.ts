@@ -27,7 +27,7 @@ const SUPERUSER = 'larder';
 /** sun_path holds 108 bytes with its closing zero (unix(7)); PostgreSQL appends `/.s.PGSQL.5432` to the folder. */
 const SOCKET_FOLDER_BYTES_MAX = 107 - '/.s.PGSQL.5432'.length;
 
-/** Creates the cluster on the first start. Throws EmbeddedError VERSION if it has another major version. */
+/** Creates the cluster on the first start. Throws EmbeddedError VERSION if an existing cluster has another major version. */
 export async function ensureCluster(
   place: Place,
   { say, stopping }: { say: (line: string) => void; stopping?: AbortSignal },
@@ -42,7 +42,7 @@ export async function ensureCluster(
     );
   }
   say('Making the database (first start)');
-  // Created next to its place and moved there: an interrupted first start leaves nothing that looks like a cluster.
+  // The cluster is created next to its place and moved there: an interrupted first start leaves nothing that looks like a cluster.
   const unfinished = `${place.cluster}.new`;
   rmSync(unfinished, { recursive: true, force: true });
   await runInitdb(place, unfinished, stopping);
@@ -63,7 +63,7 @@ function runInitdb(place: Place, cluster: string, stopping?: AbortSignal): Promi
     stdio: ['ignore', 'pipe', 'pipe'],
     ...place.runAs,
   });
-  // initdb removes its files when it fails. The promise ends after the process, so that none is left.
+  // initdb removes its files when it fails. The promise settles after the process has ended, so that no process is left.
   const interrupt = () => child.kill('SIGTERM');
   stopping?.addEventListener('abort', interrupt);
   child.once('close', () => stopping?.removeEventListener('abort', interrupt));

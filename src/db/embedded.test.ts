@@ -189,7 +189,7 @@ describe('after a kill', () => {
       const file = join(root, 'pg', 'cluster', 'postmaster.pid');
       writeFileSync(file, `${pid}\n${join(root, 'pg', 'cluster')}\n`);
       await expect(awaitReaping(pid, () => {}, 50)).rejects.toThrow(
-        new RegExp(`process ${pid} was killed .* its parent, process ${parent.pid}, .*docker run --init`),
+        new RegExp(`process ${pid} has ended but is a zombie: its parent, process ${parent.pid}, .*docker run --init`),
       );
       const again = start();
       again.catch(() => {});

@@ -38,7 +38,7 @@ export type Embedded = {
 export type EmbeddedOptions = {
   /** Created if missing; contains all files of the server, except the socket if its path would be too long. */
   dataDirectory: string;
-  /** The user that the server runs as if this process is root, which PostgreSQL rejects. */
+  /** The user of the server if this process is root, because PostgreSQL does not run as root. */
   uid?: number;
   gid?: number;
   /** Called with each line of progress. */
@@ -63,10 +63,10 @@ const RESTARTS_MAX = 5;
 const RESTART_WINDOW_MS = 60_000;
 const RESTART_PAUSE_MS = 500;
 
-/** Backends end soon after their postmaster has died; a new one cannot start before. */
+/** Backends end soon after their postmaster has died. A new postmaster cannot start before they have ended. */
 const BACKENDS_END_MS = 10_000;
 
-/** Passed on the command line so that no file can override them: committed data is on disk. */
+/** Passed on the command line, so that no file can override them. `fsync` and the two after it ensure that committed data is on disk. */
 const SETTINGS: Record<string, string> = {
   listen_addresses: '',
   unix_socket_permissions: '0700',
@@ -151,7 +151,7 @@ type Supervision = Pick<EmbeddedOptions, 'onLost' | 'settings' | 'stopping' | 'f
   say: (line: string) => void;
 };
 
-/** Starts the server and restarts it when it ends unexpectedly: committed rows are in its log. */
+/** Starts the server and restarts it when it ends unexpectedly. No committed row is lost, because PostgreSQL replays its log. */
 async function superviseServer(place: ServerPlace, options: Supervision): Promise<{ stop(): Promise<void> }> {
   let stopped: Promise<void> | undefined;
   const ends: number[] = [];
@@ -204,7 +204,7 @@ async function startServer(place: ServerPlace, options: Supervision): Promise<Ch
   if (!(await eventually(() => !isAnyoneIn(place.cluster), BACKENDS_END_MS))) {
     throw new EmbeddedError('START', `Processes of an earlier PostgreSQL are still running in ${place.cluster}`);
   }
-  // No process holds it, so the file is stale. PostgreSQL would honor it if its pid now belongs to another process.
+  // No process uses the cluster, so its lock file is stale. PostgreSQL would not start if another process now had the pid in the file.
   rmSync(join(place.cluster, 'postmaster.pid'), { force: true });
   const logFile = join(place.directory, 'postgres.log');
   if (existsSync(logFile)) renameSync(logFile, `${logFile}.previous`);

@@ -18,7 +18,7 @@ export type JobRecord = {
 /** One crash may be caused by the machine (a short lack of memory); the second one is attributed to the job. */
 export const CRASHES_MAX = 2;
 
-/** The same number as thrown attempts: an operator who kills a worker once or twice never fails a job. */
+/** Equal to the number of attempts: an operator who kills a worker once or twice makes no job fail. */
 const LOSSES_MAX = ATTEMPTS_MAX;
 
 /** Reads the output of a job's row: empty before the first failure, and written by pg-boss after one of its time limits. */

@@ -10,11 +10,11 @@ export type NamedLocks = {
 };
 
 /**
- * Locks held by one worker; further calls wait in the process. These connections are in addition to those of the pool and the
- * queue.
+ * Locks that one worker holds at a time; further calls wait in the process. Each lock has its own connection, in addition to
+ * those of the pool and the queue.
  */
 const CONNECTIONS_MAX = 8;
-/** The pause between attempts: a wait in the database would end only with its connection. */
+/** The pause between attempts. A wait inside PostgreSQL could be aborted only by closing the connection. */
 const POLL_MS = 200;
 
 export function openNamedLocks(url: string): NamedLocks {

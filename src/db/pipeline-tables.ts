@@ -45,7 +45,7 @@ export type PipelinesTable = {
   distribution_started_at: OptionalTime;
   /** Copied from the application by a trigger. */
   requested: Generated<boolean>;
-  /** The wave that created it; absent for pipelines older than waves. */
+  /** The wave that created the pipeline; absent for pipelines older than waves. */
   wave_id: string | null;
   /** The failed pipeline whose plan is reused. */
   retry_of_id: string | null;
@@ -76,7 +76,7 @@ export type WavesTable = {
 
 export type WavePipelinesTable = { wave_id: string; pipeline_id: string };
 
-/** The reason why a pipeline's release is not in a registry; a registry that accepted it has no row. */
+/** The reason why a pipeline's release is not in a registry; a registry that accepted the release has no row. */
 export type PipelineDistributionsTable = {
   pipeline_id: string;
   registry_id: string;

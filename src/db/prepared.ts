@@ -7,7 +7,7 @@ import pg from 'pg';
 const MARK = '/* prepared */';
 
 /**
- * Starts a statement that is planned once per connection. Each connection keeps each text, so there must be few. The statement
+ * Starts a statement that is planned once per connection. Each connection keeps each text, so there must be few texts. The statement
  * names its columns (no `*`), so that a concurrent migration does not change its result.
  */
 export const prepared: RawBuilder<never> = sql.raw(MARK);

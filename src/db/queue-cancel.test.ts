@@ -13,7 +13,7 @@ let queue: Queue;
 let aborted: Map<string, string>;
 let started: string[];
 let exhausted: unknown[];
-/** The error that handlers throw after the abort; undefined: they return. */
+/** The errors that handlers throw after the abort, by pipeline; handlers of other pipelines return. */
 let thrown: Record<string, Error>;
 
 beforeEach(async () => {

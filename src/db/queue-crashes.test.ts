@@ -130,7 +130,7 @@ test('a crash in the last attempt does not count the attempt', async () => {
 
 test('if a worker dies after it counted the second crash, the next worker records the failure without running the job', async () => {
   await enqueueOne('a');
-  // The row after the death of a process that called onExhausted: active, counted, without heartbeats.
+  // The state of the row after the death of a process that called onExhausted: active, with both crashes, without heartbeats.
   await database.pool.query(
     `update queue.job set state = 'active', started_on = now() - interval '1 minute',
        heartbeat_on = now() - interval '1 minute', output = $1 where name = 'tasks'`,

@@ -20,8 +20,8 @@ export type BeatOptions = {
 };
 
 /**
- * Sends heartbeats until the signal is aborted. After a failure of the database other workers get time for their heartbeats: they
- * had the same failure.
+ * Sends heartbeats until the signal is aborted, and gives back lost jobs; not directly after a failure of the database, so that
+ * other workers, which had the same failure, can send their heartbeats first.
  */
 export async function keepBeating(pool: pg.Pool, { held, onError, signal }: BeatOptions): Promise<void> {
   let othersMayBeatUntil = 0;

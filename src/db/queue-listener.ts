@@ -14,7 +14,7 @@ export async function listenTo(url: string, channels: Record<string, (payload: s
 
   async function connect(): Promise<void> {
     const client = new pg.Client({ connectionString: url, application_name: 'larder-queue-listen' });
-    // A broken connection may report this several times, and before it was ready.
+    // A broken connection may emit several errors, and a connection may break before it is used.
     let isUsed = false;
     client.on('error', () => {
       if (isUsed) void connectAgain();

@@ -70,7 +70,7 @@ async function rowOf(id: string): Promise<Row> {
 /** Returns handlers that wait until the test ends each job by its id. */
 function gates() {
   const started: string[] = [];
-  /** `+id` and `-id` in the order in which jobs started and ended. */
+  /** `+id` for each start and `-id` for each end of a job, in order. */
   const events: string[] = [];
   const ends = new Map<string, () => void>();
   return {
@@ -196,7 +196,7 @@ describe('a suspect', () => {
     await work(handle, { concurrency: 2 });
     await until('it runs', async () => running().includes('a1'));
     await enqueueSuspect('b1', { group: 'b', startAfterSeconds: 3600 });
-    // Both become ready at once: group a has its share of the slots, and the first of the others is the suspect.
+    // Both jobs become ready at once. Group a has its share of the slots, so the first job of the other groups is the suspect.
     await enqueueOne('a2', { group: 'a', startAfterSeconds: 3600 });
     await database.pool.query(`update queue.job set start_after = now() where state = 'created'`);
     end('a1');
@@ -262,12 +262,12 @@ describe('a database that does not answer', () => {
     const failures: unknown[] = [];
     await work(handle, { onError: (error) => void failures.push(error) });
     await database.pool.query('alter schema queue rename to queue_away');
-    // In giveBackLost, which is delayed afterwards; the statement that takes jobs fails earlier.
+    // The failure of giveBackLost, which delays its next call. The statement that takes jobs may fail earlier.
     const hasLooked = () =>
       failures.some((failure) => failure instanceof Error && /giveBackLost/.test(failure.stack ?? ''));
     await until('its look for lost jobs has noticed', async () => hasLooked());
     await database.pool.query('alter schema queue_away rename to queue');
-    // A job of another worker right after the failure: its last heartbeat was before.
+    // A job of another worker right after the failure, whose last heartbeat was before the failure.
     await enqueueOne('other', { startAfterSeconds: 3600 });
     await database.pool.query(
       `update queue.job set state = 'active', started_on = now(), heartbeat_on = now() - interval '1 minute'`,

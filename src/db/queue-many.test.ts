@@ -1,4 +1,4 @@
-// Many jobs at once: a thousand take as many statements as one, and a key that is waiting is not enqueued twice.
+// Many jobs at once: a thousand are enqueued with as many statements as one, and a key that is waiting is not enqueued twice.
 import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';

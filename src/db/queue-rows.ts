@@ -9,7 +9,7 @@ export type TakenJob = {
   id: string;
   data: JobData;
   groupId: string | null;
-  /** Attempts before this one: as in pg-boss, the next start counts an attempt. */
+  /** The number of earlier attempts. As in pg-boss, the next start of the job increases it. */
   retryCount: number;
   startedOn: Date;
   record: JobRecord;

@@ -191,7 +191,7 @@ test('two suspects that wait for silent servers delay no build', async () => {
   await until('the build runs', async () => running().includes('build'));
   end('build');
   await until('both wait beside each other', async () => running().length === 2);
-  // Without jobs that the schedule has enqueued meanwhile.
+  // Omits jobs that the schedule has enqueued meanwhile: their payload is empty.
   const { rows } = await database.pool.query(`select retry_count from queue.job where data -> 'payload' <> '{}'`);
   expect(rows).toEqual([0, 0, 0].map((retry_count) => ({ retry_count })));
 });

@@ -5,14 +5,14 @@ import { OUTSIDE_TASKS } from './queue-tasks.ts';
 export type SlotKind = 'INSIDE' | 'OUTSIDE';
 
 /**
- * Concurrent jobs of outside tasks in one worker, in addition to its builds. They mostly wait: 8 of them copy within one core and
- * some hundred MB of memory. With fewer slots, two organizations with silent servers could block the others.
+ * Concurrent jobs per worker that talk to outside servers, in addition to builds. They mostly wait: 8 of them, while they copy,
+ * use one core and some hundred MB of memory. With fewer slots, two organizations with silent servers could block the others.
  */
 export const OUTSIDE_SLOTS = 8;
 
 /**
- * An outside job may occupy a worker for hours. While a job waits that must run alone, an outside job that has run for this long
- * is given back. Most checks of a registry and most messages take less than 20 s.
+ * Outside jobs (tasks that talk to other servers) may run for hours. If a job must run alone, outside jobs that have run for
+ * longer than this are given back. Most checks of a registry and most messages take less than 20 s.
  */
 export const GIVE_WAY_MS = 60_000;
 
@@ -25,7 +25,7 @@ export function slotKindOf({ data }: Pick<SlotJob, 'data'>): SlotKind {
   return OUTSIDE_TASKS.has(data.task) ? 'OUTSIDE' : 'INSIDE';
 }
 
-/** Returns the kinds of slots with at least one free slot, in the order in which to fill them: a distribution ends a pipeline, a build may begin one. */
+/** Returns the kinds with a free slot. Outside slots are filled first, because a distribution ends a pipeline and a build may begin one. */
 export function findFreeKinds(jobs: readonly SlotJob[], concurrency: number): SlotKind[] {
   const kinds: SlotKind[] = ['OUTSIDE', 'INSIDE'];
   return kinds.filter((kind) => ofKind(jobs, kind).length < slotsOf(kind, concurrency));

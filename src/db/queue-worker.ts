@@ -29,13 +29,13 @@ export { JobCrashed, JobDeclined, JobPostponed };
 /** Time for the memory of the dead process to become free. */
 const CRASH_PAUSE_SECONDS = 3;
 
-/** Long enough to keep queries of a declining worker few, short enough that the last worker soon tries again. */
+/** How long a worker that declined a job takes no build: long enough to limit its queries, short enough to try again soon if no other worker is left. */
 const DECLINED_REST_MS = 5_000;
 
-/** A suspect that gave way to another suspect becomes ready after this, so that the other one is taken first. */
+/** A suspect that gave way to another suspect becomes ready after this time, so that the other one is taken first. */
 const GIVE_WAY_PAUSE_SECONDS = 60;
 
-/** Notifications wake a worker at once; this is for jobs that become ready by the clock, and for lost notifications. */
+/** Notifications wake a worker at once; the poll is for jobs that become ready by the clock, and for lost notifications. */
 const POLL_MS = 1_000;
 
 /** The pause between queries while the database does not respond. */
@@ -73,7 +73,7 @@ type Running = HeldJob & {
   startedAt: number;
   /** Aborted so that a suspect can run alone. */
   gaveWay: boolean;
-  /** Its pipeline was cancelled: it counts as done however its handler ends. */
+  /** The pipeline of the job was cancelled: the job counts as done, however its handler ends. */
   cancelled: boolean;
   settled: Promise<void>;
 };
@@ -291,7 +291,7 @@ class WorkingQueue implements Queue {
     await this.#write(running, () => this.#boss.fail(QUEUE_NAME, job.id, job.record));
   }
 
-  /** The job has run for a long time without killing its worker. A job that killed a worker while it ran alone stays a suspect. */
+  /** Gives the job back. It is no longer a suspect, because it ran for long without killing its worker, unless it killed a worker while it ran alone. */
   async #gaveWay(running: Running): Promise<void> {
     const { job } = running;
     job.record = { ...job.record, suspect: job.record.suspect && job.record.losses > 0 };
@@ -331,7 +331,7 @@ class WorkingQueue implements Queue {
     await this.#write(running, () => giveBackJob(this.#pool, running.job, afterSeconds));
   }
 
-  /** Writes the result of a run. While the database does not respond, the job stays with this worker: it was not lost. */
+  /** Writes the result of a run; while the database does not respond, tries again. Writes nothing once another worker has the job. */
   async #write(running: Running, write: () => Promise<unknown>): Promise<void> {
     while (!running.lost) {
       try {
@@ -347,7 +347,7 @@ class WorkingQueue implements Queue {
 
   async #isBusy(): Promise<boolean> {
     if (this.#running.size > 0) return true;
-    // Not now(), the start of the statement: a job that was given back meanwhile would seem to start later.
+    // clock_timestamp, because now() is the start of the statement: a job that was given back since then would not seem ready.
     const { rowCount } = await this.#pool.query(
       `select from ${QUEUE_SCHEMA}.job where name = '${QUEUE_NAME}'
          and (state = 'active' or (state in ('created', 'retry') and start_after <= clock_timestamp())) limit 1`,

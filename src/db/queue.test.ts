@@ -202,7 +202,7 @@ test('a declined job goes to another worker at once without counting an attempt,
   for (const id of ['b', 'c', 'd']) await enqueueOne(id);
   await able.drain();
   expect(done.sort()).toEqual(['a', 'b', 'c', 'd'].map((id) => [id, 1]));
-  // Without the pause it would take and decline the job again and again.
+  // Without the pause, the worker would take and decline the job again and again.
   expect(declined.length).toBeLessThan(10);
   expect(new Set(await states())).toEqual(new Set(['completed']));
 });

@@ -48,7 +48,7 @@ export async function enqueue<T extends Task>(
   options: EnqueueOptions = {},
 ): Promise<string | undefined> {
   const db = fromKysely(tx);
-  // An instance that is never started has no connection and no timer: it only generates the statements.
+  // A PgBoss that is never started has no connection and no timer: it only generates the statements.
   const boss = new PgBoss({ db, schema: QUEUE_SCHEMA, supervise: false, schedule: false, migrate: false });
   const id = await boss.send(
     QUEUE_NAME,
@@ -101,13 +101,13 @@ export function keyOf(task: Task, key: string): string {
 }
 
 /**
- * Thrown attempts of one job. With the pauses between them (2 to 4 s, doubled each time) a temporary error has one to two minutes
+ * Maximum number of attempts of a job that throw. With the pauses between them (2 to 4 s, doubled each time) a temporary error has one to two minutes
  * to end before the job fails for good.
  */
 export const ATTEMPTS_MAX = 6;
 const FIRST_PAUSE_SECONDS = 2;
 
-/** The time limits of the steps end jobs; pg-boss's limit is the fallback, and 24 h its maximum. */
+/** pg-boss's limit for a job (at most 24 h): needed only if the time limits of the steps do not end the job. */
 const RUN_SECONDS_MAX = 23 * 3600;
 
 /** A waiting job must not be lost: pg-boss would drop it after 14 days. */
@@ -119,7 +119,7 @@ const KEEP_SECONDS = 3 * 24 * 3600;
 /** Creates or updates the queue's tables. `migrate` calls it under its lock. */
 export async function installQueue(url: string): Promise<void> {
   const boss = new PgBoss({ connectionString: url, schema: QUEUE_SCHEMA, max: 1, supervise: false, schedule: false });
-  // Its calls throw the relevant errors; an error event without a listener would end the process.
+  // The calls of pg-boss throw the relevant errors; an error event without a listener would end the process.
   boss.on('error', () => {});
   await boss.start();
   try {

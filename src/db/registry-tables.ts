@@ -49,7 +49,7 @@ export type RegistryCredentialsTable = {
 
 export type BaseImagesTable = {
   id: Generated<string>;
-  /** Used in the names of its repositories. Derived by the database unless given; never changed. */
+  /** Part of the repository names of applications on this base image. Derived by the database unless given; never changed. */
   key: Generated<string>;
   organization_id: string | null;
   name: string;
