@@ -137,7 +137,7 @@ export async function listRequestsOfApplication(
     join catalogs c on c.id = q.catalog_id
     where ${where} order by q.created_at, q.id`;
   const requests = await readRequests(db, principal, page);
-  // Every application was added by a request: without one it belongs to another organization.
+  // Every application was added by a request: an application without requests does not exist in this catalog.
   if (requests.length === 0) throw notFound('application');
   return requests.filter((request) => input.request_type === undefined || request.request_type === input.request_type);
 }

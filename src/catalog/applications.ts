@@ -46,7 +46,7 @@ type ApplicationRow = {
   base_image: BaseImage;
   distro: string;
   registry_ids: string[];
-  /** Only in the first row: the registries of all applications by id, which are mostly the same few. */
+  /** Only in the first row: the registries of all applications by id. Most applications have the same few registries. */
   known: Record<string, Registry> | null;
   customization: CustomizationPart | null;
   status: ApplicationStatus;
@@ -137,7 +137,7 @@ function countOf(principal: Principal, input: Input<'listApplications'>, where: 
   });
 }
 
-/** No application is on trial or FIPS or STIG compliant, and every image runs as a normal user (recipes must). */
+/** Whether the filters match no application: none is on trial or FIPS or STIG compliant, and all images run as a normal user. */
 function isNever(input: Input<'listApplications'>): boolean {
   const { trial, fips_compliant, stig_compliant, containers_non_root } = input;
   return [trial, fips_compliant, stig_compliant].includes(true) || containers_non_root === false;

@@ -139,9 +139,9 @@ export async function createBaseImage(
   return { id };
 }
 
-/** Whether another base image that the organization can see has the key, deleted or not. None can be inserted until this transaction ends. */
+/** Whether another base image that the organization can see has the key, deleted or not. No base image can be inserted until this transaction ends. */
 async function isBaseImageKeyTaken(tx: Transaction, principal: Principal, key: string): Promise<boolean> {
-  // First the lock on the table, then the lock on the name: shared base images are written in this order, and another could deadlock.
+  // First the lock on the table, then the lock on the name, as for shared base images: two different orders could deadlock.
   await sql`lock table base_images in row exclusive mode`.execute(tx);
   await lockName(tx, ['base image keys']);
   const found = await sql<{ taken: boolean }>`
@@ -192,7 +192,7 @@ export async function deleteBaseImage(
     .execute();
 }
 
-/** `for update` waits for requests that are about to build on it, and makes later ones see the deletion. */
+/** Locks a base image. `for update` waits for requests that are about to build on it, and makes later requests see the deletion. */
 async function lockOwn(tx: Transaction, principal: Principal, id: string): Promise<{ id: string }> {
   requireUuids('base image', id);
   const found = await sql<{ id: string; organization_id: string | null }>`

@@ -145,7 +145,7 @@ test('a page of 100 rows takes as many statements as a page of one', async () =>
   }
   expect(counted).toEqual({
     applications: [3, 3],
-    // Two of them begin and end the snapshot.
+    // Two of the statements begin and end the snapshot.
     requests: [6, 6],
     // No release depends on another one here, which saves the statement for related releases.
     releases: [4, 4],

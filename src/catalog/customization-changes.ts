@@ -60,7 +60,7 @@ export async function createCustomization(
 }
 
 /**
- * Stores a new archive as the next version, which makes pipelines, or a new name or description, which makes none.
+ * Stores a new archive as the next version and makes pipelines, or stores a new name or description and makes no pipeline.
  * Throws NOT_FOUND, and DELETED for a deleted customization.
  */
 export async function updateCustomization(
@@ -246,7 +246,7 @@ async function findMatching(tx: Transaction, options: { catalog_id: string; filt
   return found.rows.map((row) => row.id);
 }
 
-/** Returns those of the applications whose newest release contains the customization, or which have an open pipeline. */
+/** Returns the applications among these whose newest release contains the customization, or that have an open pipeline. */
 async function keepHolders(tx: Transaction, customizationId: string, ids: string[]): Promise<string[]> {
   const found = await sql<{ id: string }>`
     select a.id from unnest(${ids}::uuid[]) as a (id)

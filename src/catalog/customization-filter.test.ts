@@ -1,4 +1,4 @@
-// The filter of a customization: its references, and the released application that it requires.
+// A customization's filter must name an existing base image, product and branch, and a product with a released application.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { nobody, openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
 

@@ -1,4 +1,4 @@
-// Reads customizations: their filters, the applications that they affected, and their status in each, derived from rows.
+// Reads customizations: filters, affected applications, and the status in each application, which is computed and not stored.
 import { sql } from 'kysely';
 import type { BaseImage } from '../contract/base-image.ts';
 import type {
@@ -124,7 +124,7 @@ export async function getCustomization(
   return customization;
 }
 
-/** Releases of an application since version `v` was uploaded, read one by one: no earlier release contains it. */
+/** Releases of an application since version `v` was uploaded, read one by one: no earlier release contains the version. */
 const since = sql`(select r.id from releases r
   where r.application_id = ca.application_id and r.released_at >= v.created_at offset 0)`;
 
@@ -156,7 +156,7 @@ const isLeftOut = sql`exists (
   select from customization_versions v cross join lateral (${touched} and ca.left_out) t
   where v.customization_id = c.id and v.version = c.version and t.status = 'FAILED')`;
 
-/** The affected applications in which it may not have succeeded: few, unless the upload is recent. */
+/** The affected applications in which the operation may not have succeeded: few, unless the upload is recent. */
 const unsure = sql`(${touched} and ca.pipeline_status in ('IN_PROGRESS', 'FAILED')) t`;
 
 /** The inputs of the status. Each `exists` stops at the first matching row. */
@@ -220,7 +220,7 @@ const releasables = sql`
     order by t.started_at desc, a.id, ar.position
     limit ${EMBEDDED_MAX}`;
 
-/** Returns the release to show for a releasable: the new one, or until it is made, the current one. */
+/** Returns the release to show for a releasable: the new release, or the current one until the new one is made. */
 function shownRelease(touch: ReleasableRow): string | undefined {
   return (touch.status === 'SUCCEEDED' ? touch.succeeded_id : touch.latest_release?.id) ?? undefined;
 }
@@ -280,7 +280,7 @@ const WORDS = {
   DELETE: { before: 'DELETED', verb: 'DELETE' },
 } as const;
 
-/** The requested operation until a pipeline begins, then its progress over all affected applications. */
+/** Returns the requested operation until a pipeline begins, then the progress of the operation over all affected applications. */
 function statusOf(row: CustomizationRow): CustomizationStatus {
   const { before, verb } = WORDS[row.operation];
   if (!row.begun) return before;

@@ -12,9 +12,9 @@ export const CATALOG_ERROR_CODES = [
   'NOT_RELEASED',
   /** The resource is shared or belongs to the installation, so this organization cannot change it. */
   'NOT_OWNED',
-  /** Applications still use it. */
+  /** Applications still use the resource. */
   'IN_USE',
-  /** The pipeline did not fail, or a newer one exists. */
+  /** The pipeline did not fail, its application was removed or has an open pipeline, or a newer pipeline succeeded. */
   'NOT_RETRYABLE',
   'LIMIT_REACHED',
   /** The quota of the organization is used up. */
@@ -43,7 +43,7 @@ export class CatalogError extends Error {
 
 /** Returns the error for an id in a path. The text is the same for ids that never existed, are malformed, or belong to others. */
 export function notFound(noun: string): CatalogError {
-  return new CatalogError('NOT_FOUND', `The ${noun} is not found`, [], noun);
+  return new CatalogError('NOT_FOUND', `The ${noun} was not found`, [], noun);
 }
 
 /** Throws INVALID if there is at least one violation. */

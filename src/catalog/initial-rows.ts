@@ -154,7 +154,7 @@ export async function followPublicUrl(tx: Transaction, publicUrl: string): Promi
 }
 
 /**
- * Updates them to the address on which the server with the id `server` listens. Replaces only an address that this server wrote,
+ * Updates the hosted registries to the address on which the server with the id `server` listens. Replaces only an address that this server wrote,
  * never one that was configured or that another server wrote.
  */
 export async function followListenUrl(tx: Transaction, listenUrl: string, server: string): Promise<void> {

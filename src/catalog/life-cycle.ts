@@ -7,7 +7,7 @@ import { namedBuild } from '../notify/application-names.ts';
 import { recordNotificationEvent } from '../notify/notification-events.ts';
 import { LARDER } from './principal.ts';
 
-/** In this period before the end, branches still get updates but cannot be requested: enough time to move a fleet. */
+/** In this period before the end of upstream's support, branches still get updates but cannot be requested: enough time to move a fleet. */
 export const GRACE_PERIOD_DAYS = 90;
 /** Organizations are notified this long before a branch can no longer be requested. */
 const NOTICE_DAYS = 90;
@@ -33,8 +33,8 @@ export function branchStatus(p: string, pb: string): RawBuilder<CatalogItemStatu
 
 /**
  * Sets operating systems to today's status: DEPRECATED in the grace period before upstream's end, while they still get
- * fixes, and afterwards REPLACED by the newest later version of their distribution that is not near its own end; without one
- * they stay DEPRECATED. Running it again changes nothing.
+ * fixes, and afterwards REPLACED by the newest later version of their distribution that is not near its own end; without a
+ * successor they stay DEPRECATED. Running it again changes nothing.
  */
 export async function moveOperatingSystems(tx: Transaction): Promise<void> {
   const today = sql`(now() at time zone 'UTC')::date`;
@@ -124,7 +124,7 @@ async function notifyOrganization(tx: Transaction, moved: MovedApplication): Pro
   const at = end_of_life_at === null ? {} : { at: `${end_of_life_at}T00:00:00.000Z` };
   await recordNotificationEvent(tx, {
     organization_id,
-    // A changed date is notified again.
+    // The date is part of the key, so that a changed date is notified again.
     key: `${type}:${id}:${end_of_life_at ?? ''}`,
     event: { type, catalog_id, application_id: id, application, ...at },
   });

@@ -42,7 +42,7 @@ beforeAll(async () => {
   await fail(await catalog.openPipeline(nginx));
   await fail(await catalog.openPipeline(other));
   await request(other);
-  // Names change without a pipeline or an application changing.
+  // The names of the related rows change; the pipelines and applications do not.
   await pool.query(`update registries set name = 'Zeta' where id = $1`, [alpha]);
   await pool.query(`update products set name = 'AA' where key = 'redis'`);
 });
@@ -65,7 +65,7 @@ async function fail(pipeline_id: string): Promise<void> {
   await catalog.write((tx) => failPhase(tx, { pipeline_id, phase: 'PACKAGING', cause: 'UNKNOWN', message: 'x' }));
 }
 
-/** All ids in the order of this statement. */
+/** Returns all ids in the order of this statement. */
 async function idsBy(statement: string): Promise<string[]> {
   const { rows } = await catalog.pool.query<{ id: string }>(statement, [catalog.acme.catalog_id]);
   return rows.map(({ id }) => id);
@@ -73,7 +73,7 @@ async function idsBy(statement: string): Promise<string[]> {
 
 type Page = { total_size: number; items: { id: string }[] };
 
-/** All pages of two, one after the other. */
+/** Returns the ids of all pages of two items, in order. */
 async function allOf(list: (page: number) => Promise<Page>): Promise<string[]> {
   const ids: string[] = [];
   for (let page = 1; ; page++) {

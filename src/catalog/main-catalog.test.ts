@@ -34,7 +34,7 @@ const keys = async (query: Parameters<typeof list>[0]) => (await list(query)).ma
 const redis = (query: Partial<Parameters<typeof getProduct>[2]> = {}) =>
   getProduct(catalog.db, catalog.acme.principal, { product_id_or_key: 'redis', ...flags, ...query });
 
-/** Upstream's support of the product's branches ends so many days from now. */
+/** Sets the end of upstream's support of the product's branches to this many days from now. */
 async function endsIn(key: string, days: number | null): Promise<void> {
   await sql`
     update product_branches set end_of_life_at = (now() at time zone 'UTC')::date + ${days}::integer

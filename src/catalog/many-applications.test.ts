@@ -5,7 +5,7 @@ import { deleteCustomization } from './customization-changes.ts';
 
 const BASE_IMAGES = 20;
 const OFFERINGS = 500;
-/** The copies and the first one, from which they are copied. */
+/** The first application and its copies. */
 const APPLICATIONS = OFFERINGS * BASE_IMAGES + 1;
 
 let catalog: TestCatalog;

@@ -13,7 +13,7 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => catalog.drop());
 
-/** By bytes it would be 10, 9, Zebra, apple, release 10, release 9, Éclair. */
+/** Sorted by bytes, the order would be 10, 9, Zebra, apple, release 10, release 9, Éclair. */
 const IN_ORDER = ['9', '10', 'apple', 'Éclair', 'release 9', 'release 10', 'Zebra'];
 /** The order in which they are inserted. */
 const MIXED = IN_ORDER.toSorted();

@@ -74,7 +74,7 @@ async function requireProvider(db: Database, principal: Principal, id: string, l
   if (found.rows.length === 0) throw notFound('notification provider');
 }
 
-/** A delivery with what a worker needs to send it. */
+/** A delivery with the data that a worker needs to send it. */
 export type ClaimedDelivery = {
   id: string;
   /** Number of this attempt, from 1. */

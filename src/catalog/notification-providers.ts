@@ -216,7 +216,7 @@ function secretsIn(input: { type: NotificationProviderType } & Record<string, un
   return given;
 }
 
-/** Always eight stars, so that the length stays secret. A secret of which three characters are half or more is not shown at all. */
+/** Returns eight stars, so that the length stays secret, and the last three characters of each secret that has more than six. */
 function masksOf(secrets: Record<string, string>): Record<string, string> {
   const mask = (text: string) => `********${text.length > 6 ? text.slice(-3) : ''}`;
   return Object.fromEntries(Object.entries(secrets).map(([name, text]) => [`masked_${name}`, mask(text)]));
@@ -237,6 +237,6 @@ function columns(): RawBuilder<unknown> {
 }
 
 function toProvider({ masked, ...row }: ProviderRow): NotificationProvider {
-  // The masks belong to the row's type: they were made from its secrets.
+  // The masks have the names that the row's type requires: they were made from its secrets.
   return present<NotificationProvider>({ ...row, ...masked } as NotificationProvider);
 }

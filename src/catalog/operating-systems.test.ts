@@ -15,7 +15,7 @@ beforeAll(async () => {
 beforeEach(() => endsIn({}));
 afterAll(() => catalog.drop());
 
-/** Sets the end of life in days from today; operating systems that are not named get none. */
+/** Sets the end of life in days from today; operating systems that are not named get no end of life. */
 async function dates(days: Record<string, number>): Promise<void> {
   await sql`
     update operating_systems o set end_of_life_at = (now() at time zone 'UTC')::date + (
@@ -23,7 +23,7 @@ async function dates(days: Record<string, number>): Promise<void> {
       where given.key = o.key)`.execute(catalog.db);
 }
 
-/** Upstream's fixes end so many days from today by the database's clock. */
+/** Sets the end of upstream's fixes to this many days from today, by the database's clock. */
 async function endsIn(days: Record<string, number>): Promise<void> {
   await dates(days);
   await catalog.write(moveOperatingSystems);

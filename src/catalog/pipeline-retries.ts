@@ -10,7 +10,7 @@ import { requireUuids } from './ids.ts';
 import type { Principal } from './principal.ts';
 
 /**
- * Creates a pipeline with the plan of a failed one, or one that plans if the failed one has no plan. The new one takes over the
+ * Creates a pipeline with the plan of a failed one, or without a plan if the failed one has none. The new one takes over the
  * customizations of the failed one and, if it was the first of its application, the request. Throws NOT_FOUND, and NOT_RETRYABLE
  * for a pipeline that did not fail, whose application was removed or has an open pipeline, or after which a newer one succeeded.
  */
@@ -54,8 +54,8 @@ async function lockOwn(tx: Transaction, principal: Principal, input: Input<'retr
 }
 
 /**
- * An open pipeline is newer than the failed one and contains all current changes of the application. Replacing it would
- * lose them, and following it would put the older plan over the newer, so the retry is rejected until it has ended.
+ * Throws NOT_RETRYABLE. An open pipeline is newer than the failed one and contains all current changes of the application: a retry
+ * that replaced it would lose the changes, and a retry that followed it would release the older plan last.
  */
 async function requireRetryable(tx: Transaction, failed: LockedPipeline): Promise<void> {
   const { id, application_id, status } = failed;

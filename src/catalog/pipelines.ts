@@ -90,7 +90,7 @@ type DistributionRow = Pick<PipelineDistribution, 'registry_id' | 'registry_name
 /** The orders of pipelines: a column of pipelines, which may be null, or the name of a related row. */
 type Order = { column: RawBuilder<unknown> } | Groups;
 
-/** A related row (`name` is the order), and the column of pipelines that holds its `key`. */
+/** Orders pipelines by the name of a related row: `groups` selects key and name of the related rows; `key` is the column of pipelines that refers to them. */
 type Groups = { groups: (principal: Principal) => RawBuilder<unknown>; key: RawBuilder<unknown> };
 
 const words = (all: readonly string[]) => sql`select unnest(${all}::text[]) as key, unnest(${all}::text[]) as name`;
@@ -114,8 +114,8 @@ const ORDERS: Record<Input<'listPipelines'>['order_field'], Order | undefined> =
 };
 
 /**
- * Returns the ids of a page. For an order by a related name, the newest pipelines of each related row are read along an index, as
- * many as fit on the page, and sorted: there are few related rows, and their names may change without the pipelines changing.
+ * Returns the ids of a page. For an order by a related name, reads the newest pipelines of each related row along an index, up to
+ * the end of the page, and sorts them: there are few related rows, and their names may change without a change of the pipelines.
  */
 function pageOf(principal: Principal, input: Input<'listPipelines'>, where: RawBuilder<unknown>): RawBuilder<unknown> {
   const order = ORDERS[input.order_field];
@@ -210,7 +210,7 @@ function references(input: Input<'listPipelines'>): Reference[] {
   return given.flatMap(({ id, ...reference }) => (id === undefined ? [] : [{ ...reference, id }]));
 }
 
-/** The status of the distribution of pipeline `l` in each registry. Registries that were waiting when it ended are omitted. */
+/** The status of the distribution of pipeline `l` in each registry. Registries that were waiting when the pipeline ended are omitted. */
 const distributions = sql`
   select json_build_object('registry_id', g.id, 'registry_name', g.name,
     'status', case when r.id is not null then 'RELEASED'

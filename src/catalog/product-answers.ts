@@ -58,7 +58,7 @@ export type VersionRow = {
   distro_created_at: string;
   distro_updated_at: string;
   packaging_type: PackagingType;
-  /** Absent until a base image was built for it. */
+  /** Null until a base image of the distribution was built. */
   architecture: string | null;
 };
 

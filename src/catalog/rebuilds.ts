@@ -8,7 +8,7 @@ import { isUuid, requireUuids } from './ids.ts';
 import type { Principal } from './principal.ts';
 import { requireCatalog } from './references.ts';
 
-/** Rebuilds one application, then those that need it. Throws NOT_FOUND, also for a removed one. */
+/** Rebuilds one application, then the applications that need it. Throws NOT_FOUND, also for a removed application. */
 export async function rebuildApplication(
   tx: Transaction,
   principal: Principal,
@@ -20,7 +20,7 @@ export async function rebuildApplication(
   return await rebuild(tx, principal, { ids: [id], force: input.force });
 }
 
-/** Rebuilds several as one wave. Throws NOT_FOUND for the catalog, and INVALID for each application that is not in it. */
+/** Rebuilds several applications as one wave. Throws NOT_FOUND for the catalog, and INVALID for each application that is not in it. */
 export async function rebuildApplications(
   tx: Transaction,
   principal: Principal,
@@ -39,7 +39,7 @@ export async function rebuildApplications(
   return await rebuild(tx, principal, { ids, force: input.force });
 }
 
-/** Returns those ids that are living applications of the catalog. Locks nothing: `createWave` takes its locks in the common order, base images first. */
+/** Returns the ids among these that are living applications of the catalog. Locks nothing: `createWave` takes its locks in the common order, base images first. */
 async function findLiving(
   tx: Transaction,
   principal: Principal,

@@ -25,7 +25,7 @@ export async function requireCatalog(db: Database, principal: Principal, options
   await lookInCatalog(db, principal, options);
 }
 
-/** Does the same and returns the result of `count`, with one statement. */
+/** Checks the same as `requireCatalog` and returns the result of `count`, with one statement. */
 export async function countInCatalog(
   db: Database,
   principal: Principal,

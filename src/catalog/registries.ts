@@ -173,7 +173,7 @@ export async function deleteRegistry(
     .execute();
 }
 
-/** `for update` waits for requests that are about to use the registry, and makes later ones see the removal. */
+/** Locks a registry. `for update` waits for requests that are about to use it, and makes later requests see the removal. */
 async function lockOwn(tx: Transaction, principal: Principal, id: string): Promise<{ id: string } & LogIn> {
   requireUuids('registry', id);
   const found = await sql<{ id: string; hosted: boolean } & LogIn>`

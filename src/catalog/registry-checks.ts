@@ -15,7 +15,7 @@ import { requireUuids } from './ids.ts';
 import type { Principal } from './principal.ts';
 import { wireTime } from './wire.ts';
 
-/** A registry with what a worker needs to check it. */
+/** A registry with the data that a worker needs to check it. */
 export type CheckedRegistry = {
   id: string;
   organization_id: string;
@@ -73,7 +73,7 @@ export async function claimRegistryCheck(
   return (await claim(tx, sql`select ${registryId}::uuid as id`))[0];
 }
 
-/** Claims at most `most` due registries, those checked longest ago first. Skips the organizations in `passedOver`. */
+/** Claims at most `most` due registries, first those whose last check is oldest. Skips the organizations in `passedOver`. */
 export async function claimDueRegistryChecks(
   tx: Transaction,
   most: number,
@@ -156,8 +156,8 @@ export async function doubtRegistryCapabilities(
 }
 
 /**
- * Sets base images to the status of their operating systems: DEPRECATED near or after its end, and ACTIVE
- * again if it is. Existing applications on them are still built.
+ * Sets base images to DEPRECATED if their operating system is near or after its end, and back to ACTIVE if it is ACTIVE again.
+ * Existing applications on deprecated base images are still built.
  */
 export async function followOperatingSystems(tx: Transaction): Promise<void> {
   await sql`
@@ -190,7 +190,7 @@ export async function enqueueDueBaseImages(tx: Transaction): Promise<void> {
   }
 }
 
-/** Enqueues a check of a registry. The hosted one is recorded as healthy at once: the API and it are one server. Throws NOT_FOUND. */
+/** Enqueues a check of a registry. The hosted registry is recorded as healthy at once, because it is part of this server. Throws NOT_FOUND. */
 export async function requestRegistryCheck(
   tx: Transaction,
   principal: Principal,

@@ -1,4 +1,4 @@
-// Credentials of a hosted registry: created, listed, revoked. The password and its check are in identity.
+// Credentials of a hosted registry: created, listed, revoked. src/identity makes and checks the passwords.
 import { randomBytes } from 'node:crypto';
 import { type RawBuilder, sql } from 'kysely';
 import type { Input, Output } from '../contract/endpoints.ts';
@@ -63,7 +63,7 @@ export async function getRegistryCredential(
 }
 
 /**
- * Creates a credential; its password is returned only here. Throws NOT_FOUND unless it is a hosted registry, INVALID for
+ * Creates a credential; its password is returned only here. Throws NOT_FOUND unless the registry is hosted, INVALID for
  * an expiry that is past or too far, LIMIT_REACHED if the registry has as many active credentials as allowed.
  */
 export async function createRegistryCredential(

@@ -1,4 +1,4 @@
-// Every filter of the lists of registries and base images, alone and combined, on rows that differ only in its field.
+// Every filter of the lists of registries and base images, alone and combined, on rows that differ only in the field of the filter.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
 import type { RegistryProvider } from '../contract/vocabulary.ts';

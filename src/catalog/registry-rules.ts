@@ -78,7 +78,7 @@ function needsOf({ title, authentication }: ProviderRules): string {
   return `${title} requires it: ${plain(authentication)}.`;
 }
 
-/** distribution-spec, "Pulling manifests". */
+/** A component of a repository name (distribution-spec, "Pulling manifests"). */
 const NAME_PART = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$/;
 
 function urlViolations(url: URL, parts: string[], { title, host, path }: ProviderRules): Violation[] {

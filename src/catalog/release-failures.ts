@@ -25,8 +25,8 @@ export function failedPhase(f: string): RawBuilder<never> {
 }
 
 /**
- * Returns why the newest completed pipeline of a releasable failed. Two statements. Throws NOT_FOUND if it
- * did not fail or none has ended, and INVALID for an unknown base image.
+ * Returns why the newest completed pipeline of a releasable failed. Two statements. Throws NOT_FOUND if that pipeline
+ * did not fail or no pipeline has ended, and INVALID for an unknown base image.
  */
 export async function getReleaseFailure(
   db: Database,

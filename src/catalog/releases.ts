@@ -230,7 +230,7 @@ function platformsOf(metadata: PlatformFiles[]): PlatformFamily[] {
   return [...platforms.values()];
 }
 
-/** Only the fields that every release has. */
+/** Returns only the fields that every release has. */
 function toMinimal(release: Release): Release {
   const { id, version, revision, released_at, artifact, _links } = release;
   return { id, version, revision, released_at, artifact, _links };

@@ -39,7 +39,7 @@ const PAGE = { page: 1, page_size: 20 };
 
 type Parts = { product: unknown; base_image: unknown; registry: unknown };
 
-/** The parts of an application in a registry, joined row by row. */
+/** Returns the parts of an application in a registry, read with joins. */
 async function joinedParts(application_id: string, registry_id: string): Promise<Parts> {
   const found = await sql<Parts>`
     select ${productInfo('p')} as product, ${baseImageInfo('b', 'o', catalog.acme.principal.organization_id)} as base_image,
@@ -52,7 +52,7 @@ async function joinedParts(application_id: string, registry_id: string): Promise
   return row;
 }
 
-/** The same item with its parts as joined row by row, in the same order of fields. */
+/** Returns the same item with parts that were read with joins, in the same order of fields. */
 async function asJoined<T extends { application_id?: string; registry?: { id: string } }>(item: T): Promise<T> {
   const joined: Record<string, unknown> = await joinedParts(item.application_id ?? '', item.registry?.id ?? '');
   return Object.fromEntries(Object.entries(item).map(([name, value]) => [name, joined[name] ?? value])) as T;

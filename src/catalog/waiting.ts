@@ -33,7 +33,7 @@ const unreadBaseImages = sql`
   from base_images b
   where b.id = l.base_image_id and not exists (select from base_image_versions v where v.base_image_id = b.id)`;
 
-/** The registry of such a base image and, during DISTRIBUTION, the registries to which the pipeline pushes. */
+/** The registry of a base image without a version and, during DISTRIBUTION, the registries to which the pipeline pushes. */
 const unhealthyRegistries = sql`
   select 'REGISTRY_AWAY' as cause, greatest(${stepSince}, r.unhealthy_since) as since, r.id, r.name,
     r.unhealthy_cause as detail
@@ -60,7 +60,7 @@ const earlierPipelines = sql`
   where e.pipeline_id = l.id and earlier.status = 'IN_PROGRESS'
     and not exists (select from pipeline_distributions d where d.pipeline_id = earlier.id and d.status = 'WAITING')`;
 
-/** Steps that a worker without a sandbox does not run if images must be verified: all after the plan. */
+/** Whether the next step requires a worker with a sandbox: if images must be verified, each step between planning and distribution. */
 const needsSandbox = sql`(l.plan_digest is not null and not ${distributes} and not ${allowsUnverified(sql`l.catalog_id`)})`;
 
 /** `since` is when the last worker was seen, if known: a worker that stops normally deletes its row. */

@@ -50,7 +50,7 @@ function withoutScheme(url: RawBuilder<unknown>): RawBuilder<string> {
 }
 
 /**
- * The reference of a base image, with the registry's host. Larder's own are in the hosted registry outside of every
+ * The reference of a base image, with the registry's host. Larder's own base images are in the hosted registry outside of every
  * organization's namespace, so only the host of the reader's hosted registry matters.
  */
 export function containerImage(b: string, organizationId: string): RawBuilder<string> {
@@ -127,13 +127,13 @@ export function productPath(of: {
   return `${path}?packaging=${of.packaging_type}&distro=${encodeURIComponent(of.distro)}`;
 }
 
-/** The ids that a statement selects, in order. Another statement with a constant text reads the rows. */
+/** Returns the ids that a statement selects, in order. Another statement with a constant text reads the rows. */
 export async function idsOf(db: Database, statement: RawBuilder<unknown>): Promise<string[]> {
   const found = await sql<{ id: string }>`${statement}`.execute(db);
   return found.rows.map(({ id }) => id);
 }
 
-/** The result of a statement with one column, as a JSON array: the driver parses SQL arrays character by character, a tenth of a page's time. */
+/** The result of a statement with one column, as a JSON array: the driver parses SQL arrays character by character, which takes a tenth of the time of a page. */
 export function jsonList(select: RawBuilder<unknown>): RawBuilder<never> {
   return sql`array_to_json(array(${select}))`;
 }

@@ -21,7 +21,7 @@ export type Worker = {
 /** Whether a row of workers was seen lately. */
 export const isAlive = sql`seen_at > now() - make_interval(secs => ${GONE_AFTER_SECONDS})`;
 
-/** Records that a worker is alive, and deletes those that are long gone. */
+/** Records that a worker is alive, and deletes workers that were not seen for a day. */
 export async function recordWorker(tx: Transaction, worker: Worker): Promise<void> {
   await tx
     .insertInto('workers')

@@ -78,7 +78,7 @@ export class IdentityError extends Error {
  * the caller.
  */
 export function notFound(noun: string): IdentityError {
-  return new IdentityError('NOT_FOUND', `The ${noun} is not found`, { noun });
+  return new IdentityError('NOT_FOUND', `The ${noun} was not found`, { noun });
 }
 
 /** Throws INVALID if there is at least one violation. */

@@ -10,8 +10,8 @@ export type LoginLimits = {
 };
 
 /**
- * One address: the typing errors of a person, the retries of a script. One account: those of several people. Secrets of 256 bits
- * cannot be guessed; the limits keep the load on the database and the log low.
+ * Enough for one address with the typing errors of a person or the retries of a script, and for one account with the errors of
+ * several people. Secrets of 256 bits cannot be guessed; the limits keep the load on the database and the log low.
  */
 export const LOGIN_LIMITS: LoginLimits = { perAddress: 20, perAccount: 100 };
 
@@ -35,8 +35,8 @@ export type FailedLogins = {
   /** Returns seconds until this attempt may be checked; 0: now. */
   waitBefore(attempt: Attempt): number;
   /**
-   * Returns the same for secrets that people choose. After too many failures of an account no secret for it is checked, and
-   * remembered ones are not exempt: to check them at once would show an attacker that a guess was right.
+   * Returns the same for secrets that people choose. After too many failures of an account no secret for it is checked, not
+   * even a remembered one: to check that at once would show an attacker that a guess was right.
    */
   waitBeforeGuess(attempt: Attempt): number;
   /** Counts a failure. Returns seconds to wait if the account has failed too often, from any address; else 0. */

@@ -47,14 +47,14 @@ export type Identity = {
    * TOKEN_EXPIRED.
    */
   verifyAccessToken(jwt: string): Promise<Principal>;
-  /** Exchanges an API token for an access token. Throws the same errors. */
+  /** Exchanges an API token for an access token. Throws the errors of `verifyAccessToken`. */
   exchangeApiToken(apiToken: string): Promise<ExchangedToken>;
   findTokenHolder(apiToken: string): Promise<TokenHolder | undefined>;
   /** Returns the holder of a token that was accepted before, undefined if the token is no longer valid. */
   findTokenHolderById(tokenId: string): Promise<TokenHolder | undefined>;
   /** Returns the holder of a hosted registry's credential with this password. */
   findRegistryGuest(password: string): Promise<RegistryGuest | undefined>;
-  /** Whether such a credential is still valid. */
+  /** Whether a credential of a hosted registry is still valid. */
   useRegistryCredential(credentialId: string): Promise<boolean>;
   signToken(claims: Record<string, unknown>, options: TokenOptions): Promise<string>;
   verifyToken(jwt: string, options: { audience: string }): Promise<Record<string, unknown>>;

@@ -98,8 +98,8 @@ export async function lockOrganizations(tx: Transaction): Promise<void> {
 }
 
 /**
- * Throws LIMIT_REACHED or TAKEN unless another organization of this name can be created. Holds the lock until the transaction
- * ends.
+ * Throws LIMIT_REACHED, or TAKEN if an organization has this name. Holds the lock of the list of organizations until the
+ * transaction ends.
  */
 export async function requireNewOrganization(tx: Transaction, name: string): Promise<void> {
   await lockOrganizations(tx);

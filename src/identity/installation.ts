@@ -26,7 +26,7 @@ function notSetUp(): IdentityError {
 
 /**
  * Creates the installation's row on the first start, and compares its key with the given one on every other start. Holds the row's
- * lock until the transaction ends, so that one server does the first start. Returns whether this was the first. Throws
+ * lock until the transaction ends, so that one server does the first start. Returns whether this was the first start. Throws
  * IdentityError KEY_WRONG.
  */
 export async function ensureInstallation(tx: Transaction, key: InstallationKey): Promise<{ first: boolean }> {
@@ -40,7 +40,7 @@ export async function ensureInstallation(tx: Transaction, key: InstallationKey):
 }
 
 /**
- * Compares the key of a database that is set up. `isCurrent`: the row's check was sealed with the current key. Stores the issuer of
+ * Compares the key with the key that the database was set up with. `isCurrent`: the row's check was sealed with the current key. Stores the issuer of
  * tokens the first time, so that it stays the same after the key is dropped. Throws IdentityError KEY_WRONG.
  */
 export async function requireInstallation(tx: Transaction, key: InstallationKey): Promise<{ isCurrent: boolean }> {

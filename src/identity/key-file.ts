@@ -16,8 +16,8 @@ import {
 } from './installation-key.ts';
 
 /**
- * Adds a new key in front of the keys that the caller has read: it seals from then on, and the others open the values that they
- * sealed.
+ * Adds a new key in front of the keys that the caller has read. The new key seals from then on; the others open the values that
+ * they sealed.
  */
 export async function addKey(file: string, read: InstallationKey): Promise<InstallationKey> {
   await requireSame(file, read);
@@ -45,7 +45,7 @@ async function requireSame(file: string, read: InstallationKey): Promise<void> {
  */
 export function followInstallationKey(file: string, first: InstallationKey): InstallationKey {
   let key = first;
-  // Undefined: the file may have changed since `first` was read.
+  // Undefined at first: the file may have changed since `first` was read.
   let seen: string | undefined;
   const newest = () => {
     const mark = markOf(file);
@@ -74,7 +74,7 @@ function markOf(file: string): string | undefined {
   return found && `${found.ino} ${found.mtimeNs} ${found.size}`;
 }
 
-/** Writes under another name and syncs before the rename: after a power failure the file has the old lines or the new. */
+/** Writes the file under another name and syncs it before the rename: after a power failure the file has the old lines or the new. */
 async function writeKeys(file: string, keys: readonly KeyGeneration[]): Promise<void> {
   const before = await stat(file);
   const unfinished = `${file}.${randomBytes(6).toString('hex')}`;

@@ -21,7 +21,7 @@ export async function rotateKeys(db: Database, file: string): Promise<{ sealed: 
   }));
   let { key } = begun;
   for (let sealed = 0; ; ) {
-    // Follows the file: another rotation may begin when a third process has finished this one.
+    // The key follows the file: if a third process finishes this rotation, another one may begin meanwhile.
     sealed += await sealAgain(db, followInstallationKey(file, key));
     const next = await finish(db, file, key);
     if (next === undefined) return { sealed, resumed: begun.resumed };

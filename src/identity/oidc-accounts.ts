@@ -1,4 +1,4 @@
-// Maps a person at the provider to a user: by issuer and subject, connected by the user, or created at the first log-in.
+// Maps a person at the provider (issuer and subject) to a user: the user who connected the account, or a user created at the first log-in.
 import { sql } from 'kysely';
 import type { Role } from '../contract/vocabulary.ts';
 import { recordAuditEvent } from '../db/audit-trail.ts';

@@ -21,7 +21,7 @@ import { type Claims, claimAt, claimsNeeded } from './oidc-claims.ts';
 import { fetchThrough } from './oidc-fetch.ts';
 import type { OidcSettings } from './oidc-settings.ts';
 
-/** Providers seldom move their endpoints, and announce it; their keys are fetched again when an unknown one signs. */
+/** Providers seldom move their endpoints, and announce such a move. Their keys are fetched again when an unknown key signs. */
 const KNOWN_FOR_MS = 60 * 60_000;
 
 const ANSWER_SECONDS_MAX = IDENTITY_PROVIDER_LIMITS.timeMs / 1000;
@@ -33,7 +33,7 @@ export type OidcClient = {
   /** Returns the address to send the browser to. Throws IdentityError PROVIDER_FAILED. */
   authorizationUrl(checks: Checks, redirectUri: string): Promise<URL>;
   /**
-   * Returns the verified claims of the person who comes back; `returned` is the whole address. Throws IdentityError
+   * Returns the verified claims of the person who comes back; `returned` is the address with its parameters. Throws IdentityError
    * SIGN_IN_DENIED and PROVIDER_FAILED.
    */
   redeem(checks: Checks, returned: URL): Promise<Claims>;
@@ -77,7 +77,7 @@ function discover(settings: OidcSettings, egress: Pick<Egress, 'fetch'>): Promis
   const server = new URL(issuer);
   const isPlain = server.protocol === 'http:';
   return discovery(server, clientId, {}, clientSecret === undefined ? None() : secretOf(clientSecret), {
-    // The ID token's signature is checked although the token comes directly from the provider, so that a proxy cannot change it.
+    // The ID token's signature is checked although the token comes directly from the provider, so that a proxy cannot change the token.
     execute: [enableNonRepudiationChecks, ...(isPlain ? [allowInsecureRequests] : [])],
     [customFetch]: fetchThrough(egress),
     timeout: ANSWER_SECONDS_MAX,

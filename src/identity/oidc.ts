@@ -80,7 +80,7 @@ function ticketUser({ organization_id, user_id, session_id }: Principal): Ticket
   return { organization_id, user_id, ...(session_id !== undefined && { session_id }) };
 }
 
-/** Returns the user who began to connect an account. The user must still exist and, if it began in a session, that session too. */
+/** Returns the user who began to connect an account. The user must still exist and, if the connection was begun in a session, the session too. */
 async function holderOf(
   db: Database,
   session: string | undefined,

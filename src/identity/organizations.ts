@@ -40,8 +40,8 @@ export type NewOrganization = {
 };
 
 /**
- * Creates an organization, its subscription, its owner and an API token of the owner. Without `namespace` it is made from the
- * name, with a number appended if it is taken. Throws IdentityError NAME_INVALID, and TAKEN for a given namespace.
+ * Creates an organization, its subscription, its owner and an API token of the owner. Without `namespace` one is made from the
+ * name, with a number appended if that is taken. Throws IdentityError NAME_INVALID, and TAKEN for a given namespace.
  */
 export async function createOrganization(tx: Transaction, request: OrganizationRequest): Promise<NewOrganization> {
   const { created_by = LARDER } = request;

@@ -48,7 +48,7 @@ export async function findPasswordHash(db: Database, caller: Principal): Promise
 export type NewPassword = {
   email: string;
   password_hash: string;
-  /** The hash that was checked, undefined if there was none: if it changed meanwhile, this change fails. */
+  /** The stored hash that was checked, undefined if there was none. If the stored hash changed meanwhile, this change fails. */
   instead_of: string | undefined;
 };
 

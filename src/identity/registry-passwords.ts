@@ -4,8 +4,8 @@ import { sql } from 'kysely';
 import { type Database, inTransaction } from '../db/database.ts';
 
 /**
- * Secret scanners, and people who find a password in a file, recognize it by this prefix, which also distinguishes it from an API
- * token without a query.
+ * Secret scanners, and people who find a password in a file, recognize it by this prefix. The prefix also distinguishes a password
+ * from an API token, so that no query is needed for that.
  */
 const PREFIX = 'larderpull_';
 

@@ -47,8 +47,8 @@ const BATCH_COUNT = 200;
 type SealedRow = SealOwner & { place: string; sealed: Buffer };
 
 /**
- * Seals again every value that was not sealed with the current key. Returns their number. If it is interrupted, the next call
- * continues.
+ * Seals again every value that was not sealed with the current key. Returns their number. After an interruption, the next
+ * call continues.
  */
 export async function sealAgain(db: Database, key: InstallationKey): Promise<number> {
   let count = 0;

@@ -13,7 +13,7 @@ const SECRET = /^[\w-]{43}$/;
 
 /** A working day: people log in again the next day. */
 export const SESSION_HOURS = 12;
-/** A long lunch: an abandoned browser is logged out after it. */
+/** Longer than a break: after this time without a request, an abandoned browser is logged out. */
 const IDLE_MINUTES = 120;
 /** The accuracy of the idle limit; a write for every call would cost too much. */
 const LAST_USED_MINUTES = 5;

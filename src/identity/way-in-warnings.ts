@@ -11,7 +11,7 @@ const WARNINGS_DAYS = [0, 1, 3, 7, 14, WARNING_DAYS];
 const ENDED_DAYS_MAX = 7;
 
 /**
- * Stores the due warning of an organization. Returns its id if it was not mailed yet; undefined if it was, or if the organization
+ * Stores the due warning of an organization. Returns its id if it was not mailed yet; undefined if it was mailed, or if the organization
  * never had a way in that could end.
  */
 export async function keepDueWarning(tx: Transaction, ending: EndingWayIn): Promise<string | undefined> {

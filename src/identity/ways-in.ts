@@ -1,5 +1,5 @@
-// Ways in: passwords, provider accounts and tokens with which an owner can log in. The last one of an organization cannot be
-// removed, and organizations whose last one ends soon are found.
+// Ways in: passwords, provider accounts and tokens with which an owner can log in. The last way in of an organization cannot be
+// removed, and organizations whose last way in ends soon are found.
 import { type RawBuilder, sql } from 'kysely';
 import type { Database, Transaction } from '../db/database.ts';
 import { IdentityError } from './errors.ts';
@@ -84,7 +84,7 @@ export async function findEndingWaysIn(
   return found.rows;
 }
 
-/** Counts these organizations: `ended` have no way in any more, `ending` will have none within WARNING_DAYS. */
+/** Counts the organizations of `findEndingWaysIn`: `ended` have no way in any more, `ending` will have none within WARNING_DAYS. */
 export async function countEndingWaysIn(db: Database, waysIn: WaysIn): Promise<{ ending: number; ended: number }> {
   const found = await sql<{ ending: number; ended: number }>`
     select count(*) filter (where w.ends_at > now() and w.ends_at <= now() + make_interval(days => ${WARNING_DAYS}))
