@@ -12,7 +12,7 @@ export const NAME_LENGTH_MAX = 255;
 export const DESCRIPTION_LENGTH_MAX = 2_000;
 /** A search or an exact match never needs more than the longest name. */
 export const FILTER_LENGTH_MAX = 255;
-/** Length of a search in the main catalog (published): shorter searches match everything, longer ones nothing. */
+/** Length of a search in the main catalog (published). A shorter text would match nearly all products, a longer text none. */
 export const SEARCH_LENGTH_MIN = 3;
 export const SEARCH_LENGTH_MAX = 30;
 /** Published maximum lengths of release and application fields. */
@@ -96,5 +96,5 @@ export const PART_BYTES_MAX = 16 * 1024;
 /** file, filter, name and description, and some unknown parts, which the answer then names. */
 export const PARTS_MAX = 16;
 
-/** Pipelines listed in a wave, about 250 bytes each. The list of pipelines has those of larger waves. */
+/** Pipelines listed in a wave, about 250 bytes each. The other pipelines of a larger wave are in the list of pipelines. */
 export const WAVE_PIPELINES_MAX = 5_000;

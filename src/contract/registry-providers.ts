@@ -15,7 +15,7 @@ export type ProviderRules = {
   repositories: 'nested' | 'flat';
   /** The credentials are exchanged for others, which the registry accepts. */
   exchange?: 'AWS';
-  /** Starting an upload in a new repository leaves nothing behind, so a check tries to push and a probe sends a few bytes. */
+  /** True if an upload started in a new repository leaves nothing behind: then a check tries to push and a probe sends a few bytes. */
   may_try_pushes: boolean;
   /** What the rules were tested with; undefined if they only follow the provider's documentation. */
   proven?: string;

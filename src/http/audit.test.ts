@@ -1,4 +1,4 @@
-// The audit trail, tested for each operation of the contract: a change writes one row; a rejection and a replay write none.
+// The audit trail, tested for each operation of the contract: a change writes one row; a rejection or a replay writes no row.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Ask, giveInstallation } from '../../test/api.ts';
 import { failedPipelines, openTestEstates, type TestEstates } from '../../test/estate.ts';

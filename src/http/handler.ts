@@ -36,8 +36,8 @@ export type PublicContext = {
 };
 
 /**
- * The only way for a handler to write: one transaction per request. It first checks If-Match and last writes the row of the
- * audit trail. Under an Idempotency-Key the transaction also stores the answer of `act`, which is sent again instead of
+ * The only way for a handler to write: one transaction per request. The transaction first checks If-Match and last writes
+ * the row of the audit trail. Under an Idempotency-Key the transaction also stores the answer of `act`, which is sent again instead of
  * running `act` twice; so the answer must be plain JSON. A handler calls it once.
  */
 export type Write = <T>(act: (tx: Transaction) => Promise<T>) => Promise<T>;

@@ -16,7 +16,7 @@ export const IDLE_TIMEOUT_MS = 120_000;
 export const HEADERS_TIMEOUT_MS = 20_000;
 /** How often Node looks for late headers (30 s by default): this keeps the limit above exact to a second. */
 export const HEADERS_CHECK_INTERVAL_MS = 1_000;
-/** Time for a client that sent a malformed request to read its answer; then the connection is closed, even if it still sends. */
+/** Time for a client that sent a malformed request to read its answer; then the connection is closed, even if the client still sends. */
 export const LAST_ANSWER_MS = 1_000;
 /** A JSON body of 64 KiB on a slow line. */
 export const BODY_TIMEOUT_MS = 30_000;
@@ -32,8 +32,8 @@ export const CONNECTIONS_MAX = 2_048;
  */
 export const CONNECTIONS_PER_ADDRESS_MAX = 512;
 /**
- * How many of them may be waiting for the header of their first request: these cost a client nothing. A client sends the header within a few
- * round trips, so 128 late ones are enough for hundreds of new connections a second over slow lines.
+ * Connections of one address that have not sent the header of their first request: these cost a client nothing. A client sends the
+ * header within a few round trips, so 128 such connections are enough for hundreds of new ones a second over slow lines.
  */
 export const PENDING_PER_ADDRESS_MAX = 128;
 /** How long a connection is not counted as late: covers a TLS handshake and a header on a slow line, and bursts of clients that start together. */
@@ -41,8 +41,8 @@ export const PENDING_GRACE_MS = 2_000;
 
 /**
  * Uploads that are read at the same time: each holds an inspector, a file that grows and about 0.6 MiB of buffers. An organization has 16,
- * and four such organizations use up the shared part. The other half is for organizations that have no upload running: 503
- * for one of these takes 68 organizations that upload at once.
+ * and four such organizations use up the shared part. The other half is for organizations that have no upload running: such an
+ * organization gets 503 only while 68 others upload.
  */
 export const UPLOAD_LIMITS = { organization: 16, address: 32, shared: 64, process: 128 };
 /** Retry-After of a 429 for uploads: an archive of a few MiB has been read by then. */

@@ -58,7 +58,7 @@ async function make(path: string, sent: object): Promise<string> {
 
 const day = (days: number) => sql`(now() at time zone 'UTC')::date + ${days}::integer`;
 
-/** Another product, on another operating system, in a branch whose name is not a version. */
+/** Returns another product, on another operating system, in a branch whose name is not a version. */
 function memcached() {
   const [first] = library();
   if (first === undefined) throw new Error('The library is empty');
@@ -68,7 +68,7 @@ function memcached() {
   return { ...first, recipe: { ...recipe, life_cycle: [] }, recipe_digest: digestOf('memcached'), found };
 }
 
-/** Redis on the next Debian too. */
+/** Returns the library with redis also on the next Debian. */
 function onBoth() {
   return library().map((one) => ({
     ...one,

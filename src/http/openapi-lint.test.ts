@@ -89,7 +89,7 @@ describe('links', () => {
   });
 
   test('use the runtime expressions of the specification', () => {
-    // OpenAPI 3.1.0, Link Object, runtime expressions; of RFC 6901 pointers and RFC 7230 tokens only the part that ids need.
+    // OpenAPI 3.1.0, Link Object, runtime expressions. Accepts only those RFC 6901 pointers and RFC 7230 tokens that ids need.
     const source =
       /^\$(url|method|statusCode|(request|response)\.(header\.[\w-]+|query\.\w+|path\.\w+|body(#(\/\w+)*)?))$/;
     const taken = links.flatMap(({ link }) => Object.values(link.parameters));

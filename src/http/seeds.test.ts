@@ -24,12 +24,12 @@ const NOT_EMBEDDED = /_releases\[\](\.release)?\.(dependencies|dependants)\[\]$/
 /** Fields of answers that the examples lack, but the published reference names elsewhere. */
 const PUBLISHED_ELSEWHERE: Record<string, RegExp[]> = {
   CustomizationDetailedPage: [
-    // The examples of embedded releases are older than that of a release: the fields are those of a release.
+    // The examples of embedded releases are older than the example of a release, which has these fields.
     /_releases\[\](\.release)?\.(artifact\.|end_of_life_at$|trial$|pipeline_id$|_links\.pipeline\.href$)/,
     /_releases\[\](\.release)?\.product\.(based_on_scratch|latest_free)$/,
     /_releases\[\](\.release)?\.base_image\.(healthy|last_checked_at)$/,
   ],
-  // In the release of the older reference; the example of a customization shows it.
+  // The older reference has this field in a release, and the example of a customization shows it.
   Release: [/^supports_customizations$/],
 };
 
@@ -100,7 +100,7 @@ async function fail(application: string): Promise<void> {
   await estates.catalog.write((tx) => failPhase(tx, failed));
 }
 
-/** Makes each release depend on the next, and the last on the first, as a chart's depends on those of its images. */
+/** Makes each release depend on the next and the last one on the first, as the release of a chart depends on releases of images. */
 async function relate(ids: string[]): Promise<void> {
   for (const [index, id] of ids.entries()) {
     const values = [id, ids[(index + 1) % ids.length]];
@@ -139,7 +139,7 @@ beforeAll(async () => {
   for (const application of [postgresql, nginx, redis]) await finishAll(application);
   const taken = await customize('postgresql', '15');
   expect((await ask(taken, { method: 'DELETE' })).status).toBe(204);
-  // Without it the plan equals that of the existing release.
+  // Without the customization, the plan equals that of the existing release.
   await rows.plan(await rows.openPipeline(postgresql));
   await customize('postgresql', '15');
   await finishAll(postgresql);
@@ -218,7 +218,7 @@ describe('the answers', () => {
       'PROCESSING_CREATE_FAILED',
       'PROCESSING_CREATE_SUCCEEDED',
       'PROCESSING_DELETE_SUCCEEDED',
-      // One of the applications that it touches waits for a base image that cannot be read.
+      // One of the applications of this customization waits for a base image that cannot be read.
       'PROCESSING_CREATE_STARTED',
     ]);
   });

@@ -6,7 +6,7 @@ import type { HttpIdentity } from './handler.ts';
 import type { Readiness } from './health.ts';
 import type { TlsPair } from './tls-files.ts';
 
-/** The server closes none of these. */
+/** The parts that a server uses and does not close. */
 export type ServerParts = {
   db: Database;
   content: ContentStore;

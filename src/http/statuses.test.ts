@@ -31,7 +31,7 @@ const NOT_HERE: Record<string, string> = {
   'revokeApiToken 409': 'http/ways-in.test.ts',
 };
 
-/** The published reference documents 403 for every operation; one that every role may call never answers it because of the role. */
+/** The published reference documents 403 for every operation; an operation that every role may call never answers 403 because of the role. */
 function isForEveryRole(operation: string): boolean {
   const access = Object.entries<EndpointDefinition>(endpoints).find(([name]) => name === operation)?.[1].access;
   return access !== 'PUBLIC' && ROLES.every((role) => access?.includes(role));
@@ -75,7 +75,7 @@ async function fill(times: number, path: string, sent: Ask): Promise<void> {
 
 const large = 'x'.repeat(80 * 1024);
 
-/** By status: the change to its sample with which any operation answers it. */
+/** By status: the change to the sample request after which any operation answers with this status. */
 const ANY: Record<string, Provoke> = {
   304: () => ({ sent: { headers: { 'if-none-match': '*' } } }),
   400: () => ({ query: { no_such_parameter: 'x' } }),
@@ -101,7 +101,7 @@ const NOTHING = {
   product_id_or_key: 'nothing',
 };
 
-/** By operation and status: the change for statuses that need another one. */
+/** By operation and status: the change where an operation needs another one than that in ANY. */
 const ONE: Record<string, Record<string, Provoke>> = {
   exchangeToken: {
     200: () => ({ query: { refresh_token: estates.api.acme.tokens.VIEWER }, token: undefined }),

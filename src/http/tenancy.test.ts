@@ -190,7 +190,7 @@ describe('the ids of a body', () => {
   });
 });
 
-/** 400 as in a query, or 404 if the published reference documents it for an operation without ids in its path. */
+/** The status for an id of another organization in a request: 400, or 404 if the published reference documents it for an operation without ids in its path. */
 function rejectedWith(endpoint: EndpointDefinition): number {
   return endpoint.problems.includes(404) && pathNames(endpoint).length === 0 ? 404 : 400;
 }

@@ -25,7 +25,10 @@ export async function readTlsFiles(files: TlsFiles): Promise<TlsPair> {
     createSecureContext(pair);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new TlsFilesError(`LARDER_TLS_CERT and LARDER_TLS_KEY cannot be used together: ${reason}`, { cause });
+    throw new TlsFilesError(
+      `The certificate in LARDER_TLS_CERT and the key in LARDER_TLS_KEY are not a valid pair: ${reason}`,
+      { cause },
+    );
   }
   return pair;
 }

@@ -1,4 +1,4 @@
-// Token exchange in both forms, and what it rejects.
+// Token exchange in both forms, and the requests that it rejects.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestApi, type TestApi, violationsOf } from '../../test/api.ts';
 import { endpoints } from '../contract/endpoints.ts';

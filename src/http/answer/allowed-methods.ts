@@ -22,7 +22,7 @@ export function addAllowedMethods(app: FastifyInstance): void {
     if (named !== undefined && request.routeOptions.url !== pathOf(request))
       return answerUnknown(request, reply, [named]);
   });
-  // The wildcard route of CORS passes on the OPTIONS requests that are not preflights.
+  // Also reached by OPTIONS requests that are not preflights: the wildcard route of CORS forwards them here.
   app.setNotFoundHandler((request, reply) => answerUnknown(request, reply, [...known.values()]));
 }
 

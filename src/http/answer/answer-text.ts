@@ -27,7 +27,7 @@ function shapeOf(schema: Schema): Shape | undefined {
     properties === undefined ? [] : [{ properties, required }],
   );
   if (objects.length === 0) return undefined;
-  // For a union: every field of any variant may be present; fields that all variants require must be.
+  // For a union: a field of any variant may be present, and a field that all variants require must be present.
   const fields = new Map(
     objects.flatMap(({ properties }) =>
       Object.entries(properties).map(([name, field]) => [name, shapeOf(field)] as const),

@@ -1,4 +1,4 @@
-// What all answers share: the request id, problem+json, one log line, and `Connection: close` while the server stops.
+// The parts that all answers share: the request id, problem+json, one log line, and `Connection: close` while the server stops.
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
@@ -62,7 +62,7 @@ function answerError(error: unknown, request: FastifyRequest, reply: FastifyRepl
     .send(problemBody(rejection, path, missingOf(rejection, request)));
 }
 
-/** Only endpoints have nouns; other paths name no resource. */
+/** Returns the detail of a 404 at an endpoint; undefined for other errors, and for other paths, which name no resource. */
 function missingOf({ code, noun }: Rejection, { routeOptions, params }: FastifyRequest): string | undefined {
   if (code !== 'not-found' || !('operation' in routeOptions.config)) return undefined;
   return missingThing(params as Record<string, string>, noun);

@@ -14,7 +14,7 @@ const STRICT_TRANSPORT = 'max-age=31536000';
 /** Answers must not be executed or framed; HTML pages set their own policies. */
 export const NO_CONTENT_POLICY = "default-src 'none'; frame-ancestors 'none'";
 
-/** Adds CORS for the origins that the operator configured, else none. Without credentials: scripts send tokens in a header. */
+/** Adds CORS for the origins that the operator configured, if any. Without credentials, because scripts send tokens in a header. */
 export function addCors(app: FastifyInstance, origins: readonly string[]): void {
   if (origins.length === 0) return;
   const options: FastifyCorsOptions = {

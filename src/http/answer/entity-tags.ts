@@ -1,4 +1,4 @@
-// Entity tags (RFC 9110, section 8.8.3): made from a representation, and compared with what a client sends.
+// Entity tags (RFC 9110, section 8.8.3): made from a representation, and compared with the tags that a client sends.
 import { createHash } from 'node:crypto';
 
 /** Length of each part of a tag: 132 bits of a SHA-256 in base64url, enough to rule out collisions by chance. */
@@ -23,7 +23,7 @@ export type SentTags = '*' | readonly string[];
 /** One tag with its optional weakness prefix, and the separator before the next (RFC 9110, sections 5.6.1 and 8.8.3). */
 const LISTED_TAG = /[\t ]*((?:W\/)?"[\x21\x23-\x7e\x80-\xff]*")?[\t ]*(,|$)/y;
 
-/** Parses `If-Match` or `If-None-Match`. Returns undefined if it is not a list of tags. */
+/** Parses `If-Match` or `If-None-Match`. Returns undefined if the header is not a list of tags. */
 export function readTags(header: string): SentTags | undefined {
   if (header.trim() === '*') return '*';
   const tags: string[] = [];
@@ -55,7 +55,7 @@ export function matchesWeakly(sent: SentTags, tag: string): boolean {
   return sent === '*' || sent.some((one) => bare(one) === bare(tag));
 }
 
-/** Whether a representation that the client holds is current. A malformed header counts as none. */
+/** Whether a representation that the client holds is current. A malformed header counts as absent. */
 export function isHeld(header: string | undefined, tag: string): boolean {
   const sent = header === undefined ? undefined : readTags(header);
   return sent !== undefined && matchesWeakly(sent, tag);

@@ -1,4 +1,4 @@
-// Writes the detail of a 404. It depends on the request and the rules alone, never on what exists in other organizations.
+// Writes the detail of a 404, which depends on the request alone and never on the things of other organizations.
 
 /** Nouns for path parameters whose name is not the noun. */
 const NOUNS: Record<string, string> = { api_token: 'API token', digest: 'file', provider: 'notification provider' };
@@ -8,7 +8,7 @@ const ECHO_LENGTH_MAX = 100;
 
 /**
  * Returns the sentence for a path whose `noun` does not exist: `There is no application X in catalog Y that is visible to you.`
- * Without a noun it is about the last parameter of the path. Returns undefined for a path without parameters and noun.
+ * Without a noun the sentence is about the last parameter of the path. Returns undefined for a path without parameters and noun.
  */
 export function missingThing(params: Readonly<Record<string, string>>, noun?: string): string | undefined {
   const things = Object.entries(params).map(([name, value]) => ({ noun: nounOf(name), name: shortened(value) }));

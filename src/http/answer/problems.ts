@@ -81,7 +81,7 @@ export const PROBLEMS = {
     status: 403,
     title: 'The scopes of the token do not allow this',
     advice:
-      'The API token behind the access token is limited to reading or to the hosted registry. Use one with more scopes.',
+      'The API token behind the access token is limited to reading or to the hosted registry. Use an API token with more scopes.',
   },
   'not-owned': {
     status: 403,
@@ -112,7 +112,7 @@ export const PROBLEMS = {
   'method-not-allowed': {
     status: 405,
     title: 'The method is not allowed',
-    advice: 'The header "Allow" lists the methods that are.',
+    advice: 'The header "Allow" lists the allowed methods.',
   },
   'in-use': {
     status: 409,
@@ -144,7 +144,7 @@ export const PROBLEMS = {
     status: 409,
     title: 'An owner must be able to log in',
     advice:
-      'This is the last way for an owner of the organization to log in. First create another one: the detail names them. API tokens count only if they have the role OWNER and the scope API and are neither revoked nor expired.',
+      'This is the last way for an owner of the organization to log in. First create another way: the detail lists the possible ones. API tokens count only if they have the role OWNER and the scope API and are neither revoked nor expired.',
   },
   'email-taken': {
     status: 409,

@@ -58,7 +58,7 @@ function ofIdentity(error: IdentityError): Rejection {
 }
 
 function ofRules(error: CatalogError | IdentityError, code: ProblemCode): Rejection {
-  // The detail is made of the request and the noun (missing-thing.ts): equal for resources that never existed and those of other organizations.
+  // The detail is made of the request and the noun (missing-thing.ts), so that it is the same for resources of other organizations as for unknown ones.
   if (code === 'not-found') return new Rejection(code, error.noun === undefined ? {} : { noun: error.noun });
   if (code === 'invalid-request') return invalid(error.violations, { cause: error });
   return new Rejection(code, { detail: error.message, cause: error });

@@ -4,7 +4,7 @@ import type { Rule } from '../../contract/endpoint.ts';
 
 export type Json = Record<string, unknown>;
 
-/** The server rejects NUL in every text (violations.ts). A field with its own pattern excludes it already. */
+/** The server rejects NUL in every text (violations.ts). The patterns of fields exclude NUL already. */
 const WITHOUT_NUL = '^[^\\u0000]*$';
 
 /**

@@ -21,7 +21,7 @@ export type ReceivedArchive = {
   drop(): Promise<void>;
 };
 
-/** Thrown to the content store while it reads, so that it discards the bytes. */
+/** Thrown to the content store while the store reads, so that the store discards the bytes. */
 class NotKept extends Error {
   override readonly name = 'NotKept';
 }

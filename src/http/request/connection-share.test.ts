@@ -128,7 +128,7 @@ describe('under TLS', () => {
     const more = PENDING_PER_ADDRESS_MAX + 10;
     const kept = await Promise.all(Array.from({ length: more }, () => dial(OTHER)));
     for (const socket of kept) expect(await ask(socket)).toContain(' 200 OK');
-    // Opened later: when these are closed, the time in which the others could have been closed is over.
+    // Opened after the others: once some of these are closed as late, the others cannot be closed any more.
     connections = await openMany(more, { open: () => openRaw(port, { from: OTHER }), ask: askOnce });
     await vi.waitFor(() => expect(countOpen()).toBe(PENDING_PER_ADDRESS_MAX), PATIENCE);
     expect(kept.filter(({ readableEnded, destroyed }) => readableEnded || destroyed)).toEqual([]);

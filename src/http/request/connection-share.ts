@@ -1,4 +1,4 @@
-// Limits the connections of each client address, so that no client uses up those of a server.
+// Limits the connections of each client address, so that no client uses up all connections of a server.
 import type { IncomingMessage, Server } from 'node:http';
 import { BlockList, isIP, type Socket } from 'node:net';
 import type { FastifyBaseLogger } from 'fastify';
@@ -25,7 +25,7 @@ type Network = {
 export function limitConnections(server: Server, { trustedProxies, log }: ConnectionShareOptions): void {
   const proxies = networkList(trustedProxies);
   const networks = new Map<string, Network>();
-  /** Keyed by endpoints: functions that end the time in which a connection counts as pending. */
+  /** Functions that end the time in which a connection counts as pending, by the connection's endpoints. */
   const settlers = new Map<string, () => void>();
   const close = (socket: Socket, { network, limit }: { network: Network; limit: number }) => {
     if (!network.isLogged)
@@ -66,7 +66,7 @@ function countOpen(networks: Map<string, Network>, network: Network, socket: Soc
   });
 }
 
-/** Counts a connection as pending until the returned function is called. Calls `close` if it is late and the address has too many. */
+/** Counts a connection as pending until the returned function is called. Calls `close` if the connection is late and its address has too many late ones. */
 function countPending(network: Network, close: () => void): () => void {
   let isPending = true;
   network.pending += 1;

@@ -16,7 +16,7 @@ const HEADER = 'idempotency-key';
 /** Visible ASCII: every client can send it and every log can show it. */
 const FIT = new RegExp(`^[!-~]{1,${IDEMPOTENCY_KEY_LENGTH_MAX}}$`);
 
-/** Whether requests to an endpoint may have a key: those that create or start something, for a known organization. */
+/** Whether requests to an endpoint may have a key: if they create or start something, and the caller's organization is known. */
 export function takesKey({ method, access }: EndpointDefinition): boolean {
   return method === 'POST' && access !== 'PUBLIC';
 }

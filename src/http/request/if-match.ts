@@ -10,7 +10,7 @@ import type { Reading } from '../handler.ts';
 import { parameterReader } from './parameters.ts';
 import { versionReader } from './versions.ts';
 
-/** The endpoint that reads the resource which another one changes, with its handler. */
+/** An endpoint that reads a resource which another endpoint changes, with its handler. */
 export type ReadEndpoint = {
   endpoint: EndpointDefinition;
   handler: (context: Reading, input: Record<string, unknown>) => Promise<unknown>;
@@ -24,7 +24,7 @@ export type MatchDemand = {
   hold(tx: Transaction, context: Reading): Promise<void>;
 };
 
-/** Compiles the reader of demands for an endpoint that has a read endpoint. */
+/** Compiles the function that reads a request's precondition, for an endpoint whose resource another endpoint reads. */
 export function matchReader(readEndpoint: ReadEndpoint): (request: FastifyRequest) => MatchDemand {
   const defaults = parameterReader(readEndpoint.endpoint.query)({}).values;
   const versionIn = versionReaderOf(readEndpoint.endpoint);

@@ -96,7 +96,7 @@ describe('201', () => {
     expect(more_warnings_count).toBe(2);
     const { items } = (await api.ask('GET', path)).json();
     expect(items.find(({ id }: { id: string }) => location.endsWith(id)).warnings).toEqual(warnings);
-    // A version without warnings does not show those of its predecessor.
+    // A version without warnings does not show the warnings of its predecessor.
     expect((await api.ask('PATCH', location, formOf(file))).statusCode).toBe(204);
     const changed = (await api.ask('GET', location)).json();
     expect(changed.warnings).toEqual([]);

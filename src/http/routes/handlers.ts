@@ -1,4 +1,4 @@
-// The table of all handlers by operation. It does not compile if one is missing or does not match its endpoint.
+// The table of all handlers by operation. It does not compile if a handler is missing or does not match its endpoint.
 import { endpoints, type Operation, operations } from '../../contract/endpoints.ts';
 import type { Handler } from '../handler.ts';
 import { apiTokenHandlers } from './api-tokens.ts';

@@ -18,7 +18,7 @@ export const organizationHandlers = {
   updateOrganization: writer(updateOrganization),
 };
 
-/** Its token has at most the scopes of the token in use, like every token made through the API. */
+/** The owner's token has at most the scopes of the token in use, like every token made through the API. */
 async function createOrganization(
   tx: Transaction,
   caller: Principal,

@@ -90,7 +90,7 @@ async function countedCheck<T>(
   given: { email: string; password: string },
   check: () => Promise<T>,
 ): Promise<T> {
-  // Failed log-ins are keyed by the start of the account, as for tokens; only digests are kept in memory.
+  // Failed log-ins are counted by the first characters of this digest, as for tokens; memory contains no names.
   const account = createHash('sha256').update(given.email.toLowerCase()).digest('base64url').slice(0, 16);
   const attempt = { address: request.ip, secret: account + given.password };
   requireNoWait(identity.failedLogins.waitBeforeGuess(attempt));
