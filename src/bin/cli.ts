@@ -26,12 +26,12 @@ function endWithoutOutput(error: NodeJS.ErrnoException): void {
   process.exit(1);
 }
 
-/** Ends in order: listeners for `exit` remove temporary files. */
+/** Ends the process with `exit`, whose listeners remove temporary files. */
 function endBySignal(signal: keyof typeof SIGNALS): void {
   process.exit(SIGNALS[signal]);
 }
 
-/** From here on this process is a service: it ends by its own rules (stopping.ts), not with its reader. */
+/** Turns this process into a service, which ends by the rules of stopping.ts and not when its output is closed. */
 async function become(service: Service): Promise<never> {
   process.stdout.off('error', endWithoutOutput);
   for (const signal of Object.keys(SIGNALS)) process.off(signal, endBySignal);

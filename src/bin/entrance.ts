@@ -8,15 +8,15 @@ import type { ProcessMessage } from '../process/process-messages.ts';
 import { beginLife, type Life } from '../process/stopping.ts';
 import { describeFailure, explainFailure } from './failure.ts';
 
-/** For a server or a worker alone, which may be waiting for a database that does not answer. */
+/** The time in which an interrupted start must end, for a server or a worker alone: it may wait for a database that does not answer. */
 const GIVE_UP_MS = 3_000;
 
-/** For the process tree: its processes end, then PostgreSQL, each within its own time limit (src/process/supervise.ts). */
+/** The same for the process tree, whose processes end first, and then PostgreSQL, each within its own time limit (src/process/supervise.ts). */
 const SERVICE_GIVES_UP_MS = 20_000;
 
 type Entrance = (config: Config, life: Life, log: Logger) => Promise<void>;
 
-/** Runs an entry point to its end. A fault that a person can fix is one line on standard error, any other error has its stack; both exit with 1. */
+/** Runs an entry point to its end. Prints a fault that a person can fix as one line on standard error, and any other error with its stack; exits with 1 after both. */
 export async function enter(name: 'larder' | 'demo' | 'server' | 'worker', act: Entrance): Promise<void> {
   let life: Life | undefined;
   let config: Config | undefined;
@@ -67,7 +67,7 @@ export function whatToOwn(config: Config): Omit<BecomeOptions, 'say'> {
 /** The entries of a content folder. */
 const CONTENT_NAMES = ['installation', 'sha256', 'temporary', 'uploads'];
 
-/** A server or a worker that root starts alone gives up root before it opens anything. Below a supervisor this was done already. */
+/** A server or a worker that root starts alone gives up root before it opens anything. Under a supervisor, root was given up before. */
 export async function leaveRoot(name: 'server' | 'worker', config: Config): Promise<void> {
   const consent = config.ci || process.argv.includes('--yes');
   const prepare = { requirements: [], path: config.path, consent, command: `larder ${name}`, say };

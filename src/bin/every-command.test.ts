@@ -1,4 +1,4 @@
-// Every command of `larder`, as the program lists them: whatever is wrong, it ends with an exit status and a clear line, without a stack trace.
+// Every command of `larder`, as the program lists them, ends after any fault with an exit status and a clear line, without a stack trace.
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -17,7 +17,7 @@ import { failPhase } from '../pipelines/phases.ts';
 import { createWholeProgram } from './commands.ts';
 
 const PATIENCE_MS = 300_000;
-/** They become services; failures.test.ts tests their failures. */
+/** Commands that become services; failures.test.ts tests their failures. */
 const SERVICES = ['server', 'worker', 'start'];
 
 type Leaf = { path: string[]; command: Command };
@@ -64,7 +64,7 @@ const FITTING: Record<string, string[]> = {
   api: ['api', 'GET', '/v1/catalogs'],
 };
 
-/** The main catalog is read without a token, so a wrong one is not noticed. */
+/** Commands that send no token, so that a wrong token has no effect: the main catalog is public. */
 const PUBLIC = ['products list'];
 
 type Ran = { code: number; out: string; err: string };
@@ -307,7 +307,7 @@ describe('a reader that closes the pipe', () => {
   let estates: TestEstates;
   let url: string;
 
-  // Another server: at the first one, wrong log-ins have used up the limit.
+  // Another server, because wrong log-ins have used up the limit of the first one.
   beforeAll(async () => {
     estates = await openTestEstates();
     url = await estates.api.app.listen({ host: '127.0.0.1', port: 0 });

@@ -182,7 +182,7 @@ describe('everything on one machine', () => {
 });
 
 describe('an unexpected error', () => {
-  // Makes the program fail as a fault of Larder would: with an error that has a code and a cause.
+  // Makes the program fail as by a fault of Larder, with an error that has a code and a cause.
   const fault = `const {Server} = await import('node:net'); Server.prototype.listen = () => {
     throw Object.assign(new Error('it broke', { cause: new Error('of this') }), { code: 'EFAULT' }); };`;
   const NODE_OPTIONS = `--import=data:text/javascript,${encodeURIComponent(fault)}`;
@@ -204,7 +204,7 @@ describe('an unexpected error', () => {
 });
 
 describe('missing packages, without a terminal', () => {
-  // The same machine without a file of one package, as root of its own namespace.
+  // Options of bubblewrap: this machine without the files of one package, as root of a new user namespace.
   const WITHOUT = ['--dev-bind', '/', '/', '--tmpfs', '/usr/share/keyrings', '--unshare-user', '--uid', '0'];
   const program = (path: string) => new URL(`../../${path}`, import.meta.url).pathname;
 

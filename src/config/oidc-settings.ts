@@ -1,4 +1,4 @@
-// The settings of the identity provider, one entry each. The operator guide's table is generated from it.
+// The table of settings of the identity provider. The table in the operator guide is generated from it.
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { SettingFault, type SettingTable, type ValueType } from './setting.ts';
@@ -17,7 +17,8 @@ const issuer: ValueType<string> = {
   parse(given) {
     const url = parseUrl(given, { schemes: ['https', 'http'], parts: ['path'] });
     const isHere = /^(localhost|127(\.\d+){3}|\[::1\])$/.test(url.hostname);
-    if (url.protocol === 'http:' && !isHere) throw new SettingFault('uses http:// to another machine');
+    if (url.protocol === 'http:' && !isHere)
+      throw new SettingFault('uses http://, which is allowed only for localhost, 127.0.0.0/8 and [::1]');
     return given;
   },
 };

@@ -33,7 +33,7 @@ export function readSettings(
     }
   }
   violations.push(...brokenRelations(table, given));
-  // Each value was made by the `parse` of its entry, from which the type is derived.
+  // Each value was made by the `parse` of its entry, and its type is derived from that `parse`.
   return { values: values as Values, violations };
 }
 

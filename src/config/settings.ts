@@ -1,4 +1,4 @@
-// Every setting of Larder but those of the identity provider, one entry each. The operator guide's table is generated from it.
+// The table of all settings except those of the identity provider. The table in the operator guide is generated from it.
 import { availableParallelism } from 'node:os';
 import type { SettingTable } from './setting.ts';
 import {
@@ -182,5 +182,5 @@ export const GENERAL_SETTINGS = {
   },
 } as const satisfies SettingTable;
 
-/** Settings of the command line (cli/program.ts). Servers accept them too: a shell that has them set may start one. */
+/** Settings of the command line (cli/program.ts). Servers accept them too, because a shell in which they are set may start a server. */
 export const COMMAND_LINE_SETTINGS = ['LARDER_URL', 'LARDER_TOKEN', 'LARDER_CATALOG'] as const;

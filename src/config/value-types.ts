@@ -104,7 +104,7 @@ export const databaseUrl: ValueType<string> = {
     const parts = ['user', 'path', 'query', 'fragment'] as const;
     const url = parseUrl(given, { schemes: ['postgresql', 'postgres'], parts });
     if (url.searchParams.has('uselibpqcompat')) return given;
-    // pg treats each of these as verify-full, and warns that this will change.
+    // pg treats each of these modes as verify-full, and warns that this will change.
     return given.replace(/([?&]sslmode=)(?:prefer|require|verify-ca)(?=[&#]|$)/, '$1verify-full');
   },
 };
@@ -151,7 +151,7 @@ export function listOf<T>(expects: string, parseItem: (item: string) => T): Valu
   };
 }
 
-/** Names the item that has the fault by its number. */
+/** Runs `parse`. Throws its SettingFault with the number of the item, from 1. */
 function inItem<T>(at: number, parse: () => T): T {
   try {
     return parse();

@@ -40,7 +40,7 @@ export type BootstrapOptions = {
 
 /**
  * Ensures the rows that all organizations share. Every server and every worker calls it, since either may start first. If the
- * machine's archive lacks an operating system of the library, its base image reports it and has no offerings.
+ * machine's archive lacks an operating system of the library, the system's base image shows the fault and has no offerings.
  */
 export async function ensureShared(db: Database): Promise<void> {
   const systems = await loadOperatingSystems(PRODUCTS);
@@ -70,7 +70,7 @@ export async function bootstrap(db: Database, { publicUrl, listenedBy, onApiToke
   });
 }
 
-/** A second server of the same data folder listens on another port: the first one's address stays while that server responds. */
+/** Whether another server of the same data folder still responds at the stored address, which stays while it does. */
 async function isServedElsewhere(
   db: Database,
   { publicUrl, listenedBy }: { publicUrl: string; listenedBy: string },

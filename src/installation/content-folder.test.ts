@@ -80,7 +80,7 @@ describe('a folder is claimed at start', () => {
     await know([digestNumber(1)]);
     await expect(claim()).rejects.toThrow(/^\S+ holds none of the content .*LARDER_CONTENT.*«larder content adopt»/);
     expect(readdirSync(folder)).toEqual([]);
-    // So is a folder with other content.
+    // A folder with other content is rejected too.
     await hold('somebody’s');
     await expect(claim()).rejects.toThrow(/holds none of the content/);
     expect(readdirSync(folder)).not.toContain('installation');
@@ -137,7 +137,7 @@ describe('larder content', () => {
   test('check lists missing and damaged contents, and the releases that need them', async () => {
     await claim();
     await catalog.baseMoves('first');
-    // Uses that the test's catalog records without bytes.
+    // The test's catalog records uses of contents that it does not store.
     await database.pool.query('delete from content_uses');
     const kept = await hold('kept');
     const damaged = await hold('damaged');

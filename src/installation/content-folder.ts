@@ -13,7 +13,7 @@ import { StartError } from '../start-error.ts';
 const MARK = 'installation';
 const LINE = /^larder-content-1 ([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\n$/;
 
-/** Digests are spread evenly: a folder with none of this many contents holds almost none of the database's content. */
+/** Contents of the database that are searched in a folder. Digests are spread evenly: a folder without any of them holds almost no content of the database. */
 const SAMPLE_COUNT = 1_000;
 
 /** A full disk does not prevent a start. */

@@ -10,7 +10,7 @@ export async function makeOrganization(tx: Transaction, request: OrganizationReq
   return await makeOrganizationAt(tx, request, await getHostedUrl(tx));
 }
 
-/** Creates one whose hosted registry has this address: scheme, host and port. */
+/** Creates an organization whose hosted registry has this address: scheme, host and port. */
 export async function makeOrganizationAt(
   tx: Transaction,
   request: OrganizationRequest,

@@ -68,13 +68,13 @@ test('a server without a public URL replaces no address that was configured or t
   await given('http://127.0.0.1:9');
   await listen('http://127.0.0.1:8081');
   expect(await url()).toEqual(['http://127.0.0.1:9/main']);
-  // As after an upgrade: the server that wrote it is unknown.
+  // As after an upgrade: the server that wrote the address is unknown.
   await database.pool.query("update installation set listen_address_by = ''");
   await listen('http://127.0.0.1:8');
   expect(await url()).toEqual(['http://127.0.0.1:8/main']);
   await listen('http://127.0.0.1:8082', 'two:/data');
   expect(await url()).toEqual(['http://127.0.0.1:8/main']);
-  // It replaces its own address, unless a second server of that folder listens there.
+  // A server replaces its own address, unless a second server of its folder listens there.
   const other = createServer().listen(0, '127.0.0.1');
   await once(other, 'listening');
   const running = `http://127.0.0.1:${(other.address() as AddressInfo).port}`;

@@ -3,12 +3,12 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import type { ProcessMessage, SupervisorMessage, WorkerDeaths } from './process-messages.ts';
 
 /**
- * The whole tree must have ended this long after the request to stop. PostgreSQL's own stop (at most 12 s) comes after the
- * processes'.
+ * A process that has not ended this long after the request to stop is killed. Then PostgreSQL stops, in at most 12 s: together
+ * within the 20 s in which the whole tree must end.
  */
 const PROCESS_STOP_MS = 8_000;
 
-/** Restarting a broken machine quickly does not help: the pause doubles from here to its maximum. */
+/** The first pause before a restart, doubled up to the maximum: on a broken machine, quick restarts do not help. */
 const RESTART_PAUSE_MS = 100;
 const RESTART_PAUSE_MAX_MS = 10_000;
 
@@ -43,7 +43,7 @@ export type KeepOptions = {
 export type KeptProcess = {
   /** Resolves with the message of the first run that is ready. */
   ready: Promise<string>;
-  /** Sends to the running process; lost if none runs. */
+  /** Sends a message to the running process; the message is lost if no process runs. */
   send(message: SupervisorMessage): void;
   stop(): Promise<void>;
 };

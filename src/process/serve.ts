@@ -27,7 +27,7 @@ const DRAIN_MS = 5_000;
 
 const READY_POLL_MS = 100;
 
-/** Ways to log in expire over weeks: frequent requests of /readyz get cached figures of at most this age. */
+/** The maximum age of cached figures about ways to log in, for frequent requests of /readyz: the ways expire over weeks. */
 const WAYS_IN_MS = 5_000;
 
 export type StartedServer = {

@@ -1,6 +1,6 @@
-// How a process stops: the first request stops it in order, the second one forces it, and a closed output does not stop it.
+// How a process stops: the first request stops it in order, the second one ends it at once, and a closed output does not stop it.
 
-/** Under npm, Ctrl-C arrives twice, from the terminal and forwarded by npm; a later one is a second request of a person. */
+/** Under npm, Ctrl-C arrives twice, from the terminal and from npm. A signal after this time is a second request of a person. */
 const ONE_SIGNAL_MS = 1_000;
 
 /** The exit code that a shell reports for a program ended by a signal: 128 plus the signal's number. */
@@ -16,7 +16,7 @@ export type Life = {
   readonly forced: AbortSignal;
   /** Sets the function that stops the process. Called at once if a signal came before. */
   onStop(stop: () => Promise<void>): void;
-  /** Ends the process as stopped before its start; after its start, its stop function ends it. Never returns. */
+  /** Ends a process whose start was interrupted. If `onStop` was called, waits until the stop function ends it. Never returns. */
   giveUp(): Promise<never>;
 };
 
