@@ -9,12 +9,13 @@ const SCALAR = ['string', 'number', 'boolean', 'null'];
 
 function typeOf({ default: value, choices, description }: ChartValue): Schema {
   if (choices) return { enum: choices };
-  if (typeof value === 'boolean') return { type: ['boolean', 'null'] };
+  const list = description.includes(' a list') ? ['array'] : [];
+  if (typeof value === 'boolean') return { type: ['boolean', 'null', ...list] };
   if (typeof value === 'number') return { type: ['number', 'string', 'null'] };
   // Lists and maps may be text with templates.
   if (Array.isArray(value)) return { type: ['array', 'string', 'null'] };
   if (typeof value === 'object') return { type: ['object', 'string', 'null'] };
-  return { type: value === '' && description.includes(' a list') ? [...SCALAR, 'array'] : SCALAR };
+  return { type: value === '' ? [...SCALAR, ...list] : SCALAR };
 }
 
 /** Unknown keys are allowed: a quarter of the values files in use have some, and they have no effect. */

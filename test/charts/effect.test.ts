@@ -23,6 +23,8 @@ const PARALLEL = 4;
 const OTHERS: [RegExp, unknown][] = [
   [/^extraDeploy$/, [{ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'other' } }]],
   [/\.users$/, [{ username: 'other' }]],
+  [/\.extraHosts$/, [{ name: 'other' }]],
+  [/ngress\.secrets$/, [{ name: 'other', certificate: 'other', key: 'other' }]],
   [/nodePorts\.\w+$/, 31000],
   [/(Limit|minAvailable|maxUnavailable|targetCPU|targetMemory)$/, 7],
   [/nodeAffinityPreset\.type$|(pod|podAnti)AffinityPreset$/, 'hard'],

@@ -40,6 +40,12 @@ export async function renderChart(helm: string, chart: string, ...args: string[]
   return parseObjects(await renderText(helm, chart, ...args));
 }
 
+/** Renders a chart with values, passed to helm as JSON: numbers are as users' files have them. */
+export async function renderValues(helm: string, chart: string, values: object): Promise<KubernetesObject[]> {
+  const args = Object.entries(values).flatMap(([key, value]) => ['--set-json', `${key}=${JSON.stringify(value)}`]);
+  return await renderChart(helm, chart, ...args);
+}
+
 /** Reads YAML documents as objects, sorted by kind and name. Throws if the YAML is not valid or has a key twice. */
 export function parseObjects(rendered: string): KubernetesObject[] {
   const documents = parseAllDocuments(rendered);

@@ -1,48 +1,33 @@
 // Runs the containers of the Redis chart as rendered (command, environment, user, read-only root) in the network of this machine:
 // three nodes with sentinels that replicate, fail over, and take the old primary back.
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { type ChildProcess, execFile } from 'node:child_process';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { loadRecipes } from '../../src/recipes/recipe.ts';
-import { sandboxMode } from '../fixtures/build.ts';
 import { openProductBundle, PRODUCTS, type ProductBundle } from '../product-bundle.ts';
 import { SLOW_MS } from '../redis-builds.ts';
 import { type AssembledChart, assembleChart } from './assembled-chart.ts';
 import { HELMS, renderChart } from './helm.ts';
 import type { KubernetesObject } from './object-rules.ts';
+import {
+  environmentOf,
+  findContainer,
+  killContainer,
+  missingForContainers,
+  type RenderedContainer,
+  startContainer,
+} from './rendered-container.ts';
 
 const execute = promisify(execFile);
 const [helm] = HELMS;
-const reason =
-  helm === undefined
-    ? 'needs helm'
-    : process.getuid?.() !== 0
-      ? 'needs root'
-      : sandboxMode.mode === 'files-only'
-        ? 'needs a sandbox'
-        : '';
+const reason = missingForContainers();
 const PASSWORD = `a "quoted" \\n \\ $HOME 'password'`;
 const DOWN_AFTER_MS = 2000;
 /** A fail-over takes some seconds; a busy machine several times as long. */
 const FAILOVER_MS = 60_000;
-
-type EnvVar = {
-  name: string;
-  value?: string;
-  valueFrom?: { fieldRef?: { fieldPath: string }; secretKeyRef?: { key: string } };
-};
-type RenderedContainer = {
-  name: string;
-  command: string[];
-  args?: string[];
-  env: EnvVar[];
-  securityContext: { runAsUser: number; runAsGroup: number };
-};
-
-type Template = { spec: { containers: RenderedContainer[] } };
 
 describe.skipIf(reason !== '')(`three nodes with sentinels ${reason}`, () => {
   let bundle: ProductBundle;
@@ -58,10 +43,6 @@ describe.skipIf(reason !== '')(`three nodes with sentinels ${reason}`, () => {
     if (recipe === undefined) throw new Error('products/redis is missing');
     directory = await mkdtemp(join(tmpdir(), 'larder-nodes-'));
     bundle = await openProductBundle(recipe);
-    // Container runtimes create missing folders of a mount's path.
-    for (const path of ['opt/redis-scripts', 'var/lib/sentinel', 'etc']) {
-      await mkdir(join(bundle.directory, 'bundle/rootfs', path), { recursive: true });
-    }
     // As the kubelet does for each pod.
     await writeFile(join(bundle.directory, 'bundle/rootfs/etc/hosts'), '127.0.0.1 localhost\n');
     chart = await assembleChart('redis');
@@ -78,21 +59,11 @@ describe.skipIf(reason !== '')(`three nodes with sentinels ${reason}`, () => {
   const find = (kind: string, name: string) =>
     objects.find((object) => object.kind === kind && object.metadata.name === name);
 
-  function containerOf(name: string): RenderedContainer {
-    const template = find('StatefulSet', 'shop-redis-node')?.spec?.['template'] as Template | undefined;
-    const found = template?.spec.containers.find((container) => container.name === name);
-    if (found === undefined) throw new Error(`no container ${name} was rendered`);
-    return found;
-  }
-
   /** The environment that the kubelet sets, except for names and ports: all nodes have the address of this machine. */
-  function environmentOf({ env }: RenderedContainer, node: number): Record<string, string> {
-    const rendered = env.map(({ name, value, valueFrom }) => [
-      name,
-      valueFrom?.secretKeyRef ? PASSWORD : (value ?? ''),
-    ]);
+  function environmentFor(container: RenderedContainer, node: number): Record<string, string> {
     return {
-      ...Object.fromEntries(rendered),
+      ...environmentOf(objects, container),
+      REDIS_PASSWORD: PASSWORD,
       POD_NAME: `shop-redis-node-${node}`,
       NODE_HOST: 'localhost',
       REDIS_PORT: String(redisPort(node)),
@@ -100,7 +71,6 @@ describe.skipIf(reason !== '')(`three nodes with sentinels ${reason}`, () => {
       SENTINEL_PORT: String(sentinelPort(node)),
       SENTINEL_SELF: `localhost:${sentinelPort(node)}`,
       SENTINEL_PEERS: [0, 1, 2].map((peer) => `localhost:${sentinelPort(peer)}`).join(' '),
-      PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
     };
   }
 
@@ -113,7 +83,7 @@ describe.skipIf(reason !== '')(`three nodes with sentinels ${reason}`, () => {
   }
 
   async function start(name: 'redis' | 'sentinel', node: number): Promise<void> {
-    const container = containerOf(name);
+    const { container } = findContainer(objects, 'StatefulSet/shop-redis-node', name);
     const configuration = find('ConfigMap', 'shop-redis-configuration')?.data ?? {};
     const scripts = await mountFiles(`scripts-${name}-${node}`, find('ConfigMap', 'shop-redis-scripts')?.data ?? {});
     const settings = {
@@ -123,57 +93,17 @@ describe.skipIf(reason !== '')(`three nodes with sentinels ${reason}`, () => {
     const conf = await mountFiles(`conf.d-${name}-${node}`, settings);
     const volume = join(directory, `${name}-${node}`);
     await mkdir(volume, { recursive: true });
-    const { runAsUser, runAsGroup } = container.securityContext;
-    const user = [
-      '--unshare-user',
-      '--uid',
-      String(runAsUser),
-      '--gid',
-      String(runAsGroup),
-      '--unshare-pid',
-      '--cap-drop',
-      'ALL',
-    ];
-    const root = [
-      '--ro-bind',
-      join(bundle.directory, 'bundle/rootfs'),
-      '/',
-      '--proc',
-      '/proc',
-      '--dev',
-      '/dev',
-      '--tmpfs',
-      '/tmp',
-    ];
-    const state = name === 'redis' ? '/data' : '/var/lib/sentinel';
     const mounts = [
-      '--ro-bind',
-      conf,
-      '/usr/local/etc/redis/conf.d',
-      '--ro-bind',
-      scripts,
-      '/opt/redis-scripts',
-      '--bind',
-      volume,
-      state,
+      { source: conf, target: '/usr/local/etc/redis/conf.d', readOnly: true },
+      { source: scripts, target: '/opt/redis-scripts', readOnly: true },
+      { source: volume, target: name === 'redis' ? '/data' : '/var/lib/sentinel' },
     ];
-    const variables = Object.entries(environmentOf(container, node)).flatMap(([key, value]) => [
-      '--setenv',
-      key,
-      value,
-    ]);
-    const args = [...user, ...root, ...mounts, '--clearenv', ...variables, '--die-with-parent', '--'];
-    const command = [...container.command, ...(container.args ?? [])];
-    running.set(`${name}-${node}`, spawn('bwrap', [...args, ...command], { stdio: 'inherit' }));
+    const rootfs = join(bundle.directory, 'bundle/rootfs');
+    const env = environmentFor(container, node);
+    running.set(`${name}-${node}`, await startContainer({ rootfs, container, env, mounts }));
   }
 
-  async function kill(name: string): Promise<void> {
-    const child = running.get(name);
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    const ended = new Promise((resolve) => child.once('exit', resolve));
-    child.kill('SIGKILL');
-    await ended;
-  }
+  const kill = (name: string) => killContainer(running.get(name));
 
   async function ask(port: number, ...command: string[]): Promise<string> {
     const cli = [

@@ -1,7 +1,7 @@
 // Values of the Redis chart that YAML reads as another type, that exclude each other, or that reach several objects.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type AssembledChart, assembleChart } from './assembled-chart.ts';
-import { HELMS, renderChart, renderText } from './helm.ts';
+import { HELMS, renderText, renderValues } from './helm.ts';
 import { findPod, type KubernetesObject } from './object-rules.ts';
 
 const helm = HELMS[0]?.path ?? '';
@@ -13,10 +13,7 @@ describe.skipIf(helm === '')('the chart redis (needs helm)', () => {
   });
   afterAll(() => chart?.[Symbol.asyncDispose]());
 
-  /** Passes values in a file, so that helm reads numbers as users' files have them. */
-  const argsOf = (values: object) =>
-    Object.entries(values).flatMap(([key, value]) => ['--set-json', `${key}=${JSON.stringify(value)}`]);
-  const render = (values: object) => renderChart(helm, chart.path, ...argsOf(values));
+  const render = (values: object) => renderValues(helm, chart.path, values);
   const find = (objects: KubernetesObject[], kind: string, name: string) =>
     objects.find((object) => object.kind === kind && object.metadata.name === name);
   const decode = (text = '') => Buffer.from(text, 'base64').toString();
@@ -121,7 +118,8 @@ describe.skipIf(helm === '')('the chart redis (needs helm)', () => {
   });
 
   test('names a sentinel by the host name of its pod, even if nodes name each other by address', async () => {
-    const text = await renderText(helm, chart.path, ...argsOf({ sentinel: { enabled: true }, useHostnames: false }));
+    const set = 'sentinel.enabled=true,useHostnames=false';
+    const text = await renderText(helm, chart.path, '--set', set);
     expect(text).toContain('"$(POD_NAME).shop-redis-headless.store.svc.cluster.local:26379"');
     expect(text).toContain('shop-redis-node-0.shop-redis-headless.store.svc.cluster.local:26379 ');
   });

@@ -91,7 +91,7 @@ securityContext:
   {{- include "larder.tpl" (dict "value" . "root" $.root) | nindent 2 }}
 {{- end }}
 {{- end }}
-{{- range $key := list "dnsPolicy" "priorityClassName" "schedulerName" "shareProcessNamespace" }}
+{{- range $key := list "dnsPolicy" "priorityClassName" "schedulerName" "shareProcessNamespace" "hostNetwork" "hostIPC" }}
 {{- with get $.values $key }}
 {{ $key }}: {{ toJson . }}
 {{- end }}
@@ -104,9 +104,11 @@ terminationGracePeriodSeconds: {{ int . }}
 {{- end }}
 {{- end -}}
 
-{{/* How pods are replaced, with the key of the kind. Takes kind and strategy. */}}
+{{/* How pods are replaced, with the key of the kind. Takes kind and strategy. Only RollingUpdate has the key rollingUpdate. */}}
 {{- define "larder.updateStrategy" -}}
-{{- with .strategy }}
+{{- $strategy := .strategy | default dict -}}
+{{- if not $strategy.rollingUpdate -}}{{- $strategy = omit $strategy "rollingUpdate" -}}{{- end -}}
+{{- with $strategy }}
 {{ ternary "strategy" "updateStrategy" (eq $.kind "Deployment") }}:
   {{- toYaml . | nindent 2 }}
 {{- end -}}

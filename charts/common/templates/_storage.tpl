@@ -68,3 +68,32 @@ emptyDir:
 emptyDir: {}
 {{- end -}}
 {{- end -}}
+
+{{/*
+An init container that gives a volume to the user of the pods, for storage that ignores fsGroup. Takes root, values (of the pods), volume and path.
+Its own values are volumePermissions of the chart; its image is the chart's unless they name another.
+*/}}
+{{- define "larder.volumePermissions" -}}
+{{- $own := .root.Values.volumePermissions -}}
+name: volume-permissions
+image: {{ include "larder.image" (dict "root" .root "image" $own.image "default" .root.Values.image) }}
+imagePullPolicy: {{ include "larder.pullPolicy" $own.image }}
+command: [/bin/sh, -c, 'chown -R "$OWNER" "$DATA"']
+env:
+  - name: OWNER
+    value: "{{ .values.containerSecurityContext.runAsUser }}:{{ .values.podSecurityContext.fsGroup }}"
+  - name: DATA
+    value: {{ .path | quote }}
+  {{- with $own.extraEnvVars }}
+  {{- include "larder.tpl" (dict "value" . "root" $.root) | nindent 2 }}
+  {{- end }}
+securityContext:
+  {{- include "larder.securityContext" (dict "root" .root "context" $own.containerSecurityContext) | nindent 2 }}
+{{- with include "larder.resources" (dict "resources" $own.resources "preset" $own.resourcesPreset) }}
+resources:
+  {{- . | nindent 2 }}
+{{- end }}
+volumeMounts:
+  - name: {{ .volume }}
+    mountPath: {{ .path | quote }}
+{{- end -}}

@@ -261,30 +261,8 @@ volumeMounts:
   {{- end }}
 {{- end }}
 {{- end }}
-{{- with $root.Values.volumePermissions }}
-{{- if and .enabled $.values.persistence.enabled }}
-- name: volume-permissions
-  image: {{ include "larder.image" (dict "root" $root "image" .image "default" $root.Values.image) }}
-  imagePullPolicy: {{ include "larder.pullPolicy" .image }}
-  command: [/bin/sh, -c, 'chown -R "$OWNER" "$DATA"']
-  env:
-    - name: OWNER
-      value: "{{ $.values.containerSecurityContext.runAsUser }}:{{ $.values.podSecurityContext.fsGroup }}"
-    - name: DATA
-      value: {{ $.values.persistence.path | quote }}
-    {{- with .extraEnvVars }}
-    {{- include "larder.tpl" (dict "value" . "root" $root) | nindent 4 }}
-    {{- end }}
-  securityContext:
-    {{- include "larder.securityContext" (dict "root" $root "context" .containerSecurityContext) | nindent 4 }}
-  {{- with include "larder.resources" (dict "resources" .resources "preset" .resourcesPreset) }}
-  resources:
-    {{- . | nindent 4 }}
-  {{- end }}
-  volumeMounts:
-    - name: redis-data
-      mountPath: {{ $.values.persistence.path | quote }}
-{{- end }}
+{{- if and $root.Values.volumePermissions.enabled .values.persistence.enabled }}
+- {{- include "larder.volumePermissions" (dict "root" $root "values" .values "volume" "redis-data" "path" .values.persistence.path) | nindent 2 }}
 {{- end }}
 {{- with .values.initContainers }}
 {{ include "larder.tpl" (dict "value" . "root" $root) }}

@@ -1,0 +1,66 @@
+{{/*
+A ServiceMonitor or PodMonitor of the Prometheus operator. Takes root, kind, values, and optionally port (used if values have none).
+It selects services of the component metrics, or all pods of the release.
+*/}}
+{{- define "larder.monitor" -}}
+{{- $values := .values -}}
+apiVersion: monitoring.coreos.com/v1
+kind: {{ .kind }}
+metadata:
+  {{- include "larder.metadata" (dict "root" .root "name" (include "larder.fullname" .root) "namespace" $values.namespace "component" "metrics" "labels" (list $values.additionalLabels $values.labels)) | nindent 2 }}
+spec:
+  {{- with $values.jobLabel }}
+  jobLabel: {{ . | quote }}
+  {{- end }}
+  namespaceSelector:
+    matchNames: [{{ include "larder.namespace" .root | quote }}]
+  selector:
+    matchLabels:
+      {{- include "larder.selectorLabels" (dict "root" .root "component" (ternary "metrics" nil (eq .kind "ServiceMonitor"))) | nindent 6 }}
+      {{- with $values.selector }}
+      {{- include "larder.tpl" (dict "value" . "root" $.root) | nindent 6 }}
+      {{- end }}
+  {{- with $values.podTargetLabels }}
+  podTargetLabels:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with $values.sampleLimit }}
+  sampleLimit: {{ int . }}
+  {{- end }}
+  {{- with $values.targetLimit }}
+  targetLimit: {{ int . }}
+  {{- end }}
+  {{ ternary "endpoints" "podMetricsEndpoints" (eq .kind "ServiceMonitor") }}:
+    - port: {{ $values.port | default .port }}
+      {{- with $values.interval }}
+      interval: {{ . }}
+      {{- end }}
+      {{- with $values.scrapeTimeout }}
+      scrapeTimeout: {{ . }}
+      {{- end }}
+      {{- if $values.honorLabels }}
+      honorLabels: true
+      {{- end }}
+      {{- range $key := list "relabelings" "metricRelabelings" "tlsConfig" }}
+      {{- with get $values $key }}
+      {{ $key }}:
+        {{- include "larder.tpl" (dict "value" . "root" $.root) | nindent 8 }}
+      {{- end }}
+      {{- end }}
+    {{- with $values.additionalEndpoints }}
+    {{- include "larder.tpl" (dict "value" . "root" $.root) | nindent 4 }}
+    {{- end }}
+{{- end -}}
+
+{{/* Alerts of the Prometheus operator. Takes root and values. */}}
+{{- define "larder.prometheusRule" -}}
+apiVersion: monitoring.coreos.com/v1
+kind: PrometheusRule
+metadata:
+  {{- include "larder.metadata" (dict "root" .root "name" (include "larder.fullname" .root) "namespace" .values.namespace "component" "metrics" "labels" (list .values.additionalLabels)) | nindent 2 }}
+spec:
+  groups:
+    - name: {{ include "larder.fullname" .root | quote }}
+      rules:
+        {{- include "larder.tpl" (dict "value" .values.rules "root" .root) | nindent 8 }}
+{{- end -}}

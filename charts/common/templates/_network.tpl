@@ -1,0 +1,91 @@
+{{/* A service. Takes root, name, component, service (values) and ports (maps of name, port, target and nodePort). */}}
+{{- define "larder.service" -}}
+apiVersion: v1
+kind: Service
+metadata:
+  {{- include "larder.metadata" (dict "root" .root "name" .name "component" .component "annotations" (list .service.annotations)) | nindent 2 }}
+spec:
+  {{- include "larder.serviceSettings" (dict "root" .root "service" .service) | nindent 2 }}
+  ports:
+    {{- range .ports }}
+    {{- include "larder.servicePort" (dict "name" .name "port" .port "target" .target "service" $.service "nodePort" .nodePort) | nindent 4 }}
+    {{- end }}
+    {{- with .service.extraPorts }}
+    {{- include "larder.tpl" (dict "value" . "root" $.root) | nindent 4 }}
+    {{- end }}
+  selector:
+    {{- $selected := hasKey . "selected" | ternary .selected .component }}
+    {{- include "larder.selectorLabels" (dict "root" .root "component" $selected) | nindent 4 }}
+{{- end -}}
+
+{{/* Namespaces and pods that may connect. Takes root, namespaces and pods (labels). Labels of pods alone select them in every namespace. */}}
+{{- define "larder.policyPeers" -}}
+{{- if or .namespaces .pods }}
+- namespaceSelector:
+    matchLabels:
+      {{- include "larder.tpl" (dict "value" (.namespaces | default dict) "root" .root) | nindent 6 }}
+  {{- with .pods }}
+  podSelector:
+    matchLabels:
+      {{- include "larder.tpl" (dict "value" . "root" $.root) | nindent 6 }}
+  {{- end }}
+{{- end }}
+{{- end -}}
+
+{{/*
+The network policy of all pods of a release. Takes root, policy (values), ports (a list), and optionally metricsPorts and metricsPolicy (values).
+Without external clients, pods of the release and those with the label NAME-client connect; without external egress, pods reach each other and DNS.
+*/}}
+{{- define "larder.networkPolicy" -}}
+{{- $root := .root }}
+{{- $policy := .policy }}
+{{- $own := dict "podSelector" (dict "matchLabels" (include "larder.selectorLabels" (dict "root" .root) | fromYaml)) }}
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata:
+  {{- include "larder.metadata" (dict "root" .root "name" (include "larder.fullname" .root)) | nindent 2 }}
+spec:
+  podSelector:
+    matchLabels:
+      {{- include "larder.selectorLabels" (dict "root" .root) | nindent 6 }}
+  policyTypes: [Ingress, Egress]
+  ingress:
+    - ports:
+        {{- toYaml .ports | nindent 8 }}
+      {{- if not $policy.allowExternal }}
+      from:
+        - {{- toYaml $own | nindent 10 }}
+        - podSelector:
+            matchLabels:
+              {{ include "larder.fullname" .root }}-client: "true"
+        {{- include "larder.policyPeers" (dict "root" .root "namespaces" $policy.ingressNSMatchLabels "pods" $policy.ingressNSPodMatchLabels) | nindent 8 }}
+      {{- end }}
+    {{- with .metricsPorts }}
+    - ports:
+        {{- toYaml . | nindent 8 }}
+      {{- if and $.metricsPolicy (not ($.metricsPolicy).allowExternal) }}
+      from:
+        - {{- toYaml $own | nindent 10 }}
+        {{- include "larder.policyPeers" (dict "root" $root "namespaces" $.metricsPolicy.ingressNSMatchLabels "pods" $.metricsPolicy.ingressNSPodMatchLabels) | nindent 8 }}
+      {{- end }}
+    {{- end }}
+    {{- with $policy.extraIngress }}
+    {{- include "larder.tpl" (dict "value" . "root" $root) | nindent 4 }}
+    {{- end }}
+  egress:
+    {{- if $policy.allowExternalEgress }}
+    - {}
+    {{- else }}
+    # Names.
+    - ports:
+        - { port: 53, protocol: UDP }
+        - { port: 53, protocol: TCP }
+    - ports:
+        {{- toYaml .ports | nindent 8 }}
+      to:
+        - {{- toYaml $own | nindent 10 }}
+    {{- end }}
+    {{- with $policy.extraEgress }}
+    {{- include "larder.tpl" (dict "value" . "root" $root) | nindent 4 }}
+    {{- end }}
+{{- end -}}

@@ -1,0 +1,81 @@
+// Runs the nginx container of the chart as rendered, in the network of this machine: the image's own site, then server blocks, streams and settings of values.
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { request } from 'node:https';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { SLOW_MS } from '../redis-builds.ts';
+import { openProductContainers, type ProductContainers } from './product-containers.ts';
+import { missingForContainers } from './rendered-container.ts';
+
+const reason = missingForContainers();
+const [HTTP, HTTPS, SITE, STREAM, STATUS] = [17080, 17443, 17081, 17082, 18080];
+const eventually = { timeout: 30_000, interval: 100 };
+
+/** The text at an address, or that there was none. */
+async function get(port: number, path = '/'): Promise<string> {
+  const answer = await fetch(`http://127.0.0.1:${port}${path}`, { redirect: 'manual' }).catch(() => undefined);
+  return answer === undefined
+    ? 'no answer'
+    : `${answer.status} ${answer.headers.get('location') ?? ''}${await answer.text()}`;
+}
+
+/** The text at https://localhost, if a certificate of this authority signed its certificate. */
+async function getSecure(port: number, ca: string): Promise<string> {
+  return await new Promise((resolve, reject) => {
+    const sent = request({ host: '127.0.0.1', port, servername: 'localhost', ca }, (answer) => resolve(text(answer)));
+    sent.once('error', reject).end();
+  });
+}
+
+describe.skipIf(reason !== '')(`the nginx container of the chart ${reason}`, () => {
+  let containers: ProductContainers;
+  beforeAll(async () => {
+    containers = await openProductContainers('nginx');
+  }, SLOW_MS);
+  afterEach(() => containers?.kill());
+  afterAll(() => containers?.[Symbol.asyncDispose]());
+  const start = async (name: string, values: object) => await containers.start(name, 'Deployment/shop-nginx', values);
+
+  test('serves the own site of the image with HTTP, TLS and the status page, and relative redirects', async () => {
+    const run = await start('own', {
+      containerPorts: { http: HTTP, https: HTTPS },
+      metrics: { enabled: true, image: { repository: 'exporter' } },
+    });
+    expect(await get(HTTP)).toContain('nginx is running');
+    expect(await get(STATUS, '/status')).toContain('Active connections');
+    expect(await get(HTTP, '/status')).toMatch(/^404/);
+    const certificate = run.mounts.find(({ target }) => target === '/certs')?.source ?? '';
+    const authority = await readFile(join(certificate, 'ca.crt'), 'utf8');
+    await expect(getSecure(HTTPS, authority)).resolves.toContain('nginx is running');
+  });
+
+  test('serves pages of a volume, also from a folder without its last slash', async () => {
+    await mkdir(join(containers.directory, 'pages/site/sub'), { recursive: true });
+    await writeFile(join(containers.directory, 'pages/site/index.html'), 'a page of the shop');
+    await start('pages', {
+      containerPorts: { http: HTTP, https: '' },
+      tls: { enabled: false },
+      staticSitePVC: 'pages',
+    });
+    expect(await get(HTTP)).toBe('200 a page of the shop');
+    expect(await get(HTTP, '/sub')).toMatch(/^301 \/sub\//);
+  });
+
+  test('serves server blocks, streams and settings of values in place of the own site', async () => {
+    await start('blocks', {
+      containerPorts: { http: SITE, https: '' },
+      tls: { enabled: false },
+      serverBlock: `server {\n  listen ${SITE};\n  root /app;\n  location /who { return 200 "{{ .Release.Name }} $greeting"; }\n}\n`,
+      streamServerBlock: `server {\n  listen ${STREAM};\n  proxy_pass 127.0.0.1:${SITE};\n}\n`,
+      contextIncludes: {
+        main: 'worker_rlimit_nofile 512;',
+        events: 'multi_accept on;',
+        http: 'map $uri $greeting { default hello; }',
+      },
+    });
+    expect(await get(SITE, '/who')).toBe('200 shop hello');
+    expect(await get(SITE)).toContain('nginx is running');
+    await expect.poll(() => get(STREAM, '/who'), eventually).toBe('200 shop hello');
+  });
+});
