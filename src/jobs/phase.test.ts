@@ -37,16 +37,26 @@ test('a phase reads the state of its pipeline only in the statements that lock i
   expect(counts).toEqual({ packagePipeline: 26, verifyPipeline: 20, distributePipeline: 77 });
 });
 
-test('a pipeline whose artifact this version cannot read fails with that cause, and is not retried', async () => {
-  const [application = ''] = (await catalog.request(catalog.acme, ['redis'])).application_ids;
-  const pipeline_id = await catalog.openPipeline(application);
-  await catalog.build(pipeline_id);
-  await sql`update pipelines set artifact = artifact || '{"format": 99}' where id = ${pipeline_id}`.execute(catalog.db);
-  await distributePipeline(catalog.resources, { pipeline_id }, { signal: new AbortController().signal } as JobContext);
-  const { status, phases } = await catalog.pipeline(pipeline_id);
-  expect(status).toBe('FAILED');
-  expect(phases.at(-1)?.failure).toMatchObject({
-    cause: 'UNKNOWN',
-    error_message: expect.stringMatching(/stored artifact of pipeline .* cannot be read .*format/),
-  });
-});
+test.each([
+  ['artifact', `update pipelines set artifact = artifact || '{"format": 99}'`, /stored artifact of pipeline .*format/],
+  ['triggers', `update pipelines set triggers = '[{"type": "WISH"}]'`, /stored triggers of pipeline .*type/],
+  [
+    'capabilities',
+    `update registries set capabilities = '{"mount": "yes"}'`,
+    /stored capabilities of registry .*mount/,
+  ],
+])(
+  'a pipeline whose %s this version cannot read fails with that cause, and is not retried',
+  async (_name, change, cause) => {
+    const [application = ''] = (await catalog.request(catalog.acme, ['redis'])).application_ids;
+    const pipeline_id = await catalog.openPipeline(application);
+    await catalog.build(pipeline_id);
+    await sql.raw(change).execute(catalog.db);
+    await distributePipeline(catalog.resources, { pipeline_id }, {
+      signal: new AbortController().signal,
+    } as JobContext);
+    const { status, phases } = await catalog.pipeline(pipeline_id);
+    expect(status).toBe('FAILED');
+    expect(phases.at(-1)?.failure).toMatchObject({ cause: 'UNKNOWN', error_message: expect.stringMatching(cause) });
+  },
+);

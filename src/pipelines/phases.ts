@@ -8,6 +8,7 @@ import { enqueue } from '../db/queue.ts';
 import { storableText } from '../db/storable-text.ts';
 import { json } from '../db/tables.ts';
 import type { Artifact } from '../plan/artifact.ts';
+import { readTriggers } from '../plan/metadata-file.ts';
 import { type FailedPhase, markBroken } from './broken-customizations.ts';
 import { allowFiles } from './catalog-files.ts';
 import { enqueueFollowers, findMissingNeed, moveEdges, type PipelineTask, stepOptions } from './pipeline-edges.ts';
@@ -204,7 +205,7 @@ async function continueWithoutBroken(tx: Transaction, pipeline: LockedPipeline, 
   const [successor] = await createWave(tx, {
     cause: 'WITHOUT_CUSTOMIZATION',
     application_ids: [pipeline.application_id],
-    triggers: pipeline.triggers,
+    triggers: readTriggers(pipeline.triggers, pipeline.id),
     keep_pins: pipeline.keep_pins,
     force: pipeline.force,
     packaging: 'follow',

@@ -1,10 +1,11 @@
 // The edges between pipelines: which pipeline waits for which, which can start, and which can no longer be built.
 import { sql } from 'kysely';
-import type { PipelineTrigger } from '../contract/vocabulary.ts';
 import type { Database, Transaction } from '../db/database.ts';
 import { enqueueMany } from '../db/queue.ts';
 import type { Task } from '../db/queue-tasks.ts';
 import { storableText } from '../db/storable-text.ts';
+import { readTriggers } from '../plan/metadata-file.ts';
+import { StoredValueError } from '../plan/stored-value.ts';
 
 /** follows: a pipeline of the same application. needs: a pipeline of an application that this one needs. */
 export type EdgeKind = 'follows' | 'needs';
@@ -97,7 +98,7 @@ export async function enqueueFollowers(tx: Transaction, endedIds: readonly strin
  */
 export async function enqueueReady(tx: Transaction, ids: readonly string[]): Promise<void> {
   if (ids.length === 0) return;
-  const ready = await sql<{ id: string; organization_id: string; triggers: PipelineTrigger[] }>`
+  const ready = await sql<{ id: string; organization_id: string; triggers: unknown }>`
     select p.id, p.organization_id, p.triggers
     from pipelines p
     join applications a on a.id = p.application_id
@@ -120,10 +121,20 @@ export async function enqueueReady(tx: Transaction, ids: readonly string[]): Pro
 /** The queue options of a pipeline's job: at most one waiting job per task, in its organization's group, ordered by trigger and step. */
 export function stepOptions(
   task: PipelineTask,
-  pipeline: { id: string; organization_id: string; triggers: PipelineTrigger[] },
+  pipeline: { id: string; organization_id: string; triggers: unknown },
 ): { key: string; group: string; priority: number } {
-  const trigger = Math.max(0, ...pipeline.triggers.map(({ type }) => PRIORITIES[type]));
-  return { key: pipeline.id, group: pipeline.organization_id, priority: trigger + STEP_PRIORITIES[task] };
+  const priority = triggerPriority(pipeline.triggers, pipeline.id) + STEP_PRIORITIES[task];
+  return { key: pipeline.id, group: pipeline.organization_id, priority };
+}
+
+/** Triggers that cannot be read count as the lowest: the pipeline fails when its phase starts, and the others are not held up. */
+function triggerPriority(stored: unknown, pipelineId: string): number {
+  try {
+    return Math.max(0, ...readTriggers(stored, pipelineId).map(({ type }) => PRIORITIES[type]));
+  } catch (error) {
+    if (error instanceof StoredValueError) return 0;
+    throw error;
+  }
 }
 
 /**

@@ -20,7 +20,8 @@ export type LockedPipeline = {
   application_id: string;
   status: PipelineStatus;
   phases: Record<PhaseType, PhaseStatus>;
-  triggers: PipelineTrigger[];
+  /** Unread, so that a pipeline whose triggers cannot be read can still fail: see `readTriggers`. */
+  triggers: unknown;
   keep_pins: boolean;
   force: boolean;
   revision: number | null;
@@ -31,7 +32,8 @@ export type LockedPipeline = {
 };
 
 /** A pipeline with the results of its phases so far. */
-export type PipelineState = LockedPipeline & {
+export type PipelineState = Omit<LockedPipeline, 'triggers'> & {
+  triggers: PipelineTrigger[];
   artifact: Artifact | null;
   /** The files of the completed phases. */
   metadata: MetadataFile[];
@@ -39,17 +41,15 @@ export type PipelineState = LockedPipeline & {
 
 /**
  * Locks a pipeline's base image (shared), its application and then the pipeline, so that changes of one application are
- * serialized. Throws if the pipeline does not exist: a job is enqueued in the transaction that makes the pipeline. Throws
- * StoredValueError.
+ * serialized. Throws if the pipeline does not exist: a job is enqueued in the transaction that makes the pipeline.
  */
 export async function lockPipeline(tx: Transaction, pipelineId: string): Promise<LockedPipeline> {
-  const row = await lockRow<StoredPipeline>(tx, pipelineId, PIPELINE_COLUMNS);
-  return { ...row, triggers: readTriggers(row.triggers, pipelineId) };
+  return await lockRow<LockedPipeline>(tx, pipelineId, PIPELINE_COLUMNS);
 }
 
 /** Locks a pipeline as `lockPipeline` does, and reads the results of its phases. Throws StoredValueError. */
 export async function lockPipelineState(tx: Transaction, pipelineId: string): Promise<PipelineState> {
-  const row = await lockRow<StoredPipeline & { artifact: unknown; metadata: unknown }>(
+  const row = await lockRow<LockedPipeline & { artifact: unknown; metadata: unknown }>(
     tx,
     pipelineId,
     sql`${PIPELINE_COLUMNS}, l.artifact, l.metadata`,
@@ -61,8 +61,6 @@ export async function lockPipelineState(tx: Transaction, pipelineId: string): Pr
     metadata: readMetadataFiles(row.metadata, pipelineId),
   };
 }
-
-type StoredPipeline = Omit<LockedPipeline, 'triggers'> & { triggers: unknown };
 
 /** The phases need no lock of their own: every transaction that writes a phase holds the application's lock. */
 const PIPELINE_COLUMNS = sql`l.id, l.organization_id, l.catalog_id, l.application_id, l.status,

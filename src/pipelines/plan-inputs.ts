@@ -1,11 +1,12 @@
 // Reads all inputs of a plan at once, so that the job need not query again.
 import { sql } from 'kysely';
-import type { RegistryCapabilities } from '../contract/registry-capabilities.ts';
+import { RegistryCapabilities } from '../contract/registry-capabilities.ts';
 import type { Digest, PackagingType, PipelineTrigger, RegistryProvider } from '../contract/vocabulary.ts';
 import type { Database } from '../db/database.ts';
 import { readTriggers } from '../plan/metadata-file.ts';
 import { type BasePin, readBasePin } from '../plan/pin.ts';
 import { type Recipe, readStoredRecipe } from '../plan/recipe.ts';
+import { storedValue } from '../plan/stored-value.ts';
 import { type CustomizationStack, findCustomizationStack } from './customization-stack.ts';
 
 export type PlanInputs = CustomizationStack & {
@@ -122,9 +123,11 @@ export type DistributionRegistry = {
   capabilities: RegistryCapabilities | null;
 };
 
-/** Returns the registries to which a pipeline pushes, in the application's order. */
+const readCapabilities = storedValue('capabilities of registry', RegistryCapabilities);
+
+/** Returns the registries to which a pipeline pushes, in the application's order. Throws StoredValueError for unreadable capabilities. */
 export async function findDistributionRegistries(db: Database, pipelineId: string): Promise<DistributionRegistry[]> {
-  return await db
+  const rows = await db
     .selectFrom('pipelines as l')
     .innerJoin('application_registries as ar', 'ar.application_id', 'l.application_id')
     .innerJoin('registries as r', 'r.id', 'ar.registry_id')
@@ -142,4 +145,8 @@ export async function findDistributionRegistries(db: Database, pipelineId: strin
     .where('l.id', '=', pipelineId)
     .orderBy('ar.position')
     .execute();
+  return rows.map((row) => ({
+    ...row,
+    capabilities: row.capabilities === null ? null : readCapabilities(row.capabilities, row.id),
+  }));
 }
