@@ -1,7 +1,8 @@
 // Images customized with one files-only archive and pushed, in one run: Larder's engine into its hosted registry and to docker-registry, umoci + skopeo and buildah on the same docker-registry.
 // `npm run bench:images` (50 images, three rounds), or `npm run bench:images -- 20` for another number of images.
 import { randomBytes } from 'node:crypto';
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chown } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ContentStore } from '../src/content/content.ts';
@@ -240,6 +241,22 @@ function reportRatios(figures: Figures[]): void {
   );
 }
 
+/** Opens the server's content. Under root, the server runs as another account: new contents are given to it, as a worker would write them. */
+async function openSharedContent(directory: string): Promise<ContentStore> {
+  const content = await openDiskContent(directory);
+  const { uid, gid } = statSync(directory);
+  if (process.getuid?.() !== 0) return content;
+  return {
+    ...content,
+    async put(bytes, expected) {
+      const found = await content.put(bytes, expected);
+      const hex = found.digest.slice('sha256:'.length);
+      await chown(join(directory, 'sha256', hex.slice(0, 2), hex), uid, gid);
+      return found;
+    },
+  };
+}
+
 async function holdBase(content: ContentStore, { base, content: kept }: Awaited<ReturnType<typeof debianBase>>) {
   for (const digest of [base.listing, base.config.digest, ...base.layers.map(({ descriptor }) => descriptor.digest)]) {
     await content.put(await kept.open(digest));
@@ -250,7 +267,7 @@ async function compare(directory: string, larder: LarderServer, docker: { url: s
   const debian = await debianBase();
   const { base } = debian;
   const content = await openDiskContent(join(directory, 'engine'));
-  const shared = await openDiskContent(larder.contentDirectory);
+  const shared = await openSharedContent(larder.contentDirectory);
   for (const store of [content, shared]) await holdBase(store, debian);
   const { url, apiToken: password, namespace, organization_id } = larder;
   const { pool, close } = openDatabase(larder.databaseUrl);

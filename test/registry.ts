@@ -31,9 +31,9 @@ export type TestRegistry = {
   close(): Promise<void>;
 };
 
-/** Starts a registry on loopback over a database of its own. */
+/** Starts a registry on loopback over a database of its own. `log` receives its errors, a line of JSON each. */
 export async function openTestRegistry(
-  options: { content?: (content: ContentStore) => ContentStore } = {},
+  options: { content?: (content: ContentStore) => ContentStore; log?: (line: string) => void } = {},
 ): Promise<TestRegistry> {
   const database = await createTestDatabase();
   const directory = await mkdtemp(join(tmpdir(), 'larder-registry-'));
@@ -42,7 +42,8 @@ export async function openTestRegistry(
   const acme = await createTestOrganization(database.db, 'acme');
   const rival = await createTestOrganization(database.db, 'rival');
   const identity = await openIdentity(database.db, await loadInstallationKey(join(directory, 'key'), { create: true }));
-  const app = Fastify();
+  const { log } = options;
+  const app = Fastify(log === undefined ? {} : { logger: { level: 'error', stream: { write: log } } });
   registerRegistryRoutes(app, { pool: database.pool, content, identity });
   await app.listen({ host: '127.0.0.1', port: 0 });
   const { port } = app.server.address() as AddressInfo;

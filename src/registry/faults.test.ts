@@ -10,10 +10,22 @@ import { MEDIA_TYPES } from '../oci/descriptor.ts';
 let registry: TestRegistry;
 let client: TestClient;
 let freeShare: number | undefined = 0.5;
+let isBroken = false;
+const errors: string[] = [];
 const image = testImage('faults');
 
 beforeAll(async () => {
-  registry = await openTestRegistry({ content: (content) => ({ ...content, freeShare: async () => freeShare }) });
+  registry = await openTestRegistry({
+    content: (content) => ({
+      ...content,
+      freeShare: async () => freeShare,
+      async touch(digest) {
+        if (isBroken) throw new Error('EPERM: the disk of this test');
+        return await content.touch(digest);
+      },
+    }),
+    log: (line) => errors.push(line),
+  });
   client = clientOf(registry);
   await client.pushImage('acme/app', 'v1', image);
 });
@@ -41,6 +53,18 @@ test('below five per cent of free space pushes are rejected with Retry-After, an
   await expect
     .poll(async () => (await client.call('PATCH', upload, { body: 'x' })).status, { timeout: 10_000 })
     .toBe(202);
+});
+
+test('an internal error is logged with its cause, which the client does not get, also after the whole body was read', async () => {
+  const headers = { 'content-type': MEDIA_TYPES.manifest };
+  isBroken = true;
+  const response = await client.call('PUT', '/v2/acme/app/manifests/v2', { headers, body: image.manifest });
+  isBroken = false;
+  expect(response.status).toBe(500);
+  expect(await response.json()).toEqual({ errors: [{ code: 'UNKNOWN', message: 'the registry failed' }] });
+  expect(errors.map((line) => JSON.parse(line))).toMatchObject([
+    { msg: 'the registry failed', err: { message: 'EPERM: the disk of this test' } },
+  ]);
 });
 
 test('missing content is reported, to HEAD too, so that a push restores it', async () => {

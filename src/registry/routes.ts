@@ -171,8 +171,9 @@ async function showBase(exchange: RegistryExchange<'base'>): Promise<unknown> {
 async function reject(request: FastifyRequest, reply: FastifyReply, error: unknown): Promise<unknown> {
   const rejection =
     error instanceof Rejection ? error : new Rejection('UNKNOWN', 'the registry failed', { cause: error });
-  if (rejection.status >= 500 && !request.raw.destroyed) {
-    request.log.error({ err: rejection.cause ?? rejection }, rejection.message);
+  // A rejection without a cause was decided, for example while the disk is nearly full. A client that is gone is no fault of the server.
+  if (rejection.status >= 500 && rejection.cause !== undefined && !request.raw.socket.destroyed) {
+    request.log.error({ err: rejection.cause }, rejection.message);
   }
   if (reply.sent) {
     return reply;
