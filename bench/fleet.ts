@@ -74,7 +74,10 @@ async function baseNamed({ client }: Fleet, name: string): Promise<BaseImageDeta
 
 async function offeringsOn({ client }: Fleet, system: string): Promise<string[]> {
   const found = await until(`the offerings on ${system}`, POLLING, async () => {
-    const { items } = await client.call('listOfferings', { operating_system_name: system, page_size: PAGE });
+    const { items } = await client.call('listOfferings', {
+      ...{ operating_system_name: system, packaging_types: ['CONTAINER_IMAGE'] },
+      page_size: PAGE,
+    });
     return items.length > 0 ? items : undefined;
   });
   return found.map(({ id }) => id);

@@ -56,7 +56,7 @@ async function endService(service: ChildProcess): Promise<void> {
 async function requestProduct(client: Client, product_key: string): Promise<number> {
   const catalog_id = (await client.call('listCatalogs', {})).items[0]?.id ?? '';
   const offering = await until('an offering', POLLING, async () => {
-    const { items } = await client.call('listOfferings', { product_key });
+    const { items } = await client.call('listOfferings', { product_key, packaging_types: ['CONTAINER_IMAGE'] });
     return items.find(({ operating_systems }) => operating_systems.some(({ name }) => /Debian/.test(name)));
   });
   const base = (await client.call('listBaseImages', {})).items.find(({ name }) => /Debian 12/.test(name));

@@ -3,27 +3,23 @@ import { randomUUID } from 'node:crypto';
 import { type RawBuilder, sql } from 'kysely';
 import type { CatalogApplicationRequest } from '../contract/application-request.ts';
 import type { Input, Output } from '../contract/endpoints.ts';
-import {
-  BASE_IMAGES_OF,
-  type BaseImagePackagingType,
-  type PackagingType,
-  type ProcessingStatus,
-  type RequestType,
-} from '../contract/vocabulary.ts';
+import type { ProcessingStatus, RequestType } from '../contract/vocabulary.ts';
 import { type Database, inSnapshot, type Transaction } from '../db/database.ts';
 import { prepared } from '../db/prepared.ts';
 import { notifyOfRequest } from '../notify/notification-causes.ts';
 import { lockWithNeeded, removeFromGraph } from '../pipelines/application-graph.ts';
+import { addNeeded } from '../pipelines/needed-applications.ts';
 import { enqueueFollowers } from '../pipelines/pipeline-edges.ts';
 import { cancelPipelines, createWave } from '../pipelines/waves.ts';
 import { readApplications } from './applications.ts';
-import { notFound, rejectViolations, type Violation } from './errors.ts';
+import { notFound, rejectViolations } from './errors.ts';
 import { isUuid, requireUuids } from './ids.ts';
 import { type Count, scannedCount, storedCount } from './list-counts.ts';
 import type { Principal } from './principal.ts';
 import { requireQuota } from './quotas.ts';
 import { countInCatalog } from './references.ts';
 import { addRegistries, insertRequested } from './requested-applications.ts';
+import { type Creation, checkOffering, findOfferings } from './requested-offerings.ts';
 import { toWaiting, type WaitingRow, waitingOfApplications } from './waiting.ts';
 import { allOf, direction, idsOf, isPast, pageWindow, present, toPage, wireTime } from './wire.ts';
 
@@ -137,9 +133,21 @@ export async function listRequestsOfApplication(
     join catalogs c on c.id = q.catalog_id
     where ${where} order by q.created_at, q.id`;
   const requests = await readRequests(db, principal, page);
-  // Every application was added by a request: an application without requests does not exist in this catalog.
-  if (requests.length === 0) throw notFound('application');
+  // An application without requests exists because others need it, or does not exist in this catalog.
+  if (requests.length === 0) await requireApplication(db, principal, input);
   return requests.filter((request) => input.request_type === undefined || request.request_type === input.request_type);
+}
+
+async function requireApplication(
+  db: Database,
+  principal: Principal,
+  { catalog_id, application_id }: Input<'listRequestsOfApplication'>,
+): Promise<void> {
+  const found = await sql`
+    select from applications a join catalogs c on c.id = a.catalog_id and c.removed_at is null
+    where a.organization_id = ${principal.organization_id} and a.catalog_id = ${catalog_id}
+      and a.id = ${application_id}`.execute(db);
+  if (found.rows.length === 0) throw notFound('application');
 }
 
 /** Reads the requests that a statement selects, in one snapshot: the status of a request agrees with its applications. */
@@ -225,23 +233,7 @@ async function lockCatalog(tx: Transaction, principal: Principal, catalogId: str
   if (found.rows.length === 0) throw notFound('catalog');
 }
 
-type Creation = Extract<Input<'createApplicationRequest'>, { kind: 'CREATION' }>;
 type Deletion = Extract<Input<'createApplicationRequest'>, { kind: 'DELETION' }>;
-
-type OfferingRow = {
-  id: string;
-  product_key: string;
-  branch: string;
-  packaging_type: PackagingType;
-  status: string;
-  /** The packaging type of the base image. */
-  base_packaging_type: BaseImagePackagingType | null;
-  /** The offering exists for the base image's operating system. */
-  fits: boolean;
-  taken: boolean;
-  /** The application on this base image that exists only because others need it. */
-  hidden_id: string | null;
-};
 
 async function addApplications(tx: Transaction, principal: Principal, input: Creation): Promise<string[]> {
   const baseImage = await lockBaseImage(tx, principal, input.base_image_id);
@@ -280,50 +272,16 @@ async function addApplications(tx: Transaction, principal: Principal, input: Cre
   await insertRequested(tx, applications);
   const ids = applications.map(({ id }) => id);
   await addRegistries(tx, ids, registries);
+  const hasChart = wanted.some(({ packaging_type }) => packaging_type === 'HELM_CHART');
+  const needed = hasChart ? await addNeeded(tx, ids) : [];
   await createWave(tx, {
     cause: 'REQUEST',
     created_by: principal.name,
-    application_ids: ids,
+    application_ids: [...ids, ...needed],
     triggers: [{ type: 'MANUAL_RUN' }],
     keep_pins: false,
   });
   return ids;
-}
-
-function checkOffering(
-  offering: OfferingRow | undefined,
-  asked: { field: string; id: string; first: boolean; baseImageFound: boolean },
-): Violation[] {
-  const rejected = (message: string) => [{ field: asked.field, message }];
-  if (!offering) return rejected(`There is no offering ${asked.id}`);
-  if (!asked.first) return rejected('This offering is named twice');
-  if (offering.status !== 'ENABLED') return rejected(`This offering is ${offering.status} and cannot be requested`);
-  if (!asked.baseImageFound) return [];
-  const baseType = BASE_IMAGES_OF[offering.packaging_type];
-  if (offering.base_packaging_type !== baseType) {
-    return rejected(
-      `This offering requires a base image of the type ${baseType}; this base image is of the type ${offering.base_packaging_type}`,
-    );
-  }
-  if (!offering.fits) return rejected("This offering does not exist for the base image's operating system");
-  if (offering.taken) return rejected('The catalog already has this application on this base image');
-  return [];
-}
-
-async function findOfferings(tx: Transaction, input: Creation): Promise<Map<string, OfferingRow>> {
-  const ids = input.application_offering_ids.filter(isUuid);
-  const base = isUuid(input.base_image_id) ? input.base_image_id : null;
-  const found = await sql<OfferingRow>`
-    select f.id, f.product_key, f.branch, f.packaging_type, f.status,
-      (select b.packaging_type from base_images b where b.id = ${base}) as base_packaging_type,
-      exists (select from offering_operating_systems fo join base_images b on b.operating_system_id = fo.operating_system_id
-        where fo.offering_id = f.id and b.id = ${base}) as fits,
-      exists (select from applications a where a.catalog_id = ${input.catalog_id} and a.offering_id = f.id
-        and a.base_image_id = ${base} and a.removed_at is null and a.requested) as taken,
-      (select a.id from applications a where a.catalog_id = ${input.catalog_id} and a.offering_id = f.id
-        and a.base_image_id = ${base} and a.removed_at is null and not a.requested) as hidden_id
-    from offerings f where f.id = any(${ids}::uuid[])`.execute(tx);
-  return new Map(found.rows.map((row) => [row.id, row]));
 }
 
 /** Whether the base image can be built on; it cannot be deleted until this transaction ends. */

@@ -129,6 +129,8 @@ export const WAVE_CAUSES = [
   'WITHOUT_CUSTOMIZATION',
   'RETRY',
   'REBUILD',
+  /** A registry got a release late, after the applications that need it were built. */
+  'LATE_RELEASE',
 ] as const;
 export type WaveCause = (typeof WAVE_CAUSES)[number];
 

@@ -14,7 +14,7 @@ const waveFields = {
   id: Id('Identifier of the wave.'),
   cause: Word(
     WAVE_CAUSES,
-    'REQUEST: applications were requested. CUSTOMIZATION: a customization was uploaded, changed or deleted. BASE_IMAGE: a base image has a new version. PACKAGE: a package of a release has a newer version. VERSION: a branch has a new version. RECIPE: the recipe of a product changed. WITHOUT_CUSTOMIZATION: a customization broke a build, which is repeated without it. RETRY and REBUILD: a user requested it.',
+    'REQUEST: applications were requested. CUSTOMIZATION: a customization was uploaded, changed or deleted. BASE_IMAGE: a base image has a new version. PACKAGE: a package of a release has a newer version. VERSION: a branch has a new version. RECIPE: the recipe of a product changed. WITHOUT_CUSTOMIZATION: a customization broke a build, which is repeated without it. RETRY and REBUILD: a user requested it. LATE_RELEASE: a registry that was unavailable got a release, and the applications that need it are built for this registry.',
   ),
   created_at: Time('When it began.'),
   created_by: Type.Optional(Text('User who caused it; absent if Larder did.')),

@@ -66,7 +66,11 @@ async function listWanted({ client, catalog_id }: DemoContext, { id }: { id: str
 
 async function requestProducts(job: Job, base: BaseImageDetailed): Promise<void> {
   const { client, catalog_id, say } = job;
-  const offerings = await client.call('listOfferings', { operating_system_name: BASE_IMAGE, page_size: PAGE });
+  const offerings = await client.call('listOfferings', {
+    operating_system_name: BASE_IMAGE,
+    packaging_types: ['CONTAINER_IMAGE'],
+    page_size: PAGE,
+  });
   const known = await listWanted(job, base);
   const missing = offerings.items.filter(
     ({ product, branch }) =>

@@ -9,8 +9,8 @@ import { pinBaseImage } from '../packaging/image/base-image-pin.ts';
 import { tryBaseImage } from '../packaging/image/base-image-trial.ts';
 import type { DeclaredSystem } from '../packaging/image/base-system.ts';
 import type { LayerCache } from '../packaging/image/layer-cache.ts';
-import type { TestReport } from '../packaging/image/verify-image.ts';
 import { packagingOf } from '../packaging/packagings.ts';
+import type { TestReport } from '../packaging/test-report.ts';
 import type { Artifact } from '../plan/artifact.ts';
 import type { StoredInspection } from '../plan/inspection.ts';
 import type { BasePin } from '../plan/pin.ts';
@@ -22,9 +22,12 @@ export type EngineContext = { workspace: Workspace; log: LogSink; layers: LayerC
 
 /** The input and the result of each task. All of it can be sent to another process. */
 export type EngineTasks = {
-  /** Builds a plan. `inspections` are those of its customizations, by the digest of the archive; `names` are their names, by id. */
+  /**
+   * Builds a plan. `inspections` are those of its customizations, by the digest of the archive; `names` are their names, by id;
+   * `version` is the artifact's own, for packagings whose artifacts contain one.
+   */
   build: {
-    input: { plan: Plan; inspections: Map<Digest, StoredInspection>; names: Map<string, string> };
+    input: { plan: Plan; inspections: Map<Digest, StoredInspection>; names: Map<string, string>; version?: string };
     output: Artifact;
   };
   verify: { input: { plan: Plan; artifact: Artifact }; output: TestReport };
@@ -44,9 +47,10 @@ type Run<T extends EngineTask> = (
 
 /** The function of each task. All throw BuildError for faults that the user can correct. */
 export const engineTasks: { [T in EngineTask]: Run<T> } = {
-  async build({ plan, inspections, names }, { workspace, log, layers, signal }) {
+  async build({ plan, inspections, names, version }, { workspace, log, layers, signal }) {
     const loaded = await loadInspections(workspace.content, inspections);
-    return await packagingOf(plan).build(plan, { workspace, log, layers, signal, inspections: loaded, names });
+    const tools = { workspace, log, layers, signal, inspections: loaded, names, version };
+    return await packagingOf(plan).build(plan, tools);
   },
   verify: ({ plan, artifact }, { workspace, log, signal }) =>
     packagingOf(plan).verify(plan, artifact, { workspace, log, signal }),

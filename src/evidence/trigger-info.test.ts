@@ -95,3 +95,33 @@ test('a changed recipe is listed; other times and another order of keys are not'
   expect(info.changes.recipe).toBe(true);
   expect(info.reasons).toEqual(['A user requested the run.', 'The recipe of Redis changed.']);
 });
+
+test('an artifact that names images tells which images changed, and why one is older', () => {
+  const chart = (images: Record<string, string>): PlanFacts => ({
+    ...{ product: plan.product, operating_system: plan.operating_system, base: plan.base },
+    packages: [],
+    customizations: [],
+    registries: { r1: { images: Object.entries(images).map(([product, tag]) => ({ product, tag })) } },
+  });
+  const info = triggerInfo({
+    ...facts,
+    plan: chart({ redis: '7.0.16-r0', exporter: '1' }),
+    previous: { plan: chart({ redis: '7.0.15-r0', shell: '12' }), release: '1.0.3' },
+    failed_needs: [{ product_key: 'exporter', branch: '1', pipeline_id: 'p0', status: 'FAILED' }],
+  });
+  expect(info.changes).toMatchObject({
+    recipe: false,
+    images: {
+      added: [{ name: 'exporter', version: '1' }],
+      removed: [{ name: 'shell', version: '12' }],
+      changed: [{ name: 'redis', from: '7.0.15-r0', to: '7.0.16-r0' }],
+    },
+  });
+  expect(info.reasons).toEqual([
+    'A user requested the run.',
+    'The image of redis changed from 7.0.15-r0 to 7.0.16-r0.',
+    'The image of exporter 1 was added.',
+    'The image of shell 12 was removed.',
+    'The pipeline p0 of exporter 1 is FAILED: the latest release of it is used.',
+  ]);
+});

@@ -9,6 +9,8 @@ export type PlanFacts = {
   base: { name: string; digest: Digest };
   packages: { name: string; version: string }[];
   customizations: { id: string; version: number }[];
+  /** The images that the artifact names in each registry; absent for artifacts that name none. */
+  registries?: Record<string, { images: { product: string; tag: string }[] }>;
 };
 
 type Move = { from: string; to: string };
@@ -37,6 +39,12 @@ export type TriggerInfo = {
       added: { id: string; version: number }[];
       removed: { id: string; version: number }[];
       changed: { id: string; from: number; to: number }[];
+    };
+    /** The images that the artifact names; absent for artifacts that name none. */
+    images?: {
+      added: { name: string; version: string }[];
+      removed: { name: string; version: string }[];
+      changed: ({ name: string } & Move)[];
     };
     /** True if any other part of the plan changed: the recipe, one of its files or settings. */
     recipe: boolean;
@@ -70,6 +78,8 @@ export type TriggerFacts = CustomizationFacts & {
   previous?: { plan: PlanFacts; release?: string };
   /** Repositories that the application no longer releases to. */
   moves?: Move[];
+  /** Pipelines of needed applications that did not succeed: the release is made from earlier releases of these. */
+  failed_needs?: { product_key: string; branch: string; pipeline_id: string; status: string }[];
 };
 
 /** Returns the document of one pipeline. Deterministic in its facts. */
@@ -115,6 +125,8 @@ const NO_WARNINGS: InspectionWarnings = { warnings: [], more_warnings_count: 0 }
 
 type Changes = TriggerInfo['changes'];
 
+const NO_IMAGES: NonNullable<Changes['images']> = { added: [], removed: [], changed: [] };
+
 function changesOf(plan: PlanFacts, previous: PlanFacts | undefined): Changes {
   const before = previous ?? { ...plan, packages: [], customizations: [] };
   return {
@@ -126,8 +138,15 @@ function changesOf(plan: PlanFacts, previous: PlanFacts | undefined): Changes {
       : { base_image: { name: plan.base.name, from: before.base.digest, to: plan.base.digest } }),
     packages: compareBy(before.packages, plan.packages, 'name'),
     customizations: compareBy(before.customizations, plan.customizations, 'id'),
+    ...(plan.registries && { images: compareBy(previous ? imagesOf(previous) : [], imagesOf(plan), 'name') }),
     recipe: previous !== undefined && restOf(previous) !== restOf(plan),
   };
+}
+
+/** Each image once, by its product. The registries of a release seldom have different ones. */
+function imagesOf({ registries = {} }: PlanFacts): { name: string; version: string }[] {
+  const images = Object.values(registries).flatMap((registry) => registry.images);
+  return [...new Map(images.map(({ product: name, tag: version }) => [name, { name, version }])).values()];
 }
 
 function compareBy<K extends 'name' | 'id', T extends { [key in K]: string } & { version: string | number }>(
@@ -157,7 +176,8 @@ function compareBy<K extends 'name' | 'id', T extends { [key in K]: string } & {
 
 /** The parts of a plan that are not compared by name. */
 function restOf(plan: PlanFacts): string {
-  const { base: _, packages: _packages, customizations: _customizations, product, ...rest } = plan;
+  const { base: _, packages: _packages, customizations: _customizations, registries: _registries, ...others } = plan;
+  const { product, ...rest } = others;
   const sorted = (_key: string, value: unknown) =>
     typeof value === 'object' && value !== null && !Array.isArray(value)
       ? Object.fromEntries(Object.entries(value).sort(([one], [other]) => (one < other ? -1 : 1)))
@@ -167,11 +187,11 @@ function restOf(plan: PlanFacts): string {
 }
 
 function reasonsOf(
-  { plan, triggers, previous, moves = [], customization_names: names }: TriggerFacts,
+  { plan, triggers, previous, moves = [], failed_needs = [], customization_names: names }: TriggerFacts,
   changes: Changes,
 ): string[] {
   const { name, version } = plan.product;
-  const { packages, customizations } = changes;
+  const { packages, customizations, images = NO_IMAGES } = changes;
   const title = (id: string) => `Customization ${names.get(id) ?? id}`;
   return [
     ...triggers.map(sentenceOf),
@@ -181,6 +201,13 @@ function reasonsOf(
     ...packages.changed.map((one) => `Package ${one.name} changed from ${one.from} to ${one.to}.`),
     ...(previous ? packages.added.map((one) => `Package ${one.name} ${one.version} was added.`) : []),
     ...packages.removed.map((one) => `Package ${one.name} ${one.version} was removed.`),
+    ...images.changed.map((one) => `The image of ${one.name} changed from ${one.from} to ${one.to}.`),
+    ...images.added.map((one) => `The image of ${one.name} ${one.version} was added.`),
+    ...images.removed.map((one) => `The image of ${one.name} ${one.version} was removed.`),
+    ...failed_needs.map(
+      (one) =>
+        `The pipeline ${one.pipeline_id} of ${one.product_key} ${one.branch} is ${one.status}: the latest release of it is used.`,
+    ),
     ...customizations.added.map((one) => `${title(one.id)} was applied in version ${one.version}.`),
     ...customizations.changed.map((one) => `${title(one.id)} changed from version ${one.from} to ${one.to}.`),
     ...customizations.removed.map((one) => `${title(one.id)} was removed.`),

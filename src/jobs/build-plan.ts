@@ -2,6 +2,7 @@
 import type { ContentStore } from '../content/content.ts';
 import { type Database, inTransaction } from '../db/database.ts';
 import type { BuiltLayer } from '../oci/layer.ts';
+import { packagingOf } from '../packaging/packagings.ts';
 import { recordBuiltLayer, useBuiltLayer } from '../pipelines/built.ts';
 import { findCustomizationNames, findStoredInspections } from '../pipelines/customization-inspections.ts';
 import type { Artifact } from '../plan/artifact.ts';
@@ -9,13 +10,18 @@ import type { Plan } from '../plan/plan.ts';
 import type { PhaseLog } from './phase-log.ts';
 import type { WorkerResources } from './worker-resources.ts';
 
-export type BuildOptions = { log: PhaseLog; signal: AbortSignal };
+export type BuildOptions = {
+  log: PhaseLog;
+  signal: AbortSignal;
+  /** The version of the pipeline, for artifacts that contain one. */
+  version: string;
+};
 
 /** Builds a plan, reusing layers that any worker has built before. Throws BuildError. */
 export async function buildPlan(
   resources: WorkerResources,
   plan: Plan,
-  { log, signal }: BuildOptions,
+  { log, signal, version }: BuildOptions,
 ): Promise<Artifact> {
   const { db, content, engine } = resources;
   const inspections = await findStoredInspections(db, plan.customizations);
@@ -23,7 +29,13 @@ export async function buildPlan(
     db,
     plan.customizations.map(({ id }) => id),
   );
-  return await engine.run('build', { plan, inspections, names }, { log, signal, layers: layerCache(db, content) });
+  const input = { plan, inspections, names, ...(hasOwnVersion(plan) && { version }) };
+  return await engine.run('build', input, { log, signal, layers: layerCache(db, content) });
+}
+
+/** Whether the artifacts of a plan contain a version of their own, so that two pipelines cannot share one. */
+export function hasOwnVersion(plan: Plan): boolean {
+  return packagingOf(plan).versionSeries !== undefined;
 }
 
 /** The cache of layers in the database, which all workers share. */

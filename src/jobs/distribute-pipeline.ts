@@ -1,11 +1,8 @@
 // Pushes a verified artifact to every registry of its application and records the release: the third phase.
-import { Readable } from 'node:stream';
-import { reportFile } from '../contract/report-kinds.ts';
 import type { Digest, MetadataFile } from '../contract/vocabulary.ts';
 import { inTransaction } from '../db/database.ts';
 import type { JobContext } from '../db/queue-worker.ts';
 import type { PlatformFiles } from '../db/tables.ts';
-import { triggerInfo } from '../evidence/trigger-info.ts';
 import { abortableTarget } from '../oci/abortable-target.ts';
 import { contentTarget } from '../oci/content-target.ts';
 import { copyArtifact, readBack } from '../oci/copy.ts';
@@ -16,24 +13,20 @@ import type { Place } from '../packaging/packaging.ts';
 import { packagingOf } from '../packaging/packagings.ts';
 import { findRegistryBlobs, recordRegistryBlobs } from '../pipelines/built.ts';
 import { beginDistribution, type DistributionFailure, endDistribution } from '../pipelines/distributions.ts';
+import { findDependencies } from '../pipelines/needed-releases.ts';
 import type { PipelineState } from '../pipelines/pipeline-lock.ts';
-import {
-  type DistributionRegistry,
-  findDistributionRegistries,
-  findPreviousRelease,
-} from '../pipelines/plan-inputs.ts';
-import { addReleases, findMoves, type PushedArtifact } from '../pipelines/record-release.ts';
+import { type DistributionRegistry, findDistributionRegistries } from '../pipelines/plan-inputs.ts';
+import { addReleases, type PushedArtifact } from '../pipelines/record-release.ts';
 import { listReleasedVersions } from '../pipelines/released-versions.ts';
 import { reserveRevision } from '../pipelines/revisions.ts';
-import { type Artifact, blobsOf, type Root, rootFor } from '../plan/artifact.ts';
+import { type Artifact, blobsOf, hasRoot, type Root, rootFor } from '../plan/artifact.ts';
 import type { Plan } from '../plan/plan.ts';
-import { findCustomizationFacts } from './customization-facts.ts';
 import { readHeldPlan } from './held-artifact.ts';
 import { PhaseFailed, runPhase } from './phase.ts';
-import { findPlan } from './plan-contents.ts';
 import { attachReports } from './referrer-reports.ts';
 import { openRegistryTarget, repositoryIn, splitRegistryUrl } from './registry-target.ts';
 import type { WorkerResources } from './worker-resources.ts';
+import { writeTriggerInfo } from './write-trigger-info.ts';
 
 /** A tag that names an artifact of someone else is skipped; after this many in a row, the distribution fails. */
 const TAKEN_TAGS_MAX = 50;
@@ -59,7 +52,7 @@ export async function distributePipeline(
     const time = AbortSignal.timeout(ATTEMPT_MS_MAX);
     const attempt = await openAttempt(resources, state, AbortSignal.any([context.signal, time]));
     if (attempt === undefined) return;
-    const failures: DistributionFailure[] = [];
+    const failures = attempt.unbuilt.map(failureOfUnbuilt);
     const tried = async (place: RegistryPlace, act: () => Promise<void>) => {
       try {
         await inWords(place, act);
@@ -75,7 +68,8 @@ export async function distributePipeline(
     const reserved = await reserveTag(resources, attempt, tried);
     if (reserved === undefined) return;
     const { tag } = reserved;
-    const trigger = await writeTriggerInfo(resources, attempt, tag);
+    const { plan } = attempt;
+    const trigger = await writeTriggerInfo(resources, { state, plan, tag, places: attempt.places.map(repositoryOf) });
     const done = await Promise.allSettled(
       attempt.places.filter(hasNotFailed).map(async (place) => {
         log.write(`pushing ${tag} to ${place.registry.url}\n`);
@@ -95,6 +89,8 @@ type Attempt = {
   place: Place;
   artifact: Artifact;
   places: RegistryPlace[];
+  /** Registries for which the artifact was not built, because they lack a release that it needs. */
+  unbuilt: DistributionRegistry[];
   /** True if a registry has the release under this pipeline's revision: the revision is final. */
   isReleased: boolean;
   signal: AbortSignal;
@@ -108,10 +104,11 @@ async function openAttempt(
   const { id: pipelineId, artifact } = state;
   if (!state.plan_digest || !artifact) throw new Error(`Pipeline ${pipelineId} has no artifact to distribute`);
   const plan = await readHeldPlan(resources.content, state.plan_digest, artifact);
-  const place = packagingOf(plan).place(plan);
+  const place = packagingOf(plan).place(plan, state.version);
   const begun = await inTransaction(resources.db, (tx) => beginDistribution(tx, pipelineId, place.repository));
   if (begun === undefined) return undefined;
-  const registries = await findDistributionRegistries(resources.db, pipelineId);
+  const all = await findDistributionRegistries(resources.db, pipelineId);
+  const registries = all.filter(({ id }) => hasRoot(artifact, id));
   const places = begun.repositories.flatMap((claimed) => {
     const registry = registries.find(({ id }) => id === claimed.registry_id);
     if (registry === undefined) return [];
@@ -120,7 +117,16 @@ async function openAttempt(
       { registry, repository, target: abortableTarget(openRegistryTarget(resources, registry, repository), signal) },
     ];
   });
-  return { state, plan, place, artifact, places, isReleased: begun.isReleased, signal };
+  const unbuilt = all.filter(
+    ({ id }) => !hasRoot(artifact, id) && begun.repositories.some(({ registry_id }) => registry_id === id),
+  );
+  return { state, plan, place, artifact, places, unbuilt, isReleased: begun.isReleased, signal };
+}
+
+/** The pipeline waits: the release that is missing there starts another pipeline, which then takes over. */
+function failureOfUnbuilt({ id, name }: DistributionRegistry): DistributionFailure {
+  const cause = `The registry ${name} does not have a release yet that this one needs there.`;
+  return { registry_id: id, cause, isTemporary: true };
 }
 
 /** Returns the failure of an outside registry; undefined for errors that are not caused by the registry. */
@@ -218,6 +224,7 @@ async function reserveTag(
       ),
     );
     if (taken.size === 0) return { tag, revision };
+    if (immutableTag(revision + 1) === tag) throw versionTaken(tag, [...taken]);
     asked = asked.filter((place) => answered.has(place));
     above = revision;
   }
@@ -225,6 +232,13 @@ async function reserveTag(
     cause: 'DISTRIBUTION_ERROR',
     message: `The tags of ${TAKEN_TAGS_MAX} revisions of ${version} in a row name artifacts that Larder did not push. Give Larder its own path in the registry.`,
   });
+}
+
+/** The artifact contains its version, so that it cannot be pushed under another tag. */
+function versionTaken(tag: string, taken: RegistryPlace[]): PhaseFailed {
+  const places = taken.map(({ registry, repository }) => `${registry.url}/${repository}:${tag}`).join(', ');
+  const message = `${places} names another artifact, which Larder did not push: retry the pipeline to use the next version.`;
+  return new PhaseFailed({ cause: 'DISTRIBUTION_ERROR', message });
 }
 
 type Releasing = Attempt & Reserved & { trigger: MetadataFile };
@@ -282,6 +296,9 @@ async function moveTags(
 
 async function record({ db }: WorkerResources, place: RegistryPlace, releasing: Releasing): Promise<void> {
   const { state, plan, artifact, trigger } = releasing;
+  const { id: registry_id } = place.registry;
+  const digests = packagingOf(plan).needs(plan, registry_id);
+  const depends_on = await findDependencies(db, { pipeline_id: state.id, registry_id, digests });
   await inTransaction(db, (tx) =>
     addReleases(tx, {
       pipeline_id: state.id,
@@ -290,6 +307,7 @@ async function record({ db }: WorkerResources, place: RegistryPlace, releasing: 
       customizations: plan.customizations.map(({ id, version }) => ({ id, version })),
       contents: packagingOf(plan).contents(plan, artifact),
       packages: [...plan.packages, ...plan.customizations.flatMap((one) => one.packages)],
+      depends_on,
     }),
   );
 }
@@ -310,34 +328,6 @@ function pushedArtifact(place: RegistryPlace, { artifact, tag }: Releasing): Pus
     content_digest: content.digest,
     repo_digest: descriptor.digest,
   };
-}
-
-/** Stores the document that says why the release is made and what changed since the previous one. */
-async function writeTriggerInfo(
-  { db, content }: WorkerResources,
-  { state, plan, places }: Attempt,
-  tag: string,
-): Promise<MetadataFile> {
-  const moves = await findMoves(db, state.application_id, places.map(repositoryOf));
-  const previous = await findPreviousRelease(db, state);
-  const previousPlan = previous && (await findPlan(content, previous.plan_digest));
-  const document = triggerInfo({
-    pipeline_id: state.id,
-    triggers: state.triggers,
-    triggered_at: state.started_at.toISOString(),
-    plan,
-    release: tag,
-    moves,
-    ...(await findCustomizationFacts(db, plan, previousPlan)),
-    ...(previousPlan && {
-      previous: {
-        plan: previousPlan,
-        release: packagingOf(previousPlan).place(previousPlan).immutableTag(previous.revision),
-      },
-    }),
-  });
-  const bytes = Buffer.from(`${JSON.stringify(document, null, 2)}\n`);
-  return reportFile('TRIGGER_INFO', await content.put(Readable.from([bytes])));
 }
 
 /** Every platform has the same files, because Larder builds an artifact for one platform or for none. */

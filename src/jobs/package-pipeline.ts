@@ -5,7 +5,7 @@ import type { JobContext } from '../db/queue-worker.ts';
 import { recordArtifact, useArtifact } from '../pipelines/built.ts';
 import { planAgain, succeedPhase } from '../pipelines/phases.ts';
 import { type Artifact, contentsOfArtifact } from '../plan/artifact.ts';
-import { type BuildOptions, buildPlan } from './build-plan.ts';
+import { type BuildOptions, buildPlan, hasOwnVersion } from './build-plan.ts';
 import { leaveToSandboxes } from './leave-to-sandboxes.ts';
 import { runPhase } from './phase.ts';
 import { findKeptPlan, listMissing } from './plan-contents.ts';
@@ -18,28 +18,33 @@ export async function packagePipeline(
   context: JobContext,
 ): Promise<void> {
   await leaveToSandboxes(resources, pipeline_id);
-  await runPhase(resources, { pipeline_id, phase: 'PACKAGING', context }, async (log, { plan_digest }) => {
+  await runPhase(resources, { pipeline_id, phase: 'PACKAGING', context }, async (log, { plan_digest, version }) => {
     if (!plan_digest) throw new Error(`Pipeline ${pipeline_id} has no plan to build`);
-    const artifact =
+    const built =
       (await findArtifact(resources, plan_digest)) ??
-      (await buildKeptPlan(resources, plan_digest, { log, signal: context.signal }));
-    if (!artifact) {
+      (await buildKeptPlan(resources, plan_digest, { log, signal: context.signal, version }));
+    if (!built) {
       resources.log.warn({ pipeline_id }, 'content of the plan is missing: the pipeline is planned again');
       await inTransaction(resources.db, (tx) => planAgain(tx, pipeline_id));
       return;
     }
+    const { artifact, isShared } = built;
     const contents = contentsOfArtifact(artifact);
     await inTransaction(resources.db, async (tx) => {
-      await recordArtifact(tx, { plan_digest, artifact, contents });
+      if (isShared) await recordArtifact(tx, { plan_digest, artifact, contents });
       await succeedPhase(tx, { pipeline_id, phase: 'PACKAGING', artifact, metadata: artifact.reports, contents });
     });
   });
 }
 
+/** `isShared`: pipelines with equal plans use the same artifact. */
+type Built = { artifact: Artifact; isShared: boolean };
+
 /** Returns the artifact of an equal plan; undefined if there is none or its content is lost. */
-async function findArtifact({ db, content }: WorkerResources, planDigest: Digest): Promise<Artifact | undefined> {
+async function findArtifact({ db, content }: WorkerResources, planDigest: Digest): Promise<Built | undefined> {
   const known = await inTransaction(db, (tx) => useArtifact(tx, planDigest));
-  return known && (await listMissing(content, contentsOfArtifact(known))).length === 0 ? known : undefined;
+  if (!known || (await listMissing(content, contentsOfArtifact(known))).length > 0) return undefined;
+  return { artifact: known, isShared: true };
 }
 
 /** Builds the artifact with the log of its build; undefined if the plan, or content that it names, is missing. */
@@ -47,9 +52,10 @@ async function buildKeptPlan(
   resources: WorkerResources,
   planDigest: Digest,
   options: BuildOptions,
-): Promise<Artifact | undefined> {
+): Promise<Built | undefined> {
   const plan = await findKeptPlan(resources.content, planDigest);
   if (!plan) return undefined;
   const artifact = await buildPlan(resources, plan, options);
-  return { ...artifact, reports: [...(await options.log.close()), ...artifact.reports] };
+  const reports = [...(await options.log.close()), ...artifact.reports];
+  return { artifact: { ...artifact, reports }, isShared: !hasOwnVersion(plan) };
 }

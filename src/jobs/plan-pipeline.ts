@@ -5,6 +5,7 @@ import { enqueue } from '../db/queue.ts';
 import { type JobContext, JobPostponed } from '../db/queue-worker.ts';
 import type { PlanTools } from '../packaging/packaging.ts';
 import { findPackaging, packagingOf } from '../packaging/packagings.ts';
+import type { VersionSeries } from '../pipelines/artifact-versions.ts';
 import { enqueueLostBaseImage } from '../pipelines/base-image-versions.ts';
 import { cancelUnbuildable, recordPlan } from '../pipelines/phases.ts';
 import { findMissingNeed } from '../pipelines/pipeline-edges.ts';
@@ -12,6 +13,7 @@ import { findPlanInputs, type PlanInputs } from '../pipelines/plan-inputs.ts';
 import { type BasePin, contentsOfBase } from '../plan/pin.ts';
 import type { Plan } from '../plan/plan.ts';
 import { INDEX_FRESH_MS } from './archives.ts';
+import { readNeededReleases } from './needed-releases.ts';
 import { PhaseFailed, runPhase } from './phase.ts';
 import type { PhaseLog } from './phase-log.ts';
 import { findKeptPlan, findKeptProductPlan, listMissing, writePlan } from './plan-contents.ts';
@@ -42,9 +44,17 @@ export async function planPipeline(
         base_digest: plan.base.digest,
         left_out,
         contents: packagingOf(plan).contents(plan),
+        ...versionsOf(plan),
       }),
     );
   });
+}
+
+/** The counter of versions, for artifacts that contain one. */
+function versionsOf(plan: Plan): { versions?: VersionSeries } {
+  const packaging = packagingOf(plan);
+  const series = packaging.versionSeries?.(plan);
+  return series === undefined ? {} : { versions: { series, place: packaging.place(plan).repository } };
 }
 
 /** Cancels a pipeline that cannot be built; returns whether it did. Checks without a lock first, because almost every pipeline can be built. */
@@ -100,6 +110,7 @@ async function makePlan(
       operating_system: inputs.operating_system,
       base,
       customizations: inputs.customizations,
+      needs: await readNeededReleases(resources, inputs.pipeline_id),
       ...(kept && { kept }),
     },
     { content: resources.content, openArchive: openFreshArchive(resources, signal), signal },

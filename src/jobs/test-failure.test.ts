@@ -170,7 +170,8 @@ describe.skipIf(sandboxMode.mode === 'files-only')('a test that fails', () => {
       const log = openPhaseLog(content, 'VERIFICATION');
       const failed = { pipeline: { id, application_id: application }, plan: { ...plan, ...changed }, report };
       try {
-        return await findTestFailure({ ...resources, content }, failed, { log, signal: context.signal, ...more });
+        const options = { log, version: '7.0.15', signal: context.signal, ...more };
+        return await findTestFailure({ ...resources, content }, failed, options);
       } finally {
         log.drop();
       }

@@ -87,11 +87,11 @@ function withTestsUpTo(plan: Plan, name: string | undefined): Plan {
 async function searchBreaking(
   resources: WorkerResources,
   search: Search,
-  { log, signal, searchMsMax = SEARCH_MS_MAX }: BuildOptions & { searchMsMax?: number },
+  { log, signal, version, searchMsMax = SEARCH_MS_MAX }: BuildOptions & { searchMsMax?: number },
 ): Promise<SearchResult> {
   const { changes, title } = search;
   const time = AbortSignal.timeout(searchMsMax);
-  const options = { log, signal: AbortSignal.any([signal, time]) };
+  const options = { log, version, signal: AbortSignal.any([signal, time]) };
   let passing = 0;
   let failing = changes.length;
   try {
@@ -127,14 +127,14 @@ type Try = BuildOptions & { count: number };
 async function passes(
   resources: WorkerResources,
   { plan, changes, title }: Search,
-  { count, log, signal }: Try,
+  { count, log, signal, version }: Try,
 ): Promise<boolean> {
   signal.throwIfAborted();
   const undone = changes.slice(count);
   log.write(`== testing without ${undone.map(title).join(', ')}\n`);
   const tried = withoutChanges(plan, undone);
   const report = await withSpace(resources, async () => {
-    const artifact = await buildPlan(resources, tried, { log, signal });
+    const artifact = await buildPlan(resources, tried, { log, signal, version });
     return await resources.engine.run('verify', { plan: tried, artifact }, { log, signal });
   });
   log.write(`== the tests ${report.passed ? 'pass' : 'fail'} without ${undone.map(title).join(', ')}\n`);

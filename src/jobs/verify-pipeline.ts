@@ -41,12 +41,15 @@ export async function verifyPipeline(
       const failure = await findTestFailure(
         resources,
         { pipeline: state, plan, report },
-        { log, signal: context.signal },
+        { log, signal: context.signal, version: state.version },
       );
       throw new PhaseFailed(failure, [results]);
     }
+    const { not_verified: reason } = report;
+    if (reason !== undefined) log.write(`${reason}\n`);
     const metadata = [results, ...(await log.close())];
-    await inTransaction(resources.db, (tx) => succeedPhase(tx, { pipeline_id, phase: 'VERIFICATION', metadata }));
+    const finished = { pipeline_id, phase: 'VERIFICATION', metadata, skipped: reason !== undefined } as const;
+    await inTransaction(resources.db, (tx) => succeedPhase(tx, finished));
   });
 }
 

@@ -3,7 +3,7 @@ import type { ContentStore } from '../content/content.ts';
 import type { Digest } from '../contract/vocabulary.ts';
 import type { Inspection } from '../customization/inspection.ts';
 import type { AptRoot } from '../debian/apt.ts';
-import type { Artifact } from '../plan/artifact.ts';
+import type { Artifact, Root } from '../plan/artifact.ts';
 import type { Component } from '../plan/component.ts';
 import type { StoredInspection } from '../plan/inspection.ts';
 import type { BasePin } from '../plan/pin.ts';
@@ -12,7 +12,7 @@ import type { Recipe } from '../plan/recipe.ts';
 import type { LogSink } from '../sandbox/build-log.ts';
 import type { Workspace } from '../sandbox/workspace.ts';
 import type { LayerCache } from './image/layer-cache.ts';
-import type { TestReport } from './image/verify-image.ts';
+import type { TestReport } from './test-report.ts';
 
 /** A packaging type. `build` and `verify` run in an engine process, the others in a worker. */
 export type Packaging<P extends Plan> = {
@@ -25,8 +25,15 @@ export type Packaging<P extends Plan> = {
   /** The contents that must be kept to build the plan again and, with its artifact, to distribute the artifact again. */
   contents(plan: P, artifact?: Artifact): Digest[];
   components(plan: P, artifact: Artifact, tools: Pick<PlanTools, 'content'>): Promise<Component[]>;
-  /** Repository and tags in a registry. */
-  place(plan: P): Place;
+  /** Repository and tags in a registry. `version` is the artifact's own, for packagings with `versionSeries`. */
+  place(plan: P, version?: string): Place;
+  /**
+   * The author's part of the artifact's own version: `1.0` of a chart. Its last number is reserved before the build, which writes the
+   * version into the artifact. Absent if artifacts do not contain a version of their own.
+   */
+  versionSeries?(plan: P): string;
+  /** What the artifact for a registry names there: the digests that the tags of other releases point to. */
+  needs(plan: P, registryId: string): Digest[];
 };
 
 /** The inputs of a plan, from the rows of the pipeline. */
@@ -37,8 +44,25 @@ export type PlanInputs<P extends Plan> = {
   base: BasePin;
   /** The stack, in the order in which it is applied. */
   customizations: PlannedCustomization[];
-  /** The plan whose pins are kept: only the customizations are planned again. */
+  /** The plan whose pins are kept: only the customizations and the needed releases are planned again. */
   kept?: P;
+  /** Releases of the applications that this one needs, the newest in each registry, newest first. */
+  needs: NeededRelease[];
+};
+
+/** The newest release of a needed application in a registry of the application that needs it. */
+export type NeededRelease = {
+  product_key: string;
+  registry_id: string;
+  /** The registry's host, with the port if it has one. */
+  host: string;
+  /** The path in the registry, without the host. */
+  repository: string;
+  /** The immutable tag. */
+  tag: string;
+  /** What the tag points to. */
+  root: Root;
+  plan: Plan;
 };
 
 export type PlannedCustomization = {
@@ -66,6 +90,8 @@ export type BuildTools = EngineTools & {
   inspections: ReadonlyMap<Digest, Inspection>;
   /** Names of the plan's customizations, by id, for messages and the log. A customization may have no name. */
   names: ReadonlyMap<string, string>;
+  /** The artifact's own version, for packagings with `versionSeries`. */
+  version?: string | undefined;
 };
 
 /** Repository and tags of an artifact in a registry. */

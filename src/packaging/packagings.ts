@@ -1,12 +1,14 @@
 // The table of packagings: everything outside this folder reaches a packaging type through it.
 import type { PackagingType } from '../contract/vocabulary.ts';
 import type { Plan, PlanOf } from '../plan/plan.ts';
+import { chartPackaging } from './chart/chart-packaging.ts';
 import { imagePackaging } from './image/image-packaging.ts';
 import type { Packaging } from './packaging.ts';
 
 /** One entry for each member of Plan: a plan without its packaging does not compile. */
 const packagings = {
   CONTAINER_IMAGE: imagePackaging,
+  HELM_CHART: chartPackaging,
 } satisfies { [T in Plan['packaging_type']]: Packaging<PlanOf<T>> };
 
 /** Returns the packaging of a plan. */

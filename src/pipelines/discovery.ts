@@ -7,6 +7,7 @@ import type { Transaction } from '../db/database.ts';
 import { json } from '../db/tables.ts';
 import type { Recipe } from '../plan/recipe.ts';
 import { type PackageOffer, recordOffers } from './locked-packages.ts';
+import { addNeeded } from './needed-applications.ts';
 import { createWave } from './waves.ts';
 
 export type DiscoveredProduct = {
@@ -28,7 +29,7 @@ export type Discovery = { pipelines: number };
  * Stores the whole library: products, branches, versions, offerings. A product without a recipe is deprecated. A living
  * application gets one pipeline if its branch has a new upstream version (UPSTREAM_UPDATE), if the recipe or the
  * distribution's package changed (MAINTENANCE), or if a package that its release locks has a newer version; the pipeline
- * has a trigger for each of these.
+ * has a trigger for each of these. A living chart gets the applications that its recipe now needs.
  */
 export async function recordDiscovery(
   tx: Transaction,
@@ -64,6 +65,7 @@ export async function recordDiscovery(
   for (const { application_ids, triggers } of await recordOffers(tx, offers)) {
     for (const trigger of triggers) build(application_ids, 'PACKAGE', trigger);
   }
+  build(await addNeeded(tx), 'RECIPE', { type: 'MAINTENANCE' });
   return { pipelines: await createWaves(tx, reasons) };
 }
 

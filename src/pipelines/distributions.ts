@@ -5,13 +5,14 @@ import { now } from '../db/clock.ts';
 import type { Transaction } from '../db/database.ts';
 import { abortJobs, enqueueMany } from '../db/queue.ts';
 import { storableText } from '../db/storable-text.ts';
+import { readTriggers } from '../plan/metadata-file.ts';
 import { followBaseImage } from './moved-base-image.ts';
 import { failPhase, moveProcessing } from './phases.ts';
 import { enqueueFollowers, stepOptions } from './pipeline-edges.ts';
 import { type LockedPipeline, lockPipeline } from './pipeline-lock.ts';
 import { enqueueLaterRegistryCheck, enqueueRegistryCheck } from './registry-check-jobs.ts';
 import { type ClaimedRepository, claimRepositories, type RepositoryPlace } from './repositories.ts';
-import { cancelPipelines } from './waves.ts';
+import { cancelPipelines, createWave } from './waves.ts';
 
 /** A pipeline waits this long for an unavailable registry; then its distribution to the registry fails. */
 const UNAVAILABLE_HOURS_MAX = 24;
@@ -81,11 +82,7 @@ export async function endDistribution(
   const pipeline = await lockPipeline(tx, attempt.pipeline_id);
   if (pipeline.status !== 'IN_PROGRESS') return 'ENDED';
   for (const failure of attempt.failures) await recordFailure(tx, pipeline.id, failure);
-  await sql`
-    delete from pipeline_distributions d where d.pipeline_id = ${pipeline.id}
-      and exists (select from releases r where r.pipeline_id = d.pipeline_id and r.registry_id = d.registry_id)`.execute(
-    tx,
-  );
+  await buildUsers(tx, pipeline, await dropReleased(tx, pipeline.id));
   const waiting = await findParts(tx, pipeline.id, 'WAITING');
   if (waiting.length === 0) return await endPipeline(tx, pipeline, attempt.files);
   for (const { registry_id: id } of waiting) {
@@ -94,6 +91,29 @@ export async function endDistribution(
   await enqueueFollowers(tx, [pipeline.id]);
   await followBaseImage(tx, pipeline);
   return 'WAITING';
+}
+
+/** Deletes the failures of registries that got the release meanwhile, and returns those registries. */
+async function dropReleased(tx: Transaction, pipelineId: string): Promise<string[]> {
+  const dropped = await sql<{ registry_id: string }>`
+    delete from pipeline_distributions d where d.pipeline_id = ${pipelineId}
+      and exists (select from releases r where r.pipeline_id = d.pipeline_id and r.registry_id = d.registry_id)
+    returning registry_id`.execute(tx);
+  return dropped.rows.map(({ registry_id }) => registry_id);
+}
+
+/** Makes pipelines for the applications that need this one and are released to these registries, which got its release late. */
+async function buildUsers(tx: Transaction, pipeline: LockedPipeline, registryIds: string[]): Promise<void> {
+  if (registryIds.length === 0) return;
+  const users = await sql<{ id: string }>`
+    select a.id from application_dependencies d join applications a on a.id = d.application_id and a.removed_at is null
+    where d.needs_id = ${pipeline.application_id} and exists (select from application_registries ar
+      where ar.application_id = a.id and ar.registry_id = any(${registryIds}::uuid[]))
+    order by a.id`.execute(tx);
+  const application_ids = users.rows.map(({ id }) => id);
+  if (application_ids.length === 0) return;
+  const triggers = readTriggers(pipeline.triggers, pipeline.id);
+  await createWave(tx, { cause: 'LATE_RELEASE', application_ids, triggers, keep_pins: true });
 }
 
 async function recordFailure(tx: Transaction, pipelineId: string, failure: DistributionFailure): Promise<void> {

@@ -9,6 +9,7 @@ import { storableText } from '../db/storable-text.ts';
 import { json } from '../db/tables.ts';
 import type { Artifact } from '../plan/artifact.ts';
 import { readTriggers } from '../plan/metadata-file.ts';
+import { keepReleasedVersion, reserveVersion, type VersionSeries } from './artifact-versions.ts';
 import { type FailedPhase, markBroken } from './broken-customizations.ts';
 import { allowFiles } from './catalog-files.ts';
 import { enqueueFollowers, findMissingNeed, moveEdges, type PipelineTask, stepOptions } from './pipeline-edges.ts';
@@ -54,6 +55,8 @@ export type PlannedPipeline = {
   left_out: { id: string; version: number }[];
   /** All contents that the plan names; the content store keeps them and the plan from now on. */
   contents: Digest[];
+  /** Only for artifacts that contain a version of their own: it is reserved if the pipeline is built. */
+  versions?: VersionSeries;
 };
 
 /**
@@ -80,9 +83,11 @@ export async function recordPlan(
   await markLeftOut(tx, pipeline, planned.left_out);
   await addUses(tx, { kind: 'plan', id: pipeline.id }, [planned.plan_digest, ...planned.contents]);
   if (!pipeline.force && (await isReleasedEverywhere(tx, pipeline.application_id, planned.plan_digest))) {
+    if (planned.versions) await keepReleasedVersion(tx, pipeline);
     await endUnchanged(tx, pipeline);
     return 'UNCHANGED';
   }
+  if (planned.versions) await reserveVersion(tx, pipeline, planned.versions);
   await enqueueStep(tx, 'package-pipeline', pipeline);
   return 'BUILD';
 }

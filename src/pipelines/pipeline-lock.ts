@@ -24,6 +24,8 @@ export type LockedPipeline = {
   triggers: unknown;
   keep_pins: boolean;
   force: boolean;
+  /** The artifact's: the product's, or the artifact's own, such as a chart's. */
+  version: string;
   revision: number | null;
   plan_digest: Digest | null;
   base_digest: Digest | null;
@@ -65,7 +67,7 @@ export async function lockPipelineState(tx: Transaction, pipelineId: string): Pr
 /** The phases need no lock of their own: every transaction that writes a phase holds the application's lock. */
 const PIPELINE_COLUMNS = sql`l.id, l.organization_id, l.catalog_id, l.application_id, l.status,
   (select json_object_agg(s.type, s.status) from pipeline_phases s where s.pipeline_id = l.id) as phases,
-  l.triggers, l.keep_pins, l.force, l.revision, l.plan_digest, l.base_digest, l.release_id, l.started_at`;
+  l.triggers, l.keep_pins, l.force, l.version, l.revision, l.plan_digest, l.base_digest, l.release_id, l.started_at`;
 
 async function lockRow<Row>(tx: Transaction, pipelineId: string, columns: RawBuilder<unknown>): Promise<Row> {
   await sql`

@@ -98,10 +98,10 @@ export async function findPlanInputs(db: Database, pipelineId: string): Promise<
 export async function findPreviousRelease(
   db: Database,
   state: { id: string; application_id: string },
-): Promise<{ plan_digest: Digest; revision: number } | undefined> {
+): Promise<{ plan_digest: Digest; artifact_version: string } | undefined> {
   return await db
     .selectFrom('releases')
-    .select(['plan_digest', 'revision'])
+    .select(['plan_digest', 'artifact_version'])
     .where('application_id', '=', state.application_id)
     .where('pipeline_id', '<>', state.id)
     .orderBy('released_at', 'desc')

@@ -105,7 +105,7 @@ async function insertReleases(
   const about = await tx
     .selectFrom('pipelines as l')
     .innerJoin('applications as a', 'a.id', 'l.application_id')
-    .select(['a.base_image_id', 'l.version'])
+    .select(['a.base_image_id', 'l.product_version'])
     .where('l.id', '=', pipeline.id)
     .executeTakeFirstOrThrow();
   const at = await currentTime(tx);
@@ -129,7 +129,7 @@ async function insertReleases(
     pipeline_id: pipeline.id,
     base_image_id: about.base_image_id,
     base_digest: pipeline.base_digest,
-    version: about.version,
+    version: about.product_version,
     revision: pipeline.revision,
     released_at: at,
     plan_digest: pipeline.plan_digest,

@@ -23,7 +23,14 @@ export async function reserveRevision(tx: Transaction, wanted: WantedRevision): 
   if (pipeline.status !== 'IN_PROGRESS') return undefined;
   const above = wanted.above ?? -1;
   if (pipeline.revision !== null && pipeline.revision > above) return pipeline.revision;
-  let next = above + 1;
+  const next = await reserveNumber(tx, wanted);
+  await tx.updateTable('pipelines').set({ revision: next }).where('id', '=', pipeline.id).execute();
+  return next;
+}
+
+/** Reserves the next number above `above` that is free in all of the repositories; each version there has numbers of its own. */
+export async function reserveNumber(tx: Transaction, wanted: Omit<WantedRevision, 'pipeline_id'>): Promise<number> {
+  let next = (wanted.above ?? -1) + 1;
   // In a fixed order: two applications that share registries must not deadlock.
   const places = wanted.repositories.toSorted((one, other) => (key(one) < key(other) ? -1 : 1));
   for (const place of places) {
@@ -40,7 +47,6 @@ export async function reserveRevision(tx: Transaction, wanted: WantedRevision): 
       where registry_id = ${place.registry_id} and repository = ${place.repository}
         and version = ${wanted.version}`.execute(tx);
   }
-  await tx.updateTable('pipelines').set({ revision: next }).where('id', '=', pipeline.id).execute();
   return next;
 }
 

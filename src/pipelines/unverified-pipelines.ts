@@ -19,8 +19,8 @@ export function allowsUnverified(catalogId: RawBuilder<unknown>): RawBuilder<boo
 }
 
 /**
- * Enqueues the verification of a locked pipeline again if it was skipped and the catalog no longer allows unverified images;
- * the distribution then follows. Returns whether it enqueued the verification.
+ * Enqueues the verification of a locked pipeline of an image again if it was skipped and the catalog no longer allows unverified
+ * images; the distribution then follows. Returns whether it enqueued the verification.
  */
 export async function verifyBeforeRelease(tx: Transaction, pipeline: LockedPipeline): Promise<boolean> {
   if (pipeline.phases.VERIFICATION !== 'SKIPPED') return false;
@@ -28,6 +28,7 @@ export async function verifyBeforeRelease(tx: Transaction, pipeline: LockedPipel
     update pipeline_phases set status = 'PENDING', started_at = null, ended_at = null
     where pipeline_id = ${pipeline.id} and type = 'VERIFICATION' and status = 'SKIPPED'
       and not ${allowsUnverified(sql`${pipeline.catalog_id}::uuid`)}
+      and exists (select from pipelines l where l.id = ${pipeline.id} and l.packaging_type = 'CONTAINER_IMAGE')
     returning type`.execute(tx);
   if (skipped.rows.length === 0) return false;
   await sql`

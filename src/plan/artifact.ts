@@ -59,6 +59,11 @@ export function rootFor({ roots }: Pick<Artifact, 'roots'>, registryId: string):
   return root;
 }
 
+/** Whether the artifact was built for a registry. */
+export function hasRoot({ roots }: Pick<Artifact, 'roots'>, registryId: string): boolean {
+  return 'all' in roots || Object.hasOwn(roots.by_registry, registryId);
+}
+
 /** Returns the root for all registries. Throws if the artifact has a root for each. */
 export function soleRoot({ roots }: Pick<Artifact, 'roots'>): Root {
   if ('all' in roots) return roots.all;

@@ -78,18 +78,21 @@ export const ProductTest = Type.Union([
 ]);
 export type ProductTest = Static<typeof ProductTest>;
 
+/** The product and its version, as every packaging type describes it. */
+export const PlannedProduct = Type.Object({
+  key: Type.String(),
+  name: Type.String(),
+  branch: Type.String(),
+  version: Type.String(),
+  description: Type.String(),
+  licenses: Type.Array(Type.String()),
+  home_url: Type.Optional(Type.String()),
+});
+
 export const ImagePlan = Type.Object({
   format: Type.Literal(1),
   packaging_type: Type.Literal('CONTAINER_IMAGE'),
-  product: Type.Object({
-    key: Type.String(),
-    name: Type.String(),
-    branch: Type.String(),
-    version: Type.String(),
-    description: Type.String(),
-    licenses: Type.Array(Type.String()),
-    home_url: Type.Optional(Type.String()),
-  }),
+  product: PlannedProduct,
   platform: Platform,
   /** `debian-12` */
   operating_system: Type.String(),

@@ -3,6 +3,7 @@
 import { type Static, Type } from 'typebox';
 import { Word } from '../contract/field.ts';
 import { PACKAGING_TYPES } from '../contract/vocabulary.ts';
+import { ChartFile, ValuesPath } from './chart-plan.ts';
 import { Digest } from './descriptor.ts';
 import { Environment, HealthCheck, ImageUser, PlannedFile, ProductTest } from './image-plan.ts';
 import { storedValue } from './stored-value.ts';
@@ -24,6 +25,17 @@ const Input = Type.Object({
   main: Type.Optional(Type.Boolean()),
   operating_systems: Type.Optional(Texts),
 });
+
+/** The product's Helm chart, with the library charts that it contains. */
+const RecipeChart = Type.Object({
+  name: Type.String(),
+  /** The author's part of the version: `1.0`. */
+  series: Type.String(),
+  files: Type.Array(ChartFile),
+  /** The images that the chart's values name, by product. The library has no product for the others, which stay empty. */
+  images: Type.Array(Type.Object({ place: ValuesPath, product: Type.String() })),
+});
+export type RecipeChart = Static<typeof RecipeChart>;
 
 export const Recipe = Type.Object({
   format: Type.Literal(1),
@@ -66,6 +78,7 @@ export const Recipe = Type.Object({
   labels: Type.Optional(Type.Record(Type.String(), Type.String())),
   tests: Type.Array(ProductTest),
   test_environment: Type.Optional(Environment),
+  chart: Type.Optional(RecipeChart),
 });
 export type Recipe = Static<typeof Recipe>;
 

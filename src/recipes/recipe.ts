@@ -1,14 +1,16 @@
 // Reads the product library: each folder of products/ is a recipe with its files, validated and converted to plain JSON.
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { lstat, readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ContentStore } from '../content/content.ts';
 import type { Digest } from '../contract/vocabulary.ts';
 import { canonicalJson } from '../plan/canonical-json.ts';
 import type { Recipe } from '../plan/recipe.ts';
 import { readYaml, type YamlViolation } from '../yaml/read-yaml.ts';
+import { chartFilePath, loadChart } from './chart.ts';
 import { readIcon } from './icon.ts';
+import { readLibraryFiles } from './library-files.ts';
 import { checkRecipe } from './recipe-check.ts';
 import { type RecipeDocument, RecipeSchema } from './recipe-schema.ts';
 
@@ -27,8 +29,6 @@ export class RecipeRejected extends Error {
 }
 
 const RECIPE_BYTES_MAX = 256 * 1024; // a hundred times the longest one
-const FILE_BYTES_MAX = 1024 * 1024; // scripts and configuration, nothing that belongs in a package
-const FILE_COUNT_MAX = 100;
 /** The mode of files without a declared one; scripts declare 0755. */
 const FILE_MODE_DEFAULT = '0644';
 
@@ -40,7 +40,11 @@ export async function loadRecipes(directory: string): Promise<Recipe[]> {
   const entries = (await readdir(directory, { withFileTypes: true })).filter(({ name }) => !name.startsWith('.'));
   const folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
   const results = await Promise.all(folders.sort().map((key) => loadRecipe(directory, key)));
-  const violations = [...results.flatMap((result) => result.violations), ...checkParents(results)];
+  const violations = [
+    ...results.flatMap((result) => result.violations),
+    ...checkParents(results),
+    ...checkChartImages(directory, results),
+  ];
   if (violations.length > 0) throw new RecipeRejected(violations);
   return results.flatMap(({ recipe }) => (recipe ? [recipe] : []));
 }
@@ -54,11 +58,14 @@ export async function storeRecipeFiles(directory: string, recipe: Recipe, conten
     const { source, digest, size } = recipe.icon;
     await content.put(createReadStream(join(directory, recipe.key, source)), { digest, size });
   }
+  for (const { path, digest, size } of recipe.chart?.files ?? []) {
+    await content.put(createReadStream(chartFilePath(directory, recipe.key, path)), { digest, size });
+  }
 }
 
 /** Returns the content that a product needs as long as it is in the library. */
-export function recipeContents({ files, icon }: Recipe): Digest[] {
-  return [...files, ...(icon ? [icon] : [])].map(({ digest }) => digest);
+export function recipeContents({ files, icon, chart }: Recipe): Digest[] {
+  return [...files, ...(icon ? [icon] : []), ...(chart?.files ?? [])].map(({ digest }) => digest);
 }
 
 /** Returns the digest of a recipe with its files. */
@@ -84,6 +91,21 @@ function checkParents(results: Loaded[]): RecipeViolation[] {
   });
 }
 
+/** A chart's images are those of products of the library. */
+function checkChartImages(directory: string, results: Loaded[]): RecipeViolation[] {
+  if (results.some(({ violations }) => violations.length > 0)) return [];
+  const keys = new Set(results.map(({ recipe }) => recipe?.key));
+  return results.flatMap(({ recipe }) =>
+    (recipe?.chart?.images ?? [])
+      .filter(({ product }) => !keys.has(product))
+      .map(({ place, product }) => ({
+        file: chartFilePath(directory, recipe?.key ?? '', 'values.yaml'),
+        line: 1,
+        reason: `${place.join('.')}.repository names the product ${product}, which is not in the library`,
+      })),
+  );
+}
+
 async function loadRecipe(directory: string, folder: string): Promise<Loaded> {
   const file = join(directory, folder, 'recipe.yaml');
   const reject = (reason: string): Loaded => ({ violations: [{ file, line: 1, reason }] });
@@ -92,7 +114,8 @@ async function loadRecipe(directory: string, folder: string): Promise<Loaded> {
   if (bytes.length > RECIPE_BYTES_MAX) return reject(`has more than ${RECIPE_BYTES_MAX} bytes`);
   const { value, violations, lineOf } = readYaml(bytes, RecipeSchema);
   if (value === undefined || violations.length > 0) return { violations: inFile(file, violations) };
-  const found = await readFiles(join(directory, folder, 'files'));
+  const found = await readLibraryFiles(join(directory, folder), 'files');
+  const chart = await loadChart(directory, value);
   const icon = value.icon === undefined ? undefined : await readIcon(join(directory, folder), value.icon);
   const badIcon = typeof icon === 'string' ? [{ line: lineOf('icon'), reason: icon }] : [];
   const wrong = [
@@ -100,7 +123,8 @@ async function loadRecipe(directory: string, folder: string): Promise<Loaded> {
     ...badIcon,
     ...checkRecipe(value, { folder, sources: [...found.files.keys()], lineOf }),
   ];
-  if (wrong.length > 0) return { violations: wrong.map((one) => ({ file, ...one })) };
+  const faults = [...wrong.map((one) => ({ file, ...one })), ...chart.violations];
+  if (faults.length > 0) return { violations: faults };
   const files = (value.files ?? []).flatMap(({ path, source: name, mode, uid = 0, gid = 0 }) => {
     const held = found.files.get(name);
     return held ? [{ path, source: name, mode: Number.parseInt(mode ?? FILE_MODE_DEFAULT, 8), uid, gid, ...held }] : [];
@@ -111,6 +135,7 @@ async function loadRecipe(directory: string, folder: string): Promise<Loaded> {
     licenses: licenses.map(licenseOf),
     files,
     ...(typeof icon === 'object' && { icon }),
+    ...(chart.chart && { chart: chart.chart }),
   };
   return { recipe, violations: [], parentAt: { file, line: lineOf('parent') } };
 }
@@ -125,29 +150,4 @@ export function licenseOf(license: RecipeDocument['licenses'][number]): License 
 /** Returns the violations with the file that they are in. */
 export function inFile(file: string, violations: readonly YamlViolation[]): RecipeViolation[] {
   return violations.map(({ line = 1, reason }) => ({ file, line, reason }));
-}
-
-type FoundFiles = {
-  files: Map<string, { digest: Digest; size: number }>;
-  violations: { line: number; reason: string }[];
-};
-
-async function readFiles(folder: string): Promise<FoundFiles> {
-  const found: FoundFiles = { files: new Map(), violations: [] };
-  const names = await readdir(folder, { recursive: true }).catch(() => []);
-  const reject = (reason: string) => found.violations.push({ line: 1, reason });
-  if (names.length > FILE_COUNT_MAX) reject(`files/ contains more than ${FILE_COUNT_MAX} files`);
-  for (const name of names.sort().slice(0, FILE_COUNT_MAX)) {
-    const info = await lstat(join(folder, name));
-    if (info.isDirectory()) continue;
-    // A link could point to any file on the machine that reads the library.
-    if (!info.isFile()) reject(`files/${name} is not a regular file`);
-    else if (info.size > FILE_BYTES_MAX) reject(`files/${name} has more than ${FILE_BYTES_MAX} bytes`);
-    else found.files.set(name, describe(await readFile(join(folder, name))));
-  }
-  return found;
-}
-
-function describe(bytes: Uint8Array): { digest: Digest; size: number } {
-  return { digest: `sha256:${createHash('sha256').update(bytes).digest('hex')}`, size: bytes.length };
 }

@@ -92,7 +92,11 @@ async function removables({ client }: Service): Promise<Record<string, Record<st
 
 /** Returns offerings that can be requested, and an application that can be removed. */
 async function requestable({ client, catalog_id }: Service, base_image_id: string) {
-  const { items } = await client.call('listOfferings', { operating_system_name: 'Debian 12', page_size: 100 });
+  const { items } = await client.call('listOfferings', {
+    operating_system_name: 'Debian 12',
+    packaging_types: ['CONTAINER_IMAGE'],
+    page_size: 100,
+  });
   const idOf = (key: string) => items.find(({ product }) => product.key === key)?.id ?? '';
   const { id: application_request_id } = await client.call('createApplicationRequest', {
     ...{ catalog_id, kind: 'CREATION' as const, name: 'removable', base_image_id },
@@ -116,6 +120,7 @@ async function failedPipeline({ client: installation, url }: Service, signal: Ab
   const catalog_id = (await client.call('listCatalogs', {})).items[0]?.id ?? '';
   const offerings = await client.call('listOfferings', {
     product_key: 'memcached',
+    packaging_types: ['CONTAINER_IMAGE'],
     operating_system_name: 'Debian 12',
   });
   const [offering] = offerings.items;
@@ -204,7 +209,8 @@ async function ownThings({ client, apiToken }: Service): Promise<Record<string, 
 
 /** Requests redis, waits until it is released, and returns an identifier of each object that then exists. */
 async function identifiers({ client, catalog_id }: Service, signal: AbortSignal): Promise<Record<string, string>> {
-  const offering = (await client.call('listOfferings', { product_key: 'redis' })).items[0];
+  const offering = (await client.call('listOfferings', { product_key: 'redis', packaging_types: ['CONTAINER_IMAGE'] }))
+    .items[0];
   const base = (await client.call('listBaseImages', {})).items.find(({ name }) => name === 'Debian 12');
   const { id: application_request_id } = await client.call('createApplicationRequest', {
     ...{ catalog_id, kind: 'CREATION', name: 'redis' },

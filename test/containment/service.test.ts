@@ -30,7 +30,11 @@ beforeAll(async () => {
   service = await startTestService({ LARDER_EGRESS_ALLOW: '127.0.0.1' });
   const { client, catalog_id } = service;
   const base = (await client.call('listBaseImages', {})).items.find(({ name }) => name === 'Debian 12');
-  const offerings = await client.call('listOfferings', { operating_system_name: 'Debian 12', page_size: 100 });
+  const offerings = await client.call('listOfferings', {
+    operating_system_name: 'Debian 12',
+    packaging_types: ['CONTAINER_IMAGE'],
+    page_size: 100,
+  });
   const ids = offerings.items.filter(({ product }) => product.key === 'redis').map(({ id }) => id);
   const wanted = { kind: 'CREATION' as const, name: 'redis', application_offering_ids: ids };
   const { id } = await client.call('createApplicationRequest', {

@@ -31,7 +31,11 @@ afterAll(async () => {
 async function request(keys: string[]): Promise<string> {
   const { client, catalog_id } = service;
   const base = (await client.call('listBaseImages', {})).items.find(({ name }) => name === 'Debian 12');
-  const offerings = await client.call('listOfferings', { operating_system_name: 'Debian 12', page_size: 100 });
+  const offerings = await client.call('listOfferings', {
+    operating_system_name: 'Debian 12',
+    packaging_types: ['CONTAINER_IMAGE'],
+    page_size: 100,
+  });
   const ids = offerings.items.filter(({ product }) => keys.includes(product.key)).map(({ id }) => id);
   expect(ids).toHaveLength(keys.length);
   const request = { kind: 'CREATION' as const, name: keys.join(' '), application_offering_ids: ids };

@@ -43,7 +43,11 @@ afterAll(async () => {
 
 async function request(base_image_id: string, registry_ids: string[]): Promise<string> {
   const { client, catalog_id } = service;
-  const offerings = await client.call('listOfferings', { operating_system_name: 'Debian 12', page_size: 100 });
+  const offerings = await client.call('listOfferings', {
+    operating_system_name: 'Debian 12',
+    packaging_types: ['CONTAINER_IMAGE'],
+    page_size: 100,
+  });
   const application_offering_ids = offerings.items.filter(({ product }) => product.key === 'redis').map(({ id }) => id);
   const request = { kind: 'CREATION' as const, name: 'redis', application_offering_ids, base_image_id, registry_ids };
   const { id } = await client.call('createApplicationRequest', { catalog_id, ...request });

@@ -64,7 +64,11 @@ async function push(): Promise<number> {
 
 async function request(key: string): Promise<string> {
   const base = (await client.call('listBaseImages', {})).items.find(({ name }) => name === 'Debian 12');
-  const { items } = await client.call('listOfferings', { operating_system_name: 'Debian 12', page_size: 100 });
+  const { items } = await client.call('listOfferings', {
+    operating_system_name: 'Debian 12',
+    packaging_types: ['CONTAINER_IMAGE'],
+    page_size: 100,
+  });
   const application_offering_ids = items.filter(({ product }) => product.key === key).map(({ id }) => id);
   const request = { kind: 'CREATION' as const, name: key, application_offering_ids, base_image_id: base?.id ?? '' };
   return (await client.call('createApplicationRequest', { catalog_id, ...request })).id;

@@ -1,6 +1,6 @@
 // The suite that each packaging type must pass, run by src/packaging/packagings.test.ts with real builds in engine processes.
 import { readdirSync, readFileSync } from 'node:fs';
-import { chmod, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -31,6 +31,8 @@ export type PackagingFixture = AsyncDisposable & {
   content: ContentStore;
   /** Inspections of the plan's customizations, by the digest of the archive. */
   inspections: Map<Digest, StoredInspection>;
+  /** The version of the artifact, for packagings whose artifacts contain one. */
+  version?: string;
   /** Lines of the log in the middle of a build, in order; a build is ended at each of them. */
   moments: RegExp[];
   /** Cleans the work folder of a killed worker, as a worker does at its start. */
@@ -77,10 +79,14 @@ export function testPackaging(type: Plan['packaging_type'], open: () => Promise<
       SLOW_MS,
     );
 
+    test('its artifact contains a version of its own only if the packaging counts versions', () => {
+      expect(packagingOf(fixture.plan).versionSeries !== undefined).toBe(fixture.version !== undefined);
+    });
+
     test('a store that has only its contents can distribute it again and list its components', async () => {
       const only = memoryContent();
       await copyContents(place.content, only, packagingOf(fixture.plan).contents(fixture.plan, artifact));
-      await distributeFrom(only, { plan: fixture.plan, artifact, docker });
+      await distributeFrom(only, { plan: fixture.plan, version: fixture.version, artifact, docker });
       const components = await packagingOf(fixture.plan).components(fixture.plan, artifact, { content: only });
       expect(components.length).toBeGreaterThan(0);
       for (const { purl, name, version } of components) {
@@ -99,9 +105,11 @@ export function testPackaging(type: Plan['packaging_type'], open: () => Promise<
     });
 
     test('a registry gets it under a name and tags of its own', () => {
-      const { repository, immutableTag, movingTags } = packagingOf(fixture.plan).place(fixture.plan);
+      const { repository, immutableTag, movingTags } = packagingOf(fixture.plan).place(fixture.plan, fixture.version);
       expect(repository.name).toMatch(/^[a-z0-9]+(?:[._-][a-z0-9]+)*$/);
-      const tags = [immutableTag(0), immutableTag(1), ...movingTags({ revision: 1, others: [] })];
+      // A version of its own is the tag: another revision has another version.
+      const immutable = fixture.version === undefined ? [immutableTag(0), immutableTag(1)] : [immutableTag(0)];
+      const tags = [...immutable, ...movingTags({ revision: 1, others: [] })];
       for (const tag of tags) expect(tag).toMatch(/^\w[\w.-]{0,127}$/);
       expect(new Set(tags).size).toBe(tags.length);
     });
@@ -158,11 +166,11 @@ async function copyContents(from: ContentStore, to: ContentStore, digests: reado
   for (const digest of new Set(digests)) await to.put(await from.open(digest), { digest });
 }
 
-type Distributed = { plan: Plan; artifact: Artifact; docker: DockerRegistry };
+type Distributed = { plan: Plan; version: string | undefined; artifact: Artifact; docker: DockerRegistry };
 
 /** Pushes every root to a registry that has nothing yet, as the distribution does. */
-async function distributeFrom(content: ContentStore, { plan, artifact, docker }: Distributed): Promise<void> {
-  const { repository, immutableTag } = packagingOf(plan).place(plan);
+async function distributeFrom(content: ContentStore, { plan, version, artifact, docker }: Distributed): Promise<void> {
+  const { repository, immutableTag } = packagingOf(plan).place(plan, version);
   const registry = openRegistry({ url: docker.url, egress: createEgress({ allow: ['127.0.0.1'] }) });
   for (const [index, { descriptor }] of listRoots(artifact).entries()) {
     const target = registry.repository(`root-${index}/${repository.folder}/${repository.name}`);
@@ -189,11 +197,14 @@ type BuildPlace = AsyncDisposable & {
 };
 
 /** A machine of its own: an empty work folder, and a store with what the plan and the inspections name. */
-async function openPlace({ plan, content: source, inspections }: PackagingFixture): Promise<BuildPlace> {
+async function openPlace(fixture: PackagingFixture): Promise<BuildPlace> {
+  const { plan, content: source, inspections, version } = fixture;
   const root = await mkdtemp(join(tmpdir(), 'larder-packaging-'));
   // The account of the sandboxes passes through.
   await chmod(root, 0o755);
   const [directory, contentDirectory] = [join(root, 'work'), join(root, 'content')];
+  // A packaging that needs no work folder does not make it.
+  await mkdir(directory);
   const content = await openDiskContent(contentDirectory);
   const listings = [...inspections.values()].flatMap(contentsOfInspection);
   await copyContents(source, content, [...packagingOf(plan).contents(plan), ...listings]);
@@ -206,7 +217,7 @@ async function openPlace({ plan, content: source, inspections }: PackagingFixtur
     children.add(child);
     return child;
   };
-  const input = { plan, inspections, names: new Map<string, string>() };
+  const input = { plan, inspections, names: new Map<string, string>(), ...(version !== undefined && { version }) };
   return {
     directory,
     content,

@@ -21,6 +21,7 @@ export const imagePackaging: Packaging<ImagePlan> = {
   contents: contentsOfImage,
   components: listComponents,
   place: placeOf,
+  needs: () => [],
 };
 
 /** Builds the image and adds its SBOM to the reports. */

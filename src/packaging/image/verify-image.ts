@@ -15,19 +15,11 @@ import type { SandboxCommand } from '../../sandbox/sandbox-command.ts';
 import type { SandboxExit } from '../../sandbox/sandbox-run.ts';
 import type { Workspace } from '../../sandbox/workspace.ts';
 import { imageFault } from '../image-fault.ts';
+import type { TestReport } from '../test-report.ts';
 import { disposable } from './application-layer.ts';
 import { readEnvironment } from './image-config.ts';
 import { type Attempt, attemptTest, type Started } from './product-test.ts';
 import { prepareRoots } from './rootfs.ts';
-
-type TestResult = {
-  name: string;
-  passed: boolean;
-  duration_ms: number;
-  /** The answer of the last attempt, and the output of the service if the test failed. */
-  output: string;
-};
-export type TestReport = { passed: boolean; tests: TestResult[] };
 
 export type VerifyOptions = {
   workspace: Workspace;
@@ -74,7 +66,7 @@ export async function verify(plan: ImagePlan, artifact: Artifact, options: Verif
   );
   const started: Started = { sandbox, service, command, signal };
   const isServer = plan.image.ports.some(({ protocol }) => protocol === 'tcp');
-  const tests: TestResult[] = [];
+  const tests: TestReport['tests'] = [];
   for (const test of plan.tests) {
     signal?.throwIfAborted();
     tests.push(await runTest(test, started, { ended: () => ended, printed: log.tail, isServer }));
@@ -131,7 +123,7 @@ type Watched = {
   isServer: boolean;
 };
 
-async function runTest(test: ProductTest, started: Started, watched: Watched): Promise<TestResult> {
+async function runTest(test: ProductTest, started: Started, watched: Watched): Promise<TestReport['tests'][number]> {
   const begin = performance.now();
   const deadline = begin + test.timeout_seconds * 1000;
   let last = NOT_TRIED;

@@ -1,0 +1,91 @@
+// Chart.yaml: reads the metadata of a chart, and writes its version and the images that it contains.
+import { isMap, Scalar, stringify } from 'yaml';
+import { parseChartDocument } from './chart-document.ts';
+import { ChartError } from './chart-error.ts';
+
+const CHART_YAML = 'Chart.yaml';
+
+/** The fields of Chart.yaml that helm knows and keeps in the config of a pushed chart (helm, pkg/chart/v2/metadata.go). */
+const METADATA_KEYS = [
+  'name',
+  'home',
+  'sources',
+  'version',
+  'description',
+  'keywords',
+  'maintainers',
+  'icon',
+  'apiVersion',
+  'condition',
+  'tags',
+  'appVersion',
+  'deprecated',
+  'annotations',
+  'kubeVersion',
+  'dependencies',
+  'type',
+] as const;
+
+export type ChartMetadata = {
+  name: string;
+  version: string;
+  description?: string;
+  home?: string;
+  sources?: string[];
+  maintainers?: { name: string; email?: string }[];
+  annotations?: Record<string, string>;
+  dependencies?: { name: string; version: string; repository?: string }[];
+};
+
+/** A chart's version: three numbers. Larder chooses the third at each release. */
+const VERSION = /^(?<series>(?:0|[1-9]\d*)\.(?:0|[1-9]\d*))\.(?:0|[1-9]\d*)$/;
+/** The names that helm accepts in a repository, and that a registry accepts as a part of a repository. */
+const NAME = /^[a-z0-9]+(?:-[a-z0-9]+)*$/;
+
+/** Reads the metadata. Throws ChartError for a chart that Larder cannot release. */
+export function readChartYaml(text: string): ChartMetadata {
+  const document = parseChartDocument(CHART_YAML, text);
+  if (!isMap(document.contents)) throw new ChartError(CHART_YAML, 'is not a mapping');
+  const all = document.toJS() as Record<string, unknown>;
+  const metadata = Object.fromEntries(METADATA_KEYS.filter((key) => key in all).map((key) => [key, all[key]]));
+  const { apiVersion, name, version } = metadata;
+  if (apiVersion !== 'v2') throw new ChartError(CHART_YAML, 'has an apiVersion that is not v2');
+  if (typeof name !== 'string' || !NAME.test(name)) {
+    throw new ChartError(CHART_YAML, 'has a name that is not small letters, digits and dashes');
+  }
+  if (typeof version !== 'string' || !VERSION.test(version)) {
+    throw new ChartError(CHART_YAML, 'has a version that is not three numbers, as 1.0.0');
+  }
+  // The fields below are optional, and helm checks them where the chart is tested.
+  return metadata as ChartMetadata;
+}
+
+/** Returns the author's part of a chart's version: `1.0` of 1.0.0. */
+export function versionSeries({ version }: ChartMetadata): string {
+  return VERSION.exec(version)?.groups?.['series'] ?? version;
+}
+
+export type ChartRelease = {
+  version: string;
+  /** The version of the software. */
+  appVersion: string;
+  images: readonly { name: string; image: string }[];
+};
+
+/** Writes version, appVersion and the annotation `images`; the rest and its comments stay. Throws ChartError. */
+export function writeChartYaml(text: string, { version, appVersion, images }: ChartRelease): string {
+  const document = parseChartDocument(CHART_YAML, text);
+  document.setIn(['version'], version);
+  document.setIn(['appVersion'], quotedText(appVersion));
+  const list = new Scalar(stringify(images, { lineWidth: 0 }));
+  list.type = Scalar.BLOCK_LITERAL;
+  document.setIn(['annotations', 'images'], list);
+  return document.toString({ lineWidth: 0, flowCollectionPadding: false });
+}
+
+/** Quoted: `7.0` is a text. */
+function quotedText(text: string): Scalar {
+  const scalar = new Scalar(text);
+  scalar.type = Scalar.QUOTE_DOUBLE;
+  return scalar;
+}

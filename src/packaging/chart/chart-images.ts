@@ -1,0 +1,36 @@
+// The images of a chart in one registry, in the forms in which the chart's files name them.
+import type { LockedImage } from '../../helm/images-lock.ts';
+import type { ValueEdit } from '../../helm/values-images.ts';
+import type { ChartImage, ChartRegistry } from '../../plan/chart-plan.ts';
+
+/** The key of values.yaml with the registry of each image that names none itself. */
+const REGISTRY_PLACE = ['global', 'imageRegistry'];
+
+/** Returns the full reference of an image. The digest decides which image it is; the tag is for people. */
+function referenceOf(host: string, { repository, tag, digest }: ChartImage): string {
+  return `${host}/${repository}:${tag}@${digest}`;
+}
+
+/** Returns each image once, although several places may have it. */
+export function lockedImages({ host, images }: ChartRegistry): LockedImage[] {
+  const locked = images.map((image) => ({
+    name: image.product,
+    image: referenceOf(host, image),
+    digests: image.platforms.map(({ platform: { os, architecture, variant }, digest }) => ({
+      digest,
+      arch: [os, architecture, ...(variant === undefined ? [] : [variant])].join('/'),
+    })),
+  }));
+  return [...new Map(locked.map((one) => [one.image, one])).values()];
+}
+
+/**
+ * Returns the values of a registry's chart: the registry once for all images, and for each image its repository, tag and digest. An
+ * image's own registry would win over the one that a user sets for all.
+ */
+export function valuesOf({ host, images }: ChartRegistry): ValueEdit[] {
+  const own = images.flatMap(({ place, repository, tag, digest }) =>
+    Object.entries({ repository, tag, digest }).map(([key, value]) => ({ place: [...place, key], value })),
+  );
+  return [{ place: REGISTRY_PLACE, value: host }, ...own];
+}

@@ -1,0 +1,55 @@
+// Helm charts: the entry of the table of packagings.
+import type { Digest } from '../../contract/vocabulary.ts';
+import { type Artifact, contentsOfArtifact } from '../../plan/artifact.ts';
+import type { ChartPlan } from '../../plan/chart-plan.ts';
+import type { Component } from '../../plan/component.ts';
+import { formatPurl } from '../../plan/purl.ts';
+import type { Packaging, Place } from '../packaging.ts';
+import { buildChart } from './build-chart.ts';
+import { planChart } from './plan-chart.ts';
+import { verifyChart } from './verify-chart.ts';
+
+export const chartPackaging: Packaging<ChartPlan> = {
+  plan: planChart,
+  build: buildChart,
+  verify: verifyChart,
+  contents: contentsOfChart,
+  components: async (plan) => listImages(plan),
+  place: placeOf,
+  versionSeries: ({ chart }) => chart.series,
+  needs: ({ registries }, registryId) => (registries[registryId]?.images ?? []).map(({ digest }) => digest),
+};
+
+/** Without the images and the base image: their own releases keep them. */
+function contentsOfChart({ chart }: ChartPlan, artifact?: Artifact): Digest[] {
+  const files = chart.files.map(({ digest }) => digest);
+  return artifact === undefined ? files : [...files, ...contentsOfArtifact(artifact)];
+}
+
+/** The images of the chart, each once. */
+function listImages({ registries }: ChartPlan): Component[] {
+  const components = Object.values(registries).flatMap(({ host, images }) =>
+    images.map(({ product, repository, tag, digest }) => ({
+      purl: formatPurl({
+        type: 'oci',
+        name: repository.slice(repository.lastIndexOf('/') + 1),
+        version: digest,
+        qualifiers: { repository_url: `${host}/${repository}`, tag },
+      }),
+      ...{ name: product, version: tag },
+    })),
+  );
+  return [...new Map(components.map((one) => [one.purl, one])).values()];
+}
+
+/** A chart's only tag is its version, as helm requires. */
+function placeOf({ chart }: ChartPlan, version?: string): Place {
+  return {
+    repository: { folder: 'charts', name: chart.name },
+    immutableTag() {
+      if (version === undefined) throw new Error(`The chart ${chart.name} has no version yet`);
+      return version;
+    },
+    movingTags: () => [],
+  };
+}

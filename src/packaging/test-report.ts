@@ -1,0 +1,15 @@
+// The result of a verification: the tests that ran, and whether the artifact counts as verified.
+
+type TestResult = {
+  name: string;
+  passed: boolean;
+  duration_ms: number /** The answer of the last attempt, and the output of the service if it failed. */;
+  output: string;
+};
+
+export type TestReport = {
+  passed: boolean;
+  tests: TestResult[];
+  /** Why the artifact does not count as verified although its tests passed: the phase is SKIPPED, and this is in its log. */
+  not_verified?: string;
+};

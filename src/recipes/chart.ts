@@ -1,0 +1,120 @@
+// Reads the Helm chart of a product, `products/<key>/chart/`, with the library charts beside `products/` that it contains.
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ChartError } from '../helm/chart-error.ts';
+import { readChartYaml, versionSeries } from '../helm/chart-yaml.ts';
+import { editValues, findImages, type ValuesImage } from '../helm/values-images.ts';
+import type { ChartFile } from '../plan/chart-plan.ts';
+import type { RecipeChart } from '../plan/recipe.ts';
+import { readLibraryFiles } from './library-files.ts';
+import type { RecipeDocument } from './recipe-schema.ts';
+
+type Violation = { file: string; line: number; reason: string };
+
+/** The chart, if the product has one and it has no violations. */
+type LoadedChart = { chart?: RecipeChart; violations: Violation[] };
+
+const FOLDER = 'chart';
+/** The beginning of README.md, from which the rest is generated: a source of a file of the chart, not one of its files. */
+const SOURCES_ONLY = ['README.head.md'];
+/** The engine writes the list of the chart's images. */
+const WRITTEN_LATER = 'Images.lock';
+/** Larder's repositories for images: `containers/<base image>/<product>`. */
+const REPOSITORY = /^containers\/[^/]+\/(?<product>[a-z][a-z0-9-]*)$/;
+
+/** The file of the library with this path in the chart of a product. `directory` is the library's. */
+export function chartFilePath(directory: string, key: string, path: string): string {
+  // The chart's own folder has no charts/.
+  return path.startsWith('charts/') ? join(directory, '..', path) : join(directory, key, FOLDER, path);
+}
+
+/** Reads the chart of a recipe's folder. A product without HELM_CHART may have an unfinished one. */
+export async function loadChart(
+  directory: string,
+  { key, packaging_types }: Pick<RecipeDocument, 'key' | 'packaging_types'>,
+): Promise<LoadedChart> {
+  if (!packaging_types.includes('HELM_CHART')) return { violations: [] };
+  const file = join(directory, key, FOLDER);
+  const { files, violations } = await readLibraryFiles(join(directory, key), FOLDER);
+  const wrong = [...violations.map(({ reason }) => reason), ...checkNames([...files.keys()])];
+  const reject = (reasons: string[]) => ({ violations: reasons.map((reason) => ({ file, line: 1, reason })) });
+  if (wrong.length > 0) return reject(wrong);
+  try {
+    const metadata = readChartYaml(await readFile(join(file, 'Chart.yaml'), 'utf8'));
+    if (metadata.name !== key) throw new ChartError('Chart.yaml', `must have the name of the product's folder, ${key}`);
+    const libraries = await readLibraries(directory, metadata.dependencies ?? []);
+    if (libraries.violations.length > 0) return reject(libraries.violations);
+    const images = readImages(await readFile(join(file, 'values.yaml'), 'utf8'), key);
+    const own = [...files].filter(([path]) => !SOURCES_ONLY.includes(path));
+    const all = [...own.map(([path, held]) => ({ path, ...held })), ...libraries.files];
+    const chart = { name: key, series: versionSeries(metadata), files: sorted(all), images };
+    return { chart, violations: [] };
+  } catch (error) {
+    if (!(error instanceof ChartError)) throw error;
+    return reject([error.message]);
+  }
+}
+
+function checkNames(paths: string[]): string[] {
+  const missing = ['Chart.yaml', 'values.yaml'].filter((path) => !paths.includes(path));
+  return [
+    ...missing.map((path) => `${path} is missing, and packaging_types has HELM_CHART`),
+    ...paths.filter((path) => path.startsWith('charts/')).map((path) => `${path}: library charts are not copied here`),
+    ...paths.filter((path) => path === WRITTEN_LATER).map((path) => `${path} is written for each release`),
+  ];
+}
+
+const LIBRARY_NAME = /^[a-z][a-z0-9-]*$/;
+
+type Dependency = { name: string; repository?: string };
+
+/** Reads the library charts that a chart depends on. */
+async function readLibraries(
+  directory: string,
+  dependencies: readonly Dependency[],
+): Promise<{ files: ChartFile[]; violations: string[] }> {
+  const read = dependencies.map(async ({ name, repository }) => {
+    if (!LIBRARY_NAME.test(name))
+      return { files: [], violations: [`the dependency ${name} is not the name of a chart`] };
+    if (repository) return { files: [], violations: [`the dependency ${name} must not have a repository`] };
+    const folder = `charts/${name}`;
+    const { files, violations } = await readLibraryFiles(join(directory, '..'), folder);
+    if (!files.has('Chart.yaml')) return { files: [], violations: [`the dependency ${name} is not in charts/`] };
+    return {
+      files: [...files].map(([path, held]) => ({ path: `${folder}/${path}`, ...held })),
+      violations: violations.map(({ reason }) => reason),
+    };
+  });
+  const all = await Promise.all(read);
+  return { files: all.flatMap(({ files }) => files), violations: all.flatMap(({ violations }) => violations) };
+}
+
+/** Returns the images of products; images without a repository are of no product. Throws ChartError. */
+function readImages(values: string, key: string): RecipeChart['images'] {
+  const images = findImages(values).filter(({ repository }) => repository !== '');
+  const found = images.map(({ place, repository }) => ({ place, product: productOf({ place, repository }) }));
+  if (!found.some(({ product }) => product === key)) {
+    throw new ChartError('values.yaml', `has no image with the repository containers/<base image>/${key}`);
+  }
+  // Each value that a release writes must be there.
+  const places = found.flatMap(({ place }) => ['repository', 'tag', 'digest'].map((name) => [...place, name]));
+  editValues(
+    values,
+    [['global', 'imageRegistry'], ...places].map((place) => ({ place, value: '' })),
+  );
+  return found;
+}
+
+function productOf({ place, repository }: ValuesImage): string {
+  const product = REPOSITORY.exec(repository)?.groups?.['product'];
+  if (product !== undefined) return product;
+  const where = `${place.join('.')}.repository`;
+  throw new ChartError(
+    'values.yaml',
+    `has at ${where} neither containers/<base image>/<product> nor, for an image that the library does not have, nothing`,
+  );
+}
+
+function sorted(files: ChartFile[]): ChartFile[] {
+  return files.toSorted((one, other) => (one.path < other.path ? -1 : 1));
+}

@@ -1,0 +1,36 @@
+// Reads the files of a folder of the product library, with limits.
+import { createHash } from 'node:crypto';
+import { lstat, readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Digest } from '../contract/vocabulary.ts';
+
+const FILE_BYTES_MAX = 1024 * 1024; // scripts, configuration and templates, nothing that belongs in a package
+const FILE_COUNT_MAX = 100;
+
+export type LibraryFiles = {
+  /** By the path in the folder, with the folder of `files/` left out. */
+  files: Map<string, { digest: Digest; size: number }>;
+  violations: { line: number; reason: string }[];
+};
+
+/** Reads `folder` in `directory`; a folder that does not exist has no files. Violations name the files by `folder`. */
+export async function readLibraryFiles(directory: string, folder: string): Promise<LibraryFiles> {
+  const found: LibraryFiles = { files: new Map(), violations: [] };
+  const root = join(directory, folder);
+  const names = await readdir(root, { recursive: true }).catch(() => []);
+  const reject = (reason: string) => found.violations.push({ line: 1, reason });
+  if (names.length > FILE_COUNT_MAX) reject(`${folder}/ contains more than ${FILE_COUNT_MAX} files`);
+  for (const name of names.sort().slice(0, FILE_COUNT_MAX)) {
+    const info = await lstat(join(root, name));
+    if (info.isDirectory()) continue;
+    // A link could point to any file on the machine that reads the library.
+    if (!info.isFile()) reject(`${folder}/${name} is not a regular file`);
+    else if (info.size > FILE_BYTES_MAX) reject(`${folder}/${name} has more than ${FILE_BYTES_MAX} bytes`);
+    else found.files.set(name, describe(await readFile(join(root, name))));
+  }
+  return found;
+}
+
+function describe(bytes: Uint8Array): { digest: Digest; size: number } {
+  return { digest: `sha256:${createHash('sha256').update(bytes).digest('hex')}`, size: bytes.length };
+}
