@@ -38,6 +38,7 @@ type PodSpec = {
   hostPID?: boolean;
   hostIPC?: boolean;
 };
+type JobTemplate = { spec: { template: PodTemplate } };
 type PodTemplate = { metadata?: { labels?: Record<string, string> }; spec: PodSpec };
 
 /** Kubernetes adds a hash of 11 characters to the name of a workload, in a label of at most 63. */
@@ -58,6 +59,7 @@ const VOLUME_TYPES = [
 /** The pod of a workload, or of a pod itself. */
 export function findPod(object: KubernetesObject): PodSpec | undefined {
   if (object.kind === 'Pod') return object.spec as PodSpec;
+  if (object.kind === 'CronJob') return (object.spec?.['jobTemplate'] as JobTemplate | undefined)?.spec.template.spec;
   return (object.spec?.['template'] as PodTemplate | undefined)?.spec;
 }
 
@@ -100,7 +102,7 @@ function ownContainerFaults({ name, image, resources, ...container }: Container,
 }
 
 function podFaults(object: KubernetesObject, pod: PodSpec): string[] {
-  const serving = object.kind !== 'Pod' && object.kind !== 'Job';
+  const serving = !['Pod', 'Job', 'CronJob'].includes(object.kind);
   return [
     ...(pod.automountServiceAccountToken === false ? [] : ['mounts a token of the service account']),
     ...(pod.initContainers ?? []).flatMap((container) => ownContainerFaults(container, false)),
@@ -133,7 +135,7 @@ function selectorFaults({ kind, spec = {} }: KubernetesObject): string[] {
 /** Our own rules. */
 export function ownFaults(object: KubernetesObject): string[] {
   const { kind, metadata } = object;
-  const limit = ['StatefulSet', 'Deployment', 'DaemonSet'].includes(kind) ? WORKLOAD_NAME_MAX : LABEL_MAX;
+  const limit = ['StatefulSet', 'Deployment', 'DaemonSet', 'CronJob'].includes(kind) ? WORKLOAD_NAME_MAX : LABEL_MAX;
   const long = Object.entries(metadata.labels ?? {}).filter(([, value]) => String(value).length > LABEL_MAX);
   const pod = findPod(object);
   return [
