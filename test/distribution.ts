@@ -8,6 +8,8 @@ import type { Release } from '../src/contract/release.ts';
 import { openNamedLocks } from '../src/db/named-locks.ts';
 import { openQueue, type Queue } from '../src/db/queue-worker.ts';
 import { createEgress } from '../src/egress/egress.ts';
+import { openIdentity } from '../src/identity/identity.ts';
+import { newInstallationKey } from '../src/identity/installation-key.ts';
 import { writePlan } from '../src/jobs/plan-contents.ts';
 import { openRemotes } from '../src/jobs/registry-target.ts';
 import { giveUp, handlersOf } from '../src/jobs/tasks.ts';
@@ -36,7 +38,17 @@ export async function openTestDistribution() {
   const lines: string[] = [];
   const log = openLog({ level: 'info', destination: { write: (line: string) => lines.push(line) } });
   const { db, pool } = catalog;
-  const resources = { db, pool, content, egress, locks, log, remotes: openRemotes() } as unknown as WorkerResources;
+  const identity = await openIdentity(db, newInstallationKey());
+  const resources = {
+    db,
+    pool,
+    content,
+    egress,
+    identity,
+    locks,
+    log,
+    remotes: openRemotes(),
+  } as unknown as WorkerResources;
   const queues: Queue[] = [];
 
   /** Starts a worker that distributes and checks registries, and ignores other tasks. */

@@ -105,6 +105,7 @@ async function makeEstate(api: TestApi, owner: Owner): Promise<Estate> {
     digest: [customized.json().artifact.id],
     credential_id: [await make(`/v1/registries/${hosted}/credentials`, { body: { description: 'robot' } })],
     base_image_id: [baseImage],
+    signing_key_id: [await make('/larder/v1/signing-keys', { body: {} })],
     provider_id: [await make('/v1/notification-providers', { body: { type: 'EMAIL', name: 'mail' } })],
   };
 }

@@ -10,8 +10,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vite
 import { openTestApi, type TestApi } from '../../test/api.ts';
 import { endEntrances, startEntrance } from '../../test/entrance.ts';
 import { openTestEstates, type TestEstates } from '../../test/estate.ts';
-import type { Io } from '../cli/io.ts';
-import { EXIT } from '../cli/io.ts';
+import { writeNewKey } from '../../test/signatures.ts';
+import { EXIT, type Io } from '../cli/io.ts';
 import { createProgram, runProgram } from '../cli/program.ts';
 import { failPhase } from '../pipelines/phases.ts';
 import { createWholeProgram } from './commands.ts';
@@ -126,6 +126,7 @@ afterAll(async () => {
 function asks(leaf: Leaf): string[] {
   const name = leaf.path.join(' ');
   if (name === 'customize') return ['customize', customization];
+  if (name === 'signing-keys import') return [...leaf.path, writeNewKey(folder)];
   return FITTING[name] ?? wordsOf(leaf, fittingValue);
 }
 
@@ -365,7 +366,7 @@ describe('a reader that closes the pipe', () => {
       'credentials get': [of('credential_id')],
       'notification-providers get': [of('provider_id')],
       'notification-providers deliveries': [of('provider_id')],
-      'tokens get': [of('api_token_id')],
+      ...{ 'signing-keys get': [of('signing_key_id')], 'tokens get': [of('api_token_id')] },
       'tokens revoke': [of('api_token_id')],
       'users get': [of('user_id')],
       'users set-role': [await make('/larder/v1/users', { name: 'spare', role: 'EDITOR' }), 'viewer'],

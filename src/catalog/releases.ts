@@ -2,6 +2,7 @@
 import { sql } from 'kysely';
 import type { Input, Output } from '../contract/endpoints.ts';
 import type { EmbeddedRelease, LatestRelease, Release } from '../contract/release.ts';
+import { publicKeyPath } from '../contract/signing-key.ts';
 import type { Digest, PackagingType, PlatformFamily } from '../contract/vocabulary.ts';
 import type { Database } from '../db/database.ts';
 import { prepared } from '../db/prepared.ts';
@@ -54,6 +55,8 @@ type ReleaseRow = PartKeys & {
   dependencies: string[];
   dependants: string[];
   verified: boolean;
+  signing_key_ids: string[];
+  namespace: string;
 };
 
 /** Lists a catalog's releases, newest first. At most four statements, five if relationships are expanded. */
@@ -144,10 +147,12 @@ export async function readReleaseRows(
         where rc.release_id = r.id order by rc.position`)} as customizations,
       exists (select from pipeline_phases s where s.pipeline_id = r.pipeline_id and s.type = 'VERIFICATION'
         and s.status = 'SUCCEEDED') as verified,
+      r.signing_key_ids, tenant.namespace,
       array(select e.depends_on_id from release_edges e where e.release_id = r.id order by 1) as dependencies,
       array(select e.release_id from release_edges e where e.depends_on_id = r.id order by 1) as dependants
     from unnest(${ids}::text[]) with ordinality page (id, place)
     join releases r on r.id = page.id and r.organization_id = ${principal.organization_id}
+    join organizations tenant on tenant.id = r.organization_id
     join applications a on a.id = r.application_id
     join product_branches pb on pb.product_key = a.product_key and pb.branch = a.branch
     join base_images b on b.id = r.base_image_id
@@ -203,6 +208,7 @@ export function toRelease(row: ReleaseRow, parts: SharedParts): EmbeddedRelease 
     pipeline_id: row.pipeline_id,
     verified: row.verified,
     moved_from: row.moved_from,
+    signing_keys: signingKeysOf(row),
     // Releases of every packaging type support them.
     supports_customizations: true,
     // There are no trials.
@@ -220,6 +226,11 @@ export function toRelease(row: ReleaseRow, parts: SharedParts): EmbeddedRelease 
       pipeline: { href: `${catalog}/pipelines/${row.pipeline_id}` },
     },
   });
+}
+
+function signingKeysOf({ signing_key_ids, namespace }: ReleaseRow): Release['signing_keys'] {
+  if (signing_key_ids.length === 0) return undefined;
+  return signing_key_ids.map((id) => ({ id, public_key_url: publicKeyPath(namespace, id) }));
 }
 
 function platformsOf(metadata: PlatformFiles[]): PlatformFamily[] {

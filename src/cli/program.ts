@@ -13,6 +13,7 @@ import { addPlaceCommands } from './commands/places.ts';
 import { addProductCommands } from './commands/products.ts';
 import { addReleaseCommands } from './commands/releases.ts';
 import { addRequestCommands } from './commands/requests.ts';
+import { addSigningKeyCommands } from './commands/signing-keys.ts';
 import { addStatusCommand } from './commands/status.ts';
 import { CommandFailed, EXIT, type Io } from './io.ts';
 import type { OperatorTools } from './operate.ts';
@@ -49,6 +50,7 @@ export function createProgram(io: Io, operator?: OperatorTools): Command {
   addCredentialCommands(program, io);
   addNotificationCommands(program, io);
   addPeopleCommands(program, io, operator);
+  addSigningKeyCommands(program, io);
   addAuditCommands(program, io);
   return program;
 }

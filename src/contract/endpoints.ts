@@ -20,6 +20,7 @@ import { registryEndpoints } from './registry.ts';
 import { registryCredentialEndpoints } from './registry-credential.ts';
 import { releaseEndpoints } from './release.ts';
 import { sessionEndpoints } from './session.ts';
+import { signingKeyEndpoints } from './signing-key.ts';
 import { subscriptionEndpoints } from './subscription.ts';
 import { tokenEndpoints } from './token.ts';
 import { userEndpoints } from './user.ts';
@@ -49,6 +50,7 @@ export const endpoints = {
   ...apiTokenEndpoints,
   ...userEndpoints,
   ...organizationEndpoints,
+  ...signingKeyEndpoints,
   ...auditEventEndpoints,
 } satisfies Record<string, EndpointDefinition>;
 

@@ -64,6 +64,16 @@ export const API_TOKEN_MONTHS_MAX = 24;
 export const API_TOKEN_DAYS_MAX = 730;
 /** Active API tokens of one user: one for each machine and pipeline, and more while they are renewed. */
 export const API_TOKENS_PER_USER_MAX = 50;
+/** A month: whoever verifies releases has time to get the new public key. */
+export const SIGNING_KEY_OVERLAP_DAYS_DEFAULT = 30;
+/** A year: a key that signs longer has not been replaced. */
+export const SIGNING_KEY_OVERLAP_DAYS_MAX = 365;
+/** Each key that signs adds two signatures to each release. */
+export const SIGNING_KEYS_OVERLAPPING_MAX = 3;
+/** Keys of one organization, which stay published: one a month for eighty years. */
+export const SIGNING_KEYS_MAX = 1_000;
+/** A private key of P-256 in PEM has 250 characters; some files have parameters and attributes before it. */
+export const PRIVATE_KEY_LENGTH_MAX = 8_192;
 /** Organizations of one installation: each has a registry and a catalog of its own on one database and one disk. */
 export const ORGANIZATIONS_MAX = 1_000;
 /** The name is shown in tables beside other columns. */

@@ -12,6 +12,7 @@ import { PageOf, pageQuery } from './paging.ts';
 import { PlatformFamily } from './platform.ts';
 import { ProductInfo } from './product.ts';
 import { Registry } from './registry.ts';
+import { ReleaseSigningKey } from './signing-key.ts';
 import { PACKAGING_TYPES } from './vocabulary.ts';
 
 export const LatestRelease = Type.Object(
@@ -84,6 +85,11 @@ const members = {
   ),
   moved_from: Type.Optional(
     Text('Repository of the previous release in this registry, if it was another one. An addition of Larder.'),
+  ),
+  signing_keys: Type.Optional(
+    Type.Array(ReleaseSigningKey, {
+      description: 'The keys that signed it; absent if it is older than signatures. An addition of Larder.',
+    }),
   ),
   supports_customizations: Type.Optional(
     Type.Boolean({ description: 'True when customizations can be applied to it.' }),

@@ -15,6 +15,7 @@ export const TAGS = {
   'Main catalog': 'Everything that can be built: products, branches and versions.',
   'Quotas and subscriptions': 'Quotas and subscriptions of an organization.',
   Identity: 'Users, API tokens, sessions and organizations. An addition of Larder.',
+  'Signing keys': 'Keys that sign the releases of an organization. An addition of Larder.',
   'Audit trail': 'Changes: who changed what, when, and from which address.',
   Notifications: 'Notification providers, and the deliveries of messages.',
 } as const satisfies Record<string, string>;

@@ -32,6 +32,11 @@ export type TokenScope = (typeof TOKEN_SCOPES)[number];
 export const TOKEN_STATUSES = ['ACTIVE', 'EXPIRED', 'REMOVED'] as const;
 export type TokenStatus = (typeof TOKEN_STATUSES)[number];
 
+export const SIGNING_KEY_STATUSES = ['CURRENT', 'OVERLAPPING', 'RETIRED'] as const;
+
+export const SIGNING_KEY_ORIGINS = ['GENERATED', 'IMPORTED'] as const;
+export type SigningKeyOrigin = (typeof SIGNING_KEY_ORIGINS)[number];
+
 export const APPLICATION_STATUSES = ['SUPPORTED', 'DEPRECATED', 'UNSUPPORTED', 'REMOVED'] as const;
 export type ApplicationStatus = (typeof APPLICATION_STATUSES)[number];
 

@@ -1,6 +1,6 @@
 // Tables of the installation, organizations with their quotas, users, tokens and subscriptions.
 import type { Generated } from 'kysely';
-import type { Role, SubscriptionProduct } from '../contract/vocabulary.ts';
+import type { Digest, Role, SigningKeyOrigin, SubscriptionProduct } from '../contract/vocabulary.ts';
 import type { DefaultTime, Json, OptionalTime, Time } from './columns.ts';
 
 export type InstallationTable = {
@@ -28,6 +28,30 @@ export type SigningKeysTable = {
   kid: string;
   public_jwk: Json<Record<string, unknown>>;
   sealed_private_jwk: Buffer;
+  created_at: DefaultTime;
+};
+
+export type ReleaseSigningKeysTable = {
+  organization_id: string;
+  /** SHA-256 of the public key, in hex. */
+  id: string;
+  /** PEM. */
+  public_key: string;
+  /** Null once the key signs no more. */
+  sealed_private_key: Buffer | null;
+  origin: SigningKeyOrigin;
+  created_at: DefaultTime;
+  created_by: string;
+  /** Null for the current key. */
+  signs_until: OptionalTime;
+};
+
+/** Signatures that were made, by key and signed bytes. */
+export type ReleaseSignaturesTable = {
+  organization_id: string;
+  key_id: string;
+  signed_digest: Digest;
+  signature: Buffer;
   created_at: DefaultTime;
 };
 

@@ -38,6 +38,8 @@ import type {
   DroppedKeysTable,
   InstallationTable,
   OrganizationsTable,
+  ReleaseSignaturesTable,
+  ReleaseSigningKeysTable,
   SigningKeysTable,
   SubscriptionsTable,
   UsersTable,
@@ -282,6 +284,8 @@ type ReleasesTable = {
   metadata: Json<PlatformFiles[]>;
   /** The repository of the previous release, if it was another one. */
   moved_from: string | null;
+  /** Of the release_signing_keys that signed it; empty for releases before there were signatures. */
+  signing_key_ids: Generated<string[]>;
 };
 
 type ReleaseCustomizationsTable = { release_id: string; position: number; customization_id: string; version: number };
@@ -311,6 +315,8 @@ export type Tables = {
   installation: InstallationTable;
   dropped_keys: DroppedKeysTable;
   signing_keys: SigningKeysTable;
+  release_signing_keys: ReleaseSigningKeysTable;
+  release_signatures: ReleaseSignaturesTable;
   organizations: OrganizationsTable;
   users: UsersTable;
   api_tokens: ApiTokensTable;

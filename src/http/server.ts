@@ -10,6 +10,7 @@ import { addCors, addSecurityHeaders } from './answer/browser-headers.ts';
 import { addFileDownloads } from './answer/file-downloads.ts';
 import { addIcons } from './answer/icons.ts';
 import { addProblemPages } from './answer/problem-pages.ts';
+import { addPublishedKeys } from './answer/published-keys.ts';
 import { addHealth } from './health.ts';
 import {
   CONNECTIONS_MAX,
@@ -64,6 +65,7 @@ export function buildServer(parts: ServerParts): FastifyInstance {
   addProblemPages(app);
   addFileDownloads(app, { content: parts.content, fileKey: parts.identity.fileKey });
   addIcons(app, parts);
+  addPublishedKeys(app, parts);
   addOpenApi(app);
   addFormatSchemas(app);
   addOidcSignIn(app, parts);

@@ -12,6 +12,7 @@ import {
   API_TOKENS_PER_USER_MAX,
   CREDENTIALS_PER_REGISTRY_MAX,
   NOTIFICATION_PROVIDERS_MAX,
+  SIGNING_KEYS_OVERLAPPING_MAX,
   TEST_MESSAGES_PER_HOUR_MAX,
 } from '../contract/limits.ts';
 import { ROLES } from '../contract/vocabulary.ts';
@@ -99,6 +100,7 @@ const NOTHING = {
   organization_id: UNKNOWN,
   subscription_id: UNKNOWN,
   product_id_or_key: 'nothing',
+  signing_key_id: 'f'.repeat(64),
 };
 
 /** By operation and status: the change where an operation needs another one than that in ANY. */
@@ -217,6 +219,12 @@ const ONE: Record<string, Record<string, Provoke>> = {
   issueApiToken: {
     409: async () => {
       await fill(API_TOKENS_PER_USER_MAX, '/larder/v1/api-tokens', { body: { name: 'x' } });
+      return {};
+    },
+  },
+  createSigningKey: {
+    409: async () => {
+      await fill(SIGNING_KEYS_OVERLAPPING_MAX + 1, '/larder/v1/signing-keys', { body: {} });
       return {};
     },
   },

@@ -22,6 +22,7 @@ import type { Seals } from './oidc-tickets.ts';
 import { openPasswordHashes, type PasswordHashes } from './password-hashes.ts';
 import type { Principal } from './principal.ts';
 import { findRegistryGuest, type RegistryGuest, useRegistryCredential } from './registry-passwords.ts';
+import { ensureReleaseKeys } from './release-signing-keys.ts';
 import { type SealOwner, seal, unseal } from './sealed.ts';
 import { getSessionHolder } from './sessions.ts';
 import { ensureSigningKey, loadSigningKeys } from './signing-keys.ts';
@@ -85,7 +86,8 @@ export type IdentityOptions = {
 };
 
 /**
- * Opens the identity of an installation; the first start creates its row and its signing key. Throws IdentityError KEY_WRONG if
+ * Opens the identity of an installation; the first start creates its row and its signing key. Organizations without a key for
+ * their releases get one. Throws IdentityError KEY_WRONG if
  * the key is not this database's.
  */
 export async function openIdentity(
@@ -102,6 +104,7 @@ export async function openIdentity(
     seal: (plaintext, owner) => seal(key, plaintext, owner),
     unseal: (sealed, owner) => unseal(key, sealed, owner),
   };
+  await ensureReleaseKeys(db, seals);
   const { oidc, egress, passwords = true } = options;
   const waysIn: WaysIn = { passwords, issuer: oidc?.issuer };
   const verified = rememberVerified(async (jwt) => verifyAccessToken(await keys.forToken(jwt), jwt));

@@ -22,6 +22,12 @@ export const SEALED_COLUMNS: readonly SealedColumn[] = [
     row: sql`'signing_key ' || t.kid`,
   },
   {
+    table: 'release_signing_keys',
+    column: 'sealed_private_key',
+    organization: sql`t.organization_id::text`,
+    row: sql`'signing_key ' || t.id`,
+  },
+  {
     table: 'registries',
     column: 'sealed_access_secret',
     organization: sql`t.organization_id::text`,

@@ -1,9 +1,12 @@
 // The operator's commands for organizations: the functions of the API for owners of the installation, on a machine that reaches
 // its database.
+import { access, constants } from 'node:fs/promises';
 import type { Organization } from '../contract/organization.ts';
 import { OPERATOR, recordAuditEvent } from '../db/audit-trail.ts';
 import { type Database, inTransaction, type Transaction } from '../db/database.ts';
 import { IdentityError } from '../identity/errors.ts';
+import { requireInstallation } from '../identity/installation.ts';
+import { type InstallationKey, loadInstallationKey } from '../identity/installation-key.ts';
 import {
   findInstallationOrganization,
   findOrganizationNamed,
@@ -12,6 +15,8 @@ import {
   setQuota,
 } from '../identity/installation-organizations.ts';
 import type { NewOrganization } from '../identity/organizations.ts';
+import { ensureReleaseKey } from '../identity/release-signing-keys.ts';
+import { seal } from '../identity/sealed.ts';
 import { makeOrganization } from './new-organization.ts';
 import { withOperatorDatabase } from './operator-database.ts';
 
@@ -25,14 +30,29 @@ export type OrganizationOptions = {
 
 /** Creates an organization with its owner and the owner's first API token. Throws IdentityError. */
 export function createOrganizationByOperator(options: OrganizationOptions): Promise<NewOrganization> {
-  return withOperatorDatabase('organizations', (db) =>
-    inTransaction(db, async (tx) => {
+  return withOperatorDatabase('organizations', async (db, { keyFile }) => {
+    const key = (await isReadable(keyFile)) ? await loadInstallationKey(keyFile) : undefined;
+    return await inTransaction(db, async (tx) => {
       const own = await requireStarted(tx);
       const made = await makeOrganization(tx, { ...options, created_by: OPERATOR });
+      if (key !== undefined) await makeReleaseKey(tx, made.organization.id, key);
       await recordChange(tx, own, { action: 'createOrganization', subject_id: made.organization.id });
       return made;
-    }),
+    });
+  });
+}
+
+/** The operator's machine or account may lack the key file: then the first release or the next start makes the key. */
+async function isReadable(file: string): Promise<boolean> {
+  return await access(file, constants.R_OK).then(
+    () => true,
+    () => false,
   );
+}
+
+async function makeReleaseKey(tx: Transaction, organization_id: string, key: InstallationKey): Promise<void> {
+  await requireInstallation(tx, key);
+  await ensureReleaseKey(tx, organization_id, { seal: (text, owner) => seal(key, text, owner) });
 }
 
 /** Lists all organizations of the installation, by name. */

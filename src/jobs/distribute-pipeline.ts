@@ -3,10 +3,12 @@ import type { Digest, MetadataFile } from '../contract/vocabulary.ts';
 import { inTransaction } from '../db/database.ts';
 import type { JobContext } from '../db/queue-worker.ts';
 import type { PlatformFiles } from '../db/tables.ts';
+import { openSigners } from '../identity/release-signing-keys.ts';
 import { abortableTarget } from '../oci/abortable-target.ts';
 import { contentTarget } from '../oci/content-target.ts';
 import { copyArtifact, readBack } from '../oci/copy.ts';
 import { RegistryError, reworded } from '../oci/errors.ts';
+import { attachReferrers } from '../oci/referrers.ts';
 import { explainFailure, explainRejection, isDenied } from '../oci/remote/failure-sentence.ts';
 import type { Target } from '../oci/target.ts';
 import type { Place } from '../packaging/packaging.ts';
@@ -23,8 +25,9 @@ import { type Artifact, blobsOf, hasRoot, type Root, rootFor } from '../plan/art
 import type { Plan } from '../plan/plan.ts';
 import { readHeldPlan } from './held-artifact.ts';
 import { PhaseFailed, runPhase } from './phase.ts';
-import { attachReports } from './referrer-reports.ts';
+import { putReports } from './referrer-reports.ts';
 import { openRegistryTarget, repositoryIn, splitRegistryUrl } from './registry-target.ts';
+import { addToSignatureTag, putBundles, type Signing } from './sign-artifact.ts';
 import type { WorkerResources } from './worker-resources.ts';
 import { writeTriggerInfo } from './write-trigger-info.ts';
 
@@ -93,6 +96,7 @@ type Attempt = {
   unbuilt: DistributionRegistry[];
   /** True if a registry has the release under this pipeline's revision: the revision is final. */
   isReleased: boolean;
+  signing: Signing;
   signal: AbortSignal;
 };
 
@@ -120,7 +124,10 @@ async function openAttempt(
   const unbuilt = all.filter(
     ({ id }) => !hasRoot(artifact, id) && begun.repositories.some(({ registry_id }) => registry_id === id),
   );
-  return { state, plan, place, artifact, places, unbuilt, isReleased: begun.isReleased, signal };
+  const { organization_id } = state;
+  const signers = await openSigners(resources.db, organization_id, resources.identity);
+  const signing = { organization_id, signers };
+  return { state, plan, place, artifact, places, unbuilt, isReleased: begun.isReleased, signing, signal };
 }
 
 /** The pipeline waits: the release that is missing there starts another pipeline, which then takes over. */
@@ -256,11 +263,10 @@ async function release(resources: WorkerResources, place: RegistryPlace, releasi
   });
 }
 
-async function push(
-  { db, content, remotes }: WorkerResources,
-  { registry, repository, target }: RegistryPlace,
-  { artifact, tag, state }: Releasing,
-): Promise<void> {
+async function push(resources: WorkerResources, place: RegistryPlace, releasing: Releasing): Promise<void> {
+  const { db, content, remotes } = resources;
+  const { registry, repository, target } = place;
+  const { artifact, tag } = releasing;
   const root = rootFor(artifact, registry.id);
   const digests = blobsOf(root);
   const known = registry.hosted ? new Map<Digest, string>() : await findRegistryBlobs(db, registry.id, digests);
@@ -270,12 +276,27 @@ async function push(
     mountFrom,
     uploads: remotes.uploads,
   });
-  await attachReports(content, target, { subject: root.descriptor, files: state.metadata });
+  await attach(resources, place, releasing);
   // There is no release if the registry lost or changed the content.
   await readBack(target, root.descriptor, [tag]);
   if (!registry.hosted) {
     await inTransaction(db, (tx) => recordRegistryBlobs(tx, { registry_id: registry.id, repository }, digests));
   }
+}
+
+/** Attaches reports and signatures to what the tag names. A second run changes nothing. */
+async function attach(
+  resources: WorkerResources,
+  place: RegistryPlace,
+  { artifact, state, signing, signal }: Releasing,
+): Promise<void> {
+  const { content } = resources;
+  const { registry, target } = place;
+  const subject = rootFor(artifact, registry.id).descriptor;
+  const reports = await putReports(content, { subject, files: state.metadata });
+  const bundles = await putBundles(resources, signing, subject);
+  await attachReferrers(contentTarget(content), target, { subject, referrers: [...reports, ...bundles] });
+  await addToSignatureTag(resources, signing, { target, subject, name: repositoryOf(place).full, signal });
 }
 
 async function moveTags(
@@ -316,7 +337,7 @@ function repositoryOf({ registry, repository }: RegistryPlace): { registry_id: s
   return { registry_id: registry.id, full: `${splitRegistryUrl(registry.url).host}/${repository}` };
 }
 
-function pushedArtifact(place: RegistryPlace, { artifact, tag }: Releasing): PushedArtifact {
+function pushedArtifact(place: RegistryPlace, { artifact, tag, signing }: Releasing): PushedArtifact {
   const { registry_id, full } = repositoryOf(place);
   const at = full.lastIndexOf('/');
   const { content, descriptor } = rootFor(artifact, registry_id);
@@ -327,6 +348,7 @@ function pushedArtifact(place: RegistryPlace, { artifact, tag }: Releasing): Pus
     artifact_version: tag,
     content_digest: content.digest,
     repo_digest: descriptor.digest,
+    signing_key_ids: signing.signers.map(({ key_id }) => key_id),
   };
 }
 

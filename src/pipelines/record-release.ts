@@ -23,6 +23,8 @@ export type PushedArtifact = {
   content_digest: Digest;
   /** The digest to which the tag points: the index or the manifest. */
   repo_digest: Digest;
+  /** The keys that signed it there. */
+  signing_key_ids?: string[];
 };
 
 export type FinishedPipeline = {

@@ -10,6 +10,7 @@ import type { Readiness } from '../http/health.ts';
 import { openMetrics, serveMetrics } from '../http/metrics.ts';
 import { buildServer } from '../http/server.ts';
 import { followTlsFiles, readTlsFiles, TlsFilesError } from '../http/tls-files.ts';
+import { ensureReleaseKeys } from '../identity/release-signing-keys.ts';
 import { countEndingWaysIn } from '../identity/ways-in.ts';
 import { bootstrap } from '../installation/bootstrap.ts';
 import { SecretFileError, writeSecretFile } from '../installation/secret-file.ts';
@@ -77,6 +78,7 @@ export async function startServer(config: Config, log: Logger, onApiToken: OnApi
     }
     const url = await app.listen({ host: config.host, port: config.port }).catch(rejectAddress(CLIENTS, config));
     await makeFirstStart(resources, url, onApiToken);
+    await ensureReleaseKeys(resources.db, resources.identity);
     state.bootstrapped = true;
     log.info({ url }, 'server listens');
     return {

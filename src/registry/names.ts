@@ -13,7 +13,7 @@ export function isImmutableTag(tag: string): boolean {
 
 /**
  * The tags under which clients store referrers of a digest: those of the referrers tag schema of distribution-spec 1.1, and those of
- * cosign. Larder attaches by subject and sets none of them, so a client can only move tags of clients.
+ * cosign. Of these, Larder sets only `.sig`. A client that moves that tag can hide Larder's signature, but not make one.
  */
 const REFERRER_TAG = /^sha256-([0-9a-f]{64})(?:\.(?:sig|att|sbom))?$/;
 

@@ -235,6 +235,7 @@ async function identifiers({ client, catalog_id }: Service, signal: AbortSignal)
     pipeline_id: pipeline?.id ?? '',
     digest: metadata?.id ?? '',
     product_id_or_key: 'redis',
+    signing_key_id: (await client.call('listSigningKeys', {})).items[0]?.id ?? '',
     subscription_id: (await client.call('listSubscriptions', {})).items[0]?.id ?? '',
     branch_id_or_key: offering?.branch ?? '',
     operating_system_id: base?.operating_system?.id ?? '',

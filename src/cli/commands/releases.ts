@@ -73,6 +73,7 @@ const RELEASE = {
     pull: release.artifact.url,
     'moved from': release.moved_from,
     digest: release.artifact.repo_digest,
+    'signed by': release.signing_keys?.map(({ public_key_url }) => public_key_url).join(', '),
     verified: release.verified === false ? 'no: no worker could start it' : 'yes',
     'base image': release.base_image?.name,
     customizations: (release.customizations ?? []).map(({ id, version }) => `${id} ${version}`).join(', '),

@@ -19,6 +19,7 @@ import { registryHandlers } from './registries.ts';
 import { registryCredentialHandlers } from './registry-credentials.ts';
 import { releaseHandlers } from './releases.ts';
 import { sessionHandlers } from './sessions.ts';
+import { signingKeyHandlers } from './signing-keys.ts';
 import { subscriptionHandlers } from './subscriptions.ts';
 import { tokenHandlers } from './tokens.ts';
 import { userHandlers } from './users.ts';
@@ -46,6 +47,7 @@ const handlers = {
   ...apiTokenHandlers,
   ...userHandlers,
   ...organizationHandlers,
+  ...signingKeyHandlers,
   ...auditEventHandlers,
 } satisfies { [O in Operation]: Handler<O> };
 

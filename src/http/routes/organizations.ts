@@ -1,33 +1,30 @@
 // Organizations of the installation.
-import type { Input, Output } from '../../contract/endpoints.ts';
-import type { Transaction } from '../../db/database.ts';
 import {
   getOrganization,
   listOrganizations,
   requireInstallationOwner,
   updateOrganization,
 } from '../../identity/installation-organizations.ts';
-import type { Principal } from '../../identity/principal.ts';
+import { ensureReleaseKey } from '../../identity/release-signing-keys.ts';
 import { makeOrganization } from '../../installation/new-organization.ts';
-import { reader, writer } from '../handler.ts';
+import { type Handler, reader, writer } from '../handler.ts';
+
+/** The owner's token has at most the scopes of the token in use, like every token made through the API. */
+const createOrganization: Handler<'createOrganization'> = ({ caller, identity, write }, input) =>
+  write(async (tx) => {
+    const { name, namespace, owner, quotas } = input;
+    await requireInstallationOwner(tx, caller);
+    const { organization, api_token } = await makeOrganization(tx, {
+      ...{ name, namespace, owner: owner.name, owner_email: owner.email },
+      ...{ applications_max: quotas?.applications?.limit, scopes: caller.scopes, created_by: caller.name },
+    });
+    await ensureReleaseKey(tx, organization.id, identity);
+    return { id: organization.id, api_token };
+  });
 
 export const organizationHandlers = {
   listOrganizations: reader(listOrganizations),
-  createOrganization: writer(createOrganization),
+  createOrganization,
   getOrganization: reader(getOrganization),
   updateOrganization: writer(updateOrganization),
 };
-
-/** The owner's token has at most the scopes of the token in use, like every token made through the API. */
-async function createOrganization(
-  tx: Transaction,
-  caller: Principal,
-  { name, namespace, owner, quotas }: Input<'createOrganization'>,
-): Promise<Output<'createOrganization'>> {
-  await requireInstallationOwner(tx, caller);
-  const { organization, api_token } = await makeOrganization(tx, {
-    ...{ name, namespace, owner: owner.name, owner_email: owner.email },
-    ...{ applications_max: quotas?.applications?.limit, scopes: caller.scopes, created_by: caller.name },
-  });
-  return { id: organization.id, api_token };
-}

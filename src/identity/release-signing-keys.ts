@@ -1,0 +1,135 @@
+// The keys that sign an organization's releases: made with the organization, replaced with an overlap, opened by workers.
+import { sql } from 'kysely';
+import type { Input } from '../contract/endpoints.ts';
+import {
+  SIGNING_KEY_OVERLAP_DAYS_DEFAULT,
+  SIGNING_KEYS_MAX,
+  SIGNING_KEYS_OVERLAPPING_MAX,
+} from '../contract/limits.ts';
+import type { SigningKeyOrigin } from '../contract/vocabulary.ts';
+import { type Database, inTransaction, type Transaction } from '../db/database.ts';
+import { lockName } from '../db/transaction-locks.ts';
+import { IdentityError } from './errors.ts';
+import type { Seals } from './oidc-tickets.ts';
+import type { Principal } from './principal.ts';
+import { newReleaseKeyPair, type ReleaseKeyPair, readReleaseKeyPair } from './release-key-pairs.ts';
+import type { SealOwner } from './sealed.ts';
+import { type Signer, signerOf } from './signer.ts';
+import { requireOwner } from './users.ts';
+
+/** The actor of keys that no person made. */
+const LARDER = 'Larder';
+
+type Sealing = Pick<Seals, 'seal'>;
+
+/** Makes the first key of each organization that has none: on an upgrade, and where an organization was made without one. */
+export async function ensureReleaseKeys(db: Database, seals: Sealing): Promise<void> {
+  const without = await sql<{ id: string }>`
+    select o.id from organizations o
+    where not exists (select from release_signing_keys k where k.organization_id = o.id) order by o.id`.execute(db);
+  for (const { id } of without.rows) await inTransaction(db, (tx) => ensureReleaseKey(tx, id, seals));
+}
+
+/** Makes the first key of an organization. Running it twice, or concurrently, changes nothing. */
+export async function ensureReleaseKey(tx: Transaction, organization_id: string, seals: Sealing): Promise<void> {
+  const found = await sql`select from release_signing_keys where organization_id = ${organization_id} limit 1`.execute(
+    tx,
+  );
+  if (found.rows.length > 0) return;
+  await insertKey(tx, newReleaseKeyPair(), { organization_id, origin: 'GENERATED', created_by: LARDER, seals });
+}
+
+/**
+ * Makes or imports a key, which is the current one from now on. The keys that signed until now sign beside it for the overlap.
+ * Throws INVALID for a private key that cannot be used, TAKEN for one that the organization has or had, LIMIT_REACHED, and the
+ * caller errors of requireOwner.
+ */
+export async function createSigningKey(
+  tx: Transaction,
+  principal: Principal,
+  input: Input<'createSigningKey'>,
+  seals: Sealing,
+): Promise<{ id: string }> {
+  const { organization_id, name: created_by } = principal;
+  const { private_key, overlap_days = SIGNING_KEY_OVERLAP_DAYS_DEFAULT } = input;
+  await requireOwner(tx, principal);
+  const pair = private_key === undefined ? newReleaseKeyPair() : readReleaseKeyPair(private_key);
+  // One change at a time, so that limits hold and one key is current.
+  await lockName(tx, ['release-signing-keys', organization_id]);
+  await requireRoom(tx, organization_id, { pair, overlap_days });
+  await sql`
+    update release_signing_keys
+    set signs_until = least(coalesce(signs_until, 'infinity'), now() + ${overlap_days} * interval '1 day')
+    where organization_id = ${organization_id}`.execute(tx);
+  await forgetRetiredKeys(tx, organization_id);
+  const origin = private_key === undefined ? 'GENERATED' : 'IMPORTED';
+  await insertKey(tx, pair, { organization_id, origin, created_by, seals });
+  return { id: pair.id };
+}
+
+/** Opens the keys that sign releases now: the current one first. Makes the first key if there is none. Throws SEAL_BROKEN. */
+export async function openSigners(db: Database, organization_id: string, seals: Seals): Promise<Signer[]> {
+  return await inTransaction(db, async (tx) => {
+    await ensureReleaseKey(tx, organization_id, seals);
+    await forgetRetiredKeys(tx, organization_id);
+    const keys = await sql<{ id: string; sealed_private_key: Buffer }>`
+      select id, sealed_private_key from release_signing_keys
+      where organization_id = ${organization_id} and (signs_until is null or signs_until > now())
+      order by signs_until desc nulls first, id`.execute(tx);
+    return keys.rows.map(({ id, sealed_private_key }) =>
+      signerOf(id, seals.unseal(sealed_private_key, ownerOf(organization_id, id))),
+    );
+  });
+}
+
+/** A key that signs no more needs no private half: nobody can sign with it from then on, with whatever backup of the file. */
+async function forgetRetiredKeys(tx: Transaction, organization_id: string): Promise<void> {
+  await sql`
+    update release_signing_keys set sealed_private_key = null
+    where organization_id = ${organization_id} and signs_until <= now() and sealed_private_key is not null`.execute(tx);
+}
+
+async function requireRoom(
+  tx: Transaction,
+  organization_id: string,
+  { pair, overlap_days }: { pair: ReleaseKeyPair; overlap_days: number },
+): Promise<void> {
+  const found = await sql<{ total: number; overlapping: number; known: boolean }>`
+    select count(*)::int as total, (count(*) filter (where signs_until > now()))::int as overlapping,
+      coalesce(bool_or(id = ${pair.id}), false) as known
+    from release_signing_keys where organization_id = ${organization_id}`.execute(tx);
+  const { total = 0, overlapping = 0, known = false } = found.rows[0] ?? {};
+  if (known) throw new IdentityError('TAKEN', 'The organization has, or had, this signing key: make or import another');
+  if (total >= SIGNING_KEYS_MAX) {
+    throw new IdentityError(
+      'LIMIT_REACHED',
+      `The organization has ${SIGNING_KEYS_MAX} signing keys, which is the limit`,
+    );
+  }
+  if (overlap_days > 0 && overlapping >= SIGNING_KEYS_OVERLAPPING_MAX) {
+    throw new IdentityError(
+      'LIMIT_REACHED',
+      `${SIGNING_KEYS_OVERLAPPING_MAX} earlier keys sign beside the current one, which is the limit: wait until one of them ends, or end all of them with overlap_days 0`,
+    );
+  }
+}
+
+type NewKey = { organization_id: string; origin: SigningKeyOrigin; created_by: string; seals: Sealing };
+
+async function insertKey(
+  tx: Transaction,
+  { id, public_key, private_key }: ReleaseKeyPair,
+  { organization_id, origin, created_by, seals }: NewKey,
+): Promise<void> {
+  const sealed_private_key = seals.seal(private_key, ownerOf(organization_id, id));
+  await tx
+    .insertInto('release_signing_keys')
+    .values({ organization_id, id, public_key, sealed_private_key, origin, created_by })
+    // Two processes that make the first key at the same time.
+    .onConflict((conflict) => conflict.doNothing())
+    .execute();
+}
+
+function ownerOf(organization_id: string, id: string): SealOwner {
+  return { organization_id, row_id: `signing_key ${id}` };
+}
