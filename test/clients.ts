@@ -13,13 +13,18 @@ const run = promisify(execFile);
 const FOLDER =
   process.env['CLIENTS_BIN'] ?? join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'larder-clients');
 
-/** `module`: the source of a client; `names`: its possible file names, the first for a new build. */
-const GO_CLIENTS = [
+/**
+ * `module`: the source of a client; `names`: its possible file names, the first for a new build. `isSlow`: it is built only when it
+ * is named, because each takes five to nine minutes on two processors.
+ */
+const GO_CLIENTS: readonly { names: string[]; module: string; isSlow?: true }[] = [
   { names: ['crane'], module: 'github.com/google/go-containerregistry/cmd/crane@v0.22.1' },
   { names: ['kubeconform'], module: 'github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0' },
   { names: ['helm'], module: 'helm.sh/helm/v3/cmd/helm@v3.22.0' },
   // The second is a helm 4 that another package brought, with kubectl.
   { names: ['helm4', 'helm34'], module: 'helm.sh/helm/v4/cmd/helm@v4.3.1' },
+  { names: ['cosign'], module: 'github.com/sigstore/cosign/v3/cmd/cosign@v3.1.3', isSlow: true },
+  { names: ['cosign2'], module: 'github.com/sigstore/cosign/v2/cmd/cosign@v2.6.5', isSlow: true },
 ];
 /** Helm takes ten minutes on two processors that have other work. */
 const BUILD_MS_MAX = 30 * 60_000;
@@ -39,6 +44,9 @@ export const CRANE = findClient('crane');
 /** Helm of each major version; undefined if it was not built. */
 export const HELM_3 = findClient('helm');
 export const HELM_4 = findClient('helm4');
+/** The client of sigstore of each major version; undefined if it was not built. */
+export const COSIGN_3 = findClient('cosign');
+export const COSIGN_2 = findClient('cosign2');
 /** The program that checks objects against the schemas in the folder; undefined if it was not built. */
 export const KUBECONFORM = findClient('kubeconform');
 const SCHEMAS_FOLDER = join(FOLDER, 'schemas');
@@ -52,7 +60,6 @@ function schemasOf(version: string): string {
 
 async function buildClient({ names, module }: (typeof GO_CLIENTS)[number]): Promise<void> {
   const [name = ''] = names;
-  if (findClient(name) !== undefined) return;
   // Two majors of one program have one file name: each is built in a folder of its own.
   const built = await mkdtemp(join(tmpdir(), 'larder-client-'));
   try {
@@ -100,7 +107,10 @@ async function writeSchemas(source: string, folder: string): Promise<void> {
 }
 
 async function installClients(): Promise<void> {
-  if (SCHEMAS !== undefined && GO_CLIENTS.every(({ names: [name = ''] }) => findClient(name) !== undefined)) return;
+  const missing = GO_CLIENTS.filter(
+    ({ names: [name = ''], isSlow }) => findClient(name) === undefined && (!isSlow || process.argv.includes(name)),
+  );
+  if (SCHEMAS !== undefined && missing.length === 0) return;
   await prepareHost({
     requirements: CLIENT_REQUIREMENTS,
     path: process.env['PATH'] ?? '',
@@ -111,12 +121,21 @@ async function installClients(): Promise<void> {
   await mkdir(FOLDER, { recursive: true });
   await fetchSchemas();
   // One at a time: each build uses every processor.
-  for (const client of GO_CLIENTS) await buildClient(client);
+  for (const client of missing) await buildClient(client);
+}
+
+/** Says which clients are there: the tests of the others are skipped. */
+function listClients(): void {
+  for (const { names } of GO_CLIENTS) {
+    const path = findClient(names[0] ?? '');
+    console.log(`${names[0]}: ${path ?? 'not built, its tests are skipped'}`);
+  }
 }
 
 if (import.meta.main) {
   try {
-    await installClients();
+    if (process.argv.includes('--list')) listClients();
+    else await installClients();
   } catch (error) {
     if (!(error instanceof HostError)) throw error;
     console.error(error.message);
