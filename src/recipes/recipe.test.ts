@@ -22,6 +22,8 @@ let source: string;
 beforeAll(async () => {
   scratch = await mkdtemp(join(tmpdir(), 'larder-recipes-'));
   source = await readFile(join(PRODUCTS, 'redis', 'recipe.yaml'), 'utf8');
+  // The library charts are beside the products.
+  await cp(join(PRODUCTS, '../charts'), join(scratch, 'charts'), { recursive: true });
 });
 afterAll(async () => {
   await rm(scratch, { recursive: true, force: true });
@@ -204,7 +206,7 @@ describe('a recipe', () => {
     ['another format', (text) => text.replace('format: 1', 'format: 2'), 'format:', /format must be 1/],
     [
       'an unknown packaging type',
-      (text) => text.replace('[CONTAINER_IMAGE]', '[SNAP]'),
+      (text) => text.replace('[CONTAINER_IMAGE, HELM_CHART]', '[SNAP]'),
       'packaging_types:',
       /packaging_types\[0\] must be/,
     ],

@@ -115,7 +115,7 @@ async function loadRecipe(directory: string, folder: string): Promise<Loaded> {
   const { value, violations, lineOf } = readYaml(bytes, RecipeSchema);
   if (value === undefined || violations.length > 0) return { violations: inFile(file, violations) };
   const found = await readLibraryFiles(join(directory, folder), 'files');
-  const chart = await loadChart(directory, value);
+  const chart = value.key === folder ? await loadChart(directory, value) : { violations: [] };
   const icon = value.icon === undefined ? undefined : await readIcon(join(directory, folder), value.icon);
   const badIcon = typeof icon === 'string' ? [{ line: lineOf('icon'), reason: icon }] : [];
   const wrong = [

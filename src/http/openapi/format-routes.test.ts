@@ -92,7 +92,7 @@ describe('a JSON Schema validator', () => {
     ['an empty text', 'category: Database', 'category: ""'],
     ['a variable in lower case', 'REDIS_PORT: "6379"', 'redis_port: "6379"'],
     ['an unknown format', 'format: 1', 'format: 2'],
-    ['an unknown packaging', '[CONTAINER_IMAGE]', '[SNAP]'],
+    ['an unknown packaging', '[CONTAINER_IMAGE, HELM_CHART]', '[SNAP]'],
     ['a license path with ..', 'path: usr/share', 'path: ../usr/share'],
   ])('rejects a recipe with %s, as the reader does', (_, from, to) => {
     const text = redis.replace(from, to);
