@@ -19,8 +19,8 @@ const HOST = 'registry.example.com';
 const [helm] = HELMS;
 const offered = (await loadRecipes(PRODUCTS)).filter(({ packaging_types }) => packaging_types.includes('HELM_CHART'));
 
-test('Redis, nginx and PostgreSQL are offered', () => {
-  expect(offered.map(({ key }) => key)).toEqual(expect.arrayContaining(['nginx', 'postgresql', 'redis']));
+test('Redis, nginx, PostgreSQL and Memcached are offered', () => {
+  expect(offered.map(({ key }) => key)).toEqual(expect.arrayContaining(['memcached', 'nginx', 'postgresql', 'redis']));
 });
 
 describe.skipIf(helm === undefined).each(offered)('the chart of $key (needs helm)', (recipe) => {

@@ -2,7 +2,7 @@
 // They share the network of this machine.
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { sandboxMode } from '../fixtures/build.ts';
@@ -29,6 +29,7 @@ type Volume = {
 };
 export type RenderedContainer = {
   name: string;
+  lifecycle?: { preStop?: { exec: { command: string[] } } };
   command?: string[];
   args?: string[];
   env?: EnvVar[];
@@ -72,6 +73,16 @@ export async function runInContainer(run: ContainerRun, command: string[]): Prom
     () => 0,
     (error: { code: number }) => error.code,
   );
+}
+
+/** Runs a command in the namespaces of a running container, as hooks run. The container may end before the command does. */
+export async function runInNamespaces({ pid }: ChildProcess, command: string[]): Promise<void> {
+  const children = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8');
+  const first = children.trim().split(' ')[0] ?? '';
+  const namespaces = ['--target', first, '--user', '--pid', '--mount', '--preserve-credentials'];
+  await execute('nsenter', [...namespaces, '--', ...command]).catch((error: { signal?: string }) => {
+    if (error.signal !== 'SIGKILL') throw error;
+  });
 }
 
 /** Stops a container at once, as a lost node does. */
@@ -134,7 +145,10 @@ export async function writeVolumes(
       if (secret) await writeSource(objects, 'Secret', secret, folder);
     }
   }
-  return (container.volumeMounts ?? []).map(({ name, mountPath, readOnly = false }) => ({
+  const mounts = container.volumeMounts ?? [];
+  // Those of claim templates are not among the volumes.
+  for (const { name } of mounts) await mkdir(join(directory, name), { recursive: true });
+  return mounts.map(({ name, mountPath, readOnly = false }) => ({
     source: join(directory, name),
     target: mountPath,
     readOnly,

@@ -1,0 +1,94 @@
+// Runs the Memcached container of the chart as rendered, in the network of this machine: open, with authentication, and with a memory that survives.
+import { connect } from 'node:net';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { SLOW_MS } from '../redis-builds.ts';
+import { openProductContainers, type ProductContainers } from './product-containers.ts';
+import { missingForContainers, runInNamespaces } from './rendered-container.ts';
+
+const reason = missingForContainers();
+const PORT = 17211;
+const PASSWORD = `a "quoted" \\n \\ $HOME 'password'`;
+const ANSWER_MS_MAX = 10_000;
+const SECOND_MS = 1000;
+const [MAGIC_REQUEST, GET, SASL_AUTH] = [0x80, 0x00, 0x21];
+const [STATUS_OK, STATUS_MISSING, STATUS_AUTH] = [0x00, 0x01, 0x20];
+
+/** Sends requests on one connection, each after the answer to the one before, and returns the answers. */
+async function ask(...requests: (string | Buffer)[]): Promise<Buffer[]> {
+  const socket = connect(PORT, '127.0.0.1').setTimeout(ANSWER_MS_MAX, () => socket.destroy(new Error('no answer')));
+  try {
+    const answers: Buffer[] = [];
+    for (const request of requests) {
+      socket.write(request);
+      answers.push(await new Promise((resolve, reject) => socket.once('data', resolve).once('error', reject)));
+    }
+    return answers;
+  } finally {
+    socket.destroy();
+  }
+}
+const askText = async (request: string) => String((await ask(request))[0]).trimEnd();
+
+/** A request of the binary protocol. */
+function binary(opcode: number, key: string, value = ''): Buffer {
+  const header = Buffer.alloc(24);
+  header.writeUInt8(MAGIC_REQUEST, 0);
+  header.writeUInt8(opcode, 1);
+  header.writeUInt16BE(key.length, 2);
+  header.writeUInt32BE(key.length + value.length, 8);
+  return Buffer.concat([header, Buffer.from(key + value)]);
+}
+const statusOf = (answer?: Buffer) => answer?.readUInt16BE(6);
+
+describe.skipIf(reason !== '')(`the memcached container of the chart ${reason}`, () => {
+  let containers: ProductContainers;
+  beforeAll(async () => {
+    containers = await openProductContainers('memcached');
+  }, SLOW_MS);
+  afterEach(() => containers?.kill());
+  afterAll(() => containers?.[Symbol.asyncDispose]());
+  const ports = { containerPorts: { memcached: PORT } };
+  const start = async (name: string, values: object, kind = 'Deployment') =>
+    await containers.start(name, `${kind}/shop-memcached`, { ...ports, ...values });
+
+  test('reads arguments as charts write them, a flag and its value in one', async () => {
+    await start('arguments', { args: ['/run.sh', '-m 100', '-I 8m'] });
+    expect(await askText('set a 0 0 1\r\nb\r\n')).toBe('STORED');
+    const settings = await askText('stats settings\r\n');
+    expect(settings).toContain(`STAT maxbytes ${100 * 1024 * 1024}`);
+    expect(settings).toContain(`STAT item_size_max ${8 * 1024 * 1024}`);
+  });
+
+  test('requires the password by SASL', async () => {
+    await start('sasl', { auth: { enabled: true, username: 'shop', password: PASSWORD } });
+    const get = binary(GET, 'a');
+    expect(statusOf((await ask(get))[0])).toBe(STATUS_AUTH);
+    const wrong = await ask(binary(SASL_AUTH, 'PLAIN', '\0shop\0wrong'), get);
+    expect(wrong.map(statusOf)).toEqual([STATUS_AUTH, STATUS_AUTH]);
+    const right = await ask(binary(SASL_AUTH, 'PLAIN', `\0shop\0${PASSWORD}`), get);
+    expect(right.map(statusOf)).toEqual([STATUS_OK, STATUS_MISSING]);
+  });
+
+  test('requires the password by the text protocol if a variable says so', async () => {
+    const extraEnvVars = [{ name: 'MEMCACHED_AUTH_PROTOCOL', value: 'text' }];
+    const password = PASSWORD.replaceAll(' ', '_');
+    await start('text', { auth: { enabled: true, username: 'shop', password }, extraEnvVars });
+    expect(await askText('get a\r\n')).toBe('CLIENT_ERROR unauthenticated');
+    const login = `shop ${password}`;
+    expect(await askText(`set login 0 0 ${login.length}\r\n${login}\r\n`)).toBe('STORED');
+  });
+
+  test('finds its keys again after a restart with persistence', async () => {
+    const values = { architecture: 'high-availability', persistence: { enabled: true } };
+    const { child, container } = await start('kept', values, 'StatefulSet');
+    expect(await askText('set kept 0 0 5\r\nvalue\r\n')).toBe('STORED');
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    await runInNamespaces(child, container.lifecycle?.preStop?.exec.command ?? []);
+    await ended;
+    // Memcached starts with an empty cache if it stopped in the same second.
+    const next = (Math.floor(Date.now() / SECOND_MS) + 1) * SECOND_MS;
+    await expect.poll(() => Date.now(), { timeout: 2 * SECOND_MS }).toBeGreaterThan(next);
+    await start('kept', values, 'StatefulSet');
+    expect(await askText('get kept\r\n')).toContain('value');
+  });
+});

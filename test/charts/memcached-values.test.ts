@@ -1,0 +1,73 @@
+// Values of the Memcached chart that exclude each other or that reach several objects, and what its entry point rejects.
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type AssembledChart, assembleChart, chartFolder } from './assembled-chart.ts';
+import { HELMS, renderValues } from './helm.ts';
+import { findPod, type KubernetesObject } from './object-rules.ts';
+
+const execute = promisify(execFile);
+const helm = HELMS[0]?.path ?? '';
+const ENTRYPOINT = join(chartFolder('memcached'), '../files/memcached-entrypoint');
+const EXIT_USAGE = 64;
+
+describe.skipIf(helm === '')('the chart memcached (needs helm)', () => {
+  let chart: AssembledChart;
+  beforeAll(async () => {
+    chart = await assembleChart('memcached');
+  });
+  afterAll(() => chart?.[Symbol.asyncDispose]());
+
+  const render = (values: object) => renderValues(helm, chart.path, values);
+  const find = (objects: KubernetesObject[], kind: string) =>
+    objects.find((object) => object.kind === kind && object.metadata.name === 'shop-memcached');
+
+  test.each([
+    [{ architecture: 'cluster' }, 'architecture'],
+    [{ replicaCount: 2 }, 'several servers require architecture: high-availability'],
+    [{ autoscaling: { enabled: true } }, 'autoscaling.enabled requires architecture: high-availability'],
+    [{ auth: { enabled: true } }, 'auth.enabled requires auth.username'],
+    [{ metrics: { enabled: true } }, 'metrics.enabled requires metrics.image.repository'],
+  ])('rejects %j', async (values, message) => {
+    await expect(render(values)).rejects.toThrow(message);
+  });
+
+  test('writes a password of digits with all its digits', async () => {
+    const objects = await render({ auth: { enabled: true, username: 'shop', password: 12345678 } });
+    const password = find(objects, 'Secret')?.data?.['memcached-password'] ?? '';
+    expect(Buffer.from(password, 'base64').toString()).toBe('12345678');
+  });
+
+  test('keeps the memory in a volume only with high availability', async () => {
+    const persistence = { enabled: true };
+    expect(find(await render({ persistence }), 'Deployment')?.spec).not.toHaveProperty('volumeClaimTemplates');
+    const workload = find(await render({ persistence, architecture: 'high-availability' }), 'StatefulSet');
+    expect(workload?.spec).toHaveProperty('volumeClaimTemplates');
+    const [container] = findPod(workload ?? expect.fail('no workload'))?.containers ?? [];
+    expect(container).toMatchObject({ args: ['--memory-file=/cache-state/memory_file'] });
+  });
+
+  test('keeps hooks of values in place of its own', async () => {
+    const preStop = { exec: { command: ['true'] } };
+    const values = { architecture: 'high-availability', persistence: { enabled: true }, lifecycleHooks: { preStop } };
+    const workload = find(await render(values), 'StatefulSet');
+    expect(findPod(workload ?? expect.fail('no workload'))?.containers[0]).toMatchObject({ lifecycle: { preStop } });
+  });
+});
+
+test.each([
+  [{ MEMCACHED_USERNAME: 'shop' }, 'MEMCACHED_USERNAME requires MEMCACHED_PASSWORD'],
+  [{ MEMCACHED_USERNAME: 'shop', MEMCACHED_PASSWORD: 'a\nb' }, 'must be a single line'],
+  [
+    { MEMCACHED_USERNAME: 'shop', MEMCACHED_PASSWORD: 'p', MEMCACHED_AUTH_PROTOCOL: 'plain' },
+    'MEMCACHED_AUTH_PROTOCOL is not known; expected sasl or text',
+  ],
+  [
+    { MEMCACHED_USERNAME: 'shop', MEMCACHED_PASSWORD: 'a b', MEMCACHED_AUTH_PROTOCOL: 'text' },
+    'MEMCACHED_AUTH_PROTOCOL=text requires a user name and a password without spaces',
+  ],
+])('the entry point rejects %j with exit code 64 and names the variable', async (env, message) => {
+  const run = execute('/bin/sh', [ENTRYPOINT], { env: { PATH: process.env['PATH'], ...env } });
+  await expect(run).rejects.toMatchObject({ code: EXIT_USAGE, stderr: expect.stringContaining(message) });
+});
