@@ -5,13 +5,13 @@ import { REGISTRY_PROVIDERS, type RegistryProvider } from './vocabulary.ts';
 
 const HEAD = `# Registries
 
-What each registry provider needs. Larder rejects other values and names the field. The table is generated from
-\`src/contract/registry-providers.ts\`. "Documentation only" means: implemented by the provider's documentation, not tested.
+This page lists the values that Larder needs for a registry of each provider. Larder rejects other values and names the field. The table is generated from
+\`src/contract/registry-providers.ts\`. "Documentation only" means that the support follows the provider's documentation and was not tested.
 
 | task | how |
 |---|---|
-| register a registry without log-in | give neither \`access_key\` nor \`access_secret\`. Any provider but Amazon's. Tested with Debian's docker-registry 2.8 without authentication |
-| remove the log-in of a registry | \`access_secret: null\` in \`PATCH /v1/registries/{registry_id}\` (an addition of Larder), or \`larder registries update NAME --anonymous\`. This removes \`access_key\` and the sealed secret; the registry is then checked without credentials. Rejected together with an \`access_key\`, and for Amazon's registry, whose credentials are exchanged for others |
+| register a registry without log-in | give neither \`access_key\` nor \`access_secret\`. This is possible for every provider except Amazon. Tested with Debian's docker-registry 2.8 without authentication |
+| remove the log-in of a registry | \`access_secret: null\` in \`PATCH /v1/registries/{registry_id}\` (an addition of Larder), or \`larder registries update NAME --anonymous\`. This removes \`access_key\` and the sealed secret; the registry is then checked without credentials. Larder rejects the request if it also has an \`access_key\`, and for Amazon's registry, which always needs credentials |
 | remove only the user name | \`access_key: null\`, if the provider needs none |
 
 | provider | log-in: \`access_key\` and \`access_secret\` | \`access_key\` needed | address | repository below the path | tested with |
