@@ -3,7 +3,7 @@
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { loadRecipes } from '../../src/recipes/recipe.ts';
 import { type Container, startContainer } from '../container.ts';
 import { sandboxMode } from '../fixtures/build.ts';
@@ -56,17 +56,21 @@ describe.skipIf(reason !== '')(`a primary and a replica ${reason}`, () => {
     if (recipe === undefined) throw new Error('products/postgresql is missing');
     directory = await mkdtemp(join(tmpdir(), 'larder-replication-'));
     chart = await assembleChart('postgresql');
-    const set = Object.entries(VALUES).flatMap(([key, value]) => ['--set-json', `${key}=${JSON.stringify(value)}`]);
-    objects = await renderChart(helm?.path ?? '', chart.path, ...set);
     bundle = await openProductBundle(recipe);
   }, SLOW_MS);
+  afterEach(async () => {
+    for (const container of running.splice(0)) await container.stop();
+  });
   afterAll(async () => {
-    for (const container of running) await container.stop();
     await bundle?.[Symbol.asyncDispose]();
     await chart?.[Symbol.asyncDispose]();
     if (directory !== undefined) await rm(directory, { recursive: true, force: true });
   });
 
+  async function render(values: object) {
+    const set = Object.entries(values).flatMap(([key, value]) => ['--set-json', `${key}=${JSON.stringify(value)}`]);
+    objects = await renderChart(helm?.path ?? '', chart.path, ...set);
+  }
   /** All pods have the address and the ports of this machine. */
   async function start(kind: string, name: string, more: Record<string, string>, volumes: Record<string, string> = {}) {
     const container = getContainer(objects, kind, name);
@@ -101,6 +105,7 @@ describe.skipIf(reason !== '')(`a primary and a replica ${reason}`, () => {
   test(
     'replicate, answer the test of the chart, and are dumped',
     async () => {
+      await render(VALUES);
       const ports = { POSTGRESQL_PORT_NUMBER: PORT, PGPORT: PORT };
       const primary = await start('StatefulSet', 'shop-postgresql-primary', ports, { data: await folder('primary') });
       await expectReady(primary, 'shop-postgresql-primary');
@@ -151,6 +156,40 @@ describe.skipIf(reason !== '')(`a primary and a replica ${reason}`, () => {
       const text = await readFile(join(dumps, file), 'utf8');
       expect(text).toContain('flour');
       expect(text).toContain('CREATE ROLE "shop"');
+    },
+    SLOW_MS,
+  );
+
+  test(
+    'has settings and rules for LDAP that PostgreSQL reads as meant',
+    async () => {
+      const ldap = {
+        enabled: true,
+        server: 'ldap.example.com',
+        port: 389,
+        basedn: 'dc=example, dc=com',
+        searchFilter: '(uid=$username)',
+        bindpw: 'a "quoted" password, with # and spaces',
+        tls: { enabled: true },
+      };
+      await render({ ldap, auth: { username: 'shop' }, audit: { logLinePrefix: "it's \\ %p " } });
+      const ports = { POSTGRESQL_PORT_NUMBER: PORT, PGPORT: PORT };
+      const server = await start('StatefulSet', 'shop-postgresql', ports, { data: await folder('ldap') });
+      await expectReady(server, 'shop-postgresql');
+      const ask = async (sql: string) => (await server.exec(['psql', '-XAtqc', sql])).output;
+      expect(await ask('select error from pg_hba_file_rules where error is not null')).toBe('');
+      const option = "select option from pg_hba_file_rules, unnest(options) as option where auth_method = 'ldap'";
+      expect((await ask(option)).split('\n').sort()).toEqual([
+        'ldapbasedn=dc=example, dc=com',
+        'ldapbindpasswd=a "quoted" password, with # and spaces',
+        'ldapport=389',
+        // PostgreSQL's default: the whole tree.
+        'ldapscope=2',
+        'ldapsearchfilter=(uid=$username)',
+        'ldapserver=ldap.example.com',
+        'ldaptls=true',
+      ]);
+      expect(await ask('show log_line_prefix')).toBe("it's \\ %p");
     },
     SLOW_MS,
   );
