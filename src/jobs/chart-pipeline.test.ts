@@ -236,6 +236,7 @@ describe('a chart', { timeout: TEST_MS }, () => {
     const { tags } = (await answer.json()) as { tags: string[] };
     // The others are those of its signatures.
     expect(tags.filter((tag) => !tag.startsWith('sha256-'))).toEqual(['1.0.0']);
+    expect(tags.filter((tag) => tag.endsWith('.sig'))).toHaveLength(1);
   });
 
   test('waits for a registry that lacks its image, and follows when the image comes there', async () => {
