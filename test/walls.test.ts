@@ -14,6 +14,7 @@ const WALLS: Record<string, readonly string[]> = {
     'content',
     'db',
     'engine',
+    'helm',
     'http',
     'identity',
     'installation',
@@ -87,7 +88,7 @@ const WALLS: Record<string, readonly string[]> = {
     'plan',
     'sandbox',
   ],
-  'packaging/chart': ['content', 'contract', 'helm', 'oci', 'packaging', 'plan', 'sandbox'],
+  'packaging/chart': ['content', 'contract', 'helm', 'nearest-word', 'oci', 'packaging', 'plan', 'sandbox', 'tar'],
   'packaging/image': [
     'content',
     'contract',
@@ -117,7 +118,7 @@ const WALLS: Record<string, readonly string[]> = {
   'oci/remote': ['content', 'contract', 'egress', 'oci'],
   egress: [],
   host: [],
-  helm: ['tar'],
+  helm: ['sandbox', 'tar'],
   tar: ['contract'],
 };
 

@@ -40,6 +40,8 @@ export type Config = {
     readonly slackUrl: string;
     readonly googleChatUrl: string;
   };
+  /** The program helm, an absolute path. Absent: `helm` on PATH. */
+  readonly helm?: string;
   /** Concurrent jobs of one worker. */
   readonly workerConcurrency: number;
   /** Failed log-ins a minute; above it, a client must wait. */
@@ -95,6 +97,7 @@ function configOf(values: Values): Omit<Config, 'path' | 'ci'> {
       databaseUrl: values.LARDER_DATABASE_URL,
       firstTokenFile: values.LARDER_FIRST_TOKEN_FILE,
       publicUrl: values.LARDER_PUBLIC_URL,
+      helm: values.LARDER_HELM,
       tls: together({ cert: values.LARDER_TLS_CERT, key: values.LARDER_TLS_KEY }),
       metrics: together({ host: values.LARDER_METRICS_HOST, port: values.LARDER_METRICS_PORT }),
       oidc,

@@ -114,6 +114,11 @@ export const GENERAL_SETTINGS = {
     defaultDoc: 'number of cores, at least 2',
     doc: 'jobs that a worker runs at the same time. Jobs that wait for servers outside (registries, mail, chats) have 8 slots beside these, of which one organization has at most 4',
   },
+  LARDER_HELM: {
+    ...path,
+    defaultDoc: '`helm` on PATH',
+    doc: 'the program helm, version 3 or 4, with which a worker [lints and renders charts](#verification-of-charts)',
+  },
   LARDER_SMTP_URL: {
     ...smtpUrl,
     defaultDoc: 'no mail',

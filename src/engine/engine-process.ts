@@ -62,8 +62,8 @@ const exclusive: Exclusive = async (name, work) => {
   }
 };
 
-async function openWorkspace({ directory, contentDirectory, probe }: EngineSetup): Promise<Workspace> {
-  return { directory, content: await openDiskContent(contentDirectory), probe, exclusive };
+async function openWorkspace({ contentDirectory, ...setup }: EngineSetup): Promise<Workspace> {
+  return { ...setup, content: await openDiskContent(contentDirectory), exclusive };
 }
 
 /** Node stores it when a process exits, but an engine process is killed. The first task has loaded most of the code. */

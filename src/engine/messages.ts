@@ -2,11 +2,11 @@
 import { outOfSpaceCode } from '../content/out-of-space.ts';
 import type { BuiltLayer } from '../oci/layer.ts';
 import { BuildError, type BuildErrorOptions } from '../sandbox/build-error.ts';
-import type { SandboxMode } from '../sandbox/sandbox-host.ts';
+import type { Workspace } from '../sandbox/workspace.ts';
 import type { EngineTask } from './tasks.ts';
 
 /** The folders and the sandbox mode of an engine process; sent once, before the first task. */
-export type EngineSetup = { directory: string; contentDirectory: string; probe: SandboxMode };
+export type EngineSetup = Pick<Workspace, 'directory' | 'probe' | 'helm'> & { contentDirectory: string };
 
 /** Calls of a task to its worker: the table of built layers, and the locks that all engine processes of a worker share. */
 export type EngineCalls = {

@@ -10,6 +10,7 @@ import { openNamedLocks } from '../db/named-locks.ts';
 import { enqueue } from '../db/queue.ts';
 import { openQueue } from '../db/queue-worker.ts';
 import { openEnginePool } from '../engine/pool.ts';
+import { findHelm } from '../helm/run-helm.ts';
 import { ensureShared } from '../installation/bootstrap.ts';
 import { openArchives } from '../jobs/archives.ts';
 import { openRemotes } from '../jobs/registry-target.ts';
@@ -36,12 +37,14 @@ export async function startWorker(config: Config, log: Logger): Promise<StartedW
   const { limits, limits_reasons } = limitsOf(probe);
   if (limits === 'watchdog')
     log.warn({ reasons: limits_reasons }, 'a watchdog limits memory because there is no control group');
+  const helm = findHelm({ setting: config.helm, searchPath: config.path });
+  if (helm.path === undefined) log.info({ reason: helm.reason }, 'charts are not rendered here');
   const work = join(config.data, 'work');
   const resources: WorkerResources = {
     ...opened,
-    workspace: { directory: work, content: opened.content, probe, exclusive: exclusiveBy(keyedLocks()) },
+    workspace: { directory: work, content: opened.content, probe, helm, exclusive: exclusiveBy(keyedLocks()) },
     engine: openEnginePool({
-      setup: { directory: work, contentDirectory: config.contentDirectory, probe },
+      setup: { directory: work, contentDirectory: config.contentDirectory, probe, helm },
       log,
       environment: harmlessEnvironment(),
       flags: process.execArgv.filter((flag) => flag.startsWith('--max-semi-space-size=')),

@@ -1,6 +1,6 @@
 // Programs of this machine that run inside a sandbox before the image's own. Their loader and libraries come with them, so that they
 // use nothing of the image.
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, realpathSync, statSync } from 'node:fs';
 import { chmod, copyFile, mkdtemp, rename, rm } from 'node:fs/promises';
@@ -22,6 +22,20 @@ export function findBroughtFiles(): BroughtFiles {
     Object.assign(files, librariesOf(path));
   }
   return files;
+}
+
+/** Returns the files of any program of this machine: itself under `name`, and what the dynamic loader would load; a static program is alone. */
+export function findProgramFiles(name: string, path: string): BroughtFiles {
+  return { ...(isStatic(path) ? {} : librariesOf(path)), [name]: realpathSync(path) };
+}
+
+/** ldd(1) fails for a static program, and says so on either output. */
+function isStatic(program: string): boolean {
+  const { stdout, stderr } = spawnSync(findTool('ldd') ?? 'ldd', [program], {
+    encoding: 'utf8',
+    env: { PATH: STANDARD_PATH, LC_ALL: 'C' },
+  });
+  return /not a dynamic executable|statically linked/.test(`${stdout}${stderr}`);
 }
 
 function librariesOf(program: string): BroughtFiles {

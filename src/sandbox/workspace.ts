@@ -11,6 +11,8 @@ export type Workspace = {
   directory: string;
   content: ContentStore;
   probe: SandboxMode;
+  /** Helm on this machine, or the reason why there is none. */
+  helm?: { path: string } | { path?: undefined; reason: string };
   /** Mutual exclusion by name, over all work in this workspace. */
   exclusive: Exclusive;
 };

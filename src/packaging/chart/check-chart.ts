@@ -1,0 +1,222 @@
+// Verifies a chart: helm lints and renders it with each set of values, for two versions of Kubernetes, and each rendered object is checked.
+import { type FoundHelm, HELM_FOLDER, type Helm, type HelmExit, openHelm } from '../../helm/run-helm.ts';
+import type { SandboxLimits } from '../../sandbox/sandbox-command.ts';
+import { visibleText } from '../../sandbox/visible-text.ts';
+import type { Workspace } from '../../sandbox/workspace.ts';
+import type { TestReport } from '../test-report.ts';
+import { checkProbes, checkResources, checkTokens } from './check-containers.ts';
+import { ChartFilesError, type StagedChart, stageChart } from './check-files.ts';
+import { annotatedImages, checkImages, type ImageRules } from './check-images.ts';
+import { checkNames } from './check-names.ts';
+import { checkPodSecurity } from './check-pod-security.ts';
+import { checkSchemas } from './check-schemas.ts';
+import { checkSecrets } from './check-secrets.ts';
+import { KUBERNETES_VERSIONS, type KubernetesVersion } from './kubernetes-kinds.ts';
+import {
+  parseRendering,
+  RELEASE_NAMESPACE,
+  type RenderedObject,
+  type Violation,
+  violationLine,
+} from './rendered-objects.ts';
+import { type Json, parseRenderedYaml, RenderedYamlError } from './rendered-yaml.ts';
+
+export type ChartToCheck = {
+  /** A folder or a .tgz on this machine. */
+  chart: string;
+  /** The registry's name, as in references: host, port and perhaps a path. */
+  registry: string;
+  /** Full references of the images that the chart may use. */
+  images: readonly string[];
+  /** Sets of values, as YAML. An empty text is the chart's own values. */
+  values: readonly ValueSet[];
+};
+
+export type ValueSet = { name: string; yaml: string };
+
+export type ChartTools = {
+  workspace: Workspace;
+  limits?: Partial<SandboxLimits>;
+  signal?: AbortSignal | undefined;
+};
+
+/** A chart that was not rendered was not verified either: it has no report. */
+export type ChartCheck = { rendered: true; report: TestReport } | { rendered: false; reason: string };
+
+const NO_HELM: FoundHelm = { reason: 'this process was started without helm' };
+
+/** Violations that a report lists for each check; more of them have the same cause. */
+const LINES_MAX = 50;
+/** Characters of helm's own messages in a report. */
+const MESSAGE_CHARACTERS_MAX = 4000;
+
+/**
+ * Verifies a chart. Violations are in the report. Returns `rendered: false` where there is no helm of a known version or no sandbox.
+ * Throws errors of this machine.
+ */
+export async function checkChart(chart: ChartToCheck, tools: ChartTools): Promise<ChartCheck> {
+  const { workspace } = tools;
+  const { helm = NO_HELM } = workspace;
+  if (helm.path === undefined) return { rendered: false, reason: helm.reason };
+  // Templates may compute without end and read any file that helm can read: they do not run outside of a sandbox.
+  if (workspace.probe.mode === 'files-only') return { rendered: false, reason: workspace.probe.reasons.join(' ') };
+  try {
+    await using staged = await stageChart(workspace, chart.chart);
+    return await checkStaged(chart, staged, { ...tools, path: helm.path });
+  } catch (error) {
+    if (!(error instanceof ChartFilesError)) throw error;
+    return {
+      rendered: true,
+      report: reportOf([{ name: 'files', passed: false, duration_ms: 0, output: visibleText(error.message) }]),
+    };
+  }
+}
+
+type TestResult = TestReport['tests'][number];
+type Rendering = ChartTools & { path: string };
+
+async function checkStaged(chart: ChartToCheck, staged: StagedChart, tools: Rendering): Promise<ChartCheck> {
+  const version = await helmVersion(staged, tools);
+  if (!/^v?[34]\./.test(version)) return { rendered: false, reason: `helm is ${version}; expected helm 3 or 4` };
+  const { annotated, violations } = readAnnotations(staged.chartYaml);
+  const tests = [testOf('annotations.images', () => violations)];
+  for (const [index, set] of chart.values.entries()) {
+    tools.signal?.throwIfAborted();
+    const file = `values-${index}.yaml`;
+    await staged.write(file, set.yaml);
+    const rules = { registry: chart.registry, images: chart.images, annotated };
+    tests.push(...(await checkValues({ set, file, rules }, staged, tools)));
+  }
+  return { rendered: true, report: reportOf(tests) };
+}
+
+function reportOf(tests: TestResult[]): TestReport {
+  return { passed: tests.every(({ passed }) => passed), tests };
+}
+
+/** Prints like `v3.22.0`. */
+async function helmVersion(staged: StagedChart, tools: Rendering): Promise<string> {
+  await using helm = await openHelm(tools.workspace, helmOptions(staged, tools));
+  const { code, stdout, stderr } = await helm.run(['version', '--template', '{{.Version}}']);
+  return code === 0 ? stdout.trim() : `not able to run: ${messageOf(stderr)}`;
+}
+
+function helmOptions({ folder }: StagedChart, { path, limits, signal }: Rendering) {
+  return { path, given: folder, ...(limits && { limits }), signal };
+}
+
+function readAnnotations(chartYaml: string): { annotated: string[]; violations: Violation[] } {
+  try {
+    const [chart = null]: Json[] = parseRenderedYaml(chartYaml);
+    return annotatedImages(chart);
+  } catch (error) {
+    if (!(error instanceof RenderedYamlError)) throw error;
+    return { annotated: [], violations: [{ kind: 'File', name: 'Chart.yaml', path: '', reason: error.message }] };
+  }
+}
+
+type Checked = { set: ValueSet; file: string; rules: ImageRules };
+
+/**
+ * Names of releases. The longest one that helm accepts shows whether names stay within their limits; it is used for the older version
+ * of Kubernetes, so that each set of values is rendered with both.
+ */
+const RELEASES: Record<KubernetesVersion, string> = { '1.25.0': 'r'.repeat(53), '1.37.0': 'release' };
+
+/** Lints and renders in one sandbox of its own, and checks the objects. */
+async function checkValues(
+  { set, file, rules }: Checked,
+  staged: StagedChart,
+  tools: Rendering,
+): Promise<TestResult[]> {
+  await using helm = await openHelm(tools.workspace, helmOptions(staged, tools));
+  const chart = `${HELM_FOLDER}/${staged.chart}`;
+  const values = ['--namespace', RELEASE_NAMESPACE, '--values', `${HELM_FOLDER}/${file}`];
+  const newest = KUBERNETES_VERSIONS.at(-1) ?? '';
+  const [lint, ...renderings] = await Promise.all([
+    timed(helm, ['lint', '--strict', chart, ...values, '--kube-version', newest]),
+    ...KUBERNETES_VERSIONS.map(async (version) => ({
+      version,
+      ...(await timed(helm, [
+        'template',
+        RELEASES[version],
+        chart,
+        ...values,
+        '--include-crds',
+        '--kube-version',
+        version,
+      ])),
+    })),
+  ]);
+  const named = (name: string) => `${set.name}: ${name}`;
+  const tests = [runResult(named('lint'), lint)];
+  for (const rendering of renderings)
+    tests.push(runResult(named(`render for Kubernetes ${rendering.version}`), rendering));
+  if (renderings.some(({ exit }) => isFailed(exit))) return tests;
+  return [...tests, ...checkRenderings(renderings, rules).map((test) => ({ ...test, name: named(test.name) }))];
+}
+
+type Timed = { exit: HelmExit; duration_ms: number };
+
+async function timed(helm: Helm, args: readonly string[]): Promise<Timed> {
+  const begin = performance.now();
+  const exit = await helm.run(args);
+  return { exit, duration_ms: Math.round(performance.now() - begin) };
+}
+
+function isFailed({ code, why }: HelmExit): boolean {
+  return code !== 0 || why !== undefined;
+}
+
+function runResult(name: string, { exit, duration_ms }: Timed): TestResult {
+  const passed = !isFailed(exit);
+  if (passed) return { name, passed, duration_ms, output: '' };
+  const message = exit.why === undefined ? `${exit.stderr}\n${lintLines(exit.stdout)}` : `helm ${exit.why}`;
+  return { name, passed, duration_ms, output: messageOf(message) };
+}
+
+/** `helm lint` prints its findings, and `helm template` a part of the rendering. */
+function lintLines(stdout: string): string {
+  return stdout
+    .split('\n')
+    .filter((line) => /^\[(?:WARNING|ERROR|INFO)\]/.test(line))
+    .join('\n');
+}
+
+/** The beginning names the template, the end the cause. */
+function messageOf(text: string): string {
+  const whole = text.trim();
+  const half = MESSAGE_CHARACTERS_MAX / 2;
+  return visibleText(whole.length > 2 * half ? `${whole.slice(0, half)} … ${whole.slice(-half)}` : whole);
+}
+
+/** The checks of the objects of both renderings; a violation in both is listed once. */
+function checkRenderings(
+  renderings: readonly { version: KubernetesVersion; exit: HelmExit }[],
+  rules: ImageRules,
+): TestResult[] {
+  const parsed = renderings.map(({ version, exit }) => ({ version, ...parseRendering(exit.stdout) }));
+  const inBoth = (check: (objects: readonly RenderedObject[]) => Violation[]) =>
+    parsed.flatMap(({ objects }) => check(objects));
+  return [
+    testOf('objects', () => parsed.flatMap(({ violations }) => violations)),
+    ...parsed.map(({ version }) =>
+      testOf(`schemas of Kubernetes ${version}`, () => inBoth((objects) => checkSchemas(objects, version))),
+    ),
+    testOf('restricted pod security', () => inBoth(checkPodSecurity)),
+    testOf('images', () => inBoth((objects) => checkImages(objects, rules))),
+    testOf('resources', () => inBoth(checkResources)),
+    testOf('probes', () => inBoth(checkProbes)),
+    testOf('service account tokens', () => inBoth(checkTokens)),
+    testOf('secrets', () => inBoth(checkSecrets)),
+    testOf('names', () => inBoth(checkNames)),
+  ];
+}
+
+function testOf(name: string, check: () => Violation[]): TestResult {
+  const begin = performance.now();
+  const lines = [...new Set(check().map(violationLine))];
+  const more = lines.length > LINES_MAX ? [`${lines.length - LINES_MAX} more`] : [];
+  const output = [...lines.slice(0, LINES_MAX), ...more].join('\n');
+  return { name, passed: lines.length === 0, duration_ms: Math.round(performance.now() - begin), output };
+}

@@ -1,0 +1,96 @@
+// Rules for the images of a rendering: each is known, in the registry, named in `annotations.images` of the chart, and at a fixed version.
+import {
+  containersOf,
+  isMapping,
+  listOf,
+  mapOf,
+  type PodTemplate,
+  podTemplatesOf,
+  type RenderedObject,
+  textOf,
+  type Violation,
+  valueAt,
+  violation,
+} from './rendered-objects.ts';
+import { type Json, parseRenderedYaml, RenderedYamlError } from './rendered-yaml.ts';
+
+export type ImageRules = {
+  /** The registry's name, as in references: host, port and perhaps a path. */
+  registry: string;
+  /** Full references of the images that the chart may use. */
+  images: readonly string[];
+  /** References of `annotations.images` in Chart.yaml. */
+  annotated: readonly string[];
+};
+
+const CHART = { kind: 'Chart.yaml', name: 'annotations.images' };
+
+/** Reads the references of `annotations.images`: text with a list of `name` and `image`, as Artifact Hub reads it. */
+export function annotatedImages(chart: Json): { annotated: string[]; violations: Violation[] } {
+  const text = valueAt(chart, 'annotations', 'images');
+  if (typeof text !== 'string') return { annotated: [], violations: [] };
+  const expected = 'expected a list of images, each with its name and image';
+  try {
+    const [list] = parseRenderedYaml(text);
+    const annotated = listOf(list).flatMap((entry) => textOf(mapOf(entry)['image']) ?? []);
+    if (Array.isArray(list) && annotated.length === list.length) return { annotated, violations: [] };
+    return { annotated, violations: [violation(CHART, '', { reason: expected })] };
+  } catch (error) {
+    if (!(error instanceof RenderedYamlError)) throw error;
+    return { annotated: [], violations: [violation(CHART, '', { reason: `${error.message}; ${expected}` })] };
+  }
+}
+
+/** Returns every violation by the images of these objects. */
+export function checkImages(objects: readonly RenderedObject[], rules: ImageRules): Violation[] {
+  return podTemplatesOf(objects).flatMap((pod) =>
+    imagesOf(pod).flatMap(({ value, path }) =>
+      imageFaults(value, rules).map((reason) => violation(pod.object, path, { value, reason })),
+    ),
+  );
+}
+
+/** The images of containers, and of volumes that are images. */
+function imagesOf(pod: PodTemplate): { value: Json | undefined; path: string }[] {
+  const containers = containersOf(pod).map(({ fields, path }) => ({ value: fields['image'], path: `${path}.image` }));
+  const volumes = listOf(pod.spec['volumes']).flatMap((volume, index) => {
+    const image = mapOf(volume)['image'];
+    if (!isMapping(image)) return [];
+    return { value: image['reference'], path: `${pod.path}spec.volumes[${index}].image.reference` };
+  });
+  return [...containers, ...volumes];
+}
+
+function imageFaults(image: Json | undefined, { registry, images, annotated }: ImageRules): string[] {
+  if (typeof image !== 'string' || image === '') return ['expected the reference of an image'];
+  const { tag, digest } = referenceParts(image);
+  const isKnown = (references: readonly string[]) => references.some((reference) => isSameImage(reference, image));
+  return [
+    image.startsWith(`${registry}/`) ? [] : `is not in the registry ${registry}`,
+    tag === undefined && digest === undefined ? 'has neither tag nor digest' : [],
+    tag === 'latest' ? 'has the tag latest; expected a version' : [],
+    isKnown(images) ? [] : 'is not among the images of this chart',
+    isKnown(annotated) ? [] : 'is not in annotations.images of Chart.yaml',
+  ].flat();
+}
+
+type ReferenceParts = { repository: string; tag: string | undefined; digest: string | undefined };
+
+function referenceParts(reference: string): ReferenceParts {
+  const [name = '', digest] = reference.split('@', 2);
+  const slash = name.lastIndexOf('/');
+  const colon = name.indexOf(':', slash + 1);
+  if (colon < 0) return { repository: name, tag: undefined, digest };
+  return { repository: name.slice(0, colon), tag: name.slice(colon + 1), digest };
+}
+
+/** Whether two references name one image: what both give is equal, and they share a tag or a digest. */
+function isSameImage(left: string, right: string): boolean {
+  const [one, other] = [referenceParts(left), referenceParts(right)];
+  if (one.repository !== other.repository) return false;
+  const pairs = [
+    [one.tag, other.tag],
+    [one.digest, other.digest],
+  ].filter(([a, b]) => a !== undefined && b !== undefined);
+  return pairs.length > 0 && pairs.every(([a, b]) => a === b);
+}
