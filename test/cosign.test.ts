@@ -125,7 +125,7 @@ describe.each(CLIENTS)('cosign %s', { timeout: TEST_MS }, (_major, path) => {
     expect(await verify(cosign, name)).toEqual(signed);
   });
 
-  test.skipIf(path === undefined)('finds a flipped bit in each form', async () => {
+  test.skipIf(path === undefined)('finds a flipped bit under the older tag', async () => {
     const name = `skopeo-flipped-${_major}/redis`;
     await copyBySkopeo(`${mirror.host}/${name}`);
     await flipTagged(name);
