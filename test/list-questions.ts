@@ -256,6 +256,7 @@ export function listsOf(estates: TestEstates): Record<string, List> {
         expand_relationships: [all('true'), all('false')],
       },
     },
+    listSigningKeys: { filters: {} },
     listWaves: { filters: {} },
     listPipelines: {
       filters: {
