@@ -1,4 +1,5 @@
-// Registries without log-in: registered, checked, pushed to and read from; and log-ins that are added and removed later.
+// Registries that need no log-in: Larder registers and checks them, pushes to them and reads from them. Also: a log-in is added
+// and removed later.
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { openTestApi, type TestApi, violationsOf } from '../../test/api.ts';
 import { type DockerRegistry, startDockerRegistry } from '../../test/docker-registry.ts';

@@ -1,19 +1,22 @@
-// The package archives of the operating systems that Larder builds on: opened on first use and kept open.
+// Opens the package archives of the operating systems that Larder builds on, each on its first use, and keeps them open.
 import { join } from 'node:path';
 import { type AptRoot, openAptRoot } from '../debian/apt.ts';
 import { type AptSources, configuredSources } from '../debian/apt-sources.ts';
 
-/** Plans within this time share one update of the index; security updates appear a few times a day. */
+/** Plans made within this time share one update of the archive's index. An archive gets security updates a few times a day. */
 export const INDEX_FRESH_MS = 10 * 60_000;
 
 export type Archive = { apt: AptRoot; sources: AptSources };
 
 export type Archives = {
-  /** Opens the archive of an operating system. Throws AptError: SUITE_MISSING if the machine's archive does not have it. */
+  /**
+   * Opens the package archive of an operating system. Throws AptError: SUITE_MISSING if the archive that this machine uses does
+   * not have that system.
+   */
   open(operatingSystem: { key: string; codename: string }): Promise<Archive>;
 };
 
-/** `directory` belongs to this worker alone; indexes stay there between starts. */
+/** No other worker uses `directory`. The indexes of the archives stay in it when the worker restarts. */
 export function openArchives(directory: string, log: (line: string) => void): Archives {
   const opened = new Map<string, Promise<Archive>>();
   return {
@@ -22,7 +25,8 @@ export function openArchives(directory: string, log: (line: string) => void): Ar
       if (known) return known;
       const opening = openArchive({ directory: join(directory, key), key, codename, log });
       opened.set(key, opening);
-      // After a failure the next call tries again: repaired sources need no restart of the worker.
+      // If the opening fails, the next call opens the archive again: after a repair of the apt sources, the worker needs no
+      // restart.
       opening.catch(() => opened.delete(key));
       return opening;
     },

@@ -1,4 +1,5 @@
-// Checks of a base image in a real registry behind a faulty proxy: the reported causes, and no repeated reads or log lines.
+// Checks base images in a real registry behind a faulty proxy: which causes the API reports, and that nothing is read or logged
+// twice.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -128,7 +129,7 @@ async function look(base_image_id: string, { isLast = true } = {}): Promise<Reco
 
 type Image = { root: Descriptor; layer: string; config: string };
 
-/** Pushes an image that no other test has, because a stored layer is not read again. */
+/** Pushes an image with content that no other test pushes, because the check does not read a stored layer again. */
 async function push(tag: string, text = tag): Promise<Image> {
   const blob = await layerOf([...SYSTEM, entry('etc/own', { content: text.padEnd(50_000, text) })]);
   const root = await repository.image([blob], { tag });
@@ -234,7 +235,7 @@ describe('the cause names the image, the registry and the part:', () => {
   });
 });
 
-/** Returns the reads of blobs since `asked` was last cleared. */
+/** Returns the requests for blobs since `asked` was last cleared. */
 const blobReads = () => asked.filter((line) => line.startsWith('GET') && line.includes('/blobs/'));
 
 test('a rejected digest is not read again until the tag moves or the inspector has a new version', async () => {

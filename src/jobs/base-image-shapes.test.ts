@@ -48,7 +48,7 @@ async function register(tag: string): Promise<string> {
   return String(made.headers['location']).split('/').at(-1) ?? '';
 }
 
-/** Checks the base image in the first of several attempts: throws errors that the queue retries. */
+/** Checks the base image as a first attempt that others can follow: errors that the queue retries are thrown. */
 async function look(base_image_id: string): Promise<Record<string, unknown>> {
   const log = openLog({ level: 'silent', destination: { write: () => {} } });
   const { database, content, identity, directory } = api;

@@ -1,4 +1,5 @@
-// Base images that Larder builds: by one worker at a time, if packages have new versions or content is lost.
+// Base images that Larder builds: one worker at a time builds them, if packages have new versions or content of the base image
+// is lost.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -21,7 +22,7 @@ import { openArchives } from './archives.ts';
 import { buildBaseImage } from './build-base-image.ts';
 import type { WorkerResources } from './worker-resources.ts';
 
-/** Two builds of Debian: each takes 15 s on an idle machine and minutes on a busy one. */
+/** These tests build Debian twice: each build takes 15 s on an idle machine and minutes on a busy one. */
 const SLOW_MS = 600_000;
 
 const context = { signal: new AbortController().signal } as JobContext;
@@ -104,7 +105,7 @@ test.skipIf(sandboxMode.mode === 'files-only')(
     );
     const { apt } = await archives.open({ key: 'debian-12', codename: 'bookworm' });
     expect(libc6?.version).toBe((await apt.versionsOf(['libc6']))[0]?.candidate);
-    // Applications on the base image are rebuilt, and the hosted registry has the image under its tag.
+    // The application on the base image is rebuilt, and the hosted registry has the base image under its tag.
     expect(await catalog.openPipelines(application)).toHaveLength(1);
     const tags = await pool.query("select digest from repository_tags where tag = '12'");
     expect(tags.rows).toEqual([{ digest: built.digest }]);
@@ -118,7 +119,7 @@ test.skipIf(sandboxMode.mode === 'files-only')(
     await build();
     expect(builds).toBe(2);
     expect(await content.stat(lost)).toMatchObject({ size: expect.any(Number) });
-    // The archive did not change, so the image is the same and no application is rebuilt.
+    // The archive did not change, so the new base image equals the old one and no application is rebuilt.
     expect((await findNewestPin(db, base_image_id))?.digest).toBe(built.digest);
     expect(await catalog.openPipelines(application)).toHaveLength(1);
     await build();

@@ -50,10 +50,13 @@ export async function buildBaseImage(
   }
 }
 
-/** The pause until this worker looks again whether another worker has finished its build, which takes a minute or two. */
+/** While another worker builds the base image, which takes a minute or two, this worker tries again after this pause. */
 const OTHER_WAIT_SECONDS = 15;
 
-/** Runs `act` under a lock, so that one worker at a time builds the base image. Throws JobPostponed while another worker has the lock. The lock of a killed worker ends with its connection. */
+/**
+ * Runs `act` under a lock, so that only one worker at a time builds the base image. Throws JobPostponed while another worker
+ * has the lock. If a worker is killed, PostgreSQL releases its lock when the connection ends.
+ */
 async function withBuildLock<T>({ pool }: WorkerResources, id: string, act: () => Promise<T>): Promise<T> {
   const client = await pool.connect();
   const lock = [`build base image ${id}`];
@@ -71,7 +74,7 @@ async function withBuildLock<T>({ pool }: WorkerResources, id: string, act: () =
     isUnlocked ||= error instanceof JobPostponed;
     throw error;
   } finally {
-    // A connection that may still hold the lock is closed.
+    // If the lock may not be released, the connection is closed instead of reused.
     client.release(!isUnlocked);
   }
 }
@@ -84,7 +87,10 @@ async function buildUnlessCurrent(resources: WorkerResources, image: FollowedBas
   return isCurrent ? undefined : await buildAndPublish(resources, image, { archive, signal });
 }
 
-/** Whether another attempt would get the same error: the base image is unhealthy until the archive or the machine is repaired. */
+/**
+ * Whether a retry would get the same error. If so, the base image is unhealthy until someone repairs the archive or the
+ * machine.
+ */
 function isFinal(error: unknown): error is Error {
   return error instanceof BuildError || (error instanceof AptError && !error.temporary);
 }

@@ -1,4 +1,4 @@
-// Builds a plan in an engine process, with cached layers and the inspections of its customizations.
+// Builds a plan in an engine process. Passes the cached layers and the inspections of the plan's customizations to the engine.
 import type { ContentStore } from '../content/content.ts';
 import { type Database, inTransaction } from '../db/database.ts';
 import type { BuiltLayer } from '../oci/layer.ts';
@@ -13,11 +13,11 @@ import type { WorkerResources } from './worker-resources.ts';
 export type BuildOptions = {
   log: PhaseLog;
   signal: AbortSignal;
-  /** The version of the pipeline, for artifacts that contain one. */
+  /** The version of the pipeline. Only artifacts that contain their version use it. */
   version: string;
 };
 
-/** Builds a plan, reusing layers that any worker has built before. Throws BuildError. */
+/** Builds a plan. Reuses layers that any worker has built before. Throws BuildError. */
 export async function buildPlan(
   resources: WorkerResources,
   plan: Plan,
@@ -33,7 +33,7 @@ export async function buildPlan(
   return await engine.run('build', input, { log, signal, layers: layerCache(db, content) });
 }
 
-/** Whether the artifacts of a plan contain a version of their own, so that two pipelines cannot share one. */
+/** Whether an artifact of this plan contains its version. If so, two pipelines with equal plans cannot share one artifact. */
 export function hasOwnVersion(plan: Plan): boolean {
   return packagingOf(plan).versionSeries !== undefined;
 }
@@ -43,7 +43,8 @@ function layerCache(db: Database, content: ContentStore) {
   return {
     async get(key: string): Promise<BuiltLayer | undefined> {
       const layer = await inTransaction(db, (tx) => useBuiltLayer(tx, key));
-      // A layer whose content is missing counts as absent: a restored database may be newer than the folder of contents.
+      // If the layer's content is missing, the layer counts as not built: a restored database may be newer than the content
+      // folder.
       const held = layer && (await content.touch(layer.descriptor.digest)) && (await content.touch(layer.listing));
       return held ? layer : undefined;
     },

@@ -1,4 +1,4 @@
-// Pipelines that are cancelled while a step runs: the step ends within 2 s and records nothing.
+// A pipeline is cancelled while one of its steps runs: the step ends within 2 s and records nothing.
 import { execFileSync } from 'node:child_process';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
@@ -44,7 +44,10 @@ async function work(handlers: Handlers): Promise<void> {
   await queue.work(handlers, { concurrency: 4 });
 }
 
-/** Starts a worker whose steps start their phase and wait for the abort. Returns the pipelines of the running and of the aborted steps. */
+/**
+ * Starts a worker. Its steps start their phase and wait until they are aborted. Returns the pipelines whose step runs, and
+ * those whose step was aborted.
+ */
 async function workUntilAborted(): Promise<{ running: Set<string>; aborted: string[] }> {
   const running = new Set<string>();
   const aborted: string[] = [];
@@ -92,7 +95,7 @@ async function jobsOf(pipeline: string): Promise<string[]> {
   return rows.map(({ state }) => state);
 }
 
-/** Waits until the last job of the pipeline is done; throws if that is more than STOP_MS_MAX after `since`. */
+/** Waits until the last job of the pipeline is done. Throws if the job ended more than STOP_MS_MAX after `since`. */
 async function expectDone(pipeline: string, since: number): Promise<void> {
   await until('the job is done', async () => (await jobsOf(pipeline)).at(-1) === 'completed');
   const ms = performance.now() - since;
@@ -151,7 +154,7 @@ describe('a running step', () => {
     await until('it runs', async () => running.has(pipeline));
     await catalog.customize(catalog.acme, 'motd');
     const [, newer = ''] = await catalog.openPipelines(application);
-    // If the first pipeline had been cancelled, its abort would have arrived before that of the other one.
+    // Notifications arrive in order: an abort of the first pipeline would have arrived before the abort of this other pipeline.
     await removeOther(running);
     expect(aborted).not.toContain(pipeline);
     expect([...running]).toEqual([pipeline]);
@@ -166,7 +169,7 @@ async function package_(pipeline_id: string): Promise<void> {
   await catalog.write((tx) => succeedPhase(tx, { pipeline_id, phase: 'PACKAGING', artifact: sampleArtifact() }));
 }
 
-/** Runs and cancels a pipeline of another application. */
+/** Starts a pipeline of another application and cancels it. */
 async function removeOther(running: Set<string>): Promise<void> {
   const [other = ''] = (await catalog.request(catalog.acme, ['nginx'])).application_ids;
   const pipeline = await catalog.openPipeline(other);
@@ -181,7 +184,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('a verification that would ta
     async () => {
       await using workspace = await testWorkspace();
       const { content } = workspace;
-      // A duration that no other process of this machine has in its arguments.
+      // No other process of this machine has this number of seconds in its arguments, so the count of such processes is exact.
       const seconds = String(400_000 + process.pid);
       const { pipeline, application } = await requestRedis();
       await packageAs(pipeline, await sleepingImage(content, seconds));

@@ -1,4 +1,5 @@
-// A chart from its request to its releases: versions, the images it contains, what does not change it, and registries that are away.
+// A chart from its request to its releases: its versions, the images that it contains, changes that do not rebuild it, and
+// unavailable registries.
 import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -53,7 +54,8 @@ beforeEach(async () => {
   );
   await catalog.write((tx) => recordDiscovery(tx, found));
   await moveBase('first');
-  // A catalog then forbids images that were not verified. It does not forbid charts, which nothing verifies yet.
+  // With FORBIDDEN, a catalog forbids unverified images. It does not forbid unverified charts, because Larder cannot verify
+  // charts yet.
   const worker: Worker = {
     ...{ id: randomUUID(), host: 'vm', sandbox_mode: 'userns', sandbox_reasons: [] },
     ...{ limits: 'cgroup-v2', limits_reasons: [] },
@@ -66,13 +68,13 @@ afterEach(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-/** The base image gets a version whose contents are in the store. */
+/** Records a new version of the base image. The content of this version is in the store. */
 async function moveBase(text: string): Promise<void> {
   await catalog.resources.content.put(once(Buffer.from(text)));
   await catalog.baseMoves(text);
 }
 
-/** Requests the chart of Redis; returns it and the application of its image. */
+/** Requests the chart of Redis. Returns the chart's application and the application of its image. */
 async function requestChart(registry_ids: string[] = [catalog.acme.registry_id]) {
   const { principal, catalog_id } = catalog.acme;
   const offering = await catalog.db
@@ -99,7 +101,7 @@ async function releaseImage(image: string): Promise<string> {
   return pipeline_id;
 }
 
-/** Runs all phases of the newest pipeline of a chart. */
+/** Runs all phases of the chart's newest pipeline. */
 async function runChart(chart: string) {
   const [pipeline_id = ''] = (await catalog.openPipelines(chart)).slice(-1);
   for (const phase of [planPipeline, packagePipeline, verifyPipeline, distributePipeline]) {
@@ -234,7 +236,7 @@ describe('a chart', { timeout: TEST_MS }, () => {
     }
     const answer = await fetch(`${catalog.docker.url}/v2/team/charts/debian-12/redis/tags/list`);
     const { tags } = (await answer.json()) as { tags: string[] };
-    // The others are those of its signatures.
+    // All other tags are tags of signatures.
     expect(tags.filter((tag) => !tag.startsWith('sha256-'))).toEqual(['1.0.0']);
     expect(tags.filter((tag) => tag.endsWith('.sig'))).toHaveLength(1);
   });

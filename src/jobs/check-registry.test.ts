@@ -1,4 +1,4 @@
-// Checks of real registries, on request and on schedule: their results in the API, and one check at a time.
+// Checks of real registries, on request and on schedule: the results in the API. Only one check of a registry runs at a time.
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -154,7 +154,7 @@ describe('a requested check', () => {
     for (let count = 0; count < 2; count++) {
       expect((await api.ask('POST', `/larder${image}/check`)).statusCode).toBe(202);
     }
-    // One from the registration, and one that was requested.
+    // The registration enqueued one check, and the user requested the other.
     expect(await waiting('follow-base-image')).toBe(2);
     proxy.fault = ({ method }) => (method === 'POST' ? { status: 403 } : undefined);
     await checkRegistry(resources(), { registry_id: id });
@@ -195,7 +195,7 @@ describe('base images of a registry', () => {
     return taken.rows.map(({ data }) => data.payload.base_image_id).sort();
   }
 
-  /** Makes a registry with two base images and a removed one, and another registry with one base image. */
+  /** Makes two registries: one with two base images and a removed base image, the other with one base image. */
   async function estate() {
     const one = await register();
     const other = await register({ name: 'other' });
@@ -377,7 +377,7 @@ describe('the schedule', () => {
   });
 });
 
-/** Closes every connection at its first byte. */
+/** Closes every connection when its first byte arrives. */
 function createCounting(count: (change: 1 | -1) => void): Server {
   return createServer((socket) => {
     count(1);

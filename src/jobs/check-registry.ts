@@ -1,4 +1,4 @@
-// Checks registries: one on request, and all due ones on schedule.
+// Checks registries: a single registry on request, and all registries that are due on schedule.
 import {
   type CheckedRegistry,
   claimDueRegistryChecks,
@@ -19,15 +19,27 @@ import { credentialsOf, repositoryIn, splitRegistryUrl } from './registry-target
 
 type CheckResources = Pick<Resources, 'db' | 'egress' | 'identity' | 'log'>;
 
-/** Checks at a time in one run, so that registries that do not answer use little of a worker. */
+/**
+ * Checks that one run of the schedule makes at a time. Few, so that registries that do not answer leave most of the worker to
+ * other jobs.
+ */
 const CHECKS_MAX = 4;
-/** Checks at a time for one organization, so that its unreachable registries do not delay checks for others. */
+/** Checks of one organization's registries at a time, so that its unreachable registries do not delay the checks of others. */
 const CHECKS_PER_ORGANIZATION_MAX = 2;
-/** Shorter than the interval of the schedule: runs do not overlap, and the next run checks the remaining registries. */
+/**
+ * A run stops after this time. It is shorter than the interval of the schedule, so that runs do not overlap; the next run
+ * checks the remaining registries.
+ */
 const RUN_MS_MAX = 240_000;
-/** The pause before a requested check while another is in progress, which may have started before the credentials changed. */
+/**
+ * A requested check waits this long and tries again if another check of the registry is running: that one may have started
+ * before the user changed the credentials.
+ */
 const BUSY_SECONDS = 2;
-/** Below the registry's path. A check starts an upload there and cancels it, so the repository is never created. */
+/**
+ * The name of a repository below the registry's path. A check starts an upload to it and cancels the upload, so the repository
+ * is never created.
+ */
 const CHECK_REPOSITORY = 'larder-check';
 
 /** Checks one registry and records the result. */
@@ -40,7 +52,10 @@ export async function checkRegistry(
   if (claimed) await checkAndRecord(resources, claimed);
 }
 
-/** Checks all due registries, enqueues due checks of base images, and ends distributions that waited too long. */
+/**
+ * Checks all registries that are due, enqueues checks of base images that are due, and ends distributions that waited too long
+ * for a registry.
+ */
 export async function checkRegistries(
   resources: CheckResources,
   _payload: Record<string, never>,
@@ -67,7 +82,10 @@ export async function checkRegistries(
 
 type FairClaim = { registry: CheckedRegistry; release: () => void };
 
-/** Returns a function that claims the next due registry of an organization below its limit of checks; undefined if there is none. */
+/**
+ * Returns a function that claims a registry that is due, of an organization with fewer running checks than allowed. It returns
+ * undefined if there is none.
+ */
 function openFairClaims({ db }: Pick<CheckResources, 'db'>): () => Promise<FairClaim | undefined> {
   const running = new Map<string, number>();
   let last: Promise<unknown> = Promise.resolve();

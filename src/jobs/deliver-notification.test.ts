@@ -100,7 +100,7 @@ const resources = (ways: Ways = {}) => ({
   },
 });
 
-/** Delivers the pending notifications. Returns the pause in seconds of each postponed one. */
+/** Delivers the pending notifications. Returns the pause in seconds of each delivery that was postponed. */
 async function work(ways: Ways = {}): Promise<number[]> {
   const found = await api.database.pool.query<{ id: string }>(
     `select id from notification_deliveries where status = 'PENDING' order by created_at, id`,

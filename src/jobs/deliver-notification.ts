@@ -19,13 +19,16 @@ type Sending = Pick<Resources, 'db' | 'egress' | 'identity' | 'log'> & {
   config: Pick<Resources['config'], 'notifications'>;
 };
 
-/** With pauses from 30 s, doubled each time, a provider may be unavailable for four hours. */
+/** The first pause takes 30 s and each later pause twice as long, so a provider may be unavailable for four hours. */
 const ATTEMPTS_MAX = 10;
 const FIRST_PAUSE_SECONDS = 30;
-/** The pause before the next attempt to claim a message that another worker is sending. */
+/** If another worker is sending the message, this worker tries again after this pause. */
 const BUSY_SECONDS = 10;
 
-/** Sends a pending delivery; does nothing if it has ended. Throws JobPostponed for another attempt. */
+/**
+ * Sends a pending delivery; does nothing if the delivery was already sent or has failed. Throws JobPostponed if the message
+ * must be sent later.
+ */
 export async function deliverNotification(
   resources: Sending,
   { delivery_id }: { delivery_id: string },
@@ -63,7 +66,7 @@ async function failureOf(
   }
 }
 
-/** Sends the message. Returns the addresses that the mail server rejected, if it accepted others. Throws DeliveryError. */
+/** Sends the message. Throws DeliveryError if nobody gets it. If a mail server rejects only some addresses, returns those. */
 async function send(resources: Sending, claimed: ClaimedDelivery, signal: AbortSignal): Promise<string[]> {
   const { id, event, provider, organization_id, public_url } = claimed;
   const { egress, config } = resources;

@@ -1,4 +1,4 @@
-// Records the products of the library and the versions in the package archives, and enqueues checks of all base images.
+// Records the product library and the versions in the package archives. Enqueues checks of all base images.
 import { moveLifeCycles } from '../catalog/life-cycle.ts';
 import { findOperatingSystems } from '../catalog/operating-systems.ts';
 import { inTransaction } from '../db/database.ts';
@@ -24,7 +24,10 @@ const CHECK_TASKS: Record<'ARCHIVE' | 'REGISTRY', Task & ('build-base-image' | '
   REGISTRY: 'follow-base-image',
 };
 
-/** Higher than the priority of pipelines: a changed base image replaces a pipeline that has not started, but needs a second pipeline after one that runs. */
+/**
+ * Higher than the priority of pipelines. If a base image changes, a pipeline that has not started is replaced, but a running
+ * pipeline needs a second one: so base images are checked first.
+ */
 const BASE_IMAGE_PRIORITY = 30;
 
 export async function discoverProducts(
@@ -61,7 +64,10 @@ export async function discoverProducts(
 
 type System = { key: string; apt: AptRoot };
 
-/** Opens the archives of the operating systems that this machine's archive has; the rows of the others stay unchanged. */
+/**
+ * Opens the package archive of each operating system that this machine's archive has. The rows of other operating systems stay
+ * unchanged.
+ */
 async function openSystems(resources: WorkerResources, signal: AbortSignal): Promise<System[]> {
   const systems = await findOperatingSystems(resources.db);
   const opened = systems.map(async ({ key, codename }): Promise<System[]> => {

@@ -1,4 +1,5 @@
-// Distributions to several registries: a release is recorded once its registry has it, and an unavailable registry does not delay releases to others.
+// Distributions to several registries: a release is recorded as soon as its registry has it. If a registry is unavailable, the
+// others still get the release at once.
 import { json } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openTestDistribution, type TestDistribution } from '../../test/distribution.ts';
@@ -21,7 +22,7 @@ beforeEach(async () => {
 });
 afterEach(() => catalog.close());
 
-/** Requests an application in both registries and builds its first pipeline. */
+/** Requests an application for both registries and builds its first pipeline. */
 async function requestBuilt(options: { base_image_id?: string; version?: string; registry_ids?: string[] } = {}) {
   const { version, ...more } = { registry_ids: [catalog.acme.registry_id, outside], ...options };
   const { application_ids, request_id } = await catalog.request(catalog.acme, ['redis'], more);
@@ -158,7 +159,7 @@ describe('an unavailable registry', { timeout: TEST_MS }, () => {
     expect(await catalog.waiting('plan-pipeline')).not.toContain(follower);
     await catalog.work();
     await waits(pipeline);
-    // The handler of this test does nothing; the job stays in the table of the queue.
+    // The handler of this test does nothing, but the job stays in the queue's table, where the test finds it.
     await until('the waiting pipeline is enqueued', async () =>
       (await catalog.waiting('plan-pipeline')).includes(follower),
     );
@@ -197,7 +198,7 @@ describe('an unavailable registry', { timeout: TEST_MS }, () => {
       ['outside', 'FAILED'],
     ]);
     expect(await catalog.releases()).toHaveLength(1);
-    // An equal plan is built again while a registry lacks its release.
+    // Builds an equal plan again while one registry lacks the release.
     await catalog.customize(catalog.acme, 'again');
     const newer = await catalog.openPipeline(application);
     await catalog.write((tx) => startPhase(tx, { pipeline_id: newer, phase: 'PACKAGING' }));
@@ -240,7 +241,8 @@ describe('a distribution that runs twice', { timeout: TEST_MS }, () => {
     await catalog.clearJobs();
     const dying = new AbortController();
     catalog.proxy.fault = () => {
-      // The hosted registry has the release when the second registry gets the artifact.
+      // When the second registry gets the manifest, the hosted registry already has the release: at this moment the worker
+      // dies.
       if (catalog.proxy.seen.some((line) => line.startsWith('PUT /v2/team/containers/debian-12/redis/manifests/')))
         dying.abort();
       return undefined;

@@ -1,4 +1,4 @@
-// Pushes a verified artifact to every registry of its application and records the release: the third phase.
+// Pushes a verified artifact to every registry of its application and records the releases: the third phase of a pipeline.
 import type { Digest, MetadataFile } from '../contract/vocabulary.ts';
 import { inTransaction } from '../db/database.ts';
 import type { JobContext } from '../db/queue-worker.ts';
@@ -31,21 +31,27 @@ import { addToSignatureTag, putBundles, type Signing } from './sign-artifact.ts'
 import type { WorkerResources } from './worker-resources.ts';
 import { writeTriggerInfo } from './write-trigger-info.ts';
 
-/** A tag that names an artifact of someone else is skipped; after this many in a row, the distribution fails. */
+/**
+ * If a tag already names another artifact, the next revision is tried. After this many such tags in a row, the distribution
+ * fails.
+ */
 const TAKEN_TAGS_MAX = 50;
 
 /**
- * The limit for all registries of a pipeline together: enough for the largest images (about 10 GB) at 3 MB/s. A slow registry
- * keeps the blobs that it received, and the next attempt sends the others.
+ * The time limit for one attempt, all registries of a pipeline together: the largest images (about 10 GB) fit at 3 MB/s. If it
+ * is exceeded, a slow registry keeps the blobs that it has, and the next attempt sends the others.
  */
 const ATTEMPT_MS_MAX = 3600 * 1000;
 
-/** The update of moving tags takes a few small requests; other releases to the repository wait for it. */
+/**
+ * The time limit for the update of moving tags, which takes a few small requests. Meanwhile, other releases to the repository
+ * wait.
+ */
 const MOVE_TAGS_MS_MAX = 5 * 60 * 1000;
 
 type RegistryPlace = { registry: DistributionRegistry; repository: string; target: Target };
 
-/** Pushes the artifact to each registry that lacks it, reads it back, and records the release in that registry. */
+/** Pushes the artifact to each registry that does not have it, reads it back, and records the release in that registry. */
 export async function distributePipeline(
   resources: WorkerResources,
   { pipeline_id }: { pipeline_id: string },
@@ -79,7 +85,7 @@ export async function distributePipeline(
         await tried(place, () => release(resources, place, { ...attempt, ...reserved, trigger }));
       }),
     );
-    // All other errors are Larder's own: the queue retries, and recorded releases stay.
+    // All other errors are faults of Larder: the queue retries the job, and releases that are recorded stay.
     for (const result of done) if (result.status === 'rejected') throw result.reason;
     const files = failures.length === 0 ? [] : await log.close();
     await inTransaction(resources.db, (tx) => endDistribution(tx, { pipeline_id, failures, files }));
@@ -92,9 +98,9 @@ type Attempt = {
   place: Place;
   artifact: Artifact;
   places: RegistryPlace[];
-  /** Registries for which the artifact was not built, because they lack a release that it needs. */
+  /** Registries for which the artifact has no root, because they lack a release that the artifact needs. */
   unbuilt: DistributionRegistry[];
-  /** True if a registry has the release under this pipeline's revision: the revision is final. */
+  /** True if a registry already has the release under this pipeline's revision. Then the revision cannot change. */
   isReleased: boolean;
   signing: Signing;
   signal: AbortSignal;
@@ -130,13 +136,13 @@ async function openAttempt(
   return { state, plan, place, artifact, places, unbuilt, isReleased: begun.isReleased, signing, signal };
 }
 
-/** The pipeline waits: the release that is missing there starts another pipeline, which then takes over. */
+/** The pipeline waits. When the registry gets the missing release, another pipeline is made, which replaces this one. */
 function failureOfUnbuilt({ id, name }: DistributionRegistry): DistributionFailure {
   const cause = `The registry ${name} does not have a release yet that this one needs there.`;
   return { registry_id: id, cause, isTemporary: true };
 }
 
-/** Returns the failure of an outside registry; undefined for errors that are not caused by the registry. */
+/** Returns the failure to record for an outside registry. Returns undefined if the registry did not cause the error. */
 function failureOf({ registry }: RegistryPlace, error: unknown, time: AbortSignal): DistributionFailure | undefined {
   if (error instanceof TagTaken) return { registry_id: registry.id, cause: error.message, isTemporary: false };
   if (registry.hosted) return undefined;
@@ -149,22 +155,31 @@ function failureOf({ registry }: RegistryPlace, error: unknown, time: AbortSigna
   return { registry_id: registry.id, cause: error.message, isTemporary: error.temporary || isOfCertificate(error) };
 }
 
-/** Whether the error, or one of its causes, is a timeout of Larder. */
+/** Whether the error, or one of its causes, comes from a time limit of Larder. */
 function isTimeout(error: unknown): boolean {
   return error instanceof Error && (error.name === 'TimeoutError' || isTimeout(error.cause));
 }
 
-/** Whether the certificate is at fault: the registry's operator can renew it, so it is handled like an outage. */
+/**
+ * Whether the registry's certificate caused the error. The registry's operator can renew it, so Larder retries as after an
+ * outage.
+ */
 function isOfCertificate({ code }: RegistryError): boolean {
   return /^(?:CERT_|ERR_TLS_CERT_)/.test(code);
 }
 
-/** The pipeline's tag names another artifact in this registry, but another registry has the release under that tag. */
+/**
+ * In this registry, the pipeline's tag names another artifact. Another registry already has the release under this tag, so the
+ * tag cannot change.
+ */
 class TagTaken extends Error {
   override readonly name = 'TagTaken';
 }
 
-/** Replaces the text of a registry's error by a sentence that says what the user can do; the error stays temporary or not. */
+/**
+ * Replaces the text of a registry's error with a sentence that says what the user can do. The new error is temporary if the old
+ * one was.
+ */
 async function inWords<T>({ registry, repository }: RegistryPlace, act: () => Promise<T>): Promise<T> {
   try {
     return await act();
@@ -178,7 +193,10 @@ async function inWords<T>({ registry, repository }: RegistryPlace, act: () => Pr
   }
 }
 
-/** Whether content of Larder could not be read. Such an error has no status, unlike an answer of a registry, and is not temporary, unlike a failed connection. */
+/**
+ * Whether Larder could not read its own content. Unlike an answer of a registry, such an error has no status; unlike a failed
+ * connection, it is not temporary.
+ */
 function isOfContent({ side, status, temporary }: RegistryError): boolean {
   return side === 'source' && status === undefined && !temporary;
 }
@@ -198,8 +216,9 @@ type Reserved = { tag: string; revision: number };
 type Tried = (place: RegistryPlace, act: () => Promise<void>) => Promise<void>;
 
 /**
- * Returns the immutable tag that is free, or names this artifact, in all registries that answer; undefined if the pipeline
- * has ended. A registry that does not answer has failed; if the tag turns out to be taken there, it does not get the release.
+ * Returns an immutable tag that, in every registry that answers, is free or names this artifact; undefined if the pipeline has
+ * ended. A registry that does not answer counts as failed. If the tag is later found to name another artifact there, that
+ * registry does not get the release.
  */
 async function reserveTag(
   resources: WorkerResources,
@@ -241,7 +260,7 @@ async function reserveTag(
   });
 }
 
-/** The artifact contains its version, so that it cannot be pushed under another tag. */
+/** The artifact contains its version, so it cannot be pushed under another tag. */
 function versionTaken(tag: string, taken: RegistryPlace[]): PhaseFailed {
   const places = taken.map(({ registry, repository }) => `${registry.url}/${repository}:${tag}`).join(', ');
   const message = `${places} names another artifact, which Larder did not push: retry the pipeline to use the next version.`;
@@ -251,8 +270,8 @@ function versionTaken(tag: string, taken: RegistryPlace[]): PhaseFailed {
 type Releasing = Attempt & Reserved & { trigger: MetadataFile };
 
 /**
- * Copies the artifact to one registry and records its release. A lock covers the moving tags and the record, so that the next
- * release to the repository finds this one and moves no tag back to an older version.
+ * Copies the artifact to one registry and records its release. A lock covers both the update of the moving tags and the record.
+ * So the next release to the repository knows this one, and does not move a tag back to an older version.
  */
 async function release(resources: WorkerResources, place: RegistryPlace, releasing: Releasing): Promise<void> {
   await push(resources, place, releasing);
@@ -277,14 +296,14 @@ async function push(resources: WorkerResources, place: RegistryPlace, releasing:
     uploads: remotes.uploads,
   });
   await attach(resources, place, releasing);
-  // There is no release if the registry lost or changed the content.
+  // Throws if the registry lost or changed the content; then no release is recorded.
   await readBack(target, root.descriptor, [tag]);
   if (!registry.hosted) {
     await inTransaction(db, (tx) => recordRegistryBlobs(tx, { registry_id: registry.id, repository }, digests));
   }
 }
 
-/** Attaches reports and signatures to what the tag names. A second run changes nothing. */
+/** Attaches reports and signatures to the manifest or index that the tag names. A repetition changes nothing. */
 async function attach(
   resources: WorkerResources,
   place: RegistryPlace,
@@ -308,7 +327,7 @@ async function moveTags(
   const others = await listReleasedVersions(db, { url: registry.url, repository });
   const tags = place.movingTags({ revision, others });
   if (tags.length === 0) return;
-  // The hosted registry sets all tags at once.
+  // The hosted registry sets the immutable tag and the moving tags in one transaction.
   const { descriptor } = rootFor(artifact, registry.id);
   if (registry.hosted) await copyArtifact(contentTarget(content), target, descriptor, { tags: [tag, ...tags] });
   else for (const moving of tags) await target.tag(descriptor, moving);
@@ -352,7 +371,7 @@ function pushedArtifact(place: RegistryPlace, { artifact, tag, signing }: Releas
   };
 }
 
-/** Every platform has the same files, because Larder builds an artifact for one platform or for none. */
+/** All platforms have the same files, because Larder builds an artifact for one platform or for none. */
 function platformFiles({ parts }: Root, files: MetadataFile[]): PlatformFiles[] {
   return parts.map(({ platform }) => ({
     ...(platform && { platform: { os_family: platform.os, architecture: platform.architecture } }),

@@ -1,4 +1,4 @@
-// A registry from which a base image is read: its errors name the image, the registry and the part that was read.
+// A registry that a base image is read from. Its errors name the image, the registry and what was being read.
 import { Readable } from 'node:stream';
 import { type Descriptor, MEDIA_TYPES } from '../oci/descriptor.ts';
 import { RegistryError, reworded } from '../oci/errors.ts';
@@ -7,15 +7,18 @@ import { explainFailure, isDenied } from '../oci/remote/failure-sentence.ts';
 import type { Source } from '../oci/target.ts';
 
 export type ReadImage = {
-  /** The registry's host with its port. */
+  /** The host of the registry, with its port. */
   host: string;
   /** `host/repository:tag` or `host/repository@digest`. */
   name: string;
-  /** True if the registry is read without a log-in. */
+  /** True if Larder reads from the registry without a log-in. */
   anonymous: boolean;
 };
 
-/** Returns the source with errors that are written for the image's owner. They name the digest once the tag is resolved. */
+/**
+ * Returns the source with errors written for the owner of the base image. The errors contain the digest once the tag is
+ * resolved.
+ */
 export function explainedSource(source: Source, image: ReadImage): Source {
   let { name } = image;
   const explained = async <T>(what: string, act: () => Promise<T>): Promise<T> => {
@@ -78,7 +81,9 @@ function sentenceOf(error: RegistryError, { host, name, anonymous, what }: Asked
   return `${capital(what)} of ${name} cannot be read${when}: ${explainFailure(error, host)}`;
 }
 
-/** Returns the message without the operation and its address, which the sentence contains already. */
+/**
+ * Returns the error's message without the operation and the address of the request, because the sentence already contains both.
+ */
 function reasonOf({ message, op }: RegistryError): string {
   return message.startsWith(`${op} at `) ? message.slice(message.indexOf(': ') + 2) : message;
 }

@@ -1,4 +1,5 @@
-// The causes that a check of a registered base image reports, with Debian's docker-registry and skopeo as peers.
+// The causes that a check of a registered base image reports. The registry is Debian's docker-registry; skopeo pushes the
+// images.
 import { execFile } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -49,7 +50,11 @@ afterAll(async () => {
   await api.close();
 });
 
-/** Pushes images with skopeo: `foreign`, an index for a platform that no worker has; `alone`, its manifest without an index; `trixie`, Debian 13; `bookworm`, an accepted image; `hostile`, with arguments of a sandbox in a variable. */
+/**
+ * Pushes images with skopeo. `foreign`: an index for a platform that no worker has. `alone`: the manifest of that index.
+ * `trixie`: Debian 13. `bookworm`: an image that is accepted. `hostile`: an image with an environment variable that contains
+ * arguments of a sandbox.
+ */
 async function pushImages(): Promise<void> {
   const layout = join(api.directory, 'layout');
   await mkdir(join(layout, 'blobs', 'sha256'), { recursive: true });
@@ -244,7 +249,7 @@ test('a trial that exceeds its time is repeated once, then the digest is rejecte
 test.skipIf(sandboxMode.mode === 'files-only')(
   'an image that was read without a sandbox is run by the first worker that has one',
   async () => {
-    // The programs of this image are empty files, which only a run detects.
+    // All programs of this image are empty files. Only an attempt to run the image detects this.
     const image = await look('golden/debian:bookworm');
     expect(image).toMatchObject({ healthy: true });
     const path = `/v1/base-images/${image['id']}`;

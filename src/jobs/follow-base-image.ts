@@ -35,7 +35,7 @@ import { recordBaseImage } from './record-base-image.ts';
 import { openRegistryTarget, repositoryIn, splitRegistryUrl } from './registry-target.ts';
 import type { WorkerResources } from './worker-resources.ts';
 
-/** Checks a registered base image. An unchanged tag costs one request, even if its image was rejected. */
+/** Checks a registered base image. If the tag did not change, this costs one request, even for a rejected image. */
 export async function followBaseImage(
   resources: WorkerResources,
   { base_image_id, requested }: TaskPayloads['follow-base-image'],
@@ -51,10 +51,11 @@ export async function followBaseImage(
     const in_sandbox = hasSandbox(resources);
     await recordBaseImage(resources, base_image_id, (tx) => recordCheck(tx, { base_image_id, in_sandbox, ...result }));
   } catch (error) {
-    // An aborted job has no result.
+    // If the job was aborted, no result is recorded.
     if (context.signal.aborted) throw error;
     const isFinal = isFinalError(error, context);
-    // Before the first version, every error is recorded; later, a base image becomes unhealthy only if the last attempt fails.
+    // While the base image has no version, every error of its registry is recorded. Later, an error that a retry may avoid is
+    // recorded only in the last attempt.
     if (!isFinal && (!(error instanceof RegistryError) || image.newest_digest !== null)) throw error;
     const cause = storableText(error.message);
     await recordBaseImage(resources, base_image_id, (tx) => recordBaseImageFault(tx, { base_image_id, cause }));
@@ -62,7 +63,7 @@ export async function followBaseImage(
   }
 }
 
-/** Whether another attempt would get the same error, or this is the last attempt. */
+/** Whether the error must be recorded now: a retry would get the same error, or no attempt is left. */
 function isFinalError(error: unknown, context: JobContext): error is Error {
   if (error instanceof BuildError) return true;
   return error instanceof RegistryError && (!error.temporary || context.isLast);
@@ -71,11 +72,11 @@ function isFinalError(error: unknown, context: JobContext): error is Error {
 /** The result of a check. */
 type CheckResult = {
   digest: Digest;
-  /** True if an earlier inspection of this digest gave the result. */
+  /** True if the result was taken from an earlier inspection of this digest. */
   known?: true;
   /** Why no image can be built on this digest. */
   rejection?: string;
-  /** Absent if the digest is known or rejected. */
+  /** Absent if the digest was already recorded, or is rejected. */
   version?: { pin: BasePin; contents: Digest[] };
 };
 
@@ -98,19 +99,30 @@ async function recordCheck(
   await recordInspection(tx, { base_image_id, digest, version: INSPECTOR_VERSION, in_sandbox, refusal });
 }
 
-/** The compressed size of an image for one platform. The largest published ones have about 10 GB. */
+/** The limit for the compressed layers of one image. The largest published images have about 10 GB. */
 const IMAGE_BYTES_MAX = 64 * 1024 ** 3;
 
-/** The limit for all reads from a registry in one check. Blobs that arrived are kept, and the next check continues after them. */
+/**
+ * The limit for all reads from a registry in one check. Blobs that were read completely are kept, so the next check reads only
+ * the others.
+ */
 const READ_MS_MAX = 2 * 3600 * 1000;
 
-/** Only one engine process of a worker reads base images at a time: it uses a whole core, and builds need the other cores. */
+/**
+ * The name of a lock. An engine process that reads a base image uses a whole core, so a worker runs only one at a time: builds
+ * need the other cores.
+ */
 const PIN_LOCK = 'pin a base image';
 
-/** A trial that exceeds its time is repeated up to this many attempts; each holds PIN_LOCK for minutes. */
+/**
+ * If a trial of the image takes too long, it is repeated, in this many attempts altogether. Few, because each trial holds
+ * PIN_LOCK for minutes.
+ */
 const TRIAL_ATTEMPTS_MAX = 2;
 
-/** Whether all content of the newest version is stored; some may be lost if the folder is older than the database. */
+/**
+ * Whether all content of the newest version is stored. Some content is lost if the content folder is older than the database.
+ */
 async function isWhole({ db, content }: WorkerResources, { id }: FollowedBaseImage): Promise<boolean> {
   const pin = await findNewestPin(db, id);
   return pin !== undefined && (await listMissing(content, contentsOfBase(pin))).length === 0;
@@ -121,8 +133,9 @@ function hasSandbox({ workspace }: WorkerResources): boolean {
 }
 
 /**
- * Returns the last inspection if this worker cannot check more: the inspector has the same version, and the image was run or this
- * worker has no sandbox. If a user requests the check, a rejected image is inspected again, because the cause may be gone.
+ * Returns the last inspection of the digest, unless this worker can find out more. It can if its inspector has another version,
+ * or if the image was not run yet and this worker has a sandbox. If a user requests the check, a rejected image is inspected
+ * again, because the cause may be gone.
  */
 function knownInspection(
   resources: WorkerResources,
@@ -176,7 +189,7 @@ async function checkImage({ resources, image, known, context }: CheckInput): Pro
   }
 }
 
-/** Adds the image's name to an error that lacks it: limits of the copy and faults of Larder's content. */
+/** Adds the image's name to errors that lack it: limits of the copy, and faults of Larder's content store. */
 function named(error: unknown, name: string): unknown {
   if (!(error instanceof RegistryError) || error.message.includes(name)) return error;
   return reworded(error, `${name} cannot be read: ${error.message}`);
@@ -215,7 +228,9 @@ async function copyVersion({ resources, image, source, root, name, signal }: Cop
   return { pin, contents: contentsOfBase(pin) };
 }
 
-/** Finds the image for this machine's platform; other images of an index may be missing in the registry. */
+/**
+ * Finds the manifest for this machine's platform. The registry may lack the manifests that the index names for other platforms.
+ */
 async function findImage(source: Source, root: Descriptor, name: string): Promise<PlatformImage> {
   const platform = hostPlatform();
   const found = await findPlatformImage(root, platform, async (descriptor) => {
@@ -228,7 +243,7 @@ async function findImage(source: Source, root: Descriptor, name: string): Promis
   });
   if (found === undefined) throw rejected(noImageFor(name, platform));
   const image = await readManifestOf(source, found.image);
-  // Checked before any layer is read.
+  // Before any layer is read.
   const wrong = isIndex(image) ? undefined : checkLayers(image.layers);
   if (wrong !== undefined) throw rejected(`${name} ${wrong}`);
   return found;

@@ -1,4 +1,5 @@
-// Free space on the disks that jobs write to: jobs wait while it is low, and a step that failed on a full disk is postponed.
+// Measures free space on the disks that jobs write to. Jobs wait while space is low, and a step that failed because a disk was
+// full is postponed.
 import { statfs } from 'node:fs/promises';
 import { FREE_SHARE_MIN } from '../content/content.ts';
 import { outOfSpaceCode, saysOutOfSpace } from '../content/out-of-space.ts';
@@ -7,7 +8,10 @@ import type { WorkerResources } from './worker-resources.ts';
 
 const SPACE_WAIT_SECONDS = 60;
 
-/** How long a measured share of free space is reused. At full speed, a build fills the last 5 % of a disk in about a second. */
+/**
+ * How long a measured share of free space is reused. In this time, even a build at full speed fills only a small part of the
+ * last 5 %.
+ */
 const MEASURE_INTERVAL_MS = 250;
 
 type Disks = Pick<WorkerResources, 'content'> & { workspace?: { directory?: string } };
@@ -17,7 +21,7 @@ export async function waitForSpace(disks: Disks): Promise<void> {
   const shares = await freeShares(disks);
   for (const [name, share] of Object.entries(shares)) {
     if (share === undefined || share >= FREE_SHARE_MIN) continue;
-    // Rounded down, so that a share below the limit is never shown as the limit.
+    // Rounded down: otherwise a share just below the limit would be shown as equal to the limit.
     const percent = Math.floor(share * 1000) / 10;
     throw new JobPostponed(
       SPACE_WAIT_SECONDS,
@@ -27,8 +31,8 @@ export async function waitForSpace(disks: Disks): Promise<void> {
 }
 
 /**
- * Runs a step that writes. Throws JobPostponed if the system reported a full disk, or if a program reported one while a disk was
- * nearly full.
+ * Runs a step that writes to the disks. Throws JobPostponed if the system reported a full disk, or if a program of the step
+ * reported one while a disk was nearly full.
  */
 export async function withSpace<T>(disks: Disks, act: () => Promise<T>): Promise<T> {
   const watch = watchSpace(disks);
@@ -41,7 +45,10 @@ export async function withSpace<T>(disks: Disks, act: () => Promise<T>): Promise
   }
 }
 
-/** Returns JobPostponed in place of an error for lack of space: the job waits, and the attempt is not counted. */
+/**
+ * Returns JobPostponed in place of an error that reports a full disk; returns other errors unchanged. The queue does not count
+ * a postponed attempt.
+ */
 export function postponedForSpace(error: unknown): unknown {
   if (error instanceof JobPostponed) return error;
   const code = outOfSpaceCode(error) ?? 'ENOSPC';
@@ -70,7 +77,7 @@ function watchSpace(disks: Disks): { explains(error: unknown): Promise<boolean>;
 }
 
 async function freeShares({ content, workspace }: Disks): Promise<Record<string, number | undefined>> {
-  // A disk that cannot be read fails the step with its own error.
+  // If the free space cannot be measured, the step fails with the error that it threw.
   const store = await content.freeShare().catch(() => undefined);
   const work = workspace?.directory === undefined ? undefined : await shareOf(workspace.directory);
   return { 'content store': store, 'work folder': work };

@@ -1,4 +1,5 @@
-// Reads the plan of a built artifact for the later phases, which need all content of the plan and the artifact.
+// Reads the plan of a built artifact for verification and distribution. These phases need all content of the plan and of the
+// artifact.
 import type { ContentStore } from '../content/content.ts';
 import type { Digest } from '../contract/vocabulary.ts';
 import { type Artifact, contentsOfArtifact } from '../plan/artifact.ts';
@@ -6,7 +7,10 @@ import type { Plan } from '../plan/plan.ts';
 import { PhaseFailed } from './phase.ts';
 import { findPlan, listMissing } from './plan-contents.ts';
 
-/** Returns the plan. Throws PhaseFailed if content of the plan or artifact is missing: the pipeline must be retried to build it again. */
+/**
+ * Returns the plan. Throws PhaseFailed if content of the plan or the artifact is missing: then a user must retry the pipeline,
+ * which builds it again.
+ */
 export async function readHeldPlan(content: ContentStore, digest: Digest, artifact: Artifact): Promise<Plan> {
   const plan = await findPlan(content, digest);
   const missing = plan ? (await listMissing(content, contentsOfArtifact(artifact)))[0] : digest;

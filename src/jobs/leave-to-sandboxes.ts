@@ -1,16 +1,16 @@
-// Keeps a worker without a sandbox from jobs that another worker can do completely.
+// A worker without a sandbox leaves a job to a worker with a sandbox if only that worker can do all of the job.
 import { mayReleaseUnverified } from '../catalog/catalog-settings.ts';
 import { hasSandboxWorker } from '../catalog/workers.ts';
 import { JobDeclined, JobPostponed } from '../db/queue-worker.ts';
 import type { WorkerResources } from './worker-resources.ts';
 
-/** A new worker with a sandbox gets the job after at most this time. */
+/** How long a job that waits for a sandbox is postponed: a new worker with a sandbox gets the job after at most this time. */
 const SANDBOX_WAIT_SECONDS = 30;
 
 /**
- * On a worker without a sandbox: throws JobDeclined while a worker with a sandbox is alive, and JobPostponed if there is none
- * and the pipeline's catalog forbids unverified images. So no image is released unverified that another worker can verify, and
- * no script is rejected that another worker can run.
+ * Called on a worker without a sandbox. Throws JobDeclined if a worker with a sandbox is alive. Throws JobPostponed if there is
+ * none and the catalog forbids unverified images. So no image is released unverified, and no script is rejected, while another
+ * worker could verify the image or run the script.
  */
 export async function leaveToSandboxes(
   { db, workspace }: Pick<WorkerResources, 'db' | 'workspace'>,

@@ -54,7 +54,10 @@ async function makePlan(): Promise<ImagePlan> {
   });
 }
 
-/** Returns a worker whose package archive throws, so that a plan fails if it reads the archive. Pinned packages are not read from it. */
+/**
+ * Returns a worker whose package archive throws: a plan that reads the archive fails. A plan with pinned packages does not read
+ * it.
+ */
 function worker(): WorkerResources {
   const archives = {
     open: async () => {
@@ -66,7 +69,7 @@ function worker(): WorkerResources {
   return { db: catalog.db, content, archives, log, workspace } as unknown as WorkerResources;
 }
 
-/** Makes a pipeline that keeps the pins of the release, with a customization whose archive is stored. */
+/** Makes a pipeline with a customization whose archive is stored. The pipeline keeps the pins of the last release. */
 async function customize(): Promise<{ pipeline: string; archive: Digest }> {
   await catalog.customize(catalog.acme, 'motd');
   const archive = await put('archive');

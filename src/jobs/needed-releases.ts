@@ -1,4 +1,5 @@
-// Reads the releases that a plan names: those of the applications that the pipeline's application needs, with their plans.
+// Reads the releases from which a plan is made: those of the applications that the pipeline's application needs. Also reads the
+// plans of these releases.
 import type { NeededRelease } from '../packaging/packaging.ts';
 import { findNeededReleases } from '../pipelines/needed-releases.ts';
 import { rootFor } from '../plan/artifact.ts';
@@ -6,7 +7,7 @@ import { readPlan } from './plan-contents.ts';
 import { splitRegistryUrl } from './registry-target.ts';
 import type { WorkerResources } from './worker-resources.ts';
 
-/** Lists the newest release of each needed application in each registry, newest first. Each plan is read once. */
+/** Lists the newest release of each needed application in each registry, newest first. Reads each plan only once. */
 export async function readNeededReleases(
   { db, content }: Pick<WorkerResources, 'db' | 'content'>,
   pipelineId: string,
@@ -20,7 +21,7 @@ export async function readNeededReleases(
     const plan = plans.get(plan_digest);
     if (plan === undefined) return [];
     const { host } = splitRegistryUrl(url);
-    // The registry's host may have changed since the release.
+    // Removes the host: the registry's host may have changed since the release.
     const path = repository.slice(repository.indexOf('/') + 1);
     const root = rootFor(artifact, registry_id);
     return [{ product_key, registry_id, host, repository: path, tag, root, plan }];

@@ -1,4 +1,5 @@
-// New versions in the machine's real archive for packages of older releases, and the vulnerabilities that changelogs name.
+// Packages of older releases get new versions from the machine's real archive, and Larder reads the fixed vulnerabilities in
+// their changelogs.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,7 +17,10 @@ let scratch = '';
 let application = '';
 const content = memoryContent();
 
-/** Packages of an old release: the first has a security update since, the second an update of the distribution. */
+/**
+ * Packages of an old release. Debian has since published a security update of the first one and a normal update of the second
+ * one.
+ */
 const OLD = [
   { name: 'libssl3', architecture: 'amd64', version: '3.0.0-1' },
   { name: 'libjemalloc2', architecture: 'amd64', version: '5.0.0-1' },

@@ -1,4 +1,4 @@
-// Finds locked packages of releases that have a new version in the archive, so that the applications are rebuilt.
+// Finds packages that releases lock and that have a newer version in the archive, so that Larder rebuilds the applications.
 import type { ContentStore } from '../content/content.ts';
 import type { PipelineTrigger } from '../contract/vocabulary.ts';
 import type { Database } from '../db/database.ts';
@@ -8,14 +8,15 @@ import { fixedVulnerabilities } from '../debian/deb-changelog.ts';
 import { compareDebianVersions } from '../debian/version-order.ts';
 import { type HeldPackage, listHeldPackages, type PackageOffer } from '../pipelines/locked-packages.ts';
 
-/** Names in one call of apt, which accepts a thousand. */
+/** Package names in one call of apt, which accepts a thousand. */
 const NAMES_MAX = 500;
 
 type ArchiveQuery = { key: string; apt: AptRoot; content: ContentStore; signal: AbortSignal };
 
 /**
- * Returns the packages that releases lock and whose version in the archive changed, with the triggers of the rebuild. For a
- * package from a security suite it fetches the .deb, as the build will, and reads the fixed vulnerabilities in its changelog.
+ * Returns the packages that releases lock and whose version in the archive changed since the last query, with the triggers of
+ * the rebuild. If the new version is from a security suite, fetches its .deb, as the build will, and reads the fixed
+ * vulnerabilities in its changelog.
  */
 export async function findPackageOffers(db: Database, query: ArchiveQuery): Promise<PackageOffer[]> {
   const held = await listHeldPackages(db, query.key);
@@ -40,7 +41,7 @@ async function reasonsFor(
   held: HeldPackage,
   { candidate, security, apt, content, signal }: ArchiveQuery & { candidate: string; security: boolean },
 ): Promise<PipelineTrigger[]> {
-  // An outdated mirror has older versions.
+  // An outdated mirror offers an older version than the release has.
   if (compareDebianVersions(candidate, held.version) <= 0) return [];
   const found = security ? await findFixed(held, { candidate, apt, content, signal }) : [];
   return found.length > 0 ? found.map((context) => ({ type: 'CVE_PATCH', context })) : [{ type: 'MAINTENANCE' }];
@@ -54,7 +55,8 @@ async function findFixed(
     const [pin] = await apt.fetch(await apt.locate([`${name}=${candidate}`], signal), content, { signal });
     return pin ? await fixedVulnerabilities(pin, content, version) : [];
   } catch (error) {
-    // The vulnerabilities are only information; the build fetches the package again, with more attempts.
+    // If the .deb cannot be fetched, the trigger only lacks its vulnerabilities. The build fetches the package again, with more
+    // attempts.
     if (error instanceof AptError) return [];
     throw error;
   }

@@ -1,4 +1,4 @@
-// Builds the artifact of a planned pipeline, or reuses the artifact of an equal plan: the second half of packaging.
+// Builds the artifact of a planned pipeline, or reuses the artifact of an equal plan: the second half of the phase PACKAGING.
 import type { Digest } from '../contract/vocabulary.ts';
 import { inTransaction } from '../db/database.ts';
 import type { JobContext } from '../db/queue-worker.ts';
@@ -11,7 +11,7 @@ import { runPhase } from './phase.ts';
 import { findKeptPlan, listMissing } from './plan-contents.ts';
 import type { WorkerResources } from './worker-resources.ts';
 
-/** Builds the artifact and enqueues the verification; enqueues the planning instead if content of the plan is lost. */
+/** Builds the artifact and enqueues the verification. If content of the plan is lost, enqueues the planning instead. */
 export async function packagePipeline(
   resources: WorkerResources,
   { pipeline_id }: { pipeline_id: string },
@@ -37,17 +37,20 @@ export async function packagePipeline(
   });
 }
 
-/** `isShared`: pipelines with equal plans use the same artifact. */
+/** `isShared`: another pipeline with an equal plan built the artifact. */
 type Built = { artifact: Artifact; isShared: boolean };
 
-/** Returns the artifact of an equal plan; undefined if there is none or its content is lost. */
+/** Returns the artifact that was built from an equal plan. Returns undefined if there is none or its content is lost. */
 async function findArtifact({ db, content }: WorkerResources, planDigest: Digest): Promise<Built | undefined> {
   const known = await inTransaction(db, (tx) => useArtifact(tx, planDigest));
   if (!known || (await listMissing(content, contentsOfArtifact(known))).length > 0) return undefined;
   return { artifact: known, isShared: true };
 }
 
-/** Builds the artifact with the log of its build; undefined if the plan, or content that it names, is missing. */
+/**
+ * Builds the artifact and stores the log of its build. Returns undefined if the plan is missing, or content that the plan
+ * names.
+ */
 async function buildKeptPlan(
   resources: WorkerResources,
   planDigest: Digest,

@@ -1,4 +1,4 @@
-// The log of a phase goes to content while the phase runs, and is bounded.
+// The worker writes the log of a phase to content while the phase runs, up to a maximum size.
 import { expect, test } from 'vitest';
 import { memoryContent } from '../content/memory.ts';
 import { openBuildLog } from '../sandbox/build-log.ts';

@@ -6,17 +6,17 @@ import type { MetadataFile, PhaseType } from '../contract/vocabulary.ts';
 import { boundedSink, LOG_BYTES_MAX } from '../sandbox/build-log.ts';
 
 /**
- * A phase may run several tasks: a search for the customization that breaks a test runs many. The limit exceeds that of one
- * task's log, so that lines of the worker and the beginning of the next logs fit too.
+ * A phase may run several tasks: for example, the search for the customization that breaks a test runs many. The limit is
+ * larger than that of one task's log, so that the lines of the worker and the beginnings of later logs fit too.
  */
 export const PHASE_LOG_BYTES_MAX = LOG_BYTES_MAX + LOG_BYTES_MAX / 2;
 
 export type PhaseLog = {
-  /** Writes output of a task or a line of the worker. Text beyond the limit is dropped, and the log gets one line that says so. */
+  /** Writes output of a task, or a line of the worker. Text beyond the limit is dropped, and a line in the log says so. */
   write(text: Uint8Array | string): void;
-  /** Ends the log and returns it as a file; an empty list if nothing was written. */
+  /** Ends the log and returns its file. Returns an empty list if nothing was written. */
   close(): Promise<MetadataFile[]>;
-  /** Ends the log without storing it; does nothing after `close`. */
+  /** Ends the log without storing it. Does nothing after `close`. */
   drop(): void;
 };
 
@@ -29,7 +29,7 @@ export function openPhaseLog(
   const stream = new PassThrough();
   const bounded = boundedSink(stream, bytesMax);
   const kept = content.put(stream);
-  // `close` reports a failed put. The put of a dropped log fails, which is not an error.
+  // `close` throws the error if the log cannot be stored. `drop` makes the same promise reject, but this is not an error.
   kept.catch(() => {});
   let closed = false;
   return {

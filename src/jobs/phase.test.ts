@@ -1,4 +1,4 @@
-// The state of a phase is read by the statements that lock it, and a state that cannot be read fails the pipeline.
+// The statements that lock a pipeline also read its state. A pipeline whose state cannot be read fails.
 import { sql } from 'kysely';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { openTestDistribution, type TestDistribution } from '../../test/distribution.ts';
@@ -23,7 +23,8 @@ test('a phase reads the state of its pipeline only in the statements that lock i
   const [application = ''] = (await catalog.request(catalog.acme, ['redis'])).application_ids;
   const pipeline_id = await catalog.openPipeline(application);
   const { plan_digest, artifact } = await catalog.planBuild(pipeline_id);
-  // An equal plan was built before and this worker has no sandbox: nothing is built or run, and only the phases run statements.
+  // An equal plan was built before, and this worker has no sandbox. So nothing is built or run, and all statements that are
+  // counted come from the phases.
   const contents = contentsOfArtifact(artifact);
   await catalog.write((tx) => recordArtifact(tx, { plan_digest, artifact, contents }));
   const workspace = { probe: { mode: 'files-only', reasons: ['No sandbox.'] } };

@@ -1,4 +1,5 @@
-// Runs one phase of a pipeline: reads its state, stores its log, and separates failures of the pipeline from errors that the queue retries.
+// Runs one phase of a pipeline: reads its state, stores its log, and decides whether an error fails the pipeline or is retried
+// by the queue.
 import type { FailureCause, MetadataFile, PhaseType } from '../contract/vocabulary.ts';
 import { CustomizationError } from '../customization/errors.ts';
 import { inTransaction } from '../db/database.ts';
@@ -22,7 +23,7 @@ export type Failure = {
   customization?: { id: string; version: number };
 };
 
-/** Thrown by a phase that failed with a known cause: the failure is recorded, and the job succeeds. */
+/** Thrown if a phase fails for a known cause. The failure is recorded, and the job counts as done. */
 export class PhaseFailed extends Error {
   override readonly name = 'PhaseFailed';
   readonly failure: Failure;
@@ -41,7 +42,10 @@ export type PhaseOptions = {
   context: JobContext;
 };
 
-/** Starts the phase and calls `act` with its log and state, unless the phase or the pipeline has ended. Records a failure. */
+/**
+ * Starts the phase and calls `act` with its log and the pipeline's state. Does nothing if the phase or the pipeline has ended.
+ * If `act` fails, records the failure.
+ */
 export async function runPhase(
   resources: WorkerResources,
   { pipeline_id, phase, context }: PhaseOptions,
@@ -63,7 +67,10 @@ export async function runPhase(
   }
 }
 
-/** Starts the phase. A pipeline whose stored values cannot be read fails, because a retry would read the same values. */
+/**
+ * Starts the phase. If stored values of the pipeline cannot be read, the pipeline fails, because a retry would read the same
+ * values.
+ */
 async function startReadable(
   { db }: WorkerResources,
   step: { pipeline_id: string; phase: PhaseType },
@@ -77,7 +84,7 @@ async function startReadable(
   }
 }
 
-/** Returns the failure of the pipeline for an error; undefined if a retry may succeed. */
+/** Returns the failure that an error means for the pipeline. Returns undefined if a retry may succeed. */
 export function failureOf(error: unknown): Failure | undefined {
   if (error instanceof PhaseFailed) return error.failure;
   if (error instanceof BuildError) {

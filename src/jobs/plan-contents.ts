@@ -18,13 +18,16 @@ export async function readPlan(content: ContentStore, digest: Digest): Promise<P
   return readStoredPlan(await json(await content.open(digest)), digest);
 }
 
-/** Returns a stored plan; undefined if the plan or a content that it names is missing, so that it cannot be built. */
+/** Returns a stored plan that can be built. Returns undefined if the plan, or content that it names, is missing. */
 export async function findKeptPlan(content: ContentStore, digest: Digest): Promise<Plan | undefined> {
   const plan = await findPlan(content, digest);
   return plan && (await isHeld(content, packagingOf(plan).contents(plan))) ? plan : undefined;
 }
 
-/** Returns a stored plan like `findKeptPlan`, but the contents of its customizations may be missing: they are planned again. */
+/**
+ * Returns a stored plan like `findKeptPlan`, even if content of its customizations is missing: the customizations are planned
+ * again.
+ */
 export async function findKeptProductPlan(content: ContentStore, digest: Digest): Promise<Plan | undefined> {
   const plan = await findPlan(content, digest);
   return plan && (await isHeld(content, packagingOf(plan).contents({ ...plan, customizations: [] })))
@@ -32,12 +35,15 @@ export async function findKeptProductPlan(content: ContentStore, digest: Digest)
     : undefined;
 }
 
-/** Returns the plan, whose contents may be missing; undefined if the plan is missing. */
+/** Returns a stored plan without checking the content that it names. Returns undefined if the plan is missing. */
 export async function findPlan(content: ContentStore, digest: Digest): Promise<Plan | undefined> {
   return (await content.touch(digest)) ? await readPlan(content, digest) : undefined;
 }
 
-/** Lists the missing contents. Touches the others, so that no sweep deletes them before their uses are recorded. */
+/**
+ * Returns the digests whose content is missing. Touches the content of all others, so that no sweep deletes it before its use
+ * is recorded.
+ */
 export async function listMissing(content: ContentStore, digests: readonly Digest[]): Promise<Digest[]> {
   const missing: Digest[] = [];
   for (const digest of new Set(digests)) if (!(await content.touch(digest))) missing.push(digest);

@@ -1,4 +1,4 @@
-// Pins every input of a pipeline by digest: the first half of packaging.
+// Pins every input of a pipeline by digest: the first half of the phase PACKAGING.
 import { customizationTitle } from '../customization/title.ts';
 import { type Database, inTransaction } from '../db/database.ts';
 import { enqueue } from '../db/queue.ts';
@@ -19,7 +19,7 @@ import type { PhaseLog } from './phase-log.ts';
 import { findKeptPlan, findKeptProductPlan, listMissing, writePlan } from './plan-contents.ts';
 import type { WorkerResources } from './worker-resources.ts';
 
-/** Makes the plan and enqueues the build, unless the plan equals the released one. */
+/** Makes the plan and enqueues the build. If the plan equals the plan of the newest release, nothing is built. */
 export async function planPipeline(
   resources: WorkerResources,
   { pipeline_id }: { pipeline_id: string },
@@ -50,20 +50,26 @@ export async function planPipeline(
   });
 }
 
-/** The counter of versions, for artifacts that contain one. */
+/**
+ * Returns the series in which the pipeline's version is reserved. Returns an empty object for artifacts that do not contain
+ * their version.
+ */
 function versionsOf(plan: Plan): { versions?: VersionSeries } {
   const packaging = packagingOf(plan);
   const series = packaging.versionSeries?.(plan);
   return series === undefined ? {} : { versions: { series, place: packaging.place(plan).repository } };
 }
 
-/** Cancels a pipeline that cannot be built; returns whether it did. Checks without a lock first, because almost every pipeline can be built. */
+/**
+ * Cancels the pipeline if it cannot be built. Returns whether it was cancelled. Checks once without a lock first, because
+ * almost every pipeline can be built.
+ */
 async function endUnbuildable(db: Database, pipelineId: string): Promise<boolean> {
   if ((await findMissingNeed(db, pipelineId)) === undefined) return false;
   return await inTransaction(db, (tx) => cancelUnbuildable(tx, pipelineId));
 }
 
-/** Returns the plan of the failed pipeline that this one retries; undefined if everything is planned again. */
+/** Returns the plan of the failed pipeline that this one retries. Returns undefined if all inputs must be pinned again. */
 async function findRetriedPlan(
   { content }: WorkerResources,
   { retried, customizations, left_out }: PlanInputs,
@@ -125,7 +131,7 @@ function openFreshArchive({ archives }: WorkerResources, signal: AbortSignal): P
   };
 }
 
-/** Throws JobPostponed if content of the base image is lost, and enqueues the job that restores it. */
+/** If content of the base image is lost, enqueues the job that restores it and throws JobPostponed. */
 async function requireBase(
   { db, content }: WorkerResources,
   { base_image: { id, name } }: PlanInputs,
@@ -138,7 +144,10 @@ async function requireBase(
   throw new JobPostponed(CONTENT_WAIT_SECONDS, reason);
 }
 
-/** Throws PhaseFailed if the archive of a customization is lost, and JobPostponed if other content is lost, which Larder restores. */
+/**
+ * Throws PhaseFailed if the archive of a customization is lost, because only the user has it. Throws JobPostponed if other
+ * content is lost, which Larder restores.
+ */
 async function requireContents(resources: WorkerResources, inputs: PlanInputs, plan: Plan): Promise<void> {
   await requireBase(resources, inputs, plan.base);
   const lost = await listMissing(resources.content, packagingOf(plan).contents(plan));
@@ -159,5 +168,8 @@ async function requireContents(resources: WorkerResources, inputs: PlanInputs, p
   throw new JobPostponed(CONTENT_WAIT_SECONDS, reason);
 }
 
-/** The pause between checks; restoring a base image or the files of recipes takes a minute or two. */
+/**
+ * How long planning waits before it checks for lost content again. The restoring of a base image or of recipe files takes a
+ * minute or two.
+ */
 const CONTENT_WAIT_SECONDS = 30;

@@ -1,4 +1,4 @@
-// Records the result of a check of a base image, and logs a change of its health.
+// Records the result of a check of a base image, and logs when the base image becomes unhealthy or recovers.
 import { inTransaction, type Transaction } from '../db/database.ts';
 import { healthChangeBy } from '../pipelines/base-image-health.ts';
 import type { WorkerResources } from './worker-resources.ts';

@@ -1,4 +1,4 @@
-// The SBOM of an image as a referrer, so that clients find it in the registry without asking Larder.
+// Puts the SBOM of an image into the registry as a referrer, so that clients find it there without asking Larder.
 import type { ContentStore } from '../content/content.ts';
 import { findReport } from '../contract/report-kinds.ts';
 import type { MetadataFile } from '../contract/vocabulary.ts';
@@ -8,7 +8,9 @@ import { putReferrer } from '../oci/referrers.ts';
 /** `subject`: the manifest or index that the tag names. */
 type Attaching = { subject: Descriptor; files: MetadataFile[] };
 
-/** Puts a manifest for each report that refers to the subject. The same artifact gives the same manifests. */
+/**
+ * Stores, for each report, a manifest that refers to the subject. A repetition for the same artifact gives the same manifests.
+ */
 export async function putReports(content: ContentStore, { subject, files }: Attaching): Promise<Descriptor[]> {
   const reports = files.flatMap((file) => {
     const report = findReport(file.mime_type);

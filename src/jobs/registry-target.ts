@@ -1,4 +1,4 @@
-// Opens a registry as a target: the hosted registry through the database, any other over HTTP.
+// Opens a registry to push to: the hosted registry through the database, any other registry over HTTP.
 import { doubtRegistryCapabilities } from '../catalog/registry-checks.ts';
 import { rulesOf } from '../contract/registry-providers.ts';
 import { inTransaction } from '../db/database.ts';
@@ -17,7 +17,7 @@ export function splitRegistryUrl(url: string): { origin: string; host: string; p
   return { origin, host, path: pathname.replace(/^\/+|\/+$/g, '') };
 }
 
-/** The name of a repository below a registry's own path. */
+/** Returns the full name of a repository: the registry's own path, then the repository. */
 export function repositoryIn(url: string, repository: string): string {
   const { path } = splitRegistryUrl(url);
   return path === '' ? repository : `${path}/${repository}`;
@@ -29,13 +29,13 @@ type ReachableRegistry = Pick<
 > &
   Partial<Pick<DistributionRegistry, 'capabilities'>>;
 
-/** State of outside registries that a worker keeps between jobs: connections, tokens, and the blobs that were sent. */
+/** The state of outside registries that a worker keeps between jobs: connections, tokens, and which blobs were sent. */
 export type Remotes = {
   open(key: string, make: () => RemoteRegistry): RemoteRegistry;
   uploads: SharedUploads;
 };
 
-/** Registries that are kept open at a time; few installations have more. */
+/** Outside registries whose state a worker keeps; few installations have more. */
 const REMOTES_MAX = 200;
 
 export function openRemotes(): Remotes {
@@ -52,7 +52,10 @@ export function openRemotes(): Remotes {
   };
 }
 
-/** Returns the credentials for a registry, and the function that exchanges them if the provider requires it; an empty object without credentials. */
+/**
+ * Returns the credentials for a registry, with the function that exchanges them for others if the provider requires this.
+ * Returns an empty object if the registry has no credentials.
+ */
 export function credentialsOf(
   registry: Omit<ReachableRegistry, 'hosted'>,
   { identity, egress }: Pick<Resources, 'identity' | 'egress'>,
@@ -73,7 +76,7 @@ function awsPlaceOf({ provider, url }: Pick<ReachableRegistry, 'provider' | 'url
   return region !== undefined && domain !== undefined ? { region, domain } : undefined;
 }
 
-/** Opens a repository for reads and pushes. `repository` includes the registry's path. */
+/** Opens a repository for reads and pushes. `repository` must begin with the registry's own path. */
 export function openRegistryTarget(
   { db, pool, content, egress, identity, log, remotes }: Resources & { remotes: Remotes },
   registry: ReachableRegistry,
@@ -81,7 +84,8 @@ export function openRegistryTarget(
 ): Target {
   const { organization_id, id, capabilities } = registry;
   if (registry.hosted) return hostedTarget({ pool, content, organization_id, repository });
-  // The key contains address, credentials and capabilities, so that a connection is not used after a change of one of them.
+  // The key contains the address, the credentials and the capabilities. If one of them changes, the key changes and a new
+  // connection is opened.
   const key = `${id} ${registry.url} ${registry.access_key} ${registry.sealed_access_secret?.toString('base64url')} ${JSON.stringify(capabilities)}`;
   const remote = remotes.open(key, () => {
     const url = splitRegistryUrl(registry.url).origin;

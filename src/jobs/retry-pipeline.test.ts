@@ -1,4 +1,4 @@
-// A retry has the plan of the failed pipeline, as long as the plan's content exists and its customizations are not deleted.
+// A retry reuses the plan of the failed pipeline if all content of the plan exists and none of its customizations was deleted.
 
 import { Readable } from 'node:stream';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -28,7 +28,7 @@ beforeAll(async () => {
   application = (await catalog.request(catalog.acme, ['redis'])).application_ids[0] ?? '';
   const pipeline = await catalog.openPipeline(application);
   await catalog.finish(pipeline);
-  // As if the job had made the plan of the release: later plans keep its pins.
+  // Stores a plan as if a release had been made from it: later plans keep its pins.
   const digest = await writePlan(content, await releasedPlan());
   await catalog.pool.query('update releases set plan_digest = $1', [digest]);
 });
@@ -48,7 +48,7 @@ async function releasedPlan(): Promise<ImagePlan> {
   });
 }
 
-/** Runs the job that plans, without a package archive: pinned packages need none. */
+/** Runs the planning job without a package archive: plans with pinned packages do not read one. */
 async function plan(pipeline_id: string): Promise<Digest | null | undefined> {
   await planPipeline({ db: catalog.db, content } as unknown as WorkerResources, { pipeline_id }, context);
   return (await findPipelineState(catalog.db, pipeline_id))?.plan_digest;
@@ -73,14 +73,14 @@ const holds = async (digest: Digest) => (await content.stat(digest)) !== undefin
 
 test('a retry has the plan of the failed pipeline, and plans again if content is lost or a customization is deleted', async () => {
   const { customization, pipeline } = await customize('motd');
-  // The archives of the customizations, as stored content.
+  // Stores content as the archives of the customizations.
   const archive = await put('archive');
   await catalog.pool.query('update customization_versions set digest = $1', [archive]);
   const first = (await plan(pipeline)) ?? 'sha256:';
   expect((await readPlan(content, first)).customizations).toMatchObject([{ id: customization, version: 1 }]);
   await fail(pipeline);
 
-  // A newer upload would change a new plan; the retry keeps the old one.
+  // A new plan would contain this newer upload; the retry keeps the old one.
   const other = await put('other archive');
   await catalog.pool.query('update customization_versions set digest = $1', [other]);
   const second = await retry(pipeline);
@@ -109,7 +109,7 @@ test('a retry has the plan of the failed pipeline, and plans again if content is
   expect(await holds(anew)).toBe(true);
   await fail(fourth);
 
-  // A deleted customization is not in the plan again.
+  // The plan of the retry does not contain a deleted customization.
   const { catalog_id, principal } = catalog.acme;
   await catalog.write((tx) => deleteCustomization(tx, principal, { catalog_id, customization_id: customization }));
   const fifth = await retry(fourth);

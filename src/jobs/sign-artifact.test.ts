@@ -1,4 +1,5 @@
-// Releases are signed in every registry, in both forms; a retry, another registry and another key add what is missing and no more.
+// Releases are signed in every registry, in both forms. A retry, another registry and another key add only the signatures that
+// are missing.
 import type { AddressInfo } from 'node:net';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -40,7 +41,7 @@ afterEach(async () => {
 
 const context = { id: 'x', attempt: 1, isLast: false, signal: new AbortController().signal };
 
-/** An application in both registries, and its first pipeline, built. */
+/** Requests an application in both registries and builds its first pipeline. */
 async function requestBuilt(): Promise<{ pipeline: string; digest: string }> {
   const { application_ids } = await catalog.request(catalog.acme, ['redis'], {
     registry_ids: [catalog.acme.registry_id, outside],
@@ -54,7 +55,7 @@ async function requestBuilt(): Promise<{ pipeline: string; digest: string }> {
 const distribute = (pipeline_id: string) => distributePipeline(catalog.resources, { pipeline_id }, context);
 const there = () => ({ repository: `${catalog.docker.url}/v2/team/${REPOSITORY}` });
 
-/** The repository in the hosted registry, with a token that may pull. */
+/** Opens the application's repository in the hosted registry, with a token that may pull. */
 async function here() {
   const { organization_id, user_id } = await makeOwner();
   const token = await catalog.write((tx) =>
@@ -80,7 +81,7 @@ async function rotate(overlap_days: number): Promise<void> {
   await catalog.write((tx) => createSigningKey(tx, owner, { overlap_days }, catalog.resources.identity));
 }
 
-/** How many of the signatures each key verifies. */
+/** Returns, for each key, how many of the signatures it verifies. */
 function verifiedBy(signed: readonly Signed[], keys: readonly { public_key: string }[]): number[] {
   return keys.map(({ public_key }) => signed.filter((one) => isVerifiedByOpenssl(one, public_key)).length);
 }
@@ -145,7 +146,8 @@ describe('a release', { timeout: TEST_MS }, () => {
     expect(await catalog.outside(`team/${REPOSITORY}`, 'latest')).toBe(digest);
     expect([await readTagged(there(), digest), await readBundles(there(), digest)]).toEqual(first);
     expect(first.map(({ length }) => length)).toEqual([1, 1]);
-    // One statement for both registries, and a payload for each.
+    // The statement in the bundle is signed once for both registries. The payload of the older form names the registry, so each
+    // registry has its own.
     const { rows } = await catalog.pool.query('select count(*)::int as total from release_signatures');
     expect(rows[0].total).toBe(3);
   });
@@ -195,7 +197,7 @@ describe('signatures under the older tag', { timeout: TEST_MS }, () => {
   test('of others stay, and ours are added once, also by workers at the same time', async () => {
     const { tagged, signing } = await open();
     const { id, private_key, public_key } = newReleaseKeyPair();
-    // As a client of the organization signs the same image.
+    // Signs the same image as a client of the organization would, with a key that Larder does not have.
     const foreign = { ...signerOf(id, private_key), key_id: signing.signers[0]?.key_id ?? '' };
     const theirs = { ...tagged, name: 'elsewhere/image' };
     await addToSignatureTag(catalog.resources, { ...signing, signers: [foreign] }, theirs);

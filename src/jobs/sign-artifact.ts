@@ -1,5 +1,5 @@
-// Signs an artifact in a registry, in the two forms that cosign reads: a bundle as a referrer, and the older tag. Done by the
-// worker itself: no sandbox and no engine process has a key.
+// Signs an artifact in a registry, in the two forms that cosign reads: a bundle as a referrer, and the older signature tag. The
+// worker itself signs, so that no sandbox and no engine process gets a key.
 import { inTransaction } from '../db/database.ts';
 import {
   BUNDLE_ANNOTATIONS,
@@ -27,13 +27,16 @@ import type { WorkerResources } from './worker-resources.ts';
 
 type Resources = Pick<WorkerResources, 'db' | 'content' | 'locks'>;
 
-/** The keys of an organization that sign now. */
+/** The organization's keys that sign new releases. */
 export type Signing = { organization_id: string; signers: readonly Signer[] };
 
-/** Signatures under one tag, those of others included: far more than people who sign one image, and a small manifest. */
+/**
+ * The limit for signatures under one tag, also those that others made. Far more than people sign one image, and the manifest
+ * stays small.
+ */
 const SIGNATURES_MAX = 200;
 
-/** Puts a bundle for each key into the store, with the manifest that refers to the artifact. Returns the manifests. */
+/** Stores, for each key, a bundle and a manifest that refers to the artifact. Returns the manifests. */
 export async function putBundles(resources: Resources, signing: Signing, subject: Descriptor): Promise<Descriptor[]> {
   const statement = signatureStatement(subject.digest);
   return await Promise.all(
@@ -53,12 +56,12 @@ export async function putBundles(resources: Resources, signing: Signing, subject
   );
 }
 
-/** `name`: host and repository. */
+/** `name`: the artifact's repository, with its host. */
 type TaggedArtifact = { target: Target; subject: Descriptor; name: string; signal: AbortSignal };
 
 /**
- * Adds a signature of each key to those under the artifact's signature tag. Signatures of others stay; one that is there already
- * is not added again.
+ * Adds a signature of each key to the artifact's signature tag, unless the tag already has it. Keeps signatures that others
+ * made.
  */
 export async function addToSignatureTag(
   resources: Resources,
@@ -102,7 +105,7 @@ async function writeLayers({ content }: Resources, { target, tag, layers, held }
   const config = await putDocument(content, MEDIA_TYPES.config, signatureConfig(layers));
   const manifest: Manifest = { schemaVersion: 2, mediaType: MEDIA_TYPES.manifest, config, layers };
   const root = await putDocument(content, MEDIA_TYPES.manifest, manifest);
-  // The payloads of others are in the registry, and need not be in the store.
+  // Payloads of signatures that others made are in the registry; the content store need not have them.
   const isPresent = (digest: string) => held.some((layer) => layer.digest === digest);
   await copyArtifact(contentTarget(content), target, root, { tags: [tag], isPresent });
   await readBack(target, root, [tag]);
@@ -110,7 +113,7 @@ async function writeLayers({ content }: Resources, { target, tag, layers, held }
 
 type Signed = { organization_id: string; signer: Signer; bytes: Buffer };
 
-/** Returns the signature that was made before over these bytes, or makes it. */
+/** Returns the key's signature of these bytes. Signs them only if no such signature is stored. */
 async function signOnce({ db }: Resources, { organization_id, signer, bytes }: Signed): Promise<Buffer> {
   const signed = { organization_id, key_id: signer.key_id, signed_digest: describeBytes('', bytes).digest };
   const known = await findSignature(db, signed);

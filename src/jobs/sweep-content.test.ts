@@ -1,4 +1,4 @@
-// The sweep deletes unused content that is old enough, and no other.
+// The sweep deletes content that is unused and old enough, and keeps all other content.
 import { mkdtemp, rm, utimes } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -37,7 +37,7 @@ async function sweep(): Promise<void> {
   );
 }
 
-/** Stores a text that was touched `hoursAgo` hours ago. */
+/** Stores a text as content that was last touched `hoursAgo` hours ago. */
 async function put(text: string, hoursAgo: number): Promise<Digest> {
   const { digest } = await content.put(chunked(Buffer.from(text)));
   const moment = new Date(Date.now() - hoursAgo * 3_600_000);
@@ -91,7 +91,7 @@ test('keeps a layer that a build uses during the sweep, and records the use', as
   await age(31);
   await catalog.write(async (tx) => {
     expect(await useBuiltLayer(tx, 'wanted')).toEqual(sampleLayer('2'));
-    // The build's transaction is open: the sweep skips the locked row.
+    // The transaction of a build is still open: the sweep skips the row that it has locked.
     await sweep();
   });
   await sweep();

@@ -1,4 +1,5 @@
-// Deletes unused layers and artifacts, content that no row uses and that was untouched for a day, uploads, answers kept for replays, and old audit events.
+// Deletes what is no longer needed: unused layers and artifacts, content that no row uses and that was untouched for a day,
+// abandoned uploads, responses kept for replays, and old audit events.
 import { expireAuditEvents } from '../catalog/audit-events.ts';
 import { expireReplays } from '../catalog/replays.ts';
 import type { Config } from '../config/config.ts';
@@ -10,10 +11,10 @@ import { expireBuilt } from '../pipelines/built.ts';
 import { expireUploads } from '../registry/uploads.ts';
 import type { WorkerResources } from './worker-resources.ts';
 
-/** Content touched within this time stays: an upload or build in progress records only at its end which content it uses. */
+/** Content touched within this time is kept: an upload or build records only at its end which content it uses. */
 const UNTOUCHED_MS = 24 * 60 * 60_000;
 
-/** Contents deleted in one transaction. Few, because transactions that record uses of content wait for it. */
+/** Contents deleted in one transaction. Transactions that record uses of content wait for it, so the number is small. */
 const BATCH_COUNT = 500;
 
 type SweepResources = Pick<WorkerResources, 'content' | 'db' | 'log'> & { config: Pick<Config, 'auditDays'> };
@@ -24,7 +25,7 @@ export async function sweepContent(
   context: JobContext,
 ): Promise<void> {
   const { config, content, db, log } = resources;
-  // The times of the files come from this machine's clock too.
+  // Read from this machine's clock, because the times of the files come from this clock too.
   const before = new Date(Date.now() - UNTOUCHED_MS);
   await expireUploads(db);
   await inTransaction(db, expireReplays);

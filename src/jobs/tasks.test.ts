@@ -1,4 +1,4 @@
-// The record of a job that failed for good: the cause is shown in its pipeline or base image.
+// When a job fails for good, the cause is shown in its pipeline or base image.
 import { expect, test } from 'vitest';
 import { openTestCatalog } from '../../test/catalog.ts';
 import { getPipeline } from '../catalog/pipelines.ts';

@@ -1,4 +1,4 @@
-// The table of jobs: the function for each task, and the record of a job that failed for good.
+// The table of jobs: the function for each task. Also records the failure of a job that failed for good.
 import { recordDelivery } from '../catalog/notification-deliveries.ts';
 import { outOfSpaceCode } from '../content/out-of-space.ts';
 import type { PhaseType } from '../contract/vocabulary.ts';
@@ -48,17 +48,20 @@ const tasks = {
   'sweep-content': sweepContent,
 } satisfies { [T in Task]: Job<T> };
 
-/** Returns the functions of the table, bound to these resources. */
+/** Returns the function for each task, bound to these resources. */
 export function handlersOf(resources: WorkerResources): Handlers {
   const bound = Object.entries(tasks).map(([task, job]) => [
     task,
-    // `satisfies` has checked each function against its payload; the entries have one common type.
+    // `satisfies` has checked the payload type of each function; the entries of the table share the payload type `never`.
     (payload: never, context: JobContext) => (job as Job<Task>)(resources, payload, context).catch(crashOf),
   ]);
   return Object.fromEntries(bound) as Handlers;
 }
 
-/** Throws the error as one that the queue counts separately, if the engine process crashed or a disk was full. */
+/**
+ * Throws an error that the queue counts in another way: JobCrashed if the engine process crashed, JobPostponed if a disk was
+ * full.
+ */
 function crashOf(error: unknown): never {
   if (outOfSpaceCode(error) !== undefined) throw postponedForSpace(error);
   throw error instanceof EngineProcessDied ? new JobCrashed(error.message, { cause: error }) : error;
@@ -71,7 +74,7 @@ const PHASES: Partial<Record<Task, PhaseType>> = {
   'distribute-pipeline': 'DISTRIBUTION',
 };
 
-/** Records the error of a job that failed for good in its delivery, base image or pipeline. */
+/** Records why a job failed for good, in the delivery, base image or pipeline of the job. */
 export async function giveUp(resources: WorkerResources, { task, payload }: JobData, error: unknown): Promise<void> {
   if ('delivery_id' in payload) {
     const error =
@@ -92,7 +95,7 @@ export async function giveUp(resources: WorkerResources, { task, payload }: JobD
   await inTransaction(resources.db, (tx) => failPhase(tx, { pipeline_id, phase, cause, message: describe(error) }));
 }
 
-/** Returns the error's text if it is written for users; other errors are only in the log. */
+/** Returns the error's text if it was written for users. Other errors are shown only in the log. */
 function describe(error: unknown): string {
   if (error instanceof JobCrashed) return `${error.message}; it is not tried again`;
   if (error instanceof RegistryError || error instanceof AptError)

@@ -1,4 +1,5 @@
-// If one of several customizations breaks the image's tests, only that one is left out; if the tests fail without all of them, none is left out.
+// If one of several customizations breaks the image's tests, only this one is left out. If the tests fail without any of them
+// too, none is left out.
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { buildWorker } from '../../test/build-worker.ts';
 import { archive, openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
@@ -41,7 +42,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('a test that fails', () => {
 
   const worker = () => buildWorker(builds, catalog);
 
-  /** Stores an archive with these entries for a version. */
+  /** Stores an archive with these entries as a version of the customization. */
   async function fill(id: string, version: number, entries: TarInput[]): Promise<void> {
     const { content } = builds.debian;
     const { digest } = await content.put(chunked(await packed(entries)));
@@ -68,7 +69,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('a test that fails', () => {
     await fill(id, version, entries);
   }
 
-  /** Returns a plan with the customizations of the pipeline and no packages. */
+  /** Returns a plan that contains the customizations of the pipeline and no packages. */
   async function planOf(pipelineId: string, changes: Partial<ImagePlan>): Promise<ImagePlan> {
     const inputs = await findPlanInputs(catalog.db, pipelineId);
     const customizations = inputs?.customizations.map(({ id, version, digest }) => {
@@ -99,7 +100,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('a test that fails', () => {
     return { pipeline_id, failure: phases.find(({ failure }) => failure)?.failure };
   }
 
-  /** Returns the customizations, by name and version, that a new pipeline would contain. */
+  /** Returns the customizations that a new pipeline would contain, by name and version. */
   async function stack(): Promise<string[]> {
     const inputs = await findPlanInputs(catalog.db, await catalog.openPipeline(application));
     return inputs?.customizations.map(({ name, version }) => `${name} v${version}`) ?? [];
@@ -157,7 +158,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('a test that fails', () => {
     expect((await findPipelineState(catalog.db, pipeline_id))?.status).toBe('FAILED');
   });
 
-  /** Plans the open pipeline, and returns a function that searches the cause of a failed test. */
+  /** Plans the open pipeline. Returns a function that searches for the cause of a failed test. */
   async function openSearch(script: string) {
     const id = await catalog.openPipeline(application);
     await catalog.plan(id);
@@ -191,7 +192,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('a test that fails', () => {
         'test «is intact» failed; customization "two" v1 is left out as the newest of this application, because the search took longer than 0 minutes: no',
       customization: { id: two, version: 1 },
     });
-    // An image without the customizations cannot be built.
+    // Without the customizations, the image cannot be built.
     const platform = { os: 'linux', architecture: 'riscv64' };
     const folders = [{ path: '/data', mode: 0o755, uid: 0, gid: 0 }];
     const verdict = await search({ platform, folders });
@@ -203,7 +204,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('a test that fails', () => {
     await customize('one', [entry('scripts/final', { content: '/bin/echo x > /dev/full\n' })]);
     const two = await customize('two', [variable('STATE', 'broken')]);
     const search = await openSearch('test "$STATE" != broken');
-    // The script's message is a fault of the customization only while there is space.
+    // The script reports a full disk. This is a fault of the customization only if the disk has space.
     expect(await search({})).toMatchObject({
       customization: { id: two },
       message: expect.stringContaining('No space left'),

@@ -1,4 +1,5 @@
-// Finds the customization, among those new on the application, with which the tests of an image begin to fail (docs/decisions/0034).
+// Finds the customization that breaks the tests of an image, among those that no release of the application contains
+// (docs/decisions/0034).
 import { customizationTitle } from '../customization/title.ts';
 import { JobPostponed } from '../db/queue-worker.ts';
 import type { EngineTasks } from '../engine/tasks.ts';
@@ -14,8 +15,8 @@ import { findKeptPlan } from './plan-contents.ts';
 import type { WorkerResources } from './worker-resources.ts';
 
 /**
- * A search among 200 customizations runs nine builds with tests. Each takes seconds, or as long as the first failing test; only
- * scripts of customizations, which may run for ten minutes each, make a search longer.
+ * A search among 200 customizations builds and tests nine images. Each takes seconds, or as long as the test that failed first.
+ * Only scripts of customizations, which may run for ten minutes each, make a search longer.
  */
 const SEARCH_MS_MAX = 20 * 60_000;
 
@@ -26,8 +27,8 @@ type FailedVerification = {
 };
 
 /**
- * Returns the failure of a pipeline whose image does not pass its tests. The failure names the customization to leave out, or no
- * customization if the tests fail without the new ones too. Throws JobPostponed if a disk is full.
+ * Returns the failure of a pipeline whose image fails its tests. The failure names the customization to leave out. It names
+ * none if the tests fail without the new customizations too. Throws JobPostponed if a disk is full.
  */
 export async function findTestFailure(
   resources: WorkerResources,
@@ -66,7 +67,10 @@ export async function findTestFailure(
   return { cause: 'TEST_ERROR', message: words(why), customization: { id, version } };
 }
 
-/** A version that no release of the application contains. `before` is the version of the same customization in the newest release. */
+/**
+ * A version of a customization that no release of the application contains. `before` is the version of this customization in
+ * the newest release.
+ */
 type Change = { id: string; version: number; uploaded_at: Date; before: CustomizationPin | undefined };
 
 type Search = { plan: Plan; changes: Change[]; title: (change: Change) => string };
@@ -74,16 +78,22 @@ type Search = { plan: Plan; changes: Change[]; title: (change: Change) => string
 type SearchResult =
   | { kind: 'none' }
   | { kind: 'found'; customization: Change }
-  /** The search took too long, or one of its images could not be built: `customization` is the newest of the remaining ones. */
+  /**
+   * The search took too long, or one of its images could not be built. `customization` is the newest of those that are still
+   * suspected.
+   */
   | { kind: 'newest'; customization: Change; why: string };
 
-/** Returns the plan without the tests after the failed one. Earlier tests stay, because the failed one may need them. */
+/** Returns the plan without the tests after the one that failed. Earlier tests stay, because the failed test may need them. */
 function withTestsUpTo(plan: Plan, name: string | undefined): Plan {
   const end = plan.tests.findIndex((test) => test.name === name);
   return end === -1 ? plan : { ...plan, tests: plan.tests.slice(0, end + 1) };
 }
 
-/** Searches by halves in the order of the stack: the tests pass with the first `passing` changes and fail with the first `failing`. */
+/**
+ * Bisects the changes, in the order in which they apply. The tests pass with the first `passing` changes and fail with the
+ * first `failing`.
+ */
 async function searchBreaking(
   resources: WorkerResources,
   search: Search,
@@ -103,7 +113,7 @@ async function searchBreaking(
     }
   } catch (error) {
     signal.throwIfAborted();
-    // A customization does not cause a full disk.
+    // A full disk is not the fault of a customization.
     if (error instanceof JobPostponed) throw error;
     const fault = failureOf(error)?.message;
     if (fault === undefined && !time.aborted) throw error;
@@ -123,7 +133,7 @@ function newestOf(changes: Change[]): Change {
 
 type Try = BuildOptions & { count: number };
 
-/** Builds the image with only the first `count` changes; returns whether it passes the tests. */
+/** Builds the image with only the first `count` changes. Returns whether the image passes the tests. */
 async function passes(
   resources: WorkerResources,
   { plan, changes, title }: Search,
@@ -141,7 +151,9 @@ async function passes(
   return report.passed;
 }
 
-/** Returns the plan without these changes; it has the released version of a changed customization, if there is one. */
+/**
+ * Returns the plan without these changes: with the released version of each customization that has one, and without the others.
+ */
 function withoutChanges(plan: Plan, undone: Change[]): Plan {
   const customizations = plan.customizations.flatMap((pin) => {
     const change = undone.find(({ id }) => id === pin.id);

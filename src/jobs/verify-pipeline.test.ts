@@ -50,7 +50,7 @@ test('the verification is left to workers with a sandbox; without one it is skip
   expect(untouched.phases.map((phase) => phase.status)).toEqual(['SUCCEEDED', 'PENDING', 'PENDING']);
   await catalog.write((tx) => forgetWorker(tx, able.id));
 
-  // No worker has a sandbox, and the catalog forbids unverified images: the job waits, and the pipeline shows the cause.
+  // No worker has a sandbox and the catalog forbids unverified images. The job waits, and the pipeline shows why.
   const { principal, catalog_id } = catalog.acme;
   const decide = (unverified_images: 'ALLOWED' | 'FORBIDDEN') =>
     catalog.write((tx) => updateCatalogSettings(tx, principal, { catalog_id, unverified_images }));
@@ -82,7 +82,8 @@ test('the verification is left to workers with a sandbox; without one it is skip
   for await (const chunk of await content.open(log?.digest ?? 'sha256:')) text += String(chunk);
   expect(text).toBe('Not verified: this worker has no sandbox.\nUser namespaces do not work here.\n');
 
-  // The setting changes to FORBIDDEN before the release: the pipeline returns to verification and waits for a worker with a sandbox.
+  // The setting changes to FORBIDDEN before the release is made: the pipeline returns to verification and waits for a worker
+  // with a sandbox.
   await decide('FORBIDDEN');
   await distributePipeline(resources, { pipeline_id }, context);
   const back = await getPipeline(catalog.db, catalog.acme.principal, where);

@@ -1,4 +1,4 @@
-// Starts the artifact of a pipeline and runs its product's tests: the second phase.
+// Starts the artifact of a pipeline and runs the product's tests: the second phase of a pipeline.
 import { Readable } from 'node:stream';
 import { reportFile } from '../contract/report-kinds.ts';
 import type { MetadataFile } from '../contract/vocabulary.ts';
@@ -12,8 +12,8 @@ import { findTestFailure } from './test-failure.ts';
 import type { WorkerResources } from './worker-resources.ts';
 
 /**
- * Verifies the artifact and enqueues the distribution. A failed test fails the pipeline; the failure has the output of the test and
- * names the customization that breaks it, if one does.
+ * Verifies the artifact and enqueues the distribution. If a test fails, the pipeline fails; its failure contains the output of
+ * the test and names the customization that breaks the test, if there is one.
  */
 export async function verifyPipeline(
   resources: WorkerResources,
@@ -25,7 +25,7 @@ export async function verifyPipeline(
     const { plan_digest, artifact } = state;
     const { probe } = resources.workspace;
     if (probe.mode === 'files-only') {
-      // An image that cannot be started here is SKIPPED, never SUCCEEDED.
+      // If this worker cannot start the image, the verification is SKIPPED, never SUCCEEDED.
       log.write(`Not verified: this worker has no sandbox.\n${probe.reasons.join('\n')}\n`);
       const metadata = await log.close();
       const skipped = { pipeline_id, phase: 'VERIFICATION', metadata, skipped: true } as const;

@@ -1,4 +1,4 @@
-// Warnings to owners whose last way in ends: the log lines, and the mails through a real mail server.
+// Owners are warned when the last way for an owner to log in ends: in the log, and by mail through a real mail server.
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
@@ -14,7 +14,7 @@ let mail: SMTPServer;
 let smtpUrl: string;
 const mails: { to: string[]; text: string }[] = [];
 const lines: string[] = [];
-/** The SMTP code with which the mail server answers; 250 accepts the mail. */
+/** The SMTP code with which the mail server answers. With 250, it accepts the mail. */
 let answer = 250;
 
 beforeAll(async () => {
@@ -69,7 +69,7 @@ const resources = (smtp: string | undefined = smtpUrl) => ({
   },
 });
 
-/** Runs the daily job and the mails that it enqueues. */
+/** Runs the daily job, then the mail jobs that it enqueues. */
 async function day(smtp?: string): Promise<void> {
   await warnOfEndingWaysIn(resources(smtp));
   await work(smtp);
@@ -100,14 +100,14 @@ test('owners get a mail 30 days ahead, and one at each later step', async () => 
   expect(mails[0]?.to).toEqual(['jane@example.org']);
   expect(mails[0]?.text).toContain('Subject: [Larder] acme: the last token of an owner expires in 30 days');
   expect(mails[0]?.text.replace(/=\r\n/g, '')).toContain('create another API token of an owner');
-  // Each run writes a log line.
+  // The daily job ran twice, and each run writes a line.
   expect(logged()).toEqual(['warn', 'warn'].map((level) => ({ level, namespace: 'acme', days_left: 30 })));
   const moved = `update way_in_warnings set ends_at = t.expires_at from api_tokens t where t.organization_id = $1`;
   const titles = [];
   for (const days of [20, 14, 13, 7, 3, 1, 0]) {
     mails.length = 0;
     await letEnd(days);
-    // The stored warnings have the same end as the token.
+    // The warnings already stored get the same new end as the token.
     await api.database.pool.query(moved, [api.acme.id]);
     await day();
     titles.push(/Subject: \[Larder\] (.*)/.exec(mails[0]?.text ?? '')?.[1]);

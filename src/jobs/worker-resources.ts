@@ -1,4 +1,5 @@
-// The resources of every job: database and content, a workspace for builds, the package archives, and outside registries.
+// The resources that every job gets: the database, content, a workspace for builds, the package archives, and outside
+// registries.
 import type { NamedLocks } from '../db/named-locks.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Resources } from '../resources.ts';

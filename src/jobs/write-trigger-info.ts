@@ -1,4 +1,4 @@
-// Writes the trigger document of a release: why it is made, and what moved since the one before it.
+// Writes the trigger document of a release: why the release is made, and what changed since the previous release.
 import { Readable } from 'node:stream';
 import { reportFile } from '../contract/report-kinds.ts';
 import type { MetadataFile } from '../contract/vocabulary.ts';
@@ -17,11 +17,11 @@ export type Triggered = {
   plan: Plan;
   /** The immutable tag of the release. */
   tag: string;
-  /** The repositories of the release, with host. */
+  /** The repositories of the release, each with its host. */
   places: { registry_id: string; full: string }[];
 };
 
-/** Puts the document into content. */
+/** Writes the trigger document to content. */
 export async function writeTriggerInfo(
   { db, content }: WorkerResources,
   { state, plan, tag, places }: Triggered,
