@@ -1,4 +1,5 @@
-// The dependency graph: an application is built after the applications that it needs. Also hidden applications, and random graphs.
+// The dependency graph: an application is built after the applications that it needs. Also tests hidden applications and random
+// graphs.
 import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -20,7 +21,10 @@ afterAll(() => catalog.drop());
 
 const PAGE = { page: 1, page_size: 500 } as const;
 
-/** Inserts an application with its own offering, so that one base image can have many. */
+/**
+ * Inserts an application of an offering that no other application has, because a base image has at most one application of an
+ * offering.
+ */
 async function insertApplication(name: string, options: { requested?: boolean } = {}): Promise<string> {
   const offering = randomUUID();
   const application = randomUUID();
@@ -234,7 +238,7 @@ test('a request for a hidden application shows it again, with its registry', asy
 });
 
 describe('random graphs', () => {
-  /** Returns a random number generator; a seed always gives the same numbers, so that a failure can be repeated. */
+  /** Returns a random number generator. The same seed always gives the same numbers, so that a failure can be repeated. */
   function numbers(seed: number): (below: number) => number {
     let state = seed * 2_654_435_761 + 1;
     return (below) => {
@@ -243,7 +247,7 @@ describe('random graphs', () => {
     };
   }
 
-  /** The number of random graphs: few, because each inserts many rows. One graph in ten is large. */
+  /** How many random graphs are tested. Few, because each inserts many rows. One graph in ten is large. */
   const GRAPHS = Number(process.env.LARDER_TEST_GRAPHS ?? 12);
 
   test.each(Array.from({ length: GRAPHS }, (_, seed) => seed))('graph %i', async (seed) => {
@@ -292,7 +296,7 @@ describe('random graphs', () => {
 
   type Moments = { left: number; pick: (below: number) => number; nodes: string[]; removed: Set<string> };
 
-  /** Runs the jobs one at a time in random order, with waves, failures and removals in between. */
+  /** Runs the jobs one at a time in random order. In between, creates waves, fails pipelines and removes applications. */
   async function runToEnd(needs: Map<string, string[]>, moments: Moments, untouched: string): Promise<void> {
     for (;;) {
       const jobs = (await catalog.waiting('plan-pipeline')).filter((id) => id !== untouched);
@@ -335,7 +339,7 @@ describe('random graphs', () => {
     return row.status === 'IN_PROGRESS';
   }
 
-  /** Expects that no pipeline of a needed application is open when a pipeline starts. */
+  /** Expects that, when a pipeline starts, the applications that its application needs have no open pipeline. */
   async function expectNeedsEnded(id: string, needs: Map<string, string[]>): Promise<void> {
     const row = await catalog.db
       .selectFrom('pipelines')

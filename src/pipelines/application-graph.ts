@@ -1,13 +1,13 @@
-// The graph of applications: which application needs which, and applications that exist only because others need them.
+// The graph of applications: which application needs which others, and which applications exist only because others need them.
 import { sql } from 'kysely';
 import type { Transaction } from '../db/database.ts';
 import type { LockedApplication } from './pipeline-lock.ts';
 
 /**
- * Locks and returns the applications to build: the living ones among these, and every living application that needs one of
- * them, directly or through others. Also locks the applications that the returned ones need, so that no edge to a pipeline
- * that ends concurrently is missed. Locks are taken by depth and then by id, as everywhere, so that transactions cannot
- * deadlock.
+ * Locks and returns the applications to build: those of `ids` that are not removed, and all others that need one of them,
+ * directly or through further applications. Also locks the applications that the returned ones need: so no pipeline of a needed
+ * application ends unnoticed while edges to it are added. As everywhere, takes the locks by depth and then by id, so that
+ * transactions cannot deadlock.
  */
 export async function lockGraph(tx: Transaction, ids: readonly string[]): Promise<LockedApplication[]> {
   const found = await sql<LockedApplication & { built: boolean }>`
@@ -28,8 +28,8 @@ export async function lockGraph(tx: Transaction, ids: readonly string[]): Promis
 }
 
 /**
- * Records that an application needs others of its catalog and base image, and increases its depth and that of all applications
- * that need it. Throws if the graph would have a cycle.
+ * Records that an application needs others of its catalog and base image. Increases the depth of the application and of all
+ * applications that need it. Throws if the graph would have a cycle.
  */
 export async function addDependencies(
   tx: Transaction,
@@ -58,8 +58,8 @@ export async function addDependencies(
 }
 
 /**
- * Locks these applications and all applications that they need, directly or through others, by depth and then by id: a
- * removal may remove needed applications too. Returns the living ones of the given applications.
+ * Locks these applications and all applications that they need, directly or through others, because a removal may remove needed
+ * applications too. Takes the locks by depth and then by id. Returns those of `ids` that are not removed.
  */
 export async function lockWithNeeded(
   tx: Transaction,
@@ -77,9 +77,9 @@ export async function lockWithNeeded(
 }
 
 /**
- * Removes these applications. An application that a living one needs stays, but is no longer requested. Applications that
- * the removed ones needed are removed too, if no user requested them and no other application needs them. The caller
- * holds the locks of `lockWithNeeded`. Returns all removed applications.
+ * Removes these applications. If another application still needs one of them, that one stays, but no longer counts as
+ * requested. Also removes applications that the removed ones needed, if no user requested them and no other application needs
+ * them. The caller holds the locks of `lockWithNeeded`. Returns all removed applications.
  */
 export async function removeFromGraph(tx: Transaction, ids: readonly string[], removedBy: string): Promise<string[]> {
   const removed: string[] = [];

@@ -1,4 +1,5 @@
-// The version of an artifact that contains its own, such as a chart: major and minor are the author's, the patch is reserved here.
+// The version of an artifact that contains its version, such as a chart. The author sets major and minor; Larder reserves the
+// patch.
 import { sql } from 'kysely';
 import type { Transaction } from '../db/database.ts';
 import type { LockedPipeline } from './pipeline-lock.ts';
@@ -12,8 +13,8 @@ export type VersionSeries = {
 };
 
 /**
- * Reserves the version that a pipeline builds: the next patch that is free in all repositories of its application. Stores it in the
- * pipeline. Gaps are allowed: a version is never used twice.
+ * Reserves the version that a pipeline builds: the next patch that is free in all repositories of its application. Stores the
+ * version in the pipeline. A version is never used twice, so there may be gaps.
  */
 export async function reserveVersion(
   tx: Transaction,
@@ -21,7 +22,8 @@ export async function reserveVersion(
   { series, place }: VersionSeries,
 ): Promise<void> {
   const repositories = await claimRepositories(tx, pipeline, place);
-  // Revisions are counted in the same table by the product's version, which never has this form.
+  // Revisions of other artifacts are counted in the same table, by the product's version. A product's version never ends in
+  // `.*`.
   const patch = await reserveNumber(tx, { version: `${series}.*`, repositories });
   await tx
     .updateTable('pipelines')
@@ -30,7 +32,7 @@ export async function reserveVersion(
     .execute();
 }
 
-/** Stores the version of the newest release in a pipeline that makes none, because nothing changed. */
+/** Called for a pipeline that makes no release, because nothing changed: stores the version of the newest release in it. */
 export async function keepReleasedVersion(tx: Transaction, pipeline: LockedPipeline): Promise<void> {
   await sql`
     update pipelines set version = r.artifact_version

@@ -1,4 +1,4 @@
-// Changes of the health of a base image, and the result of its last full inspection.
+// Detects changes of a base image's health, and records the result of its last full inspection.
 import { sql } from 'kysely';
 import type { Digest } from '../contract/vocabulary.ts';
 import type { Transaction } from '../db/database.ts';
@@ -31,8 +31,8 @@ export type HealthChange = { name: string; healthy: boolean; cause: string | nul
 type Health = { name: string; healthy: boolean | null; unhealthy_cause: string | null };
 
 /**
- * Runs `record` and returns the change of the base image's health: from healthy or new to unhealthy, or from unhealthy to
- * healthy. The row is locked, so that only one of several concurrent checks returns the change.
+ * Runs `record` and returns how it changed the base image's health: to unhealthy, from healthy or new; or to healthy, from
+ * unhealthy. Locks the row, so that only one of several concurrent checks returns the change.
  */
 export async function healthChangeBy(
   tx: Transaction,

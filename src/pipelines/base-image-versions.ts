@@ -1,4 +1,4 @@
-// The versions of a base image by digest, and the pipelines that a new digest requires.
+// The versions of a base image by digest, and the pipelines that are made for a new digest.
 import { sql } from 'kysely';
 import { addUses } from '../content/content-uses.ts';
 import type { Digest, RegistryProvider } from '../contract/vocabulary.ts';
@@ -16,7 +16,7 @@ export type FollowedBaseImage = {
   organization_id: string | null;
   name: string;
   source: 'ARCHIVE' | 'REGISTRY';
-  /** `repository:tag`, in the hosted registry or relative to `registry`. */
+  /** `repository:tag`. The repository is below the address of `registry`, or in the hosted registry if `registry` is null. */
   container_image: string;
   operating_system: {
     id: string;
@@ -26,7 +26,7 @@ export type FollowedBaseImage = {
     version: string;
     codename: string;
   };
-  /** The registry that has the base image; null for the base images that Larder builds. */
+  /** The registry that has the base image; null for base images that Larder builds. */
   registry: {
     id: string;
     organization_id: string;
@@ -78,7 +78,7 @@ export async function findFollowedBaseImage(db: Database, id: string): Promise<F
   return { ...rest, registry };
 }
 
-/** Lists the base images to build or to check again, shared ones first. */
+/** Lists the base images that are due to be built or checked again, shared ones first. */
 export async function listFollowedBaseImages(
   db: Database,
 ): Promise<Pick<FollowedBaseImage, 'id' | 'source' | 'organization_id'>[]> {
@@ -95,14 +95,14 @@ export type BaseImageVersion = {
   base_image_id: string;
   digest: Digest;
   pin: BasePin;
-  /** All contents that the pin refers to; the content store keeps them from now on. */
+  /** All contents that the pin names. The content store keeps them from now on. */
   contents: Digest[];
 };
 
 /**
- * Records a version of a base image and that the base image is healthy. The first version enqueues the pipelines that
- * waited for it. A changed digest makes a pipeline for each living application on the base image, after the pipelines that
- * already run. An unchanged digest makes none.
+ * Records a version of a base image, and that the base image is healthy. For the first version, enqueues the pipelines that
+ * waited for it. If the digest changed, makes a pipeline for each application on the base image; it starts after the
+ * application's running pipeline. If the digest is the same, makes no pipeline.
  */
 export async function recordBaseImageVersion(
   tx: Transaction,
@@ -115,7 +115,7 @@ export async function recordBaseImageVersion(
   await recordBaseImageHealth(tx, { base_image_id: version.base_image_id });
   const known = await newestDigest(tx, version.base_image_id);
   if (known === version.digest) return 'SAME';
-  // An older digest may become current again: its row becomes the newest.
+  // If an older digest becomes current again, its existing row becomes the newest one.
   await sql`
     insert into base_image_versions (base_image_id, digest, pin, recorded_at)
     values (${version.base_image_id}, ${version.digest}, ${json(version.pin)}, clock_timestamp())
@@ -140,7 +140,7 @@ export async function recordBaseImageVersion(
   return 'MOVED';
 }
 
-/** Records the result of the last check of a base image; without `unhealthy_cause` it is healthy. */
+/** Records the result of the last check of a base image. Without `unhealthy_cause`, the base image is healthy. */
 export async function recordBaseImageHealth(
   tx: Transaction,
   health: { base_image_id: string; unhealthy_cause?: string },
@@ -157,8 +157,8 @@ export async function recordBaseImageHealth(
 }
 
 /**
- * Records that a base image could not be checked. The rejection of its last full inspection stays in the cause: an outage
- * of the registry must not hide the fault that the owner has to fix.
+ * Records why a base image could not be checked. If its last full inspection rejected it, the cause still contains this
+ * rejection: an outage of the registry must not hide the fault that the owner has to fix.
  */
 export async function recordBaseImageFault(
   tx: Transaction,
@@ -203,7 +203,7 @@ export async function findNewestPin(db: Database, baseImageId: string): Promise<
   return newest && readBasePin(newest.pin, baseImageId);
 }
 
-/** Higher than the priority of the pipelines that wait for the base image. */
+/** Higher than the priority of the pipelines, because some of them wait for the base image. */
 const LOST_PRIORITY = 30;
 
 /** Enqueues the job that builds or reads a base image again, because its content is lost. */

@@ -1,4 +1,4 @@
-// Records which customization broke which application, so that it does not block that application's patches.
+// Records which customization broke which application, so that the application is still patched, without the customization.
 import { sql } from 'kysely';
 import type { FailureCause, MetadataFile, PhaseType } from '../contract/vocabulary.ts';
 import type { Database, Transaction } from '../db/database.ts';
@@ -18,15 +18,16 @@ export type FailedPhase = {
   customization?: { id: string; version: number };
 };
 
-/** The number of versions that were marked as broken, and the pipeline's other changes of customizations. */
+/**
+ * `broken`: how many versions were marked as broken. `others`: the other changes of customizations that the pipeline carried.
+ */
 export type MarkedBroken = { broken: number; others: CarriedCustomization[] };
 
 /**
- * Marks the customization versions that broke this pipeline. If the failure names a version, only that version is marked;
- * otherwise all that the pipeline carried, if nothing else had changed. After a failed test, only a named version is marked
- * (docs/decisions/0034). A version
- * that a release of the application contains is never marked: the cause is another change, and an image without the version
- * would lack content that its owner needs.
+ * Marks the customization versions that broke this pipeline. If the failure names a version, only this one is marked. If it
+ * names none and only customizations had changed, all versions that the pipeline carried are marked; but not after a failed
+ * test (docs/decisions/0034). A version that a release of the application contains is never marked: another change must be the
+ * cause, and an image without the version would lack files that its owner needs.
  */
 export async function markBroken(
   tx: Transaction,
@@ -63,7 +64,10 @@ async function findCarried(tx: Transaction, pipelineId: string): Promise<Carried
     .execute();
 }
 
-/** Returns the version that a failure names, with its operation; an empty list if the pipeline's catalog does not have it. */
+/**
+ * Returns the version that a failure names, with its operation. Returns an empty list if the version is not of the pipeline's
+ * catalog.
+ */
 async function findNamed(
   tx: Transaction,
   pipeline: LockedPipeline,
@@ -97,7 +101,7 @@ async function markOne(tx: Transaction, pipeline: LockedPipeline, row: CarriedCu
 
 export type NewCustomization = { id: string; version: number; uploaded_at: Date };
 
-/** Returns the versions among these that no release of the application contains, in the given order. One statement. */
+/** Returns those of these versions that no release of the application contains, in the given order. One statement. */
 export async function findNewCustomizations(
   db: Database,
   applicationId: string,
@@ -115,7 +119,7 @@ export async function findNewCustomizations(
   return found.rows;
 }
 
-/** Removes the marks of these versions on the application: a release contains them, so later plans include them. */
+/** Removes the marks of these versions for the application. A release contains them, so later plans may include them again. */
 export async function clearBroken(
   tx: Transaction,
   applicationId: string,

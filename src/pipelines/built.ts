@@ -1,4 +1,4 @@
-// A cache of built artifacts and layers, keyed by a digest of all inputs.
+// A cache of built artifacts and layers. The key of an entry is a digest of all inputs of the build.
 import { sql } from 'kysely';
 import { addUses } from '../content/content-uses.ts';
 import type { Digest } from '../contract/vocabulary.ts';
@@ -7,18 +7,21 @@ import { json } from '../db/tables.ts';
 import { type Artifact, readStoredArtifact } from '../plan/artifact.ts';
 import { readStoredLayer, type StoredLayer } from '../plan/built-layer.ts';
 
-/** Entries unused for this long are deleted; rebuilding one takes seconds. Releases keep their own content. */
+/** Entries that were unused for this long are deleted. To build one again takes seconds, and releases keep their own content. */
 const KEPT_DAYS = 30;
 
-/** The time of the last use is written at most once in this time, so that most builds write nothing. */
+/** The time of the last use is updated at most once in this time, so that most builds write nothing. */
 const USE_RECORDED_DAYS = 1;
 
-/** Entries deleted in one transaction: so few that builds do not wait long for its locks. */
+/** Entries deleted in one transaction. Builds that use these entries wait until it ends, so the number is small. */
 const BATCH_COUNT = 500;
 
-/** Returns the artifact that was built from this plan and records its use; undefined if there is none. Throws StoredValueError. */
+/**
+ * Returns the artifact that was built from this plan, and records the use. Returns undefined if there is none. Throws
+ * StoredValueError.
+ */
 export async function useArtifact(tx: Transaction, planDigest: Digest): Promise<Artifact | undefined> {
-  // A separate statement: it waits for a concurrent deletion of the row, and the next statement sees the result.
+  // If another transaction is deleting the row, this statement waits for its end, so that the next one reads what remains.
   await sql`
     update artifacts set used_at = now()
     where plan_digest = ${planDigest} and used_at < now() - make_interval(days => ${USE_RECORDED_DAYS})`.execute(tx);
@@ -31,8 +34,8 @@ export async function useArtifact(tx: Transaction, planDigest: Digest): Promise<
 }
 
 /**
- * Stores the artifact of a plan. It replaces an existing one: the plan was built again because content of the old artifact
- * was lost, and the new log may differ.
+ * Stores the artifact of a plan, in place of an older one. An older one exists only if its content was lost and the plan was
+ * built again; the log of the new build may differ.
  */
 export async function recordArtifact(
   tx: Transaction,
@@ -51,7 +54,7 @@ export async function recordArtifact(
   await addUses(tx, { kind: 'artifact', id: built.plan_digest }, built.contents);
 }
 
-/** Returns the layer with this key and records its use; undefined if there is none. Throws StoredValueError. */
+/** Returns the layer with this key, and records the use. Returns undefined if there is none. Throws StoredValueError. */
 export async function useBuiltLayer(tx: Transaction, key: string): Promise<StoredLayer | undefined> {
   await sql`
     update built_layers set used_at = now()
@@ -60,7 +63,7 @@ export async function useBuiltLayer(tx: Transaction, key: string): Promise<Store
   return row && readStoredLayer(row.layer, key);
 }
 
-/** Stores a layer; an existing one stays. `contents` are the blob and its listing. */
+/** Stores a layer, unless its key exists. `contents` are the layer's blob and its listing. */
 export async function recordBuiltLayer(
   tx: Transaction,
   built: { key: string; layer: StoredLayer; contents: Digest[] },
@@ -73,7 +76,10 @@ export async function recordBuiltLayer(
   await addUses(tx, { kind: 'layer', id: built.key }, built.contents);
 }
 
-/** Deletes a batch of entries that were unused for `KEPT_DAYS`, with their uses of content. Returns whether there may be more. */
+/**
+ * Deletes some of the entries that were unused for `KEPT_DAYS`, with their uses of content. Returns whether more of them may be
+ * left.
+ */
 export async function expireBuilt(tx: Transaction): Promise<boolean> {
   const layers = await sql`
     with gone as (
@@ -94,7 +100,10 @@ export async function expireBuilt(tx: Transaction): Promise<boolean> {
   return layers.rows.length === BATCH_COUNT || artifacts.rows.length === BATCH_COUNT;
 }
 
-/** Returns, for each of these blobs, a repository of the registry that is known to have it: the source of a mount. Unknown blobs are absent. */
+/**
+ * Returns, for each of these blobs, a repository of the registry that is known to have it and from which it can be mounted.
+ * Blobs without such a repository are absent.
+ */
 export async function findRegistryBlobs(
   db: Database,
   registryId: string,
@@ -106,7 +115,7 @@ export async function findRegistryBlobs(
   return new Map(found.rows.map((row) => [row.digest, row.repository]));
 }
 
-/** Records that blobs are in a repository of an outside registry. */
+/** Records that a repository of an outside registry has these blobs. */
 export async function recordRegistryBlobs(
   tx: Transaction,
   place: { registry_id: string; repository: string },
@@ -118,7 +127,7 @@ export async function recordRegistryBlobs(
     on conflict do nothing`.execute(tx);
 }
 
-/** Deletes the records of blobs that the repository turned out not to have. */
+/** Deletes the records that a repository has these blobs, after the registry answered that it does not. */
 export async function deleteRegistryBlobs(
   tx: Transaction,
   place: { registry_id: string; repository: string },

@@ -2,7 +2,7 @@
 import type { MetadataFile } from '../contract/vocabulary.ts';
 import type { Transaction } from '../db/database.ts';
 
-/** Records that a catalog serves these files. A recorded file stays unchanged. */
+/** Records that a catalog serves these files. Files that are already recorded stay unchanged. */
 export async function allowFiles(tx: Transaction, catalogId: string, files: readonly MetadataFile[]): Promise<void> {
   if (files.length === 0) return;
   await tx

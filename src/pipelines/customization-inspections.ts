@@ -4,7 +4,10 @@ import type { Digest } from '../contract/vocabulary.ts';
 import type { Database } from '../db/database.ts';
 import { readStoredInspection, type StoredInspection } from '../plan/inspection.ts';
 
-/** Returns the inspection of each known version by the digest of its archive, as plans pin it. One statement. Throws StoredValueError. */
+/**
+ * Returns the stored inspections of these customization versions. The key is the digest of the version's archive, as in plans.
+ * One statement. Throws StoredValueError.
+ */
 export async function findStoredInspections(
   db: Database,
   versions: readonly { id: string; version: number }[],
@@ -16,7 +19,7 @@ export async function findStoredInspections(
   return new Map(found.rows.map(({ digest, inspection }) => [digest, readStoredInspection(inspection, digest)]));
 }
 
-/** Returns the names of these customizations by id; those without a name are absent. One statement. */
+/** Returns the names of these customizations by id; omits those without a name. One statement. */
 export async function findCustomizationNames(db: Database, ids: readonly string[]): Promise<Map<string, string>> {
   const found = await sql<{ id: string; name: string }>`
     select id, name from customizations where id = any(${ids}::uuid[]) and name is not null`.execute(db);

@@ -1,4 +1,4 @@
-// The customizations that apply to an application, with their order and versions.
+// The customizations that apply to an application, their order, and the version of each.
 import { sql } from 'kysely';
 import type { Digest } from '../contract/vocabulary.ts';
 import type { Database } from '../db/database.ts';
@@ -12,14 +12,23 @@ export type StackedCustomization = {
   size_bytes: number;
   filename: string;
   inspection: StoredInspection;
-  /** The newest time in the archive, in seconds since 1970; for versions stored before inspections had it, the time of the upload. */
+  /**
+   * The newest time in the archive, in seconds since 1970. For versions whose inspection is older than this field, the time of
+   * the upload.
+   */
   epoch: number;
 };
 
 export type CustomizationStack = {
-  /** In order: customizations without a filter, for the base image, for the product, for the branch; older before newer in each group. A later one overrides earlier ones. */
+  /**
+   * Customizations without a filter come first, then those for the base image, for the product and for the branch; in each
+   * group, older ones first. Where two set the same file, the later one wins.
+   */
   customizations: StackedCustomization[];
-  /** Current versions that apply but broke the application: the plan omits them or takes an earlier version. */
+  /**
+   * Current versions that apply but broke the application. The plan contains an earlier version of these customizations, or
+   * none.
+   */
   left_out: { id: string; version: number }[];
 };
 
@@ -29,9 +38,9 @@ type StackRow = { id: string; current: number; taken: number | null; inspection:
 >;
 
 /**
- * Returns the stack of a pipeline's application, with the current version of each customization. If that version broke the
- * application and this pipeline does not try it again, the stack has the last version released on the application, or
- * no version. One statement. Throws StoredValueError.
+ * Returns the customizations of a pipeline's application, each with its current version. If the current version broke the
+ * application and this pipeline does not try it again, the customization has the version of the application's last release that
+ * contains it, or is omitted. One statement. Throws StoredValueError.
  */
 export async function findCustomizationStack(db: Database, pipelineId: string): Promise<CustomizationStack> {
   const found = await sql<StackRow>`

@@ -1,4 +1,4 @@
-// Stores the product library and the discovered versions, and makes pipelines for changed versions, recipes and packages.
+// Stores the product library and the discovered versions. Makes pipelines if versions, recipes or packages changed.
 import { sql } from 'kysely';
 import { addUses } from '../content/content-uses.ts';
 import type { Digest, PipelineTrigger, WaveCause } from '../contract/vocabulary.ts';
@@ -13,30 +13,33 @@ import { createWave } from './waves.ts';
 export type DiscoveredProduct = {
   recipe: Recipe;
   recipe_digest: Digest;
-  /** The recipe's files, kept in the content store as long as the product exists. */
+  /** The recipe's files. The content store keeps them as long as the product exists. */
   contents: Digest[];
-  /** The versions per operating system whose archive could be queried; the rows of other systems stay unchanged. */
+  /**
+   * The discovered versions of each operating system whose archive could be queried. The rows of other operating systems stay
+   * unchanged.
+   */
   found: { operating_system: string; versions: DiscoveredVersion[] }[];
 };
 
-/** The newest version of a branch, with the package URL of the main input. */
+/** The newest version of a branch, with the package URL of the product's main input. */
 export type DiscoveredVersion = { branch: string; version: string; purl: string };
 
 /** The number of pipelines that were made. */
 export type Discovery = { pipelines: number };
 
 /**
- * Stores the whole library: products, branches, versions, offerings. A product without a recipe is deprecated. A living
- * application gets one pipeline if its branch has a new upstream version (UPSTREAM_UPDATE), if the recipe or the
- * distribution's package changed (MAINTENANCE), or if a package that its release locks has a newer version; the pipeline
- * has a trigger for each of these. A living chart gets the applications that its recipe now needs.
+ * Stores the whole library: products, branches, versions, offerings. A product that has no recipe any more is deprecated. Makes
+ * one pipeline for an application if its branch has a new upstream version (UPSTREAM_UPDATE), if the recipe or the
+ * distribution's package changed (MAINTENANCE), or if a package that its release locks has a newer version; the pipeline has a
+ * trigger for each of these. A chart gets the applications that its recipe now needs.
  */
 export async function recordDiscovery(
   tx: Transaction,
   products: DiscoveredProduct[],
   offers: readonly PackageOffer[] = [],
 ): Promise<Discovery> {
-  // One discovery at a time: of two concurrent ones, each would treat the other's versions as changes.
+  // Only one discovery runs at a time: of two concurrent ones, each would treat the versions that the other stores as changes.
   await sql`lock table products in share row exclusive mode`.execute(tx);
   const reasons: Reasons = new Map();
   const build = (ids: string[], cause: DiscoveryCause, trigger: PipelineTrigger) => {
@@ -69,14 +72,14 @@ export async function recordDiscovery(
   return { pipelines: await createWaves(tx, reasons) };
 }
 
-/** Causes of a discovery's waves, most important first: a wave gets the most important cause of its applications. */
+/** Causes of the waves of a discovery, the most important first. A wave has the most important cause of its applications. */
 const DISCOVERY_CAUSES = ['VERSION', 'PACKAGE', 'RECIPE'] as const satisfies readonly WaveCause[];
 type DiscoveryCause = (typeof DISCOVERY_CAUSES)[number];
 
-/** Why each application is rebuilt. */
+/** Why each application is rebuilt, by the application's id. */
 type Reasons = Map<string, { cause: DiscoveryCause; trigger: PipelineTrigger }[]>;
 
-/** Makes a wave for the applications with the same reasons; returns the number of pipelines. */
+/** Makes one wave for all applications that have the same reasons. Returns the number of pipelines. */
 async function createWaves(tx: Transaction, reasons: Reasons): Promise<number> {
   type Group = { cause: DiscoveryCause; triggers: PipelineTrigger[]; ids: string[] };
   const groups = new Map<string, Group>();
@@ -98,7 +101,7 @@ async function createWaves(tx: Transaction, reasons: Reasons): Promise<number> {
   return made;
 }
 
-/** Stores the product. Returns whether it was known with another recipe. */
+/** Stores the product. Returns whether it already existed with another recipe. */
 async function recordProduct(tx: Transaction, product: DiscoveredProduct): Promise<boolean> {
   const { recipe } = product;
   const known = await tx
@@ -137,7 +140,10 @@ async function recordProduct(tx: Transaction, product: DiscoveredProduct): Promi
 
 type RecordedVersion = { recipe: Recipe; operating_system_id: string; version: DiscoveredVersion };
 
-/** Stores the branch, its offerings and the version. Returns the trigger of a rebuild; undefined if nothing changed or the branch is new. */
+/**
+ * Stores the branch, its offerings and the version. Returns the trigger for a rebuild of the branch's applications. Returns
+ * undefined if nothing changed or the branch is new.
+ */
 async function recordVersion(
   tx: Transaction,
   { recipe, operating_system_id, version }: RecordedVersion,
@@ -195,7 +201,7 @@ async function recordBranch(
     on conflict do nothing`.execute(tx);
 }
 
-/** Withdraws the offerings of branches that are no longer in the operating system's archive. */
+/** Withdraws the offerings of branches that the operating system's archive no longer has. */
 async function withdrawOthers(
   tx: Transaction,
   of: { product_key: string; operating_system_id: string; versions: DiscoveredVersion[] },

@@ -1,4 +1,5 @@
-// The distribution of a release to each registry of its application: which registries have the release, which are unavailable, and when the pipeline ends.
+// Distributes the release of a pipeline to each registry of its application. Records which registries have the release and
+// which are unavailable, and ends the pipeline.
 import { type RawBuilder, sql } from 'kysely';
 import type { MetadataFile } from '../contract/vocabulary.ts';
 import { now } from '../db/clock.ts';
@@ -14,18 +15,24 @@ import { enqueueLaterRegistryCheck, enqueueRegistryCheck } from './registry-chec
 import { type ClaimedRepository, claimRepositories, type RepositoryPlace } from './repositories.ts';
 import { cancelPipelines, createWave } from './waves.ts';
 
-/** A pipeline waits this long for an unavailable registry; then its distribution to the registry fails. */
+/** How long a pipeline waits for an unavailable registry; then its distribution to that registry fails. */
 const UNAVAILABLE_HOURS_MAX = 24;
 
-/** First pause between two attempts; doubled each time, so that a registry that passes its check but fails pushes is not retried too often. */
+/**
+ * The first pause between two attempts; each later pause is twice as long. So Larder does not retry too often if a registry
+ * passes its check but rejects pushes.
+ */
 const FIRST_PAUSE_SECONDS = 2;
 const PAUSE_SECONDS_MAX = 900;
 
-/** Shortest and longest pause before another check of an unavailable registry; after a longer outage only the schedule checks it. */
+/**
+ * The shortest and the longest pause before another check of an unavailable registry. When the pause would be longer, only the
+ * schedule checks the registry.
+ */
 const CHECK_PAUSE_SECONDS_MIN = 2;
 const CHECK_PAUSE_SECONDS_MAX = 240;
 
-/** Pipelines with expired distributions handled in one run of the schedule; the next run handles the rest. */
+/** Pipelines whose wait has expired that one run of the schedule ends; the next run ends the others. */
 const EXPIRED_PER_RUN_MAX = 200;
 
 export type DistributionFailure = {
@@ -36,15 +43,18 @@ export type DistributionFailure = {
   isTemporary: boolean;
 };
 
-/** SQL: whether pipeline `l` waits for an unavailable registry. Such a pipeline has already released to all other registries. */
+/**
+ * SQL: whether pipeline `l` waits for an unavailable registry. Its other registries have the release, or their distribution has
+ * failed.
+ */
 export function waitsForRegistry(l: string): RawBuilder<boolean> {
   return sql<boolean>`exists (select from pipeline_distributions w
     where w.pipeline_id = ${sql.raw(l)}.id and w.status = 'WAITING')`;
 }
 
 /**
- * Begins an attempt; older pipelines of the application stop waiting for registries. Returns the repositories that have no
- * release yet and have not failed; undefined if the pipeline has ended.
+ * Begins an attempt. Older pipelines of the application stop waiting for registries. Returns the repositories of registries
+ * that do not have the release and whose distribution has not failed. Returns undefined if the pipeline has ended.
  */
 export async function beginDistribution(
   tx: Transaction,
@@ -68,14 +78,15 @@ export async function beginDistribution(
 }
 
 /**
- * Ends an attempt: records the failures, and ends the pipeline unless it waits for an unavailable registry. While it waits,
- * newer pipelines of the application may start. Returns ENDED if the pipeline had ended before.
+ * Ends an attempt: records its failures, and ends the pipeline unless it still waits for an unavailable registry. While it
+ * waits, newer pipelines of the application may start. Returns ENDED if the pipeline had already ended.
  */
 export async function endDistribution(
   tx: Transaction,
   attempt: {
     pipeline_id: string;
-    failures: DistributionFailure[] /** The log, kept when the pipeline fails. */;
+    failures: DistributionFailure[];
+    /** The log of the attempt, which is kept if the pipeline fails. */
     files?: MetadataFile[];
   },
 ): Promise<'WAITING' | 'SUCCEEDED' | 'FAILED' | 'ENDED'> {
@@ -93,7 +104,7 @@ export async function endDistribution(
   return 'WAITING';
 }
 
-/** Deletes the failures of registries that got the release meanwhile, and returns those registries. */
+/** Deletes the recorded failures of registries that have the release now. Returns these registries. */
 async function dropReleased(tx: Transaction, pipelineId: string): Promise<string[]> {
   const dropped = await sql<{ registry_id: string }>`
     delete from pipeline_distributions d where d.pipeline_id = ${pipelineId}
@@ -102,7 +113,10 @@ async function dropReleased(tx: Transaction, pipelineId: string): Promise<string
   return dropped.rows.map(({ registry_id }) => registry_id);
 }
 
-/** Makes pipelines for the applications that need this one and are released to these registries, which got its release late. */
+/**
+ * These registries got the pipeline's release late. Makes pipelines for the applications that need this one and are released to
+ * one of these registries.
+ */
 async function buildUsers(tx: Transaction, pipeline: LockedPipeline, registryIds: string[]): Promise<void> {
   if (registryIds.length === 0) return;
   const users = await sql<{ id: string }>`
@@ -156,7 +170,7 @@ function sentenceOf({ name, cause, is_expired }: Part): string {
   return is_expired ? `The registry ${name} was unavailable for ${UNAVAILABLE_HOURS_MAX} hours: ${cause}` : cause;
 }
 
-/** Names the registries that have the release although the pipeline failed. */
+/** Returns a sentence for a failed pipeline that names the registries with the release; none if there are none. */
 async function sentenceOfReleases(tx: Transaction, pipelineId: string): Promise<string[]> {
   const found = await sql<{ name: string }>`
     select g.name from releases r join registries g on g.id = r.registry_id
@@ -183,9 +197,9 @@ async function succeedPipeline(tx: Transaction, pipeline: LockedPipeline): Promi
 }
 
 /**
- * Ends older pipelines of the application that wait for a registry, because this one distributes a newer release. A pipeline
- * that released to a registry ends as SUCCEEDED or FAILED; one that released to none is CANCELLED, and its changes move to
- * this one.
+ * Ends older pipelines of the application that wait for a registry, because this pipeline distributes a newer release. An older
+ * pipeline that released to some registry ends as SUCCEEDED or FAILED. One that released to none is CANCELLED, and this
+ * pipeline takes over its changes.
  */
 async function supersedeDistributions(tx: Transaction, pipeline: LockedPipeline): Promise<void> {
   const found = await sql<{ id: string; released: boolean }>`
@@ -210,7 +224,10 @@ async function cancelInFavour(tx: Transaction, older: string, newer: string): Pr
   await enqueueFollowers(tx, [older]);
 }
 
-/** Enqueues the distributions that wait for this registry, which was found healthy, each after the pause that follows its last attempt. */
+/**
+ * Called when this registry was found healthy: enqueues the distributions that wait for it. Each starts after the pause that
+ * follows its last attempt.
+ */
 export async function resumeDistributions(tx: Transaction, registryId: string): Promise<void> {
   type Row = Pick<LockedPipeline, 'id' | 'organization_id' | 'triggers'> & { pause_seconds: number };
   const found = await sql<Row>`
@@ -229,8 +246,8 @@ export async function resumeDistributions(tx: Transaction, registryId: string): 
 }
 
 /**
- * Enqueues another check of a registry that was found unavailable, if a release waits for it. The pause is half the time for
- * which the release has waited, so that a short outage delays the release only briefly.
+ * Called when a registry was found unavailable: if a release waits for it, enqueues another check. The pause is half the time
+ * that the release has already waited, so that a short outage delays the release only briefly.
  */
 export async function enqueueCheckIfAwaited(
   tx: Transaction,
@@ -245,7 +262,7 @@ export async function enqueueCheckIfAwaited(
   await enqueueLaterRegistryCheck(tx, registry, Math.max(CHECK_PAUSE_SECONDS_MIN, seconds));
 }
 
-/** Returns the ids of pipelines that have waited too long for a registry, at most `EXPIRED_PER_RUN_MAX`. */
+/** Returns at most `EXPIRED_PER_RUN_MAX` pipelines that have waited for a registry longer than allowed. */
 export async function findExpiredDistributions(tx: Transaction): Promise<string[]> {
   const found = await sql<{ id: string }>`
     select distinct l.id from pipeline_distributions d join pipelines l on l.id = d.pipeline_id and l.status = 'IN_PROGRESS'
@@ -254,7 +271,10 @@ export async function findExpiredDistributions(tx: Transaction): Promise<string[
   return found.rows.map(({ id }) => id);
 }
 
-/** Fails a pipeline's distribution to the registries that were unavailable for too long; ends the pipeline unless it waits for others. */
+/**
+ * Fails a pipeline's distribution to registries that were unavailable for too long. Ends the pipeline, unless it still waits
+ * for others.
+ */
 export async function expireDistribution(tx: Transaction, pipelineId: string): Promise<void> {
   const pipeline = await lockPipeline(tx, pipelineId);
   if (pipeline.status !== 'IN_PROGRESS') return;

@@ -1,4 +1,5 @@
-// Packages that releases lock: a newer version in the archive rebuilds the applications that contain the package, once.
+// If the archive gets a newer version of a package that releases lock, the applications that contain the package are rebuilt
+// once.
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { library, openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
@@ -24,7 +25,7 @@ beforeAll(async () => {
 });
 afterAll(() => catalog.drop());
 
-/** Records a discovery in which the archive has these versions, with these triggers. */
+/** Records a discovery that found these versions in the archive and gives the rebuilds these triggers. */
 async function discover(offered: Record<string, string>, triggers: PipelineTrigger[] = [{ type: 'MAINTENANCE' }]) {
   const held = await listHeldPackages(catalog.db, 'debian-12');
   const offers = held.flatMap(({ id, name }): PackageOffer[] => {
@@ -68,7 +69,7 @@ test('a changed package rebuilds only the applications that contain it', async (
 test('a recorded offer builds nothing, even if the plan did not take the package', async () => {
   const pipeline = await catalog.openPipeline(redis);
   expect(await discover({ libssl3: '3.0.16-1' })).toEqual({ pipelines: 0 });
-  // As if the recipe kept the package back: the plan equals the released one.
+  // As if the recipe held back the newer package: the plan equals that of the newest release.
   expect((await catalog.plan(pipeline, 'first')).outcome).toBe('UNCHANGED');
   expect(await discover({ libssl3: '3.0.16-1' })).toEqual({ pipelines: 0 });
   expect(await catalog.openPipelines(redis)).toEqual([]);

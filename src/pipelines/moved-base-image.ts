@@ -1,12 +1,12 @@
-// Makes a pipeline for a base image that changed after a pipeline was planned and before it ended.
+// Makes a pipeline if a base image changed after the application's pipeline was planned and before it ended.
 import { sql } from 'kysely';
 import type { Transaction } from '../db/database.ts';
 import type { LockedPipeline } from './pipeline-lock.ts';
 import { createWave } from './waves.ts';
 
 /**
- * Makes another pipeline for the application if its base image changed after this pipeline was planned and no open pipeline
- * will include the change. Pipelines that only wait for a registry do not count as open.
+ * Makes another pipeline for the application if its base image changed after this pipeline was planned, unless an open pipeline
+ * will include the change. A pipeline that only waits for a registry does not count as open.
  */
 export async function followBaseImage(tx: Transaction, pipeline: LockedPipeline): Promise<void> {
   if (pipeline.base_digest === null) return;

@@ -1,4 +1,5 @@
-// Charts and the applications of their images: what a request adds, what is shared, and what is released from what.
+// Charts and the applications of their images: which ones a request adds, which ones charts share, and which releases a chart
+// is made from.
 import { sql } from 'kysely';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { library, openTestCatalog, type TestCatalog } from '../../test/catalog.ts';

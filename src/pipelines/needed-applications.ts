@@ -1,4 +1,4 @@
-// The applications that charts need: one for each product whose image a chart contains, on the same base image.
+// The applications that charts need: on the chart's base image, one for each product whose image the chart contains.
 import { randomUUID } from 'node:crypto';
 import { type RawBuilder, sql } from 'kysely';
 import type { Transaction } from '../db/database.ts';
@@ -12,8 +12,9 @@ export function chartProducts(p: string): RawBuilder<unknown> {
 }
 
 /**
- * SQL: the offering of the image of product `product_key` for a chart of product `key` and branch `branch`: the same branch for the
- * chart's own product, else the newest branch. `systemId` is the operating system of the base image.
+ * SQL: the offering whose image a chart uses for a product. `need` is the product; `chart` has the chart's own product and
+ * branch; `systemId` is the operating system of the base image. For the chart's own product, the offering of the chart's
+ * branch; for other products, that of the newest branch.
  */
 export function imageOffering(
   need: RawBuilder<unknown>,
@@ -40,9 +41,9 @@ type NeedRow = {
 };
 
 /**
- * Adds what living charts need and lack: the applications of their images, hidden if nobody requested them, and the charts' registries
- * to those. `ids` are the charts; absent: all. Returns the applications that are new or got a registry: they are to be built. Running it
- * twice changes nothing.
+ * Adds what charts need but lack: the applications of their images, which are hidden if no user requested them, and the charts'
+ * registries to these applications. `ids` are the charts; without `ids`, all charts. Returns the applications that are new or
+ * got a registry, because they must be built. A repetition changes nothing.
  */
 export async function addNeeded(tx: Transaction, ids?: readonly string[]): Promise<string[]> {
   await lockCatalogs(tx, ids);
@@ -56,20 +57,20 @@ export async function addNeeded(tx: Transaction, ids?: readonly string[]): Promi
   return [...new Set([...added, ...grown])];
 }
 
-/** SQL: whether `a` is one of these living charts; without ids, whether it is any. */
+/** SQL: whether application `a` is one of these charts and not removed; without ids, whether it is any chart. */
 function isChart(ids: readonly string[] | undefined): RawBuilder<unknown> {
   const among = ids === undefined ? sql`true` : sql`a.id = any(${ids}::uuid[])`;
   return sql`a.packaging_type = 'HELM_CHART' and a.removed_at is null and ${among}`;
 }
 
-/** Requests lock their catalog too: an application is not inserted twice. */
+/** Requests lock their catalog too, so that no application is inserted twice. */
 async function lockCatalogs(tx: Transaction, ids: readonly string[] | undefined): Promise<void> {
   await sql`
     select from catalogs where id in (select a.catalog_id from applications a where ${isChart(ids)})
     order by id for no key update`.execute(tx);
 }
 
-/** Locks charts and what they need in the order of the graph, as everywhere. */
+/** Locks these charts and the applications that they need, by depth and then by id as everywhere. */
 async function lockApplications(tx: Transaction, charts: string[], needs: NeedRow[]): Promise<void> {
   const existing = needs.flatMap(({ existing_id }) => existing_id ?? []);
   await sql`
@@ -78,7 +79,10 @@ async function lockApplications(tx: Transaction, charts: string[], needs: NeedRo
     order by depth, id for no key update`.execute(tx);
 }
 
-/** Returns the images that charts need and have no application for. A chart keeps the branch that it once got. */
+/**
+ * Returns, for each chart and product, the image for which the chart has no application yet. A product that already has one is
+ * not returned: the chart keeps its branch.
+ */
 async function findNeeds(tx: Transaction, ids: readonly string[] | undefined): Promise<NeedRow[]> {
   const chart = { key: sql`a.product_key`, branch: sql`a.branch` };
   const found = await sql<NeedRow>`
@@ -99,7 +103,10 @@ async function findNeeds(tx: Transaction, ids: readonly string[] | undefined): P
   return found.rows;
 }
 
-/** Inserts the applications that do not exist, and the dependencies. Returns the ids of the new ones. */
+/**
+ * Inserts the needed applications that do not exist yet, and the dependencies of the charts on all. Returns the ids of the new
+ * applications.
+ */
 async function insertNeeded(tx: Transaction, needs: NeedRow[]): Promise<string[]> {
   const inserted = new Map<string, string>();
   for (const need of needs) {
@@ -121,7 +128,7 @@ async function insertNeeded(tx: Transaction, needs: NeedRow[]): Promise<string[]
   return [...inserted.values()];
 }
 
-/** SQL: the registries of these charts that the applications which they need lack. */
+/** SQL: pairs of a needed application and a registry that one of these charts has but the needed application lacks. */
 function lackingRegistries(ids: readonly string[] | undefined): RawBuilder<unknown> {
   return sql`(
     select a.id as application_id, d.needs_id, ar.registry_id, ar.position
@@ -132,14 +139,14 @@ function lackingRegistries(ids: readonly string[] | undefined): RawBuilder<unkno
       where own.application_id = d.needs_id and own.registry_id = ar.registry_id))`;
 }
 
-/** Returns the charts with a registry that an application which they need lacks. */
+/** Returns the charts that have a registry which an application they need lacks. */
 async function findLacking(tx: Transaction, ids: readonly string[] | undefined): Promise<string[]> {
   const found = await sql<{ application_id: string }>`
     select distinct application_id from ${lackingRegistries(ids)} l order by 1`.execute(tx);
   return found.rows.map(({ application_id }) => application_id);
 }
 
-/** An application is released to its own registries and to those of the charts that need it. Returns the ones that got a registry. */
+/** Adds the registries of these charts to the applications that they need. Returns the applications that got a registry. */
 async function addRegistriesOfUsers(tx: Transaction, charts: string[]): Promise<string[]> {
   const added = await sql<{ application_id: string }>`
     insert into application_registries (application_id, registry_id, position)

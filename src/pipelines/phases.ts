@@ -1,4 +1,5 @@
-// Records the steps of a pipeline for its jobs. A job may run twice or late: each step checks the locked row first.
+// Records the steps of a pipeline for the jobs. A job may run twice or late, so each function locks the pipeline and checks its
+// state first.
 import { sql } from 'kysely';
 import { addUses, dropUses } from '../content/content-uses.ts';
 import type { Digest, MetadataFile, PhaseStatus, PhaseType } from '../contract/vocabulary.ts';
@@ -18,12 +19,14 @@ import { verifyBeforeRelease } from './unverified-pipelines.ts';
 import { cancelPipelines, createWave } from './waves.ts';
 
 /**
- * RUN: the job does the work, with this state. DONE: the phase was finished before. ENDED: the pipeline has ended, usually
- * because a newer one replaced it. SENT_BACK: the pipeline is verified first, then distributed.
+ * RUN: the job must do the work; `state` is the pipeline's state. DONE: the phase has already ended. ENDED: the pipeline has
+ * ended, usually because a newer one replaced it. SENT_BACK: the pipeline must be verified before it is distributed.
  */
 export type StartedPhase = { step: 'RUN'; state: PipelineState } | { step: 'DONE' | 'ENDED' | 'SENT_BACK' };
 
-/** Starts a phase, or starts it again after a crash. The job does its work only if this returns RUN. Throws StoredValueError. */
+/**
+ * Starts a phase, or starts it again after a crash. Only if this returns RUN, the job does its work. Throws StoredValueError.
+ */
 export async function startPhase(
   tx: Transaction,
   { pipeline_id, phase }: { pipeline_id: string; phase: PhaseType },
@@ -51,17 +54,18 @@ export type PlannedPipeline = {
   /** The upstream version in the plan. */
   version: string;
   base_digest: Digest;
-  /** The customizations that apply but that the plan omits, or includes in an earlier version. */
+  /** The customizations whose current version applies, but which the plan omits or has in an earlier version. */
   left_out: { id: string; version: number }[];
-  /** All contents that the plan names; the content store keeps them and the plan from now on. */
+  /** All contents that the plan names. The content store keeps them and the plan from now on. */
   contents: Digest[];
-  /** Only for artifacts that contain a version of their own: it is reserved if the pipeline is built. */
+  /** Present for artifacts that contain their version: the series in which a version is reserved if the pipeline is built. */
   versions?: VersionSeries;
 };
 
 /**
- * Stores the plan and enqueues the build. If the plan equals the released one, the pipeline ends as SUCCEEDED without a
- * release, unless it is forced. A second plan for one pipeline is ignored: the build of the first may already run.
+ * Stores the plan and enqueues the build. If the plan equals the plan of the newest release, the pipeline ends as SUCCEEDED
+ * without a release, unless the build is forced. If the pipeline already has a plan, ignores the new one, because the build may
+ * already run.
  */
 export async function recordPlan(
   tx: Transaction,
@@ -92,7 +96,10 @@ export async function recordPlan(
   return 'BUILD';
 }
 
-/** Removes a plan whose content is lost and enqueues the planning again. Does nothing if the pipeline has ended or was built. */
+/**
+ * Called if content of the plan is lost: removes the plan and enqueues the planning again. Does nothing if the pipeline has
+ * ended or was built.
+ */
 export async function planAgain(tx: Transaction, pipelineId: string): Promise<'PLAN' | 'ENDED'> {
   const pipeline = await lockPipeline(tx, pipelineId);
   if (pipeline.status !== 'IN_PROGRESS' || isOver(pipeline.phases.PACKAGING)) return 'ENDED';
@@ -104,15 +111,15 @@ export async function planAgain(tx: Transaction, pipelineId: string): Promise<'P
 
 export type FinishedPhase = {
   pipeline_id: string;
-  /** DISTRIBUTION ends with `recordRelease`. */
+  /** DISTRIBUTION is missing: it ends with `recordRelease`. */
   phase: 'PACKAGING' | 'VERIFICATION';
-  /** Only of PACKAGING. */
+  /** Given only for PACKAGING. */
   artifact?: Artifact;
-  /** Files of this phase; they are added to those of earlier phases. */
+  /** The files of this phase, which are added to the files of earlier phases. */
   metadata?: MetadataFile[];
-  /** The contents of the artifact; the content store keeps them from now on. */
+  /** The contents of the artifact. The content store keeps them from now on. */
   contents?: Digest[];
-  /** True if no worker could run the phase and the pipeline continues without it; `metadata` says why. */
+  /** True if no worker could run the phase and the pipeline continues without it. The log in `metadata` says why. */
   skipped?: boolean;
 };
 
@@ -126,7 +133,7 @@ function isOver(status: PhaseStatus): boolean {
   return status === 'SUCCEEDED' || status === 'SKIPPED';
 }
 
-/** Ends a phase as succeeded and enqueues the next step in the same transaction. */
+/** Ends a phase as SUCCEEDED or SKIPPED and enqueues the next step, in one transaction. */
 export async function succeedPhase(tx: Transaction, finished: FinishedPhase): Promise<'DONE' | 'ENDED'> {
   const pipeline = await lockPipeline(tx, finished.pipeline_id);
   if (pipeline.status !== 'IN_PROGRESS') return 'ENDED';
@@ -149,8 +156,8 @@ export async function succeedPhase(tx: Transaction, finished: FinishedPhase): Pr
 }
 
 /**
- * Fails the pipeline: later phases are skipped, and pipelines that waited for it continue. If a customization broke the
- * pipeline, its other changes get another pipeline without that customization.
+ * Fails the pipeline: its later phases are skipped, and pipelines that waited for it may start. If a customization broke it,
+ * makes another pipeline for its other changes, without that customization.
  */
 export async function failPhase(tx: Transaction, failed: FailedPhase): Promise<'DONE' | 'ENDED'> {
   const pipeline = await lockPipeline(tx, failed.pipeline_id);
@@ -186,8 +193,8 @@ export async function failPhase(tx: Transaction, failed: FailedPhase): Promise<'
 }
 
 /**
- * Cancels a pipeline that has not started and cannot be built, because the pipeline of an application that it needs failed and
- * that application has no release. Returns whether it cancelled the pipeline. Pipelines that wait for it are enqueued.
+ * Cancels a pipeline that has not started and cannot be built: the pipeline of an application that it needs has failed, and
+ * that application has no release. Returns whether it was cancelled. Enqueues the pipelines that waited for it.
  */
 export async function cancelUnbuildable(tx: Transaction, pipelineId: string): Promise<boolean> {
   const pipeline = await lockPipeline(tx, pipelineId);
@@ -203,7 +210,7 @@ export async function cancelUnbuildable(tx: Transaction, pipelineId: string): Pr
   return true;
 }
 
-/** Makes a pipeline for the other changes, if a customization broke the application. */
+/** If a customization broke the application, makes a pipeline for the other changes. */
 async function continueWithoutBroken(tx: Transaction, pipeline: LockedPipeline, failed: FailedPhase): Promise<void> {
   const { broken, others } = await markBroken(tx, pipeline, failed);
   if (broken === 0 || (others.length === 0 && pipeline.keep_pins)) return;
@@ -216,7 +223,8 @@ async function continueWithoutBroken(tx: Transaction, pipeline: LockedPipeline, 
     packaging: 'follow',
   });
   if (!successor) return;
-  // Pipelines that waited for the failed one wait for its successor too, which may succeed without the customization.
+  // Pipelines that waited for the failed pipeline now wait for its successor too, because the successor may succeed without the
+  // customization.
   await moveEdges(tx, [{ older: pipeline.id, newer: successor.id }], { keepOwn: true });
   for (const row of others) {
     await tx
@@ -240,7 +248,7 @@ async function endUnchanged(tx: Transaction, pipeline: LockedPipeline): Promise<
   await enqueueFollowers(tx, [pipeline.id]);
 }
 
-/** Changes the application's processing status to `to` if it is one of `from`. */
+/** Sets the application's processing status to `to`, if it is one of `from`. */
 export async function moveProcessing(
   tx: Transaction,
   pipeline: { application_id: string },
@@ -280,7 +288,10 @@ async function markLeftOut(
   }
 }
 
-/** Whether the newest release in every registry of the application has this plan; an earlier distribution may have failed in one of them. */
+/**
+ * Whether the newest release in each registry of the application has this plan. After a partial distribution, one registry may
+ * have an older release.
+ */
 async function isReleasedEverywhere(tx: Transaction, applicationId: string, planDigest: Digest): Promise<boolean> {
   const found = await sql<{ released: boolean }>`
     select coalesce(bool_and(newest.plan_digest is not distinct from ${planDigest}), false) as released

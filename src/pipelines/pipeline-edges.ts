@@ -1,4 +1,4 @@
-// The edges between pipelines: which pipeline waits for which, which can start, and which can no longer be built.
+// The edges between pipelines: which pipeline waits for which, which ones can start, and which ones can no longer be built.
 import { sql } from 'kysely';
 import type { Database, Transaction } from '../db/database.ts';
 import { enqueueMany } from '../db/queue.ts';
@@ -7,16 +7,22 @@ import { storableText } from '../db/storable-text.ts';
 import { readTriggers } from '../plan/metadata-file.ts';
 import { StoredValueError } from '../plan/stored-value.ts';
 
-/** follows: a pipeline of the same application. needs: a pipeline of an application that this one needs. */
+/**
+ * Why a pipeline waits for another. follows: both are of the same application. needs: its application needs the application of
+ * the other.
+ */
 export type EdgeKind = 'follows' | 'needs';
 
-/** Priorities of jobs by the trigger of the pipeline; higher runs first. A person waits for a manual run. */
+/**
+ * Priorities of jobs by the trigger of their pipeline; a higher number runs first. A manual run is first, because a person
+ * waits for it.
+ */
 const PRIORITIES = { MANUAL_RUN: 20, CVE_PATCH: 10, UPSTREAM_UPDATE: 0, MAINTENANCE: 0 } as const;
 
 /**
- * Added to the priority of the trigger. Smaller than the difference between the priorities of two triggers. Of pipelines with
- * the same trigger, the one with the later step runs first: a running pipeline ends before another one starts, so that the first
- * release of many does not wait for the last build.
+ * Added to the priority of the trigger, but smaller than the difference between two triggers. Of pipelines with equal triggers,
+ * the one that has advanced further runs first. So started pipelines end before others start, and the first release of many
+ * does not wait for the last build.
  */
 const STEP_PRIORITIES = {
   'plan-pipeline': 0,
@@ -25,14 +31,14 @@ const STEP_PRIORITIES = {
   'distribute-pipeline': 3,
 } as const satisfies Partial<Record<Task, number>>;
 
-/** The tasks of a pipeline, in order. */
+/** The tasks of a pipeline, in the order in which they run. */
 export type PipelineTask = keyof typeof STEP_PRIORITIES;
 
-/** SQL: whether other pipelines wait for the pipeline `waited`: it is open and does not only wait for a registry. */
+/** SQL: whether pipelines that depend on `waited` must wait for it: it is open, and not only because it waits for a registry. */
 const isWaitedFor = sql`(waited.status = 'IN_PROGRESS'
   and not exists (select from pipeline_distributions w where w.pipeline_id = waited.id and w.status = 'WAITING'))`;
 
-/** Adds edges; existing ones stay unchanged. */
+/** Adds edges. Edges that exist stay unchanged. */
 export async function insertEdges(
   tx: Transaction,
   kind: EdgeKind,
@@ -46,7 +52,7 @@ export async function insertEdges(
     on conflict do nothing`.execute(tx);
 }
 
-/** Adds a `needs` edge from each of these pipelines to every open pipeline of an application that it needs. */
+/** Adds a `needs` edge from each of these pipelines to every open pipeline of the applications that it needs. */
 export async function insertNeeds(tx: Transaction, ids: readonly string[]): Promise<void> {
   await sql`
     insert into pipeline_edges (pipeline_id, waits_for_id, kind)
@@ -57,7 +63,7 @@ export async function insertNeeds(tx: Transaction, ids: readonly string[]): Prom
     on conflict do nothing`.execute(tx);
 }
 
-/** Moves the edges of each older pipeline, in both directions, to the newer one. With `keepOwn` the older pipelines keep theirs too. */
+/** Moves all edges from and to each older pipeline to the newer one. With `keepOwn`, the older pipelines keep theirs too. */
 export async function moveEdges(
   tx: Transaction,
   pairs: readonly { older: string; newer: string }[],
@@ -66,7 +72,7 @@ export async function moveEdges(
   if (pairs.length === 0) return;
   const older = pairs.map((pair) => pair.older);
   const moved = sql`unnest(${older}::uuid[], ${pairs.map((pair) => pair.newer)}::uuid[]) as moved (older, newer)`;
-  // If both ends were replaced, the edge connects the two newer pipelines.
+  // If the pipelines at both ends were replaced, the edge connects their two successors.
   await sql`
     insert into pipeline_edges (pipeline_id, waits_for_id, kind)
     select distinct coalesce(a.newer, e.pipeline_id), coalesce(b.newer, e.waits_for_id), e.kind
@@ -82,7 +88,7 @@ export async function moveEdges(
     where pipeline_id = any(${older}::uuid[]) or waits_for_id = any(${older}::uuid[])`.execute(tx);
 }
 
-/** Enqueues the pipelines that waited for these, if they wait for no others. */
+/** These pipelines have ended: enqueues the pipelines that waited for them, unless they still wait for others. */
 export async function enqueueFollowers(tx: Transaction, endedIds: readonly string[]): Promise<void> {
   const found = await sql<{ id: string }>`
     select distinct pipeline_id as id from pipeline_edges where waits_for_id = any(${endedIds}::uuid[])`.execute(tx);
@@ -93,8 +99,9 @@ export async function enqueueFollowers(tx: Transaction, endedIds: readonly strin
 }
 
 /**
- * Enqueues the pipelines among these that are open, have not started, wait for no open pipeline, and whose base image has a
- * version. The others are enqueued when the pipelines that they wait for end, or when the base image gets a version.
+ * Enqueues those of these pipelines that can start: they are open and not started, wait for no open pipeline, and their base
+ * image has a version. The others are enqueued later, when the pipelines that they wait for end, or when their base image gets
+ * a version.
  */
 export async function enqueueReady(tx: Transaction, ids: readonly string[]): Promise<void> {
   if (ids.length === 0) return;
@@ -118,7 +125,10 @@ export async function enqueueReady(tx: Transaction, ids: readonly string[]): Pro
   );
 }
 
-/** The queue options of a pipeline's job: at most one waiting job per task, in its organization's group, ordered by trigger and step. */
+/**
+ * The queue options for a job of a pipeline: at most one job of each task waits, it belongs to the organization's group, and
+ * its priority depends on trigger and step.
+ */
 export function stepOptions(
   task: PipelineTask,
   pipeline: { id: string; organization_id: string; triggers: unknown },
@@ -127,7 +137,10 @@ export function stepOptions(
   return { key: pipeline.id, group: pipeline.organization_id, priority };
 }
 
-/** Triggers that cannot be read count as the lowest: the pipeline fails when its phase starts, and the others are not held up. */
+/**
+ * Triggers that cannot be read get the lowest priority. That pipeline fails when its phase starts, and other pipelines still
+ * run.
+ */
 function triggerPriority(stored: unknown, pipelineId: string): number {
   try {
     return Math.max(0, ...readTriggers(stored, pipelineId).map(({ type }) => PRIORITIES[type]));
@@ -138,8 +151,8 @@ function triggerPriority(stored: unknown, pipelineId: string): number {
 }
 
 /**
- * Returns why a pipeline cannot be built: a pipeline that it needs did not succeed, and the needed
- * application has no release to use instead. Returns undefined if nothing is missing.
+ * Returns why a pipeline cannot be built: a pipeline that it needs did not succeed, and the needed application has no earlier
+ * release. Returns undefined if it can be built.
  */
 export async function findMissingNeed(db: Database, pipelineId: string): Promise<string | undefined> {
   const found = await sql<{ id: string; status: string; product_key: string; branch: string }>`

@@ -1,4 +1,4 @@
-// Row locks for changes of pipelines, always in the same order: base image, application, pipelines.
+// Locks rows for changes of pipelines, always in this order: base image, application, pipelines.
 import { type RawBuilder, sql } from 'kysely';
 import type {
   Digest,
@@ -12,7 +12,7 @@ import type { Transaction } from '../db/database.ts';
 import { type Artifact, readStoredArtifact } from '../plan/artifact.ts';
 import { readMetadataFiles, readTriggers } from '../plan/metadata-file.ts';
 
-/** A pipeline; the transaction holds the locks of its row and of its application's row. */
+/** A pipeline whose row, and whose application's row, the transaction has locked. */
 export type LockedPipeline = {
   id: string;
   organization_id: string;
@@ -20,11 +20,11 @@ export type LockedPipeline = {
   application_id: string;
   status: PipelineStatus;
   phases: Record<PhaseType, PhaseStatus>;
-  /** Unread, so that a pipeline whose triggers cannot be read can still fail: see `readTriggers`. */
+  /** As stored. Parsed later by `readTriggers`, so that a pipeline whose triggers cannot be read can still be failed. */
   triggers: unknown;
   keep_pins: boolean;
   force: boolean;
-  /** The artifact's: the product's, or the artifact's own, such as a chart's. */
+  /** The version of the artifact: the artifact's own, if it contains one, or the product's. */
   version: string;
   revision: number | null;
   plan_digest: Digest | null;
@@ -42,14 +42,15 @@ export type PipelineState = Omit<LockedPipeline, 'triggers'> & {
 };
 
 /**
- * Locks a pipeline's base image (shared), its application and then the pipeline, so that changes of one application are
- * serialized. Throws if the pipeline does not exist: a job is enqueued in the transaction that makes the pipeline.
+ * Locks the base image of a pipeline (shared), its application and then the pipeline, so that changes of one application happen
+ * one after the other. Throws if the pipeline does not exist, which is a fault: its jobs are enqueued in the transaction that
+ * makes it.
  */
 export async function lockPipeline(tx: Transaction, pipelineId: string): Promise<LockedPipeline> {
   return await lockRow<LockedPipeline>(tx, pipelineId, PIPELINE_COLUMNS);
 }
 
-/** Locks a pipeline as `lockPipeline` does, and reads the results of its phases. Throws StoredValueError. */
+/** Locks a pipeline like `lockPipeline` and also reads the results of its phases. Throws StoredValueError. */
 export async function lockPipelineState(tx: Transaction, pipelineId: string): Promise<PipelineState> {
   const row = await lockRow<LockedPipeline & { artifact: unknown; metadata: unknown }>(
     tx,
@@ -64,7 +65,7 @@ export async function lockPipelineState(tx: Transaction, pipelineId: string): Pr
   };
 }
 
-/** The phases need no lock of their own: every transaction that writes a phase holds the application's lock. */
+/** The rows of the phases need no lock: every transaction that writes them holds the lock of the application. */
 const PIPELINE_COLUMNS = sql`l.id, l.organization_id, l.catalog_id, l.application_id, l.status,
   (select json_object_agg(s.type, s.status) from pipeline_phases s where s.pipeline_id = l.id) as phases,
   l.triggers, l.keep_pins, l.force, l.version, l.revision, l.plan_digest, l.base_digest, l.release_id, l.started_at`;
@@ -75,7 +76,7 @@ async function lockRow<Row>(tx: Transaction, pipelineId: string, columns: RawBui
     where id = (select a.base_image_id from pipelines l join applications a on a.id = l.application_id
       where l.id = ${pipelineId})
     for share`.execute(tx);
-  // `no key update` does not block inserts of rows that refer to the application.
+  // `no key update` does not block other transactions that insert rows which refer to the application.
   await sql`
     select from applications
     where id = (select application_id from pipelines where id = ${pipelineId})
@@ -87,12 +88,12 @@ async function lockRow<Row>(tx: Transaction, pipelineId: string, columns: RawBui
   return row;
 }
 
-/** A living application whose row the transaction has locked. */
+/** An application that is not removed and whose row the transaction has locked. */
 export type LockedApplication = { id: string; organization_id: string; catalog_id: string };
 
 /**
- * Locks these applications' base images, so that none gets a version until this transaction ends: a new pipeline either finds
- * the first version, or is found by the transaction that records the first version.
+ * Locks the base images of these applications: none of them gets a version until this transaction ends. So either the new
+ * pipeline finds the first version, or the transaction that records the first version finds the new pipeline.
  */
 export async function lockBaseImagesOf(tx: Transaction, applicationIds: readonly string[]): Promise<void> {
   await sql`

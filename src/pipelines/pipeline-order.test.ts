@@ -1,4 +1,5 @@
-// The order in which a worker runs the steps of many pipelines: started pipelines first, manual runs before maintenance, organizations in turn.
+// The order in which a worker runs the steps of many pipelines: started pipelines before others, manual runs before
+// maintenance, and organizations in turn.
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { openTestCatalog, type TestCatalog, type TestOrganization } from '../../test/catalog.ts';
 import { handlersWith } from '../../test/queue-handlers.ts';
@@ -19,7 +20,7 @@ beforeAll(async () => {
 });
 afterAll(() => catalog.drop());
 beforeEach(async () => {
-  // An open pipeline would pass its triggers on to the next one of its application.
+  // The applications' first pipelines are ended here: an open pipeline would pass its triggers on to the next one.
   const open = await Promise.all([...applications.values()].flat().map((id) => catalog.openPipelines(id)));
   await catalog.write((tx) => cancelPipelines(tx, open.flat()));
   await catalog.clearJobs();
@@ -38,7 +39,7 @@ async function request(organization: TestOrganization, position: number, type: T
   return made?.id ?? '';
 }
 
-/** Runs all jobs and returns the steps in the order in which they started, each as `task pipeline`. */
+/** Runs all jobs. Returns `task pipeline` for each step, in the order in which the steps started. */
 async function runAll(concurrency: number): Promise<string[]> {
   const steps: string[] = [];
   const begin = (task: string, id: string) => void steps.push(`${task} ${id}`);

@@ -1,4 +1,4 @@
-// Reads all inputs of a plan at once, so that the job need not query again.
+// Reads all inputs of a plan at once, so that the planning job sends no further queries.
 import { sql } from 'kysely';
 import { RegistryCapabilities } from '../contract/registry-capabilities.ts';
 import type { Digest, PackagingType, PipelineTrigger, RegistryProvider } from '../contract/vocabulary.ts';
@@ -15,20 +15,20 @@ export type PlanInputs = CustomizationStack & {
   catalog_id: string;
   application_id: string;
   triggers: PipelineTrigger[];
-  /** True if only customizations may change: the other pins of the previous plan stay, if there is one. */
+  /** True if the plan may change only customizations: it keeps all other pins of the previous plan, if there is one. */
   keep_pins: boolean;
   force: boolean;
   packaging_type: PackagingType;
   product: { key: string; name: string; recipe: Recipe; recipe_digest: Digest };
   branch: string;
-  /** The newest discovered version for this branch and operating system; absent before the first discovery. */
+  /** The newest version that discovery found for this branch and operating system; absent if it found none yet. */
   version?: { version: string; purl: string };
   operating_system: { id: string; key: string; name: string; distro: string; version: string; codename: string };
-  /** `newest` is absent until the base image has a version. */
+  /** `newest` is absent while the base image has no version. */
   base_image: { id: string; name: string; newest?: { digest: Digest; pin: BasePin } };
-  /** The plan of the failed pipeline that this one retries, if it had one. */
+  /** The plan of the failed pipeline that this pipeline retries; absent if that one had no plan. */
   retried?: { plan_digest: Digest };
-  /** The application's newest release of another pipeline. */
+  /** The newest release of the application, except those of this pipeline. */
   previous?: {
     release_id: string;
     plan_digest: Digest;
@@ -94,7 +94,7 @@ export async function findPlanInputs(db: Database, pipelineId: string): Promise<
   };
 }
 
-/** Returns the newest release of another pipeline of the application; undefined if there is none. */
+/** Returns the application's newest release that another pipeline made; undefined if there is none. */
 export async function findPreviousRelease(
   db: Database,
   state: { id: string; application_id: string },
@@ -110,7 +110,7 @@ export async function findPreviousRelease(
     .executeTakeFirst();
 }
 
-/** A registry with the address and the credential for pushes. The secret is sealed for the registry's row. */
+/** A registry with its address and the credentials for pushes. The secret is sealed for the row of the registry. */
 export type DistributionRegistry = {
   id: string;
   organization_id: string;
@@ -125,7 +125,10 @@ export type DistributionRegistry = {
 
 const readCapabilities = storedValue('capabilities of registry', RegistryCapabilities);
 
-/** Returns the registries to which a pipeline pushes, in the application's order. Throws StoredValueError for unreadable capabilities. */
+/**
+ * Returns the registries to which a pipeline pushes, in the order that the application has. Throws StoredValueError if stored
+ * capabilities are invalid.
+ */
 export async function findDistributionRegistries(db: Database, pipelineId: string): Promise<DistributionRegistry[]> {
   const rows = await db
     .selectFrom('pipelines as l')

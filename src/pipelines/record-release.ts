@@ -1,4 +1,4 @@
-// Records the releases of a pipeline and their consequences, in one transaction.
+// Records the releases of a pipeline and updates everything that depends on them, in one transaction.
 import { randomBytes } from 'node:crypto';
 import { sql } from 'kysely';
 import { addUses } from '../content/content-uses.ts';
@@ -15,31 +15,34 @@ import { type LockedPipeline, lockPipeline } from './pipeline-lock.ts';
 
 export type PushedArtifact = {
   registry_id: string;
-  /** Starts with the registry's host and ends before the artifact's name. */
+  /** Starts with the host of the registry and ends before the name of the artifact. */
   repository: string;
   artifact_name: string;
   /** The immutable tag. */
   artifact_version: string;
   content_digest: Digest;
-  /** The digest to which the tag points: the index or the manifest. */
+  /** The digest of the index or manifest that the tag names. */
   repo_digest: Digest;
-  /** The keys that signed it there. */
+  /** The keys that signed the release in this registry. */
   signing_key_ids?: string[];
 };
 
 export type FinishedPipeline = {
   pipeline_id: string;
-  /** One per registry of the application. */
+  /** One for each registry of the application that has the release. */
   pushed: PushedArtifact[];
-  /** The release's files by platform. */
+  /** The files of the release, by platform. */
   metadata: PlatformFiles[];
-  /** The customizations in the image, in order. */
+  /** The customizations that the image contains, in the order in which they apply. */
   customizations: { id: string; version: number }[];
-  /** All content of the release; kept in the content store as long as the release exists. */
+  /** All content of the release. The content store keeps it as long as the release exists. */
   contents: Digest[];
-  /** The packages of the product and the customizations that the plan locks. Not the packages of the base image, which is followed as a whole. */
+  /**
+   * The packages that the plan locks for the product and the customizations. Not the packages of the base image: if any of them
+   * changes, the base image changes too.
+   */
   packages?: LockedPackage[];
-  /** The releases from which this one was made. */
+  /** The releases that this one was made from. */
   depends_on?: string[];
 };
 
@@ -49,9 +52,9 @@ export type RecordedRelease =
   | { outcome: 'ENDED'; release_ids: [] };
 
 /**
- * Records the releases, ends the pipeline as SUCCEEDED, updates the application's status, and enqueues the pipelines that waited
- * for this one. If the base image changed meanwhile and no other pipeline is open, makes the next pipeline. Running it twice
- * changes nothing.
+ * Records the releases, ends the pipeline as SUCCEEDED, updates the application's status, and enqueues the pipelines that
+ * waited for this one. If the base image changed since the plan and no other pipeline is open, makes another pipeline. A
+ * repetition changes nothing.
  */
 export async function recordRelease(tx: Transaction, finished: FinishedPipeline): Promise<RecordedRelease> {
   const recorded = await addReleases(tx, finished);
@@ -60,8 +63,8 @@ export async function recordRelease(tx: Transaction, finished: FinishedPipeline)
 }
 
 /**
- * Records the releases in the registries that accepted them; the pipeline stays open. A recorded release stays unchanged.
- * Returns ALREADY if the pipeline has succeeded before. Throws if the pipeline has no plan or no revision.
+ * Records the releases in the registries that have them; the pipeline stays open. A release that was recorded before stays
+ * unchanged. Returns ALREADY if the pipeline had already succeeded. Throws if the pipeline has no plan or no revision.
  */
 export async function addReleases(tx: Transaction, finished: FinishedPipeline): Promise<RecordedRelease> {
   const pipeline = await lockPipeline(tx, finished.pipeline_id);
@@ -141,7 +144,10 @@ async function insertReleases(
   return rows.map((row) => row.id);
 }
 
-/** Returns the repository of the previous release and the new repository, both with host, for each registry in which they differ. */
+/**
+ * Returns, for each registry in which the repository changed, the repository of the previous release and the new one, both with
+ * host.
+ */
 export async function findMoves(
   db: Database,
   applicationId: string,
@@ -152,7 +158,7 @@ export async function findMoves(
     from releases r where r.application_id = ${applicationId}
     order by r.registry_id, r.released_at desc, r.id`.execute(db);
   const before = new Map(found.rows.map((row) => [row.registry_id, row.full]));
-  // Compared without the host, because the host of the hosted registry may change.
+  // The hosts are not compared, because the host of the hosted registry may change.
   const path = (full: string) => full.slice(full.indexOf('/'));
   return places.flatMap(({ registry_id, full: to }) => {
     const from = before.get(registry_id);
@@ -193,7 +199,7 @@ async function insertCarriedLater(
     on conflict do nothing`.execute(tx);
 }
 
-/** 24 hex digits: four bytes of time in seconds, so that ids sort by age, and eight random ones. */
+/** 24 hex digits: four bytes of time in seconds, so that ids sort by age, then eight random bytes. */
 function newReleaseId(at: Date): string {
   const bytes = Buffer.alloc(12);
   bytes.writeUInt32BE(Math.floor(at.getTime() / 1000));

@@ -2,7 +2,7 @@
 import type { Transaction } from '../db/database.ts';
 import { enqueue } from '../db/queue.ts';
 
-/** Runs before builds: a person waits for the result. */
+/** Higher than the priority of builds, because a person waits for the result. */
 export const REQUESTED_PRIORITY = 30;
 
 /** Enqueues a check of a registry with the highest priority. */
@@ -14,7 +14,9 @@ export async function enqueueRegistryCheck(
   await enqueue(tx, 'check-registry', { registry_id: registry.id }, options);
 }
 
-/** Enqueues a check of a registry after a pause. Its key differs from the key of an immediate check, so that both can wait. */
+/**
+ * Enqueues a check of a registry after a pause. Its key differs from that of an immediate check, so that one of each can wait.
+ */
 export async function enqueueLaterRegistryCheck(
   tx: Transaction,
   registry: { id: string; organization_id: string },

@@ -1,12 +1,13 @@
-// Signatures that were made, by key and signed bytes: ECDSA gives other bytes each time, and the same release is signed once.
+// Stores signatures by key and signed bytes, so that the same bytes are signed once: every ECDSA signature of the same bytes
+// differs.
 import { sql } from 'kysely';
 import type { Digest } from '../contract/vocabulary.ts';
 import type { Database, Transaction } from '../db/database.ts';
 
-/** The bytes that a key of the organization signs. */
+/** Bytes, by their digest, and the key of the organization that signs them. */
 export type SignedBytes = { organization_id: string; key_id: string; signed_digest: Digest };
 
-/** Returns the signature that was made before; undefined if there is none. */
+/** Returns the stored signature; undefined if there is none. */
 export async function findSignature(db: Database, signed: SignedBytes): Promise<Buffer | undefined> {
   const found = await sql<{ signature: Buffer }>`
     select signature from release_signatures where organization_id = ${signed.organization_id}
@@ -14,7 +15,7 @@ export async function findSignature(db: Database, signed: SignedBytes): Promise<
   return found.rows[0]?.signature;
 }
 
-/** Keeps a signature. Returns it, or the one that another worker kept first. */
+/** Stores a signature and returns it. If another worker stored one first, returns that one. */
 export async function keepSignature(tx: Transaction, signed: SignedBytes, signature: Buffer): Promise<Buffer> {
   const kept = await sql<{ signature: Buffer }>`
     insert into release_signatures as s (organization_id, key_id, signed_digest, signature)

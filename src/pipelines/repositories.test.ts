@@ -1,4 +1,5 @@
-// Repositories contain the key of the base image: how keys are made, and which repositories applications keep after an upgrade.
+// Repository names contain the key of the base image. Tests how keys are made, and which repositories applications keep after
+// an upgrade.
 import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
@@ -62,7 +63,7 @@ describe('the key of a base image', () => {
     const rejected = { code: 'INVALID', violations: [{ field: 'key', message: expect.stringContaining('taken') }] };
     await expect(register('Other', 'gold')).rejects.toMatchObject(rejected);
     await expect(register('Mine', 'debian-12')).rejects.toMatchObject(rejected);
-    // Keys of other organizations do not matter, so that the error cannot reveal them.
+    // Other organizations may have the same key. Otherwise an error could reveal their keys.
     expect((await register('Golden', 'gold', catalog.rival)).key).toBe('gold');
   });
 
@@ -110,7 +111,9 @@ describe('the repository of an application', () => {
     ).map(({ repository }) => repository);
   }
 
-  /** Runs the migration on rows of an old version, whose repositories contained the operating system and were not stored. */
+  /**
+   * Runs the migration on rows of an older version. There, repository names contained the operating system and were not stored.
+   */
   async function upgrade(): Promise<void> {
     await catalog.pool.query('update application_registries set repository = null');
     const path = new URL('../../migrations/0024_repositories.sql', import.meta.url);
@@ -156,7 +159,7 @@ describe('the repository of an application', () => {
     await upgrade();
     await catalog.customize(catalog.acme, 'again');
     expect(await claimed(first)).toEqual(['containers/debian-12/redis']);
-    // Without the number, the second application would get the repository that the first one keeps.
+    // Without the appended number, the second application would get the repository that the first application keeps.
     expect(await claimed(second)).toEqual(['containers/debian-12-2/redis']);
     const third = await requestOn((await register('Silver')).id);
     expect(await claimed(third)).toEqual(['containers/silver/redis']);

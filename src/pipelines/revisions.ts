@@ -1,4 +1,4 @@
-// The revision of a release: one number for all registries of an application, never used twice.
+// The revision of a release: one number for all registries of an application, which is never used twice.
 import { sql } from 'kysely';
 import type { Transaction } from '../db/database.ts';
 import { lockPipeline } from './pipeline-lock.ts';
@@ -9,13 +9,13 @@ export type WantedRevision = {
   version: string;
   /** The repositories of the artifact. */
   repositories: { registry_id: string; repository: string }[];
-  /** A revision that turned out to be in use; the result is higher. */
+  /** A revision that is already in use; the result is higher than this number. */
   above?: number;
 };
 
 /**
- * Reserves the next revision that is free in all of the repositories, so that two applications never use the same tag; gaps
- * are allowed. Another call for the pipeline returns the same revision, unless `above` requires a higher one. Returns
+ * Reserves the next revision that is free in all of the repositories, so that two applications never use the same tag. There
+ * may be gaps. A second call for the same pipeline returns the same revision, unless `above` requires a higher one. Returns
  * undefined if the pipeline has ended.
  */
 export async function reserveRevision(tx: Transaction, wanted: WantedRevision): Promise<number | undefined> {
@@ -28,10 +28,13 @@ export async function reserveRevision(tx: Transaction, wanted: WantedRevision): 
   return next;
 }
 
-/** Reserves the next number above `above` that is free in all of the repositories; each version there has numbers of its own. */
+/**
+ * Reserves the next number above `above` that is free in all of the repositories. Each version in a repository has its own
+ * numbers.
+ */
 export async function reserveNumber(tx: Transaction, wanted: Omit<WantedRevision, 'pipeline_id'>): Promise<number> {
   let next = (wanted.above ?? -1) + 1;
-  // In a fixed order: two applications that share registries must not deadlock.
+  // The repositories are updated in a fixed order, so that two applications that share registries cannot deadlock.
   const places = wanted.repositories.toSorted((one, other) => (key(one) < key(other) ? -1 : 1));
   for (const place of places) {
     const row = await sql<{ next: number }>`

@@ -1,4 +1,4 @@
-// Repeats a skipped verification before the release, if the catalog no longer allows unverified images.
+// If the catalog does not allow unverified images any more, a verification that was skipped is repeated before the release.
 import { type RawBuilder, sql } from 'kysely';
 import { reports } from '../contract/report-kinds.ts';
 import type { Transaction } from '../db/database.ts';
@@ -6,12 +6,15 @@ import { enqueue } from '../db/queue.ts';
 import { stepOptions } from './pipeline-edges.ts';
 import type { LockedPipeline } from './pipeline-lock.ts';
 
-/** SQL: whether the installation ever had a worker with a sandbox, even if none runs now. */
+/** SQL: whether the installation ever had a worker with a sandbox. */
 const hasSandboxes = sql`(
   exists (select from installation where sandbox_seen_at is not null)
   or exists (select from workers where sandbox_mode <> 'files-only'))`;
 
-/** SQL: whether the catalog with this id allows unverified images: by its own setting, else if no worker ever had a sandbox. */
+/**
+ * SQL: whether the catalog with this id allows unverified images. Without a setting of its own, it allows them if no worker
+ * ever had a sandbox.
+ */
 export function allowsUnverified(catalogId: RawBuilder<unknown>): RawBuilder<boolean> {
   return sql`(
     select case when own.unverified_images is null then not ${hasSandboxes} else own.unverified_images = 'ALLOWED' end
@@ -19,8 +22,8 @@ export function allowsUnverified(catalogId: RawBuilder<unknown>): RawBuilder<boo
 }
 
 /**
- * Enqueues the verification of a locked pipeline of an image again if it was skipped and the catalog no longer allows unverified
- * images; the distribution then follows. Returns whether it enqueued the verification.
+ * If the verification of this locked pipeline of an image was skipped and its catalog no longer allows unverified images,
+ * enqueues the verification again; the distribution follows. Returns whether it enqueued the verification.
  */
 export async function verifyBeforeRelease(tx: Transaction, pipeline: LockedPipeline): Promise<boolean> {
   if (pipeline.phases.VERIFICATION !== 'SKIPPED') return false;
@@ -34,7 +37,7 @@ export async function verifyBeforeRelease(tx: Transaction, pipeline: LockedPipel
   await sql`
     update pipeline_phases set status = 'PENDING', started_at = null
     where pipeline_id = ${pipeline.id} and type = 'DISTRIBUTION' and status = 'IN_PROGRESS'`.execute(tx);
-  // The log of the verification replaces the one that says why it was skipped.
+  // Removes the log that says why the verification was skipped. The new verification adds its own.
   await sql`
     update pipelines set metadata = coalesce((select jsonb_agg(file order by position)
       from jsonb_array_elements(metadata) with ordinality as files (file, position)

@@ -1,4 +1,4 @@
-// Pipelines of an application: waiting, replaced, followed, released and failed; and each step run twice.
+// Pipelines of an application that wait, are replaced, followed, released, or fail. Each step also runs twice.
 
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { digestOf, library, openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
@@ -35,7 +35,7 @@ const status = async (id: string) => (await read(id)).status;
 const start = (pipeline_id: string, phase: 'PACKAGING' | 'VERIFICATION' | 'DISTRIBUTION' = 'PACKAGING') =>
   catalog.write(async (tx) => (await startPhase(tx, { pipeline_id, phase })).step);
 
-/** Removes all living applications, because a base image can have redis only once. */
+/** Removes all applications, because a base image can have only one application of redis. */
 async function removeAll(): Promise<void> {
   const living = await catalog.db
     .selectFrom('applications')
@@ -307,7 +307,7 @@ async function processing(applicationId: string): Promise<string | undefined> {
   return row?.processing_status;
 }
 
-/** Runs a planned pipeline up to its release. */
+/** Runs a pipeline that is planned, up to its release. */
 async function finishPlanned(pipelineId: string): Promise<void> {
   for (const phase of ['PACKAGING', 'VERIFICATION'] as const) {
     await start(pipelineId, phase);

@@ -1,4 +1,4 @@
-// Waves: all pipelines made for one cause. `createWave` is the only way to make pipelines.
+// A wave: all pipelines that are made for one cause. Only `createWave` makes pipelines.
 import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import type { CustomizationOperation, PhaseStatus, PipelineTrigger, WaveCause } from '../contract/vocabulary.ts';
@@ -9,23 +9,29 @@ import { lockGraph } from './application-graph.ts';
 import { enqueueReady, insertEdges, insertNeeds, moveEdges } from './pipeline-edges.ts';
 import { type LockedApplication, lockBaseImagesOf } from './pipeline-lock.ts';
 
-/** An operation on a customization that a pipeline applies to its application. */
+/** An operation on a customization: the pipeline that carries it applies it to its application. */
 export type CarriedCustomization = { customization_id: string; version: number; operation: CustomizationOperation };
 
 export type WaveRequest = {
   cause: WaveCause;
-  /** The user who caused the wave; absent for Larder itself. */
+  /** The user who caused the wave; absent if Larder did. */
   created_by?: string;
-  /** The applications that the cause affects directly. Applications that need them are built too, after them. */
+  /** The applications that the cause affects directly. Applications that need them are built after them. */
   application_ids: readonly string[];
   triggers: PipelineTrigger[];
-  /** The change of a customization that is the cause, if any. */
+  /** The change of a customization that is the cause; absent for other causes. */
   customization?: CarriedCustomization;
-  /** True if only customizations change: the other pins of the current release stay. */
+  /** True if only customizations may change: the new plans keep all other pins of the newest release. */
   keep_pins: boolean;
-  /** Build and release these applications even if the plan equals the released one. Applications that need them are not forced. */
+  /**
+   * True: these applications are built and released even if their plan equals that of the newest release. Applications that
+   * need them are not forced.
+   */
   force?: boolean;
-  /** An open pipeline in PACKAGING is replaced by default; with `follow` the new pipeline starts after it has ended. */
+  /**
+   * What happens to an open pipeline in PACKAGING. By default, the new pipeline replaces it. With `follow`, the new pipeline
+   * starts when the open one has ended.
+   */
   packaging?: 'replace' | 'follow';
 };
 
@@ -40,9 +46,9 @@ type OpenPipeline = {
   customization_id: string | null;
   customization_version: number | null;
   packaging: PhaseStatus;
-  /** True while it waits for an unavailable registry. */
+  /** True while the pipeline waits for an unavailable registry. */
   waits: boolean;
-  /** True if at least one registry has its release. */
+  /** True if at least one registry has the pipeline's release. */
   released: boolean;
 };
 
@@ -50,19 +56,19 @@ type NewPipeline = {
   id: string;
   wave_id: string;
   application: LockedApplication;
-  /** True for an application that the cause affects directly. */
+  /** True if the cause affects the application directly. */
   isReached: boolean;
   replaces: OpenPipeline[];
   follows: OpenPipeline[];
 };
 
 /**
- * Makes one wave per catalog and a pipeline for each living application of the request and for each application that needs
- * one of them, directly or through others. An open pipeline that has not left PACKAGING is CANCELLED, and so is one that
- * could not release anywhere because its registries are unavailable; triggers, customizations, waves and edges move to the
- * new pipeline. The new pipeline starts after any other open pipeline has ended, unless that one only waits for a registry.
- * Pipelines that wait for no other are enqueued. Returns the pipelines, those of the request's own applications first. The number
- * of statements does not depend on the number of applications.
+ * Makes one wave for each catalog. In the wave, makes a pipeline for each application of the request, and for each application
+ * that needs one of them, directly or through others. The new pipeline replaces an open pipeline of its application that has
+ * not left PACKAGING, or that released nowhere because its registries are unavailable: the open one is CANCELLED, and its
+ * triggers, customizations, waves and edges move to the new one. Otherwise, the new pipeline starts when the open pipeline has
+ * ended or only waits for a registry. Enqueues the pipelines that wait for no other. Returns the pipelines, those of the
+ * request's own applications first. The number of statements does not depend on the number of applications.
  */
 export async function createWave(tx: Transaction, wave: WaveRequest): Promise<CreatedPipeline[]> {
   if (wave.application_ids.length === 0) return [];
@@ -74,7 +80,8 @@ export async function createWave(tx: Transaction, wave: WaveRequest): Promise<Cr
   const reached = new Set(wave.application_ids.map((id) => id.toLowerCase()));
   const created = applications.map((application) => {
     const [replaces, others] = partition(open.get(application.id) ?? [], (pipeline) => isReplaced(pipeline, wave));
-    // A pipeline that only waits for a registry is not followed: the newer one ends it when its own distribution starts.
+    // A pipeline that only waits for a registry is not followed: the new pipeline ends it when the new one's distribution
+    // starts.
     const follows = others.filter(({ waits }) => !waits);
     const wave_id = waves.get(application.catalog_id) ?? '';
     return { id: randomUUID(), wave_id, application, isReached: reached.has(application.id), replaces, follows };
@@ -115,7 +122,7 @@ async function lockOpenPipelines(tx: Transaction, applications: LockedApplicatio
   return found.rows;
 }
 
-/** Makes one wave per catalog; returns their ids by catalog. */
+/** Makes one wave for each catalog. Returns the ids of the waves by catalog. */
 async function insertWaves(
   tx: Transaction,
   wave: WaveRequest,
@@ -155,7 +162,8 @@ async function insertPipelines(tx: Transaction, created: NewPipeline[], wave: Wa
       force: isForced || pipeline.replaces.some((replaced) => replaced.force),
     };
   });
-  // One JSON parameter: with parameters for each row, 6,000 applications would exceed PostgreSQL's limit of 65,535.
+  // The rows are passed as one JSON parameter. With a parameter for each value, 6,000 applications would exceed PostgreSQL's
+  // limit of 65,535 parameters.
   await sql`
     insert into pipelines (id, wave_id, organization_id, catalog_id, application_id, triggers, version, product_version,
       customization_id, customization_version, keep_pins, force)
@@ -176,7 +184,9 @@ async function insertPipelines(tx: Transaction, created: NewPipeline[], wave: Wa
 
 type ExpectedVersion = { application_id: string; branch: string; latest: string | null; released: string | null };
 
-/** Returns the version that each pipeline is expected to have, which is shown until its plan has the exact one. */
+/**
+ * Returns the version that each new pipeline is expected to have. It is shown until the pipeline's plan has the exact version.
+ */
 async function findExpectedVersions(tx: Transaction, created: NewPipeline[]): Promise<Map<string, ExpectedVersion>> {
   const found = await sql<ExpectedVersion>`
     select a.id as application_id, a.branch,
@@ -198,7 +208,7 @@ function mergeTriggers(lists: PipelineTrigger[][]): PipelineTrigger[] {
   return [...merged.values()];
 }
 
-/** Moves the triggers and customizations of the replaced pipelines to the new ones, and cancels the old ones. */
+/** Moves the triggers and customizations of the replaced pipelines to the new ones. Cancels the replaced pipelines. */
 async function replacePipelines(tx: Transaction, created: NewPipeline[]): Promise<void> {
   const pairs = created.flatMap(({ id, replaces }) => replaces.map((replaced) => ({ older: replaced.id, newer: id })));
   if (pairs.length === 0) return;
@@ -215,7 +225,7 @@ async function replacePipelines(tx: Transaction, created: NewPipeline[]): Promis
   await cancelPipelines(tx, older);
 }
 
-/** Cancels open pipelines: their running jobs are aborted, and waiting jobs find the row CANCELLED and do nothing. */
+/** Cancels open pipelines. Their running jobs are aborted; their waiting jobs find the row CANCELLED and do nothing. */
 export async function cancelPipelines(tx: Transaction, ids: readonly string[]): Promise<void> {
   await sql`
     update pipelines set status = 'CANCELLED', ended_at = now()
