@@ -1,4 +1,4 @@
-// Tables of the audit trail.
+// The tables of the audit trail.
 import type { Generated } from 'kysely';
 import type { AuditOutcome } from '../contract/vocabulary.ts';
 import type { DefaultTime } from './columns.ts';

@@ -1,31 +1,31 @@
-// Writes the audit trail: each change writes its row in its own transaction.
+// Writes the audit trail. Each change writes its event in the transaction of the change.
 import type { AuditOutcome } from '../contract/vocabulary.ts';
 import type { Transaction } from './database.ts';
 
-/** A change as recorded. Contains no values from request bodies, because those may be secrets. */
+/** An event of the audit trail. It contains no values from request bodies, because those may be secrets. */
 export type AuditEntry = {
   organization_id: string;
-  /** Absent if no user acted: the name is then `Larder`, or `operator` for a command on the machine. */
+  /** Absent if no user acted. Then the actor's name is `Larder`, or `operator` for a command on the machine. */
   actor_id?: string | undefined;
   actor_name: string;
   token_id?: string | undefined;
-  /** An operation of the contract, or the name of an event outside the API. */
+  /** The operation of the contract, or the name of an event that has no operation. */
   action: string;
   outcome?: AuditOutcome;
-  /** The kind of the changed object, and its identifier. */
+  /** The kind of the changed object, and the object's identifier. */
   subject_kind?: string | undefined;
   subject_id?: string | undefined;
   /** The names of the fields in the request. */
   changed_fields?: string[];
   request_id?: string;
-  /** The address of the caller, not of a trusted proxy in between. */
+  /** The address of the client, not of a trusted proxy before Larder. */
   address?: string;
 };
 
-/** The actor's name for commands on Larder's own machine. */
+/** The actor's name in events of commands that an operator runs on the machine. */
 export const OPERATOR = 'operator';
 
-/** Writes one row. The time is the transaction's. */
+/** Writes one event with the time of the transaction. */
 export async function recordAuditEvent(tx: Transaction, entry: AuditEntry): Promise<void> {
   await tx.insertInto('audit_events').values(entry).execute();
 }

@@ -1,9 +1,9 @@
-// The clock of the installation is the database's: the clocks of servers and workers differ by seconds, and times in rows must be
+// Times in rows come from the database's clock: the clocks of servers and workers differ by seconds, and times in rows must be
 // comparable.
 import { sql } from 'kysely';
 import type { Database } from './database.ts';
 
-/** The time of the transaction, as a value for a column. */
+/** The time at which the transaction began, as a value for a column. */
 export const now = sql<Date>`now()`;
 
 /** Reads the database clock and returns it as a Date. */

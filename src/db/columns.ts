@@ -1,15 +1,18 @@
-// Column types that are read and written as different types.
+// Column types for which reading returns another type than writing accepts.
 import type { ColumnType } from 'kysely';
 
 declare const holds: unique symbol;
 
-/** JSON text of a T, as written to a jsonb column. `json` makes it; a plain array would become a PostgreSQL array. */
+/**
+ * The JSON text of a T, for a jsonb column. Only `json` makes it: without `json`, pg would turn an array into a PostgreSQL
+ * array.
+ */
 export type JsonText<T> = string & { readonly [holds]: T };
 
-/** A jsonb column: read as T, written as `json(value)`. */
+/** A jsonb column. Reading returns a T; writing requires `json(value)`. */
 export type Json<T> = ColumnType<T, JsonText<T>, JsonText<T>>;
 
-/** A jsonb column with a default. */
+/** A jsonb column with a default, so that an insert may omit it. */
 export type DefaultJson<T> = ColumnType<T, JsonText<T> | undefined, JsonText<T>>;
 
 /** A jsonb column that may be null. */

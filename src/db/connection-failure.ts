@@ -1,7 +1,7 @@
-// Explains failures to connect to a database, with the action for the operator.
+// Explains why a database cannot be reached, and says what the operator can do.
 import { describeFault, faultOfCode, type NetworkFault } from '../egress/network-faults.ts';
 
-/** The action for each fault of a connection; other faults are not explained. */
+/** What the operator can do about each network fault. Faults that are not listed are not explained. */
 const REMEDIES: Partial<Record<NetworkFault, string>> = {
   NAME_NOT_FOUND: 'Correct it',
   NAME_LOOKUP_FAILED: 'Repair the network',
@@ -15,7 +15,10 @@ const REMEDIES: Partial<Record<NetworkFault, string>> = {
   CERTIFICATE_UNTRUSTED: "Add sslrootcert=FILE with the authority's certificate in PEM",
 };
 
-/** Explanations by error code: of the socket's file, or of PostgreSQL (appendix A). `where` is the server as written in the URL. */
+/**
+ * Explanations by error code: codes of the system for the socket's file, and codes of PostgreSQL (appendix A). `where` is the
+ * server as written in the URL.
+ */
 const BY_CODE: Record<string, (where: string) => string> = {
   ENOENT: (where) => `${where} does not exist. Start it`,
   EACCES: (where) => `this account has no access to ${where}. Grant it`,
@@ -30,10 +33,10 @@ const BY_CODE: Record<string, (where: string) => string> = {
   '57P03': (where) => `${where} is starting or stopping. Try again`,
 };
 
-/** The system calls of a connection. Errors of other calls, on files, have the same codes. */
+/** The system calls that open and use a connection. Calls on files fail with the same codes, but are not explained. */
 const CONNECTION_CALLS = new Set(['connect', 'getaddrinfo', 'read', 'write']);
 
-/** Errors of pg that have no code, by their text. */
+/** Explanations for errors of pg that have no code, by the text of the error. */
 const BY_MESSAGE: readonly [RegExp, (where: string) => string][] = [
   [
     /no pg_hba\.conf entry .*no encryption/,
@@ -53,8 +56,9 @@ function notPem(where: string): string {
 }
 
 /**
- * Returns a sentence with the fault and the action; undefined for errors that do not concern the connection. Never repeats the
- * URL, which may contain a password. If all addresses of a name fail, the AggregateError has no message, so its code is used.
+ * Returns a sentence that explains the error and says what the operator can do. Returns undefined for errors that do not
+ * concern the connection. The sentence never contains the URL, which may contain a password. If all addresses of a name fail,
+ * the AggregateError has no message, so its code is used.
  */
 export function explainConnection(error: unknown, url: string): string | undefined {
   if (!(error instanceof Error)) return undefined;

@@ -1,4 +1,4 @@
-// A PostgreSQL with TLS and test certificates: which servers are trusted, and the explanations for others.
+// Connections over TLS to a PostgreSQL with test certificates: which servers are trusted, and how rejections are explained.
 import { execFile, execFileSync } from 'node:child_process';
 import { chmodSync, chownSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,10 +10,13 @@ import { unprivileged } from '../../test/global-setup.ts';
 import { explainConnection } from './connection-failure.ts';
 import { type Embedded, startEmbedded } from './embedded.ts';
 
-/** Loopback addresses that only this process uses, because the embedded server's port is fixed. */
+/**
+ * Loopback addresses that only this process uses. The embedded server's port is fixed, so servers of other processes need other
+ * addresses.
+ */
 const block = `127.${1 + (process.pid % 250)}.${(process.pid >> 8) % 256}`;
 const ADDRESS = `${block}.2`;
-/** The server also listens on this address, which its certificate lacks. */
+/** The server also listens on this address, which is not in its certificate. */
 const OTHER = `${block}.3`;
 
 let directory: string;
@@ -71,7 +74,7 @@ function makeCertificate(name: string, days: string[]): void {
   openssl('x509', '-req', '-in', `${name}.csr`, ...by, ...days, '-out', `${name}.crt`);
 }
 
-/** PostgreSQL requires a key that only its own account can read. */
+/** PostgreSQL accepts a key file only if no other account can read it. */
 function useCertificate(name: string): void {
   const account = unprivileged();
   for (const kind of ['crt', 'key']) {
@@ -121,7 +124,7 @@ test('explains a certificate for another name and files that are not certificate
   expect(await lineFor(urlTo(`sslmode=verify-full&${CA()}`, OTHER))).toBe(
     `The certificate of the database at ${OTHER}:5432 is for another name. Use a name that it has, give the server a certificate with this one, or give another LARDER_DATABASE_URL.`,
   );
-  // Node treats a file without a certificate as an authority that signed nothing.
+  // For Node, a file without a certificate is an authority that has signed nothing.
   expect(await lineFor(urlTo(`sslmode=verify-full&sslrootcert=${at('junk.pem')}`))).toBe(UNTRUSTED);
   expect(await lineFor(urlTo(`sslmode=no-verify&sslcert=${at('junk.pem')}&sslkey=${at('junk.pem')}`))).toBe(
     `The sslcert or sslkey for the database at ${ADDRESS}:5432 is not a PEM file. Name the right one, or give another LARDER_DATABASE_URL.`,

@@ -1,4 +1,4 @@
-// Tables of content: its uses, results to reuse, and the hosted registry's repositories.
+// The tables of content: its uses, results that can be reused, and the repositories of the hosted registry.
 import type { Generated } from 'kysely';
 import type { Digest } from '../contract/vocabulary.ts';
 import type { Artifact } from '../plan/artifact.ts';
@@ -15,7 +15,7 @@ export type CatalogFilesTable = {
   size_bytes: number;
 };
 
-/** The kinds of rows that keep a content. */
+/** The kinds of rows that use a content, so that it is kept. */
 export type ContentUseKind =
   | 'base_image'
   | 'customization'
@@ -75,7 +75,7 @@ export type RepositoryUploadsTable = {
   updated_at: DefaultTime;
 };
 
-/** `offered` is the version in the archive at the last check. */
+/** `offered` is the version that the archive had at the last check. */
 export type LockedPackagesTable = {
   id: Generated<number>;
   operating_system_id: string;

@@ -1,4 +1,4 @@
-// Databases and transactions: which code compiles, which errors are retried, and how values are parsed.
+// Databases and transactions: which code compiles, which errors cause a retry, and how values are parsed.
 import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../../test/database.ts';

@@ -1,44 +1,55 @@
-// The pool and its two types: a Database reads, a Transaction reads and writes; writing outside a transaction does not compile.
+// The connection pool and its two types. A Database only reads; a Transaction reads and writes. So a write outside a
+// transaction does not compile.
 import { Kysely, type Transaction as KyselyTransaction, PostgresDialect } from 'kysely';
 import pg from 'pg';
 import { PreparingClient } from './prepared.ts';
 import type { Tables } from './tables.ts';
 
 /**
- * The argument of functions that read; a Transaction is one too. `getExecutor` lets `sql` templates run on it; by convention they
- * only read.
+ * The parameter type of functions that only read; a Transaction can be passed too. It has `getExecutor`, so that `sql`
+ * templates can run on it; by convention, those only read too.
  */
 export type Database = Pick<
   Kysely<Tables>,
   'selectFrom' | 'selectNoFrom' | 'with' | 'withRecursive' | 'fn' | 'dynamic' | 'getExecutor'
 >;
 
-/** The argument of functions that write: only inTransaction creates one. */
+/** The parameter type of functions that write. Only `inTransaction` creates a Transaction. */
 export type Transaction = KyselyTransaction<Tables>;
 
 export type OpenedDatabase = { db: Database; pool: pg.Pool; close(): Promise<void> };
 
-/** Connections of one process. PostgreSQL allows 100 by default: enough for several servers, workers and their queues. */
+/**
+ * Connections of one process. PostgreSQL allows 100 by default, so several servers and workers, with the connections of their
+ * queues, fit.
+ */
 const CONNECTIONS_MAX = 10;
 
-/** A query that waits this long for a connection fails: the pool is stuck, and an error is better than a growing queue. */
+/**
+ * A query fails if it waits this long for a connection: the pool is then stuck, and a failure is better than a growing number
+ * of waiting queries.
+ */
 const CONNECTION_WAIT_MS = 30_000;
 
-/** A transaction conflicts with others a few times in a row at most; more failures have another cause. */
+/**
+ * How often a transaction is tried. Conflicts with other transactions rarely repeat more than a few times; after more failures,
+ * the cause must be another.
+ */
 const TRANSACTION_TRIES_MAX = 5;
 
 /**
- * The first pause before a transaction is retried; doubled each time, with jitter so that two conflicting transactions separate.
+ * The first pause before a retry; each later pause is twice as long. A random part separates transactions that conflict with
+ * each other.
  */
 const RETRY_PAUSE_MS = 10;
 
 /**
- * serialization_failure and deadlock_detected (PostgreSQL, appendix A): the transaction was rolled back and can run again as a
- * whole.
+ * serialization_failure and deadlock_detected (PostgreSQL, appendix A): PostgreSQL rolled the transaction back, so all of it
+ * can run again.
  */
 const RETRIED_STATES = new Set(['40001', '40P01']);
 
-/** A bigint beyond 2^53 would lose digits as a number, so it is rejected. */
+/** Rejects a bigint beyond 2^53, because it would lose digits as a number. */
 function parseBigint(text: string): number {
   const value = Number(text);
   if (!Number.isSafeInteger(value)) throw new RangeError(`The bigint ${text} does not fit a number`);
@@ -47,7 +58,7 @@ function parseBigint(text: string): number {
 
 const PARSERS = new Map<number, (text: string) => unknown>([
   [pg.types.builtins.INT8, parseBigint],
-  // A date is a day, not an instant: as a Date it would move with the time zone.
+  // A date is returned as text: it is a day, and as a Date it would depend on the time zone.
   [pg.types.builtins.DATE, (text) => text],
 ]);
 
@@ -57,7 +68,7 @@ const types: pg.CustomTypesConfig = {
   },
 };
 
-/** Opens a pool on `url`. The first query opens the first connection. */
+/** Opens a pool for the database at `url`. Connects at the first query. */
 export function openDatabase(
   url: string,
   options: { connections?: number; applicationName?: string } = {},
@@ -70,17 +81,18 @@ export function openDatabase(
     application_name: options.applicationName ?? 'larder',
     types,
   });
-  // An idle connection that breaks is replaced by the pool; without a listener its error would end the process.
+  // If an idle connection breaks, the pool opens another one. Without this listener, the error would end the process.
   pool.on('error', () => {});
-  // A connection that breaks between two statements of a transaction emits an error too; the next statement throws.
+  // A connection that breaks between two statements of a transaction also emits an error. It is ignored, because the next
+  // statement throws.
   pool.on('connect', (client) => client.on('error', () => {}));
   const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
   return { db, pool, close: () => db.destroy() };
 }
 
 /**
- * Runs `act` in one transaction (read committed) and commits; any error rolls back. After a serialization failure or deadlock it
- * runs `act` again from the start, so `act` must change nothing outside the transaction.
+ * Runs `act` in one transaction (read committed) and commits it. If `act` throws, rolls back. After a serialization failure or
+ * a deadlock, runs `act` again from the start, so `act` must change nothing outside the transaction.
  */
 export async function inTransaction<T>(db: Database, act: (tx: Transaction) => Promise<T>): Promise<T> {
   const kysely = writable(db);
@@ -95,15 +107,15 @@ export async function inTransaction<T>(db: Database, act: (tx: Transaction) => P
 }
 
 /**
- * Runs `read` on one snapshot: all its statements see the same rows, whatever commits meanwhile. For responses that are built
- * from several statements and must be consistent.
+ * Runs `read` on one snapshot: all statements see the same rows, whatever others commit meanwhile. Used for responses whose
+ * parts come from several statements and must agree.
  */
 export async function inSnapshot<T>(db: Database, read: (snapshot: Database) => Promise<T>): Promise<T> {
   const transaction = writable(db).transaction().setIsolationLevel('repeatable read').setAccessMode('read only');
   return await transaction.execute(read);
 }
 
-/** Returns the constraint that a statement violated (unique or foreign key), undefined for other errors. */
+/** Returns the name of the unique or foreign key constraint that a statement violated. Returns undefined for other errors. */
 export function brokenConstraint(error: unknown): string | undefined {
   const state = stateOf(error);
   if (state !== '23505' && state !== '23503') return undefined;

@@ -1,4 +1,5 @@
-// The cluster's folders: created once by initdb, with a socket that only the server's user can reach.
+// Creates the folders of the embedded PostgreSQL: the cluster, once, with initdb; and the folder of the socket, which only the
+// server's user can enter.
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
@@ -18,16 +19,16 @@ import pg from 'pg';
 import { EmbeddedError } from './embedded-error.ts';
 import type { Program, RunAs } from './embedded-program.ts';
 
-/** The paths of one embedded server, and its programs. */
+/** The folders and programs of one embedded server. */
 export type Place = { directory: string; cluster: string; program: Program; runAs?: RunAs };
 
 const MAJOR_VERSION = '18';
 const SUPERUSER = 'larder';
 
-/** sun_path holds 108 bytes with its closing zero (unix(7)); PostgreSQL appends `/.s.PGSQL.5432` to the folder. */
+/** sun_path holds 108 bytes, the last of which is zero (unix(7)). PostgreSQL appends `/.s.PGSQL.5432` to the folder. */
 const SOCKET_FOLDER_BYTES_MAX = 107 - '/.s.PGSQL.5432'.length;
 
-/** Creates the cluster on the first start. Throws EmbeddedError VERSION if an existing cluster has another major version. */
+/** Creates the cluster if it does not exist. Throws EmbeddedError VERSION if a cluster of another major version exists. */
 export async function ensureCluster(
   place: Place,
   { say, stopping }: { say: (line: string) => void; stopping?: AbortSignal },
@@ -42,7 +43,8 @@ export async function ensureCluster(
     );
   }
   say('Making the database (first start)');
-  // The cluster is created next to its place and moved there: an interrupted first start leaves nothing that looks like a cluster.
+  // Creates the cluster under another name and then renames it. So an interrupted first start leaves nothing that looks like a
+  // cluster.
   const unfinished = `${place.cluster}.new`;
   rmSync(unfinished, { recursive: true, force: true });
   await runInitdb(place, unfinished, stopping);
@@ -52,9 +54,10 @@ export async function ensureCluster(
 function runInitdb(place: Place, cluster: string, stopping?: AbortSignal): Promise<void> {
   const options = [
     ...['--pgdata', cluster, '--username', SUPERUSER, '--encoding', 'UTF8'],
-    // The built-in provider sorts the same on every machine, independent of its C library or ICU.
+    // The built-in provider sorts equally on every machine, whatever C library or ICU the machine has.
     ...['--locale', 'C', '--locale-provider', 'builtin', '--builtin-locale', 'C.UTF-8'],
-    // The socket's folder and the socket have mode 0700: only the server's own user and root can reach them.
+    // No password is needed, because the socket's folder and the socket have mode 0700: only the server's user and root can
+    // connect.
     ...['--auth-local', 'trust', '--auth-host', 'reject', '--no-instructions'],
   ];
   const child = spawn(place.program.initdb, options, {
@@ -63,7 +66,7 @@ function runInitdb(place: Place, cluster: string, stopping?: AbortSignal): Promi
     stdio: ['ignore', 'pipe', 'pipe'],
     ...place.runAs,
   });
-  // initdb removes its files when it fails. The promise settles after the process has ended, so that no process is left.
+  // An interrupted initdb removes its own files. The promise settles only when initdb has ended, so that no process is left.
   const interrupt = () => child.kill('SIGTERM');
   stopping?.addEventListener('abort', interrupt);
   child.once('close', () => stopping?.removeEventListener('abort', interrupt));
@@ -80,7 +83,10 @@ function runInitdb(place: Place, cluster: string, stopping?: AbortSignal): Promi
   });
 }
 
-/** Creates the folder of the socket next to the cluster, or in the temporary folder if that path is too long. Only its owner can enter. */
+/**
+ * Creates the folder of the socket: next to the cluster, or in the temporary folder if the path would be too long. Only its
+ * owner can enter it.
+ */
 export function socketFolder(place: Place): string {
   const beside = join(place.directory, 'socket');
   const folder = Buffer.byteLength(beside) <= SOCKET_FOLDER_BYTES_MAX ? beside : shortFolder(place.directory);
@@ -94,7 +100,7 @@ export function socketFolder(place: Place): string {
   return folder;
 }
 
-/** Returns the connection string of Larder's database on the server that runs in this directory. Creates nothing. */
+/** Returns the connection string for Larder's database on the server that runs on this data directory. Creates nothing. */
 export function runningEmbeddedUrl(directory: string): string {
   const place = existsSync(directory) ? realpathSync(directory) : directory;
   const sockets = [join(place, 'socket'), shortFolder(place)].find((folder) =>
@@ -110,7 +116,7 @@ function shortFolder(directory: string): string {
   return Buffer.byteLength(folder) <= SOCKET_FOLDER_BYTES_MAX ? folder : join('/tmp', name);
 }
 
-/** Calls `act` with a new connection and closes it. */
+/** Opens a connection, calls `act` with it, and closes it. */
 export async function withClient(url: string, act: (client: pg.Client) => Promise<unknown>): Promise<void> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
@@ -121,7 +127,7 @@ export async function withClient(url: string, act: (client: pg.Client) => Promis
   }
 }
 
-/** Returns the connection string of a database through the socket. */
+/** Returns the connection string for a database, through the socket in the folder `sockets`. */
 export function urlOf(sockets: string, database: string): string {
   return `postgresql://${SUPERUSER}@localhost/${database}?host=${encodeURIComponent(sockets)}`;
 }

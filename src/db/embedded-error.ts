@@ -1,15 +1,15 @@
-// Errors of the embedded PostgreSQL, for the operator who reads them at start.
+// Errors of the embedded PostgreSQL. Operators read their messages when they start Larder.
 
 export type EmbeddedErrorCode =
-  /** No server runs in the data directory. */
+  /** No server runs on the data directory. */
   | 'NOT_RUNNING'
-  /** A running Larder holds the data directory. */
+  /** A running Larder uses the data directory. */
   | 'IN_USE'
-  /** No PostgreSQL binaries for this machine are installed. */
+  /** No PostgreSQL programs are installed that run on this machine. */
   | 'NO_PROGRAM'
-  /** PostgreSQL rejects root, and no other user is configured. */
+  /** PostgreSQL does not run as root, and no other user is configured. */
   | 'ROOT'
-  /** The data directory was made by another major version. */
+  /** PostgreSQL of another major version created the data directory. */
   | 'VERSION'
   /** A folder belongs to another user or cannot be entered. */
   | 'FOLDER'

@@ -1,22 +1,28 @@
-// Processes on a cluster: finds them, and stops an orphan.
+// Finds the processes of a cluster, and stops a server that a killed Larder left behind.
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Place, urlOf, withClient } from './embedded-cluster.ts';
 import { EmbeddedError } from './embedded-error.ts';
 
-/** Fast shutdown writes a checkpoint; immediate shutdown only ends processes. Together they take less than the 20 s of a drain. */
+/**
+ * The time limit for each way to stop a server. A fast shutdown writes a checkpoint; an immediate shutdown only ends the
+ * processes. Both together must take less than 20 s, in which Larder must stop.
+ */
 export const FAST_STOP_MS = 8_000;
 export const IMMEDIATE_STOP_MS = 4_000;
 
 const POLL_MS = 20;
 
-/** Stops a server that a killed Larder left; the caller holds the directory. Throws EmbeddedError IN_USE or STOP. */
+/**
+ * Stops the server that a killed Larder left running. The caller holds the data directory. Throws EmbeddedError IN_USE or STOP.
+ */
 export async function stopOrphan(place: Place, say: (line: string) => void): Promise<void> {
   const left = readPostmaster(place);
   if (left === undefined) return;
   if (!isServerOf(left.pid, place.cluster)) {
-    // Another machine or container on the same volume has other process ids but shares the socket.
+    // A server on another machine or in another container has a process id that means nothing here, but its socket is in the
+    // shared volume.
     if (left.sockets !== undefined && (await answers(left.sockets))) throw inUse(place.directory);
     return await awaitReaping(left.pid, say);
   }
@@ -35,12 +41,12 @@ export async function stopOrphan(place: Place, say: (line: string) => void): Pro
   throw new EmbeddedError('STOP', `The PostgreSQL process ${left.pid} on ${place.cluster} does not stop`);
 }
 
-/** Init reaps a killed process within milliseconds; on a machine that swaps, within seconds. */
+/** Init reaps an ended process within milliseconds, or within seconds if the machine swaps. */
 const REAPING_MS = 10_000;
 
 /**
- * Waits until an ended process is reaped. Until then the process keeps its id, and PostgreSQL takes the id in its lock file for
- * that of a running server. Throws EmbeddedError STOP if the parent never reaps the process.
+ * Waits until an ended process is reaped. Until then its id is in use, and PostgreSQL assumes that the server named in its lock
+ * file still runs. Throws EmbeddedError STOP if the parent does not reap the process.
  */
 export async function awaitReaping(pid: number, say: (line: string) => void, waitMs = REAPING_MS): Promise<void> {
   if (zombieParent(pid) === undefined) return;
@@ -52,10 +58,13 @@ export async function awaitReaping(pid: number, say: (line: string) => void, wai
   );
 }
 
-/** Returns the parent of a process that ended and was not reaped (proc_pid_stat(5)); otherwise undefined. */
+/**
+ * Returns the parent of a process that has ended but was not reaped (proc_pid_stat(5)). Returns undefined for any other
+ * process.
+ */
 function zombieParent(pid: number): number | undefined {
   try {
-    // The process name in front may contain any characters, also parentheses.
+    // The name of the process comes before these fields and may contain any characters, even parentheses.
     const [, state, parent] = /^.*\) (\S) (\d+)/s.exec(readFileSync(`/proc/${pid}/stat`, 'utf8')) ?? [];
     return state === 'Z' ? Number(parent) : undefined;
   } catch {
@@ -63,7 +72,10 @@ function zombieParent(pid: number): number | undefined {
   }
 }
 
-/** Reads postmaster.pid, with the lines pid, data directory, start, port, socket folder, …, state; undefined if it is missing or invalid. */
+/**
+ * Reads postmaster.pid. Its lines are: pid, data directory, start, port, socket folder, …, state. Returns undefined if it is
+ * missing or invalid.
+ */
 export function readPostmaster(place: Place): { pid: number; sockets: string | undefined; ready: boolean } | undefined {
   let lines: string[];
   try {
@@ -78,7 +90,8 @@ export function readPostmaster(place: Place): { pid: number; sockets: string | u
 }
 
 /**
- * Process ids are reused, so the process must also have the cluster's folder as its working directory, as every postmaster does.
+ * Another process may have got this id meanwhile. So the process must also have the cluster's folder as its working directory,
+ * as every postmaster does.
  */
 function isServerOf(pid: number, cluster: string): boolean {
   try {
@@ -88,7 +101,10 @@ function isServerOf(pid: number, cluster: string): boolean {
   }
 }
 
-/** Whether a process of the cluster's server runs: postmaster and backends have the cluster's folder as their working directory. */
+/**
+ * Whether any process of the cluster's server runs. Postmaster and backends have the cluster's folder as their working
+ * directory.
+ */
 export function isAnyoneIn(cluster: string): boolean {
   return readdirSync('/proc').some((name) => /^\d+$/.test(name) && isServerOf(Number(name), cluster));
 }
@@ -102,7 +118,7 @@ async function answers(sockets: string): Promise<boolean> {
   }
 }
 
-/** Returns the error for a directory that a running Larder holds. */
+/** Returns the error for a data directory that a running Larder uses. */
 export function inUse(directory: string, cause?: unknown): EmbeddedError {
   return new EmbeddedError(
     'IN_USE',
@@ -113,7 +129,7 @@ export function inUse(directory: string, cause?: unknown): EmbeddedError {
   );
 }
 
-/** Polls until `holds` returns true; returns false after `waitMs`. */
+/** Calls `holds` repeatedly until it returns true. Returns false if it does not within `waitMs`. */
 export async function eventually(holds: () => boolean | Promise<boolean>, waitMs: number): Promise<boolean> {
   const until = performance.now() + waitMs;
   for (;;) {

@@ -1,4 +1,4 @@
-// The binaries without npm's install scripts, and in a folder that the server's user cannot enter.
+// The PostgreSQL programs run although npm ran no install scripts, and although the server's user cannot enter their folder.
 import { spawnSync } from 'node:child_process';
 import { chmodSync, chownSync, cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -29,7 +29,7 @@ function ownFolder(name: string): string {
   return folder;
 }
 
-/** Creates a cluster, for which initdb needs every library, also those that other libraries find through links. */
+/** Creates a cluster. For this, initdb loads every library, including those that other libraries need through links. */
 function makesCluster(program: Program, folder: string): void {
   const options = ['--pgdata', join(folder, 'cluster'), '--no-sync', '--auth', 'trust'];
   const { stderr, status } = spawnSync(program.initdb, options, {

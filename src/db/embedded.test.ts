@@ -1,4 +1,4 @@
-// The embedded PostgreSQL as a process: started twice, killed, orphaned, stopped, and in folders with long paths.
+// The embedded PostgreSQL as a process: it is started twice, killed, orphaned and stopped, and its folders have long paths.
 import { fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -12,7 +12,7 @@ import { type Embedded, type EmbeddedOptions, startEmbedded } from './embedded.t
 import type { EmbeddedError } from './embedded-error.ts';
 import { awaitReaping } from './embedded-process.ts';
 
-/** The creation of a cluster takes 1.4 s, or a minute on a busy disk. */
+/** The time limit of these tests. Creating a cluster takes 1.4 s, or a minute on a busy disk. */
 const PATIENCE_MS = 100_000;
 vi.setConfig({ testTimeout: 2 * PATIENCE_MS, hookTimeout: PATIENCE_MS });
 
@@ -48,7 +48,10 @@ async function query(url: string, text: string): Promise<unknown[]> {
   }
 }
 
-/** Throws if the file is not written yet: an empty line would be read as 0, the process group of the tests. */
+/**
+ * Reads the pid of the postmaster. Throws while the file is empty: an empty line would be read as 0, and 0 is the process group
+ * of the tests.
+ */
 function postmaster(): number {
   const pid = Number(readFileSync(join(root, 'pg', 'cluster', 'postmaster.pid'), 'utf8').split('\n')[0]);
   if (!(pid > 1)) throw new Error('postmaster.pid is empty');
@@ -179,7 +182,7 @@ describe('after a kill', () => {
 
   test('the start waits for a killed postmaster that is not reaped, and throws with its parent if it stays', async () => {
     await (await start()).stop();
-    // The shell is replaced by a program that does not know the child and therefore does not reap it.
+    // The program that replaces the shell does not know of the child, so it does not reap it.
     const parent = spawn('/bin/sh', ['-c', 'sleep 1 & echo $!; exec sleep 600'], {
       stdio: ['ignore', 'pipe', 'ignore'],
     });
@@ -233,7 +236,7 @@ describe('after a kill', () => {
       try {
         process.kill(postmaster(), 'SIGKILL');
       } catch {
-        // Between two servers, no process exists.
+        // The server was just killed and the next one has not started: there is no process to kill.
       }
     }, 20);
     expect(await lost.promise).toMatchObject({ code: 'START' });

@@ -1,4 +1,5 @@
-// An embedded PostgreSQL: initialized once, started in its own session, reachable only by a unix socket.
+// The embedded PostgreSQL. Larder creates its cluster once, runs it in a session of its own, and reaches it only by a unix
+// socket.
 import { type ChildProcess, spawn } from 'node:child_process';
 import {
   chownSync,
@@ -29,69 +30,78 @@ import {
 import { prepareProgram, type RunAs } from './embedded-program.ts';
 
 export type Embedded = {
-  /** The connection string of Larder's database. */
+  /** The connection string for Larder's database. */
   url: string;
-  /** Ends every connection and the server (fast shutdown, then immediate). Safe to call twice. */
+  /**
+   * Ends all connections and the server: by a fast shutdown or, if this takes too long, by an immediate one. May be called
+   * twice.
+   */
   stop(): Promise<void>;
 };
 
 export type EmbeddedOptions = {
-  /** Created if missing; contains all files of the server, except the socket if its path would be too long. */
+  /** Created if it does not exist. Contains all files of the server, except the socket if its path would be too long. */
   dataDirectory: string;
-  /** The user of the server if this process is root, because PostgreSQL does not run as root. */
+  /** The user that runs the server if this process runs as root, because PostgreSQL does not run as root. */
   uid?: number;
   gid?: number;
-  /** Called with each line of progress. */
+  /** Called with each line that reports progress. */
   say?: (line: string) => void;
-  /** Called when the server ended too often and is not started again. */
+  /** Called when the server has ended too often and is not started again. */
   onLost?: (error: EmbeddedError) => void;
   /** More `-c name=value` settings, for tests that need other intervals. */
   settings?: Record<string, string>;
-  /** Aborted while it starts: running processes are stopped, and the start throws. */
+  /** If aborted during the start, the processes that run are stopped and the start throws. */
   stopping?: AbortSignal;
-  /** Aborted at any time: the server is ended at once, in a way from which it recovers. */
+  /** If aborted, the server is killed at once; it recovers at its next start. */
   forced?: AbortSignal;
 };
 
 const DATABASE = 'larder';
 
-/** A crashed server replays its log first; a large log takes minutes on a slow disk. */
+/** After a crash, the server first replays its log, which takes minutes if the log is large and the disk slow. */
 const START_WAIT_MS = 300_000;
 
-/** A server that ended by itself is restarted this often within the window; after that it is lost. */
+/** How often a server that ends by itself is restarted within the window. If it ends once more, it is lost. */
 const RESTARTS_MAX = 5;
 const RESTART_WINDOW_MS = 60_000;
 const RESTART_PAUSE_MS = 500;
 
-/** Backends end soon after their postmaster has died. A new postmaster cannot start before they have ended. */
+/**
+ * How long to wait until the backends have ended after their postmaster died. They end soon, and no new postmaster can start
+ * before.
+ */
 const BACKENDS_END_MS = 10_000;
 
-/** Passed on the command line, so that no file can override them. `fsync` and the two after it ensure that committed data is on disk. */
+/**
+ * Passed on the command line, so that no file of the cluster can override them. `fsync`, `full_page_writes` and
+ * `synchronous_commit` ensure that committed data is on disk.
+ */
 const SETTINGS: Record<string, string> = {
   listen_addresses: '',
   unix_socket_permissions: '0700',
   fsync: 'on',
   full_page_writes: 'on',
   synchronous_commit: 'on',
-  // Measured for lists: on an SSD, a random read costs about as much as a sequential one.
+  // Measured with Larder's lists: on an SSD, a random read costs about as much as a sequential one.
   random_page_cost: '1.1',
-  // The queries are short: their compilation takes longer than it saves.
+  // Larder's queries are short: to compile them would take longer than it saves.
   jit: 'off',
   max_connections: '100',
   timezone: 'UTC',
   log_timezone: 'UTC',
-  // Releases the locks of a client that vanished, such as a killed machine behind a proxy.
+  // If a client vanishes, for example because its machine was killed, its connection ends and its locks are released.
   tcp_keepalives_idle: '10',
 };
 
 /**
- * Starts PostgreSQL on `dataDirectory`, and creates the cluster on the first start. Stops the orphan of a killed Larder first.
- * Throws EmbeddedError.
+ * Starts PostgreSQL on `dataDirectory`; creates the cluster on the first start. If a killed Larder left a server there, stops
+ * it first. Throws EmbeddedError.
  */
 export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded> {
   const say = options.say ?? (() => {});
   const runAs = whoRuns(options);
-  // Created parent folders: the server's user can pass through them, and no other user can list them.
+  // Parent folders that are created here: the server's user can enter them, and no other user can list them.
   mkdirSync(dirname(options.dataDirectory), { recursive: true, mode: 0o711 });
   mkdirSync(options.dataDirectory, { recursive: true, mode: 0o700 });
   const directory = realpathSync(options.dataDirectory);
@@ -130,8 +140,8 @@ function whoRuns(options: EmbeddedOptions): RunAs | undefined {
 }
 
 /**
- * Holds the directory as long as this process runs. Uses an abstract socket: the kernel gives its name to one process at a time
- * and frees it when the process ends in any way, so no stale lock remains.
+ * Holds the data directory until this process ends. Listens on an abstract socket: the kernel gives its name to only one
+ * process at a time, and frees the name however the process ends. So no stale lock can remain.
  */
 async function holdDirectory(directory: string): Promise<Server> {
   const { dev, ino } = lstatSync(directory);
@@ -151,11 +161,13 @@ type Supervision = Pick<EmbeddedOptions, 'onLost' | 'settings' | 'stopping' | 'f
   say: (line: string) => void;
 };
 
-/** Starts the server and restarts it when it ends unexpectedly. No committed row is lost, because PostgreSQL replays its log. */
+/**
+ * Starts the server, and restarts it if it ends unexpectedly. Committed rows are not lost, because PostgreSQL replays its log.
+ */
 async function superviseServer(place: ServerPlace, options: Supervision): Promise<{ stop(): Promise<void> }> {
   let stopped: Promise<void> | undefined;
   const ends: number[] = [];
-  /** The server, or its start; undefined once it is lost. */
+  /** The server, or the promise of its start; undefined once the server is lost. */
   let current: Promise<ChildProcess | undefined> = startServer(place, options);
 
   function watch(child: ChildProcess): void {
@@ -204,7 +216,8 @@ async function startServer(place: ServerPlace, options: Supervision): Promise<Ch
   if (!(await eventually(() => !isAnyoneIn(place.cluster), BACKENDS_END_MS))) {
     throw new EmbeddedError('START', `Processes of an earlier PostgreSQL are still running in ${place.cluster}`);
   }
-  // No process uses the cluster, so its lock file is stale. PostgreSQL would not start if another process now had the pid in the file.
+  // No process uses the cluster, so its lock file is stale. It must go: if another process had got the pid in it, PostgreSQL
+  // would not start.
   rmSync(join(place.cluster, 'postmaster.pid'), { force: true });
   const logFile = join(place.directory, 'postgres.log');
   if (existsSync(logFile)) renameSync(logFile, `${logFile}.previous`);
@@ -216,7 +229,7 @@ async function startServer(place: ServerPlace, options: Supervision): Promise<Ch
     {
       env: place.program.env,
       cwd: place.directory,
-      // A separate session: Ctrl-C in the terminal must not stop the database before Larder.
+      // In a session of its own, so that Ctrl-C in the terminal does not stop the database before Larder.
       detached: true,
       stdio: ['ignore', log, log],
       ...place.runAs,
@@ -239,12 +252,12 @@ async function startServer(place: ServerPlace, options: Supervision): Promise<Ch
   throw new EmbeddedError('START', `PostgreSQL did not start:\n${tailOf(logFile)}`);
 }
 
-/** True also for a process that could not be spawned. */
+/** Whether the process has ended. Also true if it could not be started. */
 function hasEnded(child: ChildProcess): boolean {
   return child.pid === undefined || child.exitCode !== null || child.signalCode !== null;
 }
 
-/** SIGINT is PostgreSQL's fast shutdown, SIGQUIT its immediate one. */
+/** PostgreSQL shuts down fast on SIGINT and immediately on SIGQUIT. */
 async function stopServer(child: ChildProcess): Promise<void> {
   child.ref();
   for (const [signal, waitMs] of [

@@ -1,4 +1,4 @@
-// Tables of the installation, organizations with their quotas, users, tokens and subscriptions.
+// The tables of the installation, of organizations with their quotas, and of users, tokens and subscriptions.
 import type { Generated } from 'kysely';
 import type { Digest, Role, SigningKeyOrigin, SubscriptionProduct } from '../contract/vocabulary.ts';
 import type { DefaultTime, Json, OptionalTime, Time } from './columns.ts';
@@ -7,17 +7,20 @@ export type InstallationTable = {
   only_one: Generated<boolean>;
   key_check: Buffer;
   created_at: DefaultTime;
-  /** The installation's id in its content folder. */
+  /** The id of the installation, which is also in its content folder. */
   id: Generated<string>;
-  /** The installation's issuer in its tokens. */
+  /** The issuer that the installation's tokens name. */
   issuer: string | null;
-  /** When a worker with a sandbox last reported. */
+  /** The last time that a worker with a sandbox reported. */
   sandbox_seen_at: OptionalTime;
-  /** The server without LARDER_PUBLIC_URL that wrote the hosted registry's address; null: it was configured; empty: not known. */
+  /**
+   * The server that wrote the hosted registry's address because LARDER_PUBLIC_URL was not set. Null: the address was
+   * configured. Empty: the server is not known.
+   */
   listen_address_by: string | null;
 };
 
-/** Keys that must not seal anything any more. */
+/** Keys with which nothing may be sealed any more. */
 export type DroppedKeysTable = {
   id: Buffer;
   dropped_at: DefaultTime;
@@ -37,7 +40,7 @@ export type ReleaseSigningKeysTable = {
   id: string;
   /** PEM. */
   public_key: string;
-  /** Null once the key signs no more. */
+  /** Null once the key no longer signs. */
   sealed_private_key: Buffer | null;
   origin: SigningKeyOrigin;
   created_at: DefaultTime;
@@ -46,7 +49,7 @@ export type ReleaseSigningKeysTable = {
   signs_until: OptionalTime;
 };
 
-/** Signatures that were made, by key and signed bytes. */
+/** The signatures that were made, by key and signed bytes. */
 export type ReleaseSignaturesTable = {
   organization_id: string;
   key_id: string;

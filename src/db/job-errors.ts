@@ -1,6 +1,6 @@
-// Errors of handlers that the queue does not treat as a failed attempt.
+// Errors of handlers that the queue does not count as failed attempts.
 
-/** Thrown by a handler that cannot work yet (no space on the disk): the job is retried later and no attempt is counted. */
+/** Thrown by a handler that cannot work now (the disk is full). The job runs again later, and no attempt is counted. */
 export class JobPostponed extends Error {
   readonly seconds: number;
 
@@ -12,8 +12,8 @@ export class JobPostponed extends Error {
 }
 
 /**
- * Thrown by a handler if its worker cannot do the job but another one can: the job is given back at once, no attempt is counted,
- * and this worker takes no job for a moment, so that the other one takes it.
+ * Thrown by a handler if this worker cannot do the job but another worker can. The job is given back at once and no attempt is
+ * counted. This worker takes no build for a moment, so that the other worker gets the job.
  */
 export class JobDeclined extends JobPostponed {
   constructor(reason: string) {
@@ -23,9 +23,9 @@ export class JobDeclined extends JobPostponed {
 }
 
 /**
- * Thrown by a handler whose own child process died (a signal, a memory limit). The message gives the reason to the person who
- * reads the pipeline: "the process that built this image used more than 1 GiB of memory and was ended". Crashes are counted
- * separately from thrown errors; after CRASHES_MAX of them the job is not run again.
+ * Thrown by a handler whose child process died (killed by a signal or for its memory). The message is shown in the pipeline:
+ * "the process that built this image used more than 1 GiB of memory and was ended". Crashes are counted apart from other
+ * errors; after CRASHES_MAX crashes the job does not run again.
  */
 export class JobCrashed extends Error {
   constructor(message: string, options?: ErrorOptions) {

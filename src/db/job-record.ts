@@ -1,27 +1,30 @@
-// The state of a job that the queue keeps between its runs. pg-boss stores it in the job's row as its output.
+// What the queue remembers of a job between its runs. It is stored as the output in the job's row, a column of pg-boss.
 import { ATTEMPTS_MAX } from './queue.ts';
 
 export type JobRecord = {
-  /** The reason why the last run failed. */
+  /** Why the last run failed. */
   message?: string;
-  /** The number of processes of the job's handler that died. */
+  /** How many child processes of the job's handler died. */
   crashes: number;
-  /** The number of workers that died while they ran only this job. */
+  /** How many workers died while they ran this job and no other. */
   losses: number;
   /**
-   * True after a worker died while it ran this job, perhaps with others. A suspect runs alone, so that the next death of a worker
-   * identifies the job. It becomes false when the job succeeds or is postponed.
+   * True after a worker died while it ran this job, perhaps together with others. A suspect runs alone, so that the next death
+   * of a worker identifies the job. Becomes false when the job succeeds or is postponed.
    */
   suspect: boolean;
 };
 
-/** One crash may be caused by the machine (a short lack of memory); the second one is attributed to the job. */
+/** The machine may have caused a single crash (a short lack of memory). A second crash is attributed to the job. */
 export const CRASHES_MAX = 2;
 
-/** Equal to the number of attempts: an operator who kills a worker once or twice makes no job fail. */
+/** Equal to the number of attempts, so that no job fails because an operator kills a worker once or twice. */
 const LOSSES_MAX = ATTEMPTS_MAX;
 
-/** Reads the output of a job's row: empty before the first failure, and written by pg-boss after one of its time limits. */
+/**
+ * Reads the output in a job's row. It is empty before the first failure; if pg-boss ended the job at a time limit, pg-boss
+ * wrote it.
+ */
 export function readRecord(output: unknown): JobRecord {
   const { message, crashes, losses, suspect } = (output ?? {}) as Record<string, unknown>;
   return {
@@ -36,7 +39,7 @@ function readCount(value: unknown): number {
   return Number.isSafeInteger(value) ? (value as number) : 0;
 }
 
-/** Returns why a job must not be run again, for the person who reads the pipeline; undefined if it may. */
+/** Returns why a job must not run again, as a sentence for the pipeline. Returns undefined if it may run. */
 export function findEndCause({ crashes, losses, message }: JobRecord): string | undefined {
   if (crashes >= CRASHES_MAX) return message ?? `a process of this step died ${crashes} times`;
   if (losses >= LOSSES_MAX) return `the worker process died ${losses} times while it ran this step and nothing else`;

@@ -1,4 +1,4 @@
-// Migrations: forward only, once, by one server at a time, and never edited.
+// Migrations run only forward and only once, one server at a time, and an applied migration must not be edited.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-// Brings a database to this program's schema: forward migrations, one server at a time, and the queue's own tables.
+// Migrates a database to the schema of this program, and creates the tables of the queue. Only one server migrates at a time.
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -7,11 +7,11 @@ import { installQueue } from './queue.ts';
 import { installOutsideIndex } from './queue-index.ts';
 
 type MigrationErrorCode =
-  /** The bytes of an applied migration file have changed. */
+  /** The file of a migration was changed after the migration had been applied. */
   | 'EDITED'
-  /** The database has a migration that this program does not know: a newer program migrated it. */
+  /** The database has a migration that this program does not have: a newer program migrated it. */
   | 'NEWER'
-  /** The files are missing, or the name of one is not valid. */
+  /** The files are missing, or a file has an invalid name. */
   | 'FILES';
 
 export class MigrationError extends Error {
@@ -26,17 +26,21 @@ export class MigrationError extends Error {
 
 type Migration = { name: string; sha256: string; sql: string };
 
-/** An arbitrary fixed number; this one spells `larder` in ASCII, so that an operator finds it in pg_locks. */
+/** The key of the advisory lock. It spells `larder` in ASCII, so that an operator recognizes it in pg_locks. */
 const LOCK_KEY = 0x6c6172646572;
 
-/** Far above the slowest connection: a server that accepts a connection and is silent for this long is not a working database. */
+/**
+ * Far more than the slowest connection takes. A server that accepts a connection and then sends nothing for this long does not
+ * work.
+ */
 const CONNECT_MS = 30_000;
 
 const FILE_NAME = /^\d{4}_[a-z0-9_]+\.sql$/;
 
 /**
- * Applies missing migrations, each in a transaction of its own, under an advisory lock: of many servers that start concurrently
- * one migrates and the others wait. Returns the applied names. Throws MigrationError before anything is changed.
+ * Applies the missing migrations, each in its own transaction. An advisory lock ensures that of several servers that start at
+ * once, one migrates and the others wait. Returns the names of the applied migrations. Throws MigrationError before it changes
+ * anything.
  */
 export async function migrate(url: string, options: { directory?: string } = {}): Promise<string[]> {
   const files = readMigrations(options.directory ?? findMigrations());
@@ -53,7 +57,7 @@ export async function migrate(url: string, options: { directory?: string } = {})
     await installOutsideIndex(client);
     return applied;
   } finally {
-    // Closing the session releases the lock.
+    // The end of the session releases the lock.
     await client.end();
   }
 }
@@ -118,7 +122,7 @@ function readMigrations(directory: string): Migration[] {
   });
 }
 
-/** Searches upwards from this file, which runs from src/db/ in a checkout and from dist/src/db/ in a release. */
+/** Searches upwards from this file, because its depth differs: src/db/ in a checkout, dist/src/db/ in a release. */
 function findMigrations(): string {
   for (let at = import.meta.dirname; at !== dirname(at); at = dirname(at)) {
     const directory = join(at, 'migrations');

@@ -1,4 +1,4 @@
-// Locks by name across workers: one holder at a time; released by an error, an abort and the end of its connection.
+// Locks by name, across workers: each has one holder at a time. An error, an abort and the end of the connection release it.
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../../test/database.ts';
 import { until } from '../../test/service.ts';
@@ -20,7 +20,7 @@ afterEach(async () => {
 
 const never = new AbortController().signal;
 
-/** Holds a lock until `end` is called. */
+/** Holds the lock with this name until `end` is called. */
 async function hold(locks: NamedLocks, name: string[]): Promise<{ end(): void; held: Promise<void> }> {
   const begun = Promise.withResolvers<void>();
   const ended = Promise.withResolvers<void>();
@@ -86,6 +86,7 @@ test('the lock of a worker whose connection ends is free', async () => {
   );
   expect(await two.hold(['a'], never, async () => 'taken over')).toBe('taken over');
   first.end();
-  // The lock was lost with its connection, so `held` rejects: another holder may have worked at the same time.
+  // The first holder lost its lock with its connection. `held` rejects, because another holder may have worked at the same
+  // time.
   await expect(first.held).rejects.toThrow();
 });

@@ -1,20 +1,23 @@
-// Locks by name across all workers, for work that is longer than a transaction. Each lock has a connection of its own, so that
-// the lock of a worker that dies is released.
+// Locks by name across all workers, for work that takes longer than a transaction may. Each lock has its own connection: if a
+// worker dies, its connections end and PostgreSQL releases the locks.
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 
 export type NamedLocks = {
-  /** Runs `act` while no other worker holds the lock of this name. If the signal is aborted first, throws its reason. */
+  /**
+   * Runs `act` while no other worker holds the lock with this name. If the signal is aborted before the lock is free, throws
+   * the signal's reason.
+   */
   hold<T>(name: readonly string[], signal: AbortSignal, act: () => Promise<T>): Promise<T>;
   close(): Promise<void>;
 };
 
 /**
- * Locks that one worker holds at a time; further calls wait in the process. Each lock has its own connection, in addition to
- * those of the pool and the queue.
+ * How many of these locks a worker holds at a time; further calls wait in the process. Each lock needs a connection, in
+ * addition to those of the pool and the queue.
  */
 const CONNECTIONS_MAX = 8;
-/** The pause between attempts. A wait inside PostgreSQL could be aborted only by closing the connection. */
+/** The pause between two attempts to get a lock. A wait inside PostgreSQL could be aborted only by closing the connection. */
 const POLL_MS = 200;
 
 export function openNamedLocks(url: string): NamedLocks {
@@ -25,7 +28,7 @@ export function openNamedLocks(url: string): NamedLocks {
     async hold(name, signal, act) {
       signal.throwIfAborted();
       const client = await pool.connect();
-      // If a lock cannot be released, its connection is closed, which releases it.
+      // If the unlock fails, the connection is closed instead of reused, which releases the lock.
       let isClean = false;
       try {
         await lock(client, name, signal);
@@ -50,7 +53,7 @@ async function lock(client: pg.PoolClient, name: readonly string[], signal: Abor
       [JSON.stringify(name)],
     );
     if (rows[0]?.locked) return;
-    // The error of `delay` has the reason only as its cause.
+    // `delay` throws an error whose cause is the reason; `hold` must throw the reason itself.
     await delay(POLL_MS, undefined, { signal }).catch(() => signal.throwIfAborted());
   }
 }

@@ -1,4 +1,4 @@
-// Tables of notifications: providers, events, and deliveries.
+// The tables of notifications: providers, events and deliveries.
 import type { Generated } from 'kysely';
 import type {
   DeliveryStatus,

@@ -1,10 +1,10 @@
-// Parts of responses for every folder that reads rows: pages, orders, conditions, times, and absent fields.
+// Parts that all functions use which read rows for the API: pages, orders, conditions, times, and absent fields.
 import { type RawBuilder, sql } from 'kysely';
 
-/** Optional fields may be null or undefined here; required ones may not. */
+/** T with optional fields that may also be null or undefined. Required fields may not. */
 type Sparse<T> = { [K in keyof T]: Record<string, never> extends Pick<T, K> ? T[K] | null | undefined : T[K] };
 
-/** Returns the value without its null and undefined fields: on the wire they are absent, never null. */
+/** Returns the value without fields that are null or undefined, because the API omits such fields. */
 export function present<T extends object>(value: Sparse<T>): T {
   const kept: Record<string, unknown> = {};
   for (const [key, field] of Object.entries(value)) {
@@ -13,19 +13,19 @@ export function present<T extends object>(value: Sparse<T>): T {
   return kept as T;
 }
 
-/** A timestamp column as RFC 3339 in UTC with milliseconds. Column names come from the code, never from a client. */
+/** SQL: a timestamp column as RFC 3339 text in UTC with milliseconds. `column` must come from the code, never from a client. */
 export function wireTime(column: string): RawBuilder<string> {
   return sql`to_char(${sql.raw(column)} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
 }
 
 export type PageInput = { page: number; page_size: number };
 
-/** `limit` and `offset` of a page. */
+/** SQL: `limit` and `offset` of a page. */
 export function pageWindow(input: PageInput): RawBuilder<unknown> {
   return sql`limit ${input.page_size} offset ${(input.page - 1) * input.page_size}`;
 }
 
-/** Whether the page starts after the last item, so that it is empty without a query. */
+/** Whether the page begins after the last item. Then it is empty, and no query is needed. */
 export function isPast(input: PageInput, total: number): boolean {
   return (input.page - 1) * input.page_size >= total;
 }
@@ -45,18 +45,18 @@ export function toPage<T>(
   };
 }
 
-/** Joins the given conditions with `and`; true if there are none. */
+/** Joins the conditions with `and`. Returns true if there are none. */
 export function allOf(conditions: (RawBuilder<unknown> | undefined)[]): RawBuilder<unknown> {
   const given = conditions.filter((condition) => condition !== undefined);
   return given.length === 0 ? sql`true` : sql.join(given, sql` and `);
 }
 
-/** Returns a pattern for `ilike` that finds the text anywhere; its special characters are escaped. */
+/** Returns a pattern for `ilike` that matches the text anywhere in a value. Special characters of the text are escaped. */
 export function containing(text: string): string {
   return `%${text.replaceAll(/[\\%_]/g, '\\$&')}%`;
 }
 
-/** ASC or DESC as SQL; `last` puts rows without a value at the end in both directions. */
+/** SQL: ASC or DESC. With `last`, rows without a value come last in both directions. */
 export function direction(order: 'ASC' | 'DESC', nulls?: 'last'): RawBuilder<unknown> {
   return sql.raw(`${order === 'ASC' ? 'asc' : 'desc'}${nulls === 'last' ? ' nulls last' : ''}`);
 }

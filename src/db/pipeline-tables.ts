@@ -1,4 +1,4 @@
-// Tables of pipelines: their status, phases and edges, and the state of their release in each registry.
+// The tables of pipelines: status, phases and edges, and the state of the release in each registry.
 import type { Generated } from 'kysely';
 import type {
   Digest,
@@ -35,19 +35,19 @@ export type PipelinesTable = {
   artifact: OptionalJson<Artifact>;
   metadata: DefaultJson<MetadataFile[]>;
   release_id: string | null;
-  /** Copied from the application by a trigger. */
+  /** A trigger copies it from the application. */
   base_image_id: string | null;
   packaging_type: PackagingType | null;
   product_key: string | null;
   /** The first registry of the application. */
   registry_id: string | null;
-  /** Copied from the phase by a trigger. */
+  /** A trigger copies it from the phase. */
   distribution_started_at: OptionalTime;
-  /** Copied from the application by a trigger. */
+  /** A trigger copies it from the application. */
   requested: Generated<boolean>;
-  /** The wave that created the pipeline; absent for pipelines older than waves. */
+  /** The wave that created the pipeline; null for pipelines of versions that had no waves. */
   wave_id: string | null;
-  /** The failed pipeline whose plan is reused. */
+  /** The failed pipeline that this one retries with the same plan. */
   retry_of_id: string | null;
 };
 
@@ -70,13 +70,13 @@ export type WavesTable = {
   catalog_id: string;
   cause: WaveCause;
   created_at: DefaultTime;
-  /** Null for Larder itself. */
+  /** Null if Larder acted. */
   created_by: string | null;
 };
 
 export type WavePipelinesTable = { wave_id: string; pipeline_id: string };
 
-/** The reason why a pipeline's release is not in a registry; a registry that accepted the release has no row. */
+/** Why a registry does not have the release of a pipeline. There is no row for a registry that has the release. */
 export type PipelineDistributionsTable = {
   pipeline_id: string;
   registry_id: string;

@@ -1,5 +1,5 @@
-// Statements that PostgreSQL plans once per connection instead of once per query: those that take longer to plan than to run.
-// Figures: docs/decisions/0038.
+// Statements that PostgreSQL plans once for each connection instead of at every query, because to plan them takes longer than
+// to run them. Figures: docs/decisions/0038.
 import { createHash } from 'node:crypto';
 import { type RawBuilder, sql } from 'kysely';
 import pg from 'pg';
@@ -7,12 +7,12 @@ import pg from 'pg';
 const MARK = '/* prepared */';
 
 /**
- * Starts a statement that is planned once per connection. Each connection keeps each text, so there must be few texts. The statement
- * names its columns (no `*`), so that a concurrent migration does not change its result.
+ * Put at the start of a statement that PostgreSQL should plan once for each connection. A connection keeps every such text, so
+ * there must be few. The statement names its columns (no `*`), so that a concurrent migration does not change its result.
  */
 export const prepared: RawBuilder<never> = sql.raw(MARK);
 
-/** A client that prepares marked statements and sends all others unchanged. */
+/** A client that prepares statements marked with `prepared`, and sends all others as they are. */
 export class PreparingClient extends pg.Client {
   constructor(config?: string | pg.ClientConfig) {
     super(config);
@@ -30,7 +30,10 @@ function isMarked(statement: unknown): statement is string {
 
 const names = new Map<string, string>();
 
-/** The same text has the same name on every connection, and different texts have different names. */
+/**
+ * Returns the name of a prepared statement. Equal texts have equal names on every connection; different texts have different
+ * names.
+ */
 function nameOf(text: string): string {
   let name = names.get(text);
   if (name === undefined) {

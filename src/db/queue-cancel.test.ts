@@ -1,4 +1,5 @@
-// Jobs whose pipeline is cancelled while they run: aborted at once, done however their handlers end, and not run again.
+// A pipeline is cancelled while its job runs: the job is aborted at once, counts as done however its handler ends, and does not
+// run again.
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../../test/database.ts';
 import { handlersWith } from '../../test/queue-handlers.ts';
@@ -9,11 +10,11 @@ import { JobCrashed, JobPostponed, openQueue, type Queue } from './queue-worker.
 
 let database: TestDatabase;
 let queue: Queue;
-/** The reason of each job's abort, by pipeline. */
+/** The reason with which each job was aborted, by pipeline. */
 let aborted: Map<string, string>;
 let started: string[];
 let exhausted: unknown[];
-/** The errors that handlers throw after the abort, by pipeline; handlers of other pipelines return. */
+/** The error that each handler throws after the abort, by pipeline. Handlers of pipelines that are not listed return. */
 let thrown: Record<string, Error>;
 
 beforeEach(async () => {

@@ -1,42 +1,44 @@
-// The interface of a worker's queue: handlers of tasks, and callbacks for the ends of jobs.
+// The interface of a worker's queue: the handlers of tasks, and callbacks that are called when a job ends.
 import type { JobPostponed } from './job-errors.ts';
 import type { JobData } from './queue.ts';
 import type { Task, TaskPayloads } from './queue-tasks.ts';
 
 export type JobContext = {
   id: string;
-  /** From 1. */
+  /** The number of this attempt; the first is 1. */
   attempt: number;
-  /** Whether this is the last attempt: after a thrown error the job fails for good. */
+  /** Whether this is the last attempt: if it throws, the job fails for good. */
   isLast: boolean;
-  /** Aborted when the worker stops, when another worker took the job over, and when the job's pipeline was cancelled. */
+  /** Aborted when the worker stops, when another worker took the job over, or when the job's pipeline was cancelled. */
   signal: AbortSignal;
 };
 
-/** If the handler returns, the job is done, whatever the result; if it throws, the job is retried after a pause. */
+/** The handler of each task. When it returns, the job is done; when it throws, the job runs again after a pause. */
 export type Handlers = { [T in Task]: (payload: TaskPayloads[T], context: JobContext) => Promise<void> };
 
 export type WorkOptions = {
-  /** Concurrent jobs of this process, in addition to outside tasks (OUTSIDE_SLOTS). */
+  /** How many jobs of other than outside tasks run at a time. Outside tasks have OUTSIDE_SLOTS more. */
   concurrency: number;
-  /** The time after which an outside job is given back while a job waits that must run alone; default GIVE_WAY_MS. */
+  /** If a job that must run alone waits, outside jobs that have run for this long are given back. Default: GIVE_WAY_MS. */
   giveWayMs?: number;
   /**
-   * Called when no attempt follows: the last one threw or lost its worker, or a process of the job died for the last time
-   * (JobCrashed). Records the failure. Called again if this process dies meanwhile.
+   * Records the failure of a job that does not run again: its last attempt threw or lost its worker, or its child process died
+   * too often (JobCrashed). Called again if this process dies meanwhile.
    */
   onExhausted?: (job: JobData, error: unknown) => Promise<void>;
-  /** Called for each attempt that threw, and for errors between jobs (a lost database). */
+  /** Called for each attempt that threw, with its job; also for errors outside of jobs, such as a lost database. */
   onError?: (error: unknown, job?: JobData) => void;
-  /** Called for each attempt that its handler postponed, with the reason. */
+  /** Called for each attempt that was postponed, with the reason. */
   onPostponed?: (postponed: JobPostponed, job: JobData) => void;
 };
 
 export type Queue = {
-  /** Starts taking jobs. */
+  /** Begins to take jobs. */
   work(handlers: Handlers, options: WorkOptions): Promise<void>;
-  /** Waits until no job is ready or active, for tests. Ignores jobs that are scheduled for later. */
+  /** Waits until no job is ready or running; for tests. Ignores jobs that become ready later. */
   drain(): Promise<void>;
-  /** Takes no more jobs, waits `finishMs` for the running ones, aborts the rest and gives them back at once. */
+  /**
+   * Takes no more jobs, waits at most `finishMs` until the running ones have ended, then aborts the others and gives them back.
+   */
   stop(options?: { finishMs?: number }): Promise<void>;
 };

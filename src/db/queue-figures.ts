@@ -1,11 +1,13 @@
-// Counts of jobs by task and state, for monitoring.
+// Counts jobs by task and state, for monitoring.
 import { sql } from 'kysely';
 import type { Database } from './database.ts';
 import { QUEUE_NAME, QUEUE_SCHEMA } from './queue.ts';
 
 export type JobCount = { task: string; state: 'waiting' | 'running' | 'failed'; count: number };
 
-/** Jobs that wait (for a worker, or for their next attempt), run, or failed for good and are still in the queue. */
+/**
+ * Counts the jobs that wait (for a worker or for their next attempt), that run, and that failed for good and are still stored.
+ */
 export async function countJobs(db: Database): Promise<JobCount[]> {
   const found = await sql<JobCount>`
     select data->>'task' as task,

@@ -1,15 +1,15 @@
-// Heartbeats of a worker's jobs; gives back the jobs of workers whose heartbeats stopped.
+// Sends heartbeats for the jobs of a worker, and gives back the jobs of other workers whose heartbeats stopped.
 import { setTimeout as delay } from 'node:timers/promises';
 import type pg from 'pg';
 import { giveBackLost, LOST_AFTER_SECONDS, type TakenJob, touchJobs } from './queue-rows.ts';
 
-/** How often a worker sends heartbeats for its jobs, and looks for jobs without heartbeats. */
+/** The pause between two heartbeats of a worker. With each heartbeat, it also looks for jobs whose heartbeats stopped. */
 const BEAT_MS = 1_500;
 
 export type HeldJob = {
   job: TakenJob;
   abort: AbortController;
-  /** Another worker has the job: this worker must not write to it any more. */
+  /** True if another worker took the job over: then this worker must not write to the job any more. */
   lost: boolean;
 };
 
@@ -20,8 +20,8 @@ export type BeatOptions = {
 };
 
 /**
- * Sends heartbeats until the signal is aborted, and gives back lost jobs; not directly after a failure of the database, so that
- * other workers, which had the same failure, can send their heartbeats first.
+ * Until the signal is aborted, sends heartbeats and gives back jobs whose heartbeats stopped. After a failure of the database,
+ * gives none back for a while: other workers had the same failure and must first be able to send heartbeats.
  */
 export async function keepBeating(pool: pg.Pool, { held, onError, signal }: BeatOptions): Promise<void> {
   let othersMayBeatUntil = 0;
@@ -37,7 +37,10 @@ export async function keepBeating(pool: pg.Pool, { held, onError, signal }: Beat
   }
 }
 
-/** Sends the heartbeats. If another worker took a job over while this process stood still, aborts its handler and ignores its result. */
+/**
+ * Sends the heartbeats. If another worker took a job over while this process was suspended, aborts the job's handler and
+ * ignores its result.
+ */
 async function touch(pool: pg.Pool, held: ReadonlySet<HeldJob>): Promise<void> {
   const jobs = [...held];
   if (jobs.length === 0) return;

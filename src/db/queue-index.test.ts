@@ -1,4 +1,4 @@
-// The query for outside jobs runs after each build: it must be as fast with 10,000 ready builds as without.
+// After each build, a worker queries for outside jobs. This must be as fast with 10,000 ready builds as with none.
 import { randomUUID } from 'node:crypto';
 import type pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -17,7 +17,7 @@ afterAll(() => database.drop());
 
 const looking = { ignoreGroups: [], onlySuspects: false, runsNothing: true };
 
-/** Takes an outside job, and returns it with the query plan. */
+/** Takes an outside job. Returns the job and the plan of the query. */
 async function takeWithPlan() {
   let plan = '';
   const query = async (text: string, values: unknown[]) => {

@@ -1,4 +1,4 @@
-// The index by which a worker finds the first ready job of an outside task, however many builds are ready before it.
+// The index with which a worker finds the first ready job of an outside task, even if many builds are ready before it.
 import { createHash } from 'node:crypto';
 import type pg from 'pg';
 import { QUEUE_SCHEMA } from './queue.ts';
@@ -7,18 +7,19 @@ import { OUTSIDE_TASKS } from './queue-tasks.ts';
 const NAMES = [...OUTSIDE_TASKS].map((task) => `'${task}'`).join(', ');
 
 /**
- * The condition that a job's task is an outside task. Written as literals: the planner compares it with the index's own
+ * SQL: whether a job's task is an outside task. The names are literals: PostgreSQL uses the index only for the index's own
  * condition.
  */
 export const IS_OUTSIDE = `data ->> 'task' in (${NAMES})`;
 
 const PREFIX = 'job_outside_ready_';
 
-/** A different list of outside tasks gives a different index. */
+/** The name contains a digest of the condition, so another list of outside tasks gets another index. */
 export const OUTSIDE_INDEX = PREFIX + createHash('sha256').update(IS_OUTSIDE).digest('hex').slice(0, 8);
 
 /**
- * Creates the index, and drops those of other lists of tasks. `migrate` calls it under its lock, after the queue's tables exist.
+ * Creates the index, and drops those for other lists of outside tasks. `migrate` calls it under its lock, after it has created
+ * the queue's tables.
  */
 export async function installOutsideIndex(client: pg.Client): Promise<void> {
   await client.query(

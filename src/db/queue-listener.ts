@@ -1,20 +1,25 @@
-// A connection that listens to channels of PostgreSQL, and is opened again when it breaks. Notifications sent meanwhile are lost.
+// A connection that listens to channels of PostgreSQL. If it breaks, it is opened again; notifications that were sent meanwhile
+// are lost.
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 
-/** The pause between attempts to reconnect. */
+/** The pause between two attempts to reconnect. */
 const AGAIN_MS = 1_000;
 
 export type Listener = { close(): Promise<void> };
 
-/** Calls the function of a channel with each payload. Throws if the first connection fails. */
+/**
+ * Listens to these channels. Calls the function of a channel with the payload of each notification. Throws if the first
+ * connection fails.
+ */
 export async function listenTo(url: string, channels: Record<string, (payload: string) => void>): Promise<Listener> {
   const closing = new AbortController();
   let current: pg.Client | undefined;
 
   async function connect(): Promise<void> {
     const client = new pg.Client({ connectionString: url, application_name: 'larder-queue-listen' });
-    // A broken connection may emit several errors, and a connection may break before it is used.
+    // True from when the connection listens until its first error, so that several errors of one connection cause one
+    // reconnect.
     let isUsed = false;
     client.on('error', () => {
       if (isUsed) void connectAgain();

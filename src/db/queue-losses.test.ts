@@ -1,4 +1,4 @@
-// Workers that die with their jobs: a death counts only for a job that ran alone, and a suspect runs alone.
+// Workers that die while they run jobs. A death is counted only for a job that ran alone, and a suspect runs alone.
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
@@ -37,7 +37,7 @@ async function work(handle: Parameters<typeof handlersWith>[0], options: Partial
   return queue;
 }
 
-/** Starts a worker process, waits until it has taken the given number of jobs, kills it, and returns the time of the kill. */
+/** Starts a worker process, waits until it has taken this number of jobs, and kills it. Returns the time of the kill. */
 async function killWorkerWith(jobs: number): Promise<number> {
   const child = fork(fileURLToPath(new URL('../../test/queue-victim.ts', import.meta.url)), [database.url, '4']);
   children.push(child);
@@ -47,7 +47,7 @@ async function killWorkerWith(jobs: number): Promise<number> {
   return performance.now();
 }
 
-/** Enqueues a job that is a suspect. */
+/** Enqueues a job that is already a suspect. */
 async function enqueueSuspect(id: string, { losses = 0, ...options }: EnqueueOptions & { losses?: number } = {}) {
   await inTransaction(database.db, async (tx) => {
     const job = await enqueue(tx, 'plan-pipeline', { pipeline_id: id }, options);
@@ -67,10 +67,10 @@ async function rowOf(id: string): Promise<Row> {
   return rows[0];
 }
 
-/** Returns handlers that wait until the test ends each job by its id. */
+/** Returns handlers whose jobs run until the test ends them by their id. */
 function gates() {
   const started: string[] = [];
-  /** `+id` for each start and `-id` for each end of a job, in order. */
+  /** In order: `+id` when a job starts, `-id` when it ends. */
   const events: string[] = [];
   const ends = new Map<string, () => void>();
   return {
@@ -196,7 +196,8 @@ describe('a suspect', () => {
     await work(handle, { concurrency: 2 });
     await until('it runs', async () => running().includes('a1'));
     await enqueueSuspect('b1', { group: 'b', startAfterSeconds: 3600 });
-    // Both jobs become ready at once. Group a has its share of the slots, so the first job of the other groups is the suspect.
+    // Both jobs become ready at once. Group a already has its share of the slots, so jobs of other groups come first, and the
+    // first of those is the suspect.
     await enqueueOne('a2', { group: 'a', startAfterSeconds: 3600 });
     await database.pool.query(`update queue.job set start_after = now() where state = 'created'`);
     end('a1');
@@ -262,12 +263,13 @@ describe('a database that does not answer', () => {
     const failures: unknown[] = [];
     await work(handle, { onError: (error) => void failures.push(error) });
     await database.pool.query('alter schema queue rename to queue_away');
-    // The failure of giveBackLost, which delays its next call. The statement that takes jobs may fail earlier.
+    // Waits for the failure of giveBackLost, because only this one delays its next call. The statement that takes jobs may fail
+    // first.
     const hasLooked = () =>
       failures.some((failure) => failure instanceof Error && /giveBackLost/.test(failure.stack ?? ''));
     await until('its look for lost jobs has noticed', async () => hasLooked());
     await database.pool.query('alter schema queue_away rename to queue');
-    // A job of another worker right after the failure, whose last heartbeat was before the failure.
+    // Makes a job look as another worker's job does just after the failure: its last heartbeat was sent before the failure.
     await enqueueOne('other', { startAfterSeconds: 3600 });
     await database.pool.query(
       `update queue.job set state = 'active', started_on = now(), heartbeat_on = now() - interval '1 minute'`,

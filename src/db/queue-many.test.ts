@@ -1,4 +1,5 @@
-// Many jobs at once: a thousand are enqueued with as many statements as one, and a key that is waiting is not enqueued twice.
+// Many jobs at once: to enqueue a thousand takes as many statements as to enqueue one. A job whose key already waits is not
+// enqueued again.
 import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -15,7 +16,7 @@ afterAll(() => catalog.drop());
 const jobs = (ids: string[]) =>
   ids.map((id) => ({ payload: { pipeline_id: id }, options: { key: id, group: 'acme', priority: 10 } }));
 
-/** Enqueues these jobs and returns the number of statements, including begin and commit. */
+/** Enqueues these jobs. Returns the number of statements, including begin and commit. */
 async function statementsFor(ids: string[]): Promise<number> {
   return await countStatements(catalog.pool, () => catalog.write((tx) => enqueueMany(tx, 'plan-pipeline', jobs(ids))));
 }

@@ -1,4 +1,4 @@
-// The statements that take jobs, keep them, and give them back, where pg-boss has none.
+// Statements that pg-boss does not have: they take jobs, write their heartbeats, and give jobs back.
 import type pg from 'pg';
 import { type JobRecord, readRecord } from './job-record.ts';
 import { type JobData, QUEUE_CHANNEL, QUEUE_NAME, QUEUE_SCHEMA } from './queue.ts';
@@ -9,7 +9,7 @@ export type TakenJob = {
   id: string;
   data: JobData;
   groupId: string | null;
-  /** The number of earlier attempts. As in pg-boss, the next start of the job increases it. */
+  /** The number of earlier attempts. As in pg-boss, it increases when the job is started again. */
   retryCount: number;
   startedOn: Date;
   record: JobRecord;
@@ -17,21 +17,24 @@ export type TakenJob = {
 
 type Taking = {
   kind: SlotKind;
-  /** An empty name means jobs without a group. */
+  /** Jobs of these groups are skipped. An empty name means jobs without a group. */
   ignoreGroups: readonly string[];
-  /** Skips jobs that did not lose a worker. */
+  /** True: takes only suspects. */
   onlySuspects: boolean;
   runsNothing: boolean;
 };
 
 type TakenRow = { suspect: boolean; id: string | null; output: unknown } & Omit<TakenJob, 'id' | 'record'>;
 
-/** Four missed heartbeats. With the heartbeat before the death and the check after it, a job is given back within 8 s. */
+/**
+ * Four missed heartbeats. Another worker gets the job within 8 s: the last heartbeat may be 1.5 s older than the death, and
+ * workers look every 1.5 s.
+ */
 export const LOST_AFTER_SECONDS = 6;
 
 /**
- * Takes the first ready job of a kind, as pg-boss's fetch does. ALONE: the first one is a suspect and this worker runs other
- * jobs; the worker takes nothing until these end, so that the suspect can run.
+ * Takes the first ready job of a kind, in the order of pg-boss. Returns ALONE if this job is a suspect and the worker runs
+ * other jobs: then the worker must take nothing until those have ended.
  */
 export async function takeJob(
   pool: pg.Pool,
@@ -61,7 +64,8 @@ export async function takeJob(
 }
 
 /**
- * Writes a heartbeat for these jobs. Returns the ids of those that this worker still has: another worker may have taken one over.
+ * Writes a heartbeat for these jobs. Returns the ids of the jobs that this worker still has; another worker may have taken over
+ * the others.
  */
 export async function touchJobs(pool: pg.Pool, jobs: readonly TakenJob[]): Promise<Set<string>> {
   const { rows } = await pool.query<{ id: string }>(
@@ -76,8 +80,8 @@ export async function touchJobs(pool: pg.Pool, jobs: readonly TakenJob[]): Promi
 }
 
 /**
- * Gives back the jobs of dead workers without counting the attempt. Each becomes a suspect, since any of them may have killed its
- * worker. A job that already was a suspect ran alone: this death is attributed to it and counted.
+ * Gives back the jobs of dead workers; their attempts are not counted. Each job becomes a suspect, because any of them may have
+ * killed its worker. A job that was already a suspect ran alone, so this death is counted for it.
  */
 export async function giveBackLost(pool: pg.Pool): Promise<void> {
   await pool.query(
@@ -93,7 +97,7 @@ export async function giveBackLost(pool: pg.Pool): Promise<void> {
   );
 }
 
-/** Puts a job back without counting this attempt. The next run reads its record. */
+/** Gives a job back; this attempt is not counted. The job's record is kept for the next run. */
 export async function giveBackJob(
   pool: pg.Pool,
   { id, retryCount, record }: Pick<TakenJob, 'id' | 'retryCount' | 'record'>,
@@ -108,7 +112,7 @@ export async function giveBackJob(
   await pool.query(`select pg_notify('${QUEUE_CHANNEL}', '')`);
 }
 
-/** Writes the record of a running job, so that it survives the process. */
+/** Stores the record of a running job, so that it is not lost if the process dies. */
 export async function writeRecord(pool: pg.Pool, { id, record }: Pick<TakenJob, 'id' | 'record'>): Promise<void> {
   await pool.query(
     `update ${QUEUE_SCHEMA}.job set output = $2 where name = '${QUEUE_NAME}' and id = $1 and state = 'active'`,
@@ -116,7 +120,7 @@ export async function writeRecord(pool: pg.Pool, { id, record }: Pick<TakenJob, 
   );
 }
 
-/** Ends a job as failed, even if pg-boss would retry it. */
+/** Ends a job as failed, even if pg-boss would run it again. */
 export async function failJobForGood(pool: pg.Pool, { id, record }: Pick<TakenJob, 'id' | 'record'>): Promise<void> {
   await pool.query(
     `update ${QUEUE_SCHEMA}.job set state = 'failed', completed_on = now(), heartbeat_on = null, output = $2

@@ -1,4 +1,4 @@
-// Slots for builds and slots for outside tasks: neither kind waits for the other, but both wait for a suspect.
+// Builds and outside tasks have separate slots: neither waits for the other. Both wait for a suspect.
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
@@ -35,13 +35,13 @@ const follow = (id: string, options: EnqueueOptions = {}) =>
 const build = (id: string, options: EnqueueOptions = {}) =>
   inTransaction(database.db, (tx) => enqueue(tx, 'package-pipeline', { pipeline_id: id }, options));
 
-/** Makes the job with this id a suspect. */
+/** Makes this job a suspect. */
 async function makeSuspect(id: string | undefined, losses = 0): Promise<void> {
   const record = JSON.stringify({ suspect: true, losses });
   await sql`update queue.job set output = ${record}::jsonb, start_after = now() where id = ${id}`.execute(database.db);
 }
 
-/** Waits until the worker has queried for jobs again. */
+/** Waits until the worker has again queried for jobs. */
 async function untilLooked(): Promise<void> {
   const now = (await database.pool.query<{ now: string }>('select clock_timestamp()::text as now')).rows[0]?.now;
   await until('the worker has looked', async () => {
@@ -65,7 +65,7 @@ async function work(
   return queue;
 }
 
-/** Starts a TCP server that sends `greet` on each connection and then nothing. */
+/** Starts a TCP server that calls `greet` for each connection and sends nothing else. */
 async function startSilentServer(greet: (socket: Socket) => void = () => {}) {
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
@@ -115,11 +115,11 @@ test('silent registries and slow mail servers in all outside slots delay no buil
   await build('a', { group: 'silent' });
   await until('the build began', async () => begun.includes('a'));
   expect(performance.now() - at).toBeLessThan(5_000);
-  // Neither group has more slots than its share.
+  // Each group has half of the slots, which is its share.
   expect([registry.sockets.size, mail.sockets.size]).toEqual([half, half]);
 });
 
-/** Returns handlers that run until the test ends them or the queue aborts them. */
+/** Returns handlers whose jobs run until the test ends them or the queue aborts them. */
 function gates() {
   const events: string[] = [];
   const ends = new Map<string, () => void>();
@@ -191,7 +191,7 @@ test('two suspects that wait for silent servers delay no build', async () => {
   await until('the build runs', async () => running().includes('build'));
   end('build');
   await until('both wait beside each other', async () => running().length === 2);
-  // Omits jobs that the schedule has enqueued meanwhile: their payload is empty.
+  // Omits jobs that the schedule has enqueued meanwhile, which have an empty payload.
   const { rows } = await database.pool.query(`select retry_count from queue.job where data -> 'payload' <> '{}'`);
   expect(rows).toEqual([0, 0, 0].map((retry_count) => ({ retry_count })));
 });
@@ -243,7 +243,7 @@ test('the jobs of a killed worker, of both kinds, run one at a time', async () =
   const child: ChildProcess = fork(victim, [database.url, '1']);
   closers.push(() => child.kill('SIGKILL'));
   let taken = 0;
-  // Several messages may arrive in one event.
+  // Counted with a listener, because several messages may arrive at once and `once` would miss all but the first.
   child.on('message', () => taken++);
   await until('it has taken all', async () => taken === 4);
   child.kill('SIGKILL');

@@ -1,22 +1,26 @@
-// The slots of a worker: some for builds, others for tasks that talk to outside servers.
+// The slots of a worker: some for builds, others for outside tasks, which talk to servers outside of Larder.
 import type { JobData } from './queue.ts';
 import { OUTSIDE_TASKS } from './queue-tasks.ts';
 
 export type SlotKind = 'INSIDE' | 'OUTSIDE';
 
 /**
- * Concurrent jobs per worker that talk to outside servers, in addition to builds. They mostly wait: 8 of them, while they copy,
- * use one core and some hundred MB of memory. With fewer slots, two organizations with silent servers could block the others.
+ * Slots for outside tasks in each worker, in addition to those for builds. Outside jobs mostly wait for servers: 8 of them, if
+ * all copy, use one core and some hundred MB of memory. With fewer slots, two organizations whose servers do not answer could
+ * block all others.
  */
 export const OUTSIDE_SLOTS = 8;
 
 /**
- * Outside jobs (tasks that talk to other servers) may run for hours. If a job must run alone, outside jobs that have run for
- * longer than this are given back. Most checks of a registry and most messages take less than 20 s.
+ * Outside jobs may run for hours. If a job must run alone, outside jobs that have run for longer than this are given back. Most
+ * checks of registries and most messages end within 20 s, so they are not affected.
  */
 export const GIVE_WAY_MS = 60_000;
 
-/** Shared base images and the schedule's jobs belong to no organization; together they get the share of one. */
+/**
+ * The group of jobs that belong to no organization: builds of shared base images, and jobs of the schedule. Together they have
+ * the share of one organization.
+ */
 const NO_GROUP = '';
 
 type SlotJob = { data: JobData; groupId: string | null };
@@ -25,13 +29,16 @@ export function slotKindOf({ data }: Pick<SlotJob, 'data'>): SlotKind {
   return OUTSIDE_TASKS.has(data.task) ? 'OUTSIDE' : 'INSIDE';
 }
 
-/** Returns the kinds with a free slot. Outside slots are filled first, because a distribution ends a pipeline and a build may begin one. */
+/**
+ * Returns the kinds that have a free slot. Outside slots are filled first: a distribution ends a pipeline, and a build may
+ * begin another.
+ */
 export function findFreeKinds(jobs: readonly SlotJob[], concurrency: number): SlotKind[] {
   const kinds: SlotKind[] = ['OUTSIDE', 'INSIDE'];
   return kinds.filter((kind) => ofKind(jobs, kind).length < slotsOf(kind, concurrency));
 }
 
-/** Returns the groups that use their half of the slots of a kind. */
+/** Returns the groups that already use half of the slots of this kind. */
 export function findGroupsAtShare(kind: SlotKind, jobs: readonly SlotJob[], concurrency: number): string[] {
   const share = Math.ceil(slotsOf(kind, concurrency) / 2);
   const counts = new Map<string, number>();

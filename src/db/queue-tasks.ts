@@ -1,28 +1,31 @@
-// The kinds of job and their payloads that the control plane can enqueue. `src/jobs/tasks.ts` satisfies this table.
+// The kinds of jobs and their payloads. `src/jobs/tasks.ts` has a function for each.
 export type TaskPayloads = {
-  /** Reads the product library, discovers versions with every resolver, and writes both as rows. */
+  /** Reads the product library, finds the newest versions with every resolver, and stores both. */
   'discover-products': Record<string, never>;
-  /** Builds one of Larder's own base images from the package archive, if its inputs changed. */
+  /** Builds one of Larder's own base images from the package archive, if a package or the base image's declaration changed. */
   'build-base-image': { base_image_id: string };
-  /** Resolves a registered base image's tag to a digest and stores its content. If a user requested it, a rejected digest is read again. */
+  /**
+   * Resolves the tag of a registered base image to a digest and stores the image's content. If a user requested the job, a
+   * digest that was rejected before is read again.
+   */
   'follow-base-image': { base_image_id: string; requested?: true };
   'plan-pipeline': { pipeline_id: string };
   'package-pipeline': { pipeline_id: string };
   'verify-pipeline': { pipeline_id: string };
   'distribute-pipeline': { pipeline_id: string };
-  /** Updates offerings and applications to the current life cycle of their branches. */
+  /** Sets offerings and applications to the current state of their branch's life cycle. */
   'move-life-cycles': Record<string, never>;
-  /** Checks one registry on request, or after its credentials changed. */
+  /** Checks one registry: on request, or because its credentials changed. */
   'check-registry': { registry_id: string };
-  /** Checks the registries and base images that are due. */
+  /** Checks all registries and base images that are due. */
   'check-registries': Record<string, never>;
   /** Sends one message to one notification provider. */
   'deliver-notification': { delivery_id: string };
-  /** Sends the month's new offerings, and deletes old deliveries. */
+  /** Once a month, notifies of the new offerings. Also deletes old deliveries. */
   'tend-notifications': Record<string, never>;
-  /** Finds organizations whose owners soon cannot log in, logs them, and enqueues their mail. */
+  /** Finds organizations whose owners soon cannot log in, logs them, and enqueues a mail to their owners. */
   'warn-of-ending-ways-in': Record<string, never>;
-  /** Mails the owners of one of these organizations. */
+  /** Mails one warning to the owners of such an organization. */
   'mail-way-in-warning': { warning_id: string };
   /** Deletes content that no row uses and that was not touched for a day. */
   'sweep-content': Record<string, never>;
@@ -31,8 +34,7 @@ export type TaskPayloads = {
 export type Task = keyof TaskPayloads;
 
 /**
- * Tasks that are scheduled (cron, UTC) rather than enqueued. Uneven minutes, so that installations do not all query the archive
- * at once.
+ * When each scheduled task runs (cron, UTC). The minutes are uneven, so that not all installations query the archive at once.
  */
 export const SCHEDULES: Partial<Record<Task, string>> = {
   'discover-products': '41 */6 * * *',
@@ -45,7 +47,7 @@ export const SCHEDULES: Partial<Record<Task, string>> = {
 };
 
 /**
- * Tasks that wait for servers which organizations name, perhaps for hours. They have their own slots in a worker
+ * Tasks that may wait for hours for servers that organizations configure. They have their own slots in a worker
  * (src/db/queue-slots.ts).
  */
 export const OUTSIDE_TASKS: ReadonlySet<Task> = new Set([

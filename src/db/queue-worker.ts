@@ -1,5 +1,5 @@
-// Processes the queue: takes jobs when slots are free, sends heartbeats, takes over jobs of dead workers, and gives back jobs
-// that it cannot finish.
+// Runs the jobs of the queue: takes jobs if slots are free, sends heartbeats, takes over the jobs of dead workers, and gives
+// back jobs that it cannot finish.
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { PgBoss } from 'pg-boss';
@@ -26,31 +26,34 @@ import { storableText } from './storable-text.ts';
 export type { Handlers, JobContext, Queue, WorkOptions };
 export { JobCrashed, JobDeclined, JobPostponed };
 
-/** Time for the memory of the dead process to become free. */
+/** The pause before the next attempt after a crash, in which the memory of the dead process becomes free. */
 const CRASH_PAUSE_SECONDS = 3;
 
-/** How long a worker that declined a job takes no build: long enough to limit its queries, short enough to try again soon if no other worker is left. */
+/**
+ * A worker that declined a job takes no build for this long. Long enough that it does not query all the time, short enough that
+ * it tries again soon if the other worker is gone.
+ */
 const DECLINED_REST_MS = 5_000;
 
-/** A suspect that gave way to another suspect becomes ready after this time, so that the other one is taken first. */
+/** A suspect that gave way to another one becomes ready only after this time, so that the other one is taken first. */
 const GIVE_WAY_PAUSE_SECONDS = 60;
 
-/** Notifications wake a worker at once; the poll is for jobs that become ready by the clock, and for lost notifications. */
+/** The poll finds jobs that became ready with time, and jobs whose notification was lost. Others are found at once. */
 const POLL_MS = 1_000;
 
-/** The pause between queries while the database does not respond. */
+/** The pause between two queries while the database does not respond. */
 const FAILURE_PAUSE_MS = 1_000;
 
-/** After the abort a handler has this long to end its sandbox; then the job is given back anyway. */
+/** How long an aborted handler may take to end its sandbox. Then the job is given back in any case. */
 const ABORT_WAIT_MS = 5_000;
 
 const DEFAULT_FINISH_MS = 3_000;
 
-/** For the worker's own statements, concurrent heartbeats, and pg-boss's maintenance. */
+/** For the worker's own statements, the heartbeats that it sends meanwhile, and the maintenance of pg-boss. */
 const CONNECTIONS = 4;
 const CONNECTION_WAIT_MS = 5_000;
 
-/** Opens the queue of a migrated database. Runs no job before `work`. */
+/** Opens the queue of a database that is already migrated. Runs no job until `work` is called. */
 export async function openQueue(options: { url: string }): Promise<Queue> {
   const pool = new pg.Pool({
     connectionString: options.url,
@@ -69,11 +72,11 @@ export async function openQueue(options: { url: string }): Promise<Queue> {
 }
 
 type Running = HeldJob & {
-  /** A time of `performance.now`. */
+  /** In the milliseconds of `performance.now`. */
   startedAt: number;
-  /** Aborted so that a suspect can run alone. */
+  /** True if the job was aborted so that a suspect can run alone. */
   gaveWay: boolean;
-  /** The pipeline of the job was cancelled: the job counts as done, however its handler ends. */
+  /** True if the job's pipeline was cancelled. The job is then done, however its handler ends. */
   cancelled: boolean;
   settled: Promise<void>;
 };
@@ -82,17 +85,17 @@ class WorkingQueue implements Queue {
   readonly #url: string;
   readonly #pool: pg.Pool;
   readonly #boss: PgBoss;
-  /** Not keyed by id: a job that was lost and taken again is here twice until the handler of the first run ends. */
+  /** Not keyed by id: a job that was lost and taken again is in it twice while its first handler still runs. */
   readonly #running = new Set<Running>();
-  /** Aborted at the end of `stop`: ends every pause. */
+  /** Aborted at the end of `stop`, which ends every pause. */
   readonly #over = new AbortController();
   #handlers: Handlers | undefined;
   #options: WorkOptions = { concurrency: 1 };
   #loops: Promise<unknown>[] = [];
   #stopping = false;
-  /** No build is taken before this time of `performance.now`. */
+  /** Until this time of `performance.now`, no build is taken. */
   #restUntil = 0;
-  /** The kind of a suspect that waits until this worker runs nothing. No job of any kind is taken before it. */
+  /** The kind of the suspect that waits until no job runs here. Until then, the worker takes no job of any kind. */
   #suspectWaits: SlotKind | undefined;
   #wake = Promise.withResolvers<void>();
   #listener: Listener | undefined;
@@ -153,7 +156,7 @@ class WorkingQueue implements Queue {
     }
   }
 
-  /** Fills the free slots, then sleeps until a notification, the end of a job, or the next poll. */
+  /** Fills the free slots, then waits for a notification, the end of a job, or the next poll. */
   async #takeJobs(): Promise<void> {
     while (!this.#stopping) {
       this.#wake = Promise.withResolvers();
@@ -170,7 +173,7 @@ class WorkingQueue implements Queue {
     }
   }
 
-  /** Fails a job without a known task: a retry would have the same result, and no row waits for the job. */
+  /** Fails a job with an unknown task: a retry would fail too, and no pipeline or other row waits for the job. */
   async #reject(job: TakenJob): Promise<void> {
     this.#report(new Error(`Job ${job.id} has no known task or no payload`));
     await failJobForGood(this.#pool, job);
@@ -197,7 +200,10 @@ class WorkingQueue implements Queue {
     return undefined;
   }
 
-  /** A suspect runs alone. An outside job that has run for GIVE_WAY_MS has not killed its worker, so others may start beside it. */
+  /**
+   * Whether no other job may start beside this one: it is a suspect. Not so for an outside job that has run for GIVE_WAY_MS: it
+   * has not killed its worker in that time.
+   */
   #isAlone(running: Running): boolean {
     return running.job.record.suspect && !this.#isLongOutside(running);
   }
@@ -220,8 +226,8 @@ class WorkingQueue implements Queue {
   }
 
   /**
-   * A group with half of the slots waits for the others. If no other group has work, it may take all slots for builds, but never
-   * all slots for outside tasks: it could hold them for hours.
+   * Takes a job, first of groups that use less than half of the slots. If only other groups have jobs, they may use all slots
+   * for builds, but not all slots for outside tasks, which they could hold for hours.
    */
   async #take(kind: SlotKind, onlySuspects: boolean): Promise<TakenJob | 'ALONE' | undefined> {
     const runsNothing = this.#running.size === 0;
@@ -232,7 +238,7 @@ class WorkingQueue implements Queue {
     return await takeJob(this.#pool, { ...taking, ignoreGroups: [] });
   }
 
-  /** Ends long outside jobs, so that the suspect can run. */
+  /** Aborts outside jobs that have run for long, so that the suspect can run. */
   #giveWay(): undefined {
     for (const running of this.#running) {
       if (running.gaveWay || !this.#isLongOutside(running)) continue;
@@ -291,7 +297,10 @@ class WorkingQueue implements Queue {
     await this.#write(running, () => this.#boss.fail(QUEUE_NAME, job.id, job.record));
   }
 
-  /** Gives the job back. It is no longer a suspect, because it ran for long without killing its worker, unless it killed a worker while it ran alone. */
+  /**
+   * Gives back a job that was aborted for a suspect. It is no suspect any more, because it ran for long without killing its
+   * worker; unless it once killed a worker while it ran alone.
+   */
   async #gaveWay(running: Running): Promise<void> {
     const { job } = running;
     job.record = { ...job.record, suspect: job.record.suspect && job.record.losses > 0 };
@@ -301,13 +310,13 @@ class WorkingQueue implements Queue {
   async #postponed(running: Running, postponed: JobPostponed): Promise<void> {
     const { job } = running;
     this.#options.onPostponed?.(postponed, job.data);
-    // A worker that declines the job has not run it, so the job stays a suspect.
+    // A worker that declined the job has not run it, so the job is still a suspect.
     if (postponed instanceof JobDeclined) this.#restUntil = performance.now() + DECLINED_REST_MS;
     else job.record = { ...job.record, suspect: false };
     await this.#giveBack(running, postponed.seconds);
   }
 
-  /** Writes the count before `onExhausted` is called: if this process dies, the job is not run a third time. */
+  /** Stores the last crash before it calls `onExhausted`: if this process dies meanwhile, the job must not run a third time. */
   async #crashed(running: Running, error: JobCrashed): Promise<void> {
     const { job } = running;
     job.record = { ...job.record, crashes: job.record.crashes + 1 };
@@ -331,7 +340,7 @@ class WorkingQueue implements Queue {
     await this.#write(running, () => giveBackJob(this.#pool, running.job, afterSeconds));
   }
 
-  /** Writes the result of a run; while the database does not respond, tries again. Writes nothing once another worker has the job. */
+  /** Writes a result; tries again while the database does not respond. Writes nothing if another worker took the job over. */
   async #write(running: Running, write: () => Promise<unknown>): Promise<void> {
     while (!running.lost) {
       try {
@@ -347,7 +356,7 @@ class WorkingQueue implements Queue {
 
   async #isBusy(): Promise<boolean> {
     if (this.#running.size > 0) return true;
-    // clock_timestamp, because now() is the start of the statement: a job that was given back since then would not seem ready.
+    // clock_timestamp, because now() is the time at which the statement began: a job given back after it would not seem ready.
     const { rowCount } = await this.#pool.query(
       `select from ${QUEUE_SCHEMA}.job where name = '${QUEUE_NAME}'
          and (state = 'active' or (state in ('created', 'retry') and start_after <= clock_timestamp())) limit 1`,
@@ -359,7 +368,7 @@ class WorkingQueue implements Queue {
     this.#wake.resolve();
   }
 
-  /** Pauses; ends early when the queue stops. */
+  /** Waits for this time, or until the queue stops. */
   async #pause(ms: number): Promise<void> {
     await delay(ms, undefined, { signal: this.#over.signal }).catch(() => {});
   }
@@ -373,7 +382,7 @@ function messageOf(error: unknown): string {
   return storableText(error instanceof Error ? error.message : String(error));
 }
 
-/** Waits for the promise, at most this long. */
+/** Waits for the promise, but at most this long. */
 async function withinMs(promise: Promise<unknown>, ms: number): Promise<void> {
   const { promise: over, resolve } = Promise.withResolvers<void>();
   const timer = setTimeout(resolve, ms);

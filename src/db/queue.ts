@@ -1,26 +1,26 @@
-// Enqueues jobs in the transaction that causes them: a job exists only once that transaction commits.
+// Enqueues jobs in the transaction that causes them: a job exists only if the transaction commits.
 import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import { fromKysely, PgBoss } from 'pg-boss';
 import type { Transaction } from './database.ts';
 import type { Task, TaskPayloads } from './queue-tasks.ts';
 
-/** pg-boss's tables are in a schema of their own, beside Larder's. */
+/** The tables of pg-boss are in a schema of their own. */
 export const QUEUE_SCHEMA = 'queue';
 
-/** One queue for all tasks, so that priority applies to all of them; the task is in the job's data. */
+/** One queue has the jobs of all tasks, so that priorities apply across tasks. The data of a job names its task. */
 export const QUEUE_NAME = 'tasks';
 
-/** Workers listen here; a notification is delivered when the transaction commits. */
+/** Workers listen to this channel for new jobs. PostgreSQL delivers a notification when its transaction commits. */
 export const QUEUE_CHANNEL = 'larder_tasks';
 
-/** Workers listen here for pipelines that were cancelled while one of their jobs runs; the payload is a pipeline's id. */
+/** Workers listen to this channel for cancelled pipelines that have a running job. The payload is the id of a pipeline. */
 export const CANCELLED_CHANNEL = 'larder_pipelines_cancelled';
 
-/** The data of a job row. */
+/** The data in the row of a job. */
 export type JobData<T extends Task = Task> = { task: T; payload: TaskPayloads[T] };
 
-/** Whether a row's data has a task and a payload: a row of another version, or one written by hand, may not. */
+/** Whether the data of a row has a task and a payload. A row that another version of Larder wrote, or a person, may not. */
 export function isJobData(data: unknown): data is JobData {
   if (typeof data !== 'object' || data === null) return false;
   const { task, payload } = data as Record<string, unknown>;
@@ -29,18 +29,21 @@ export function isJobData(data: unknown): data is JobData {
 
 export type EnqueueOptions = {
   /**
-   * While a job with this task and key waits, no second one is enqueued. A running job does not count, because it may have read
-   * the rows already.
+   * While a job of this task with this key waits, no second one is enqueued. A running job does not count: it may already have
+   * read the rows.
    */
   key?: string;
   /** Higher values run first; default 0. */
   priority?: number;
-  /** The id of the job's organization: while other groups wait, no group takes more than its share of a worker. */
+  /**
+   * The id of the organization that the job belongs to. While jobs of other groups wait, no group gets more than its share of a
+   * worker's slots.
+   */
   group?: string;
   startAfterSeconds?: number;
 };
 
-/** Returns the id of the new job, or undefined if one with that key is already waiting. */
+/** Returns the id of the new job. Returns undefined if a job with the same key already waits. */
 export async function enqueue<T extends Task>(
   tx: Transaction,
   task: T,
@@ -48,7 +51,7 @@ export async function enqueue<T extends Task>(
   options: EnqueueOptions = {},
 ): Promise<string | undefined> {
   const db = fromKysely(tx);
-  // A PgBoss that is never started has no connection and no timer: it only generates the statements.
+  // This PgBoss is never started, so it has no connection and no timer. It only generates statements.
   const boss = new PgBoss({ db, schema: QUEUE_SCHEMA, supervise: false, schedule: false, migrate: false });
   const id = await boss.send(
     QUEUE_NAME,
@@ -66,7 +69,7 @@ export async function enqueue<T extends Task>(
   return id;
 }
 
-/** Enqueues many jobs of one task, like `enqueue` for each: a fixed number of statements for any number of jobs. */
+/** Enqueues many jobs of one task, each like `enqueue`. The number of statements does not depend on the number of jobs. */
 export async function enqueueMany<T extends Task>(
   tx: Transaction,
   task: T,
@@ -87,39 +90,43 @@ export async function enqueueMany<T extends Task>(
 }
 
 /**
- * Aborts the running jobs of these pipelines when the transaction commits. One notification per pipeline: a payload is limited to
- * 8,000 bytes. A worker that misses it finishes the step, whose result is then not recorded.
+ * Aborts the running jobs of these pipelines when the transaction commits. Sends one notification for each pipeline, because a
+ * payload has at most 8,000 bytes. If a worker misses the notification, it finishes the step, but the result is not recorded.
  */
 export async function abortJobs(tx: Transaction, pipelineIds: readonly string[]): Promise<void> {
   if (pipelineIds.length === 0) return;
   await sql`select pg_notify(${CANCELLED_CHANNEL}, id) from unnest(${pipelineIds}::text[]) as id`.execute(tx);
 }
 
-/** Returns the key of a job in the queue, where all tasks share one space of keys. */
+/** Returns the key that a job has in the queue, where the jobs of all tasks share their keys. */
 export function keyOf(task: Task, key: string): string {
   return `${task}:${key}`;
 }
 
 /**
- * Maximum number of attempts of a job that throw. With the pauses between them (2 to 4 s, doubled each time) a temporary error has one to two minutes
- * to end before the job fails for good.
+ * How many attempts of a job may throw. With the pauses between them (2 to 4 s, then twice as long each time), the job fails
+ * for good only if an error lasts for one to two minutes.
  */
 export const ATTEMPTS_MAX = 6;
 const FIRST_PAUSE_SECONDS = 2;
 
-/** pg-boss's limit for a job (at most 24 h): needed only if the time limits of the steps do not end the job. */
+/**
+ * The time limit of pg-boss for a job, which may be at most 24 h. It only matters if the time limits of Larder's steps do not
+ * end the job.
+ */
 const RUN_SECONDS_MAX = 23 * 3600;
 
-/** A waiting job must not be lost: pg-boss would drop it after 14 days. */
+/** A job that waits must not be lost, but pg-boss would drop it after 14 days. */
 const WAIT_SECONDS_MAX = 10 * 365 * 24 * 3600;
 
-/** Ended jobs are kept this long for later diagnosis. */
+/** How long pg-boss keeps jobs that have ended, so that faults can be diagnosed. */
 const KEEP_SECONDS = 3 * 24 * 3600;
 
-/** Creates or updates the queue's tables. `migrate` calls it under its lock. */
+/** Creates or updates the tables of the queue. `migrate` calls it under its lock. */
 export async function installQueue(url: string): Promise<void> {
   const boss = new PgBoss({ connectionString: url, schema: QUEUE_SCHEMA, max: 1, supervise: false, schedule: false });
-  // The calls of pg-boss throw the relevant errors; an error event without a listener would end the process.
+  // An error event without a listener would end the process. The event is ignored, because the calls of pg-boss throw the same
+  // errors.
   boss.on('error', () => {});
   await boss.start();
   try {
@@ -132,7 +139,7 @@ export async function installQueue(url: string): Promise<void> {
       deleteAfterSeconds: KEEP_SECONDS,
     };
     if ((await boss.getQueue(QUEUE_NAME)) === null) {
-      // "short": one waiting job per key, any number of running ones.
+      // The policy "short" allows one waiting job for each key, and any number of running ones.
       await boss.createQueue(QUEUE_NAME, { policy: 'short', ...options });
     } else {
       await boss.updateQueue(QUEUE_NAME, options);

@@ -1,4 +1,4 @@
-// Tables of registries, the credentials of hosted registries, and base images read from registries.
+// The tables of registries, of credentials of hosted registries, and of base images.
 import type { Generated } from 'kysely';
 import type { RegistryCapabilities } from '../contract/registry-capabilities.ts';
 import type { BaseImagePackagingType, BaseImageStatus, Digest, RegistryProvider } from '../contract/vocabulary.ts';
@@ -18,7 +18,7 @@ export type RegistriesTable = {
   healthy: boolean | null;
   last_checked_at: OptionalTime;
   unhealthy_cause: string | null;
-  /** Maintained by a trigger. */
+  /** A trigger sets it. */
   unhealthy_since: OptionalTime;
   created_at: DefaultTime;
   created_by: string | null;
@@ -49,7 +49,9 @@ export type RegistryCredentialsTable = {
 
 export type BaseImagesTable = {
   id: Generated<string>;
-  /** Part of the repository names of applications on this base image. Derived by the database unless given; never changed. */
+  /**
+   * Part of the names of repositories of applications on this base image. Never changes. Unless given, the database derives it.
+   */
   key: Generated<string>;
   organization_id: string | null;
   name: string;
@@ -63,11 +65,11 @@ export type BaseImagesTable = {
   healthy: boolean | null;
   last_checked_at: OptionalTime;
   unhealthy_cause: string | null;
-  /** Maintained by a trigger. */
+  /** A trigger sets it. */
   unhealthy_since: OptionalTime;
   /**
-   * The result of the last complete check of a registered base image: the version of the checks and, if it was rejected, the
-   * reason.
+   * This and the next three: the last complete inspection of a registered base image. `refusal` is the reason if the image was
+   * rejected.
    */
   inspected_digest: Digest | null;
   inspector_version: number | null;

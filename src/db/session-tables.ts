@@ -1,4 +1,4 @@
-// Tables of log-ins: passwords, accounts at an identity provider, and sessions.
+// The tables of log-ins: passwords, accounts at an identity provider, and sessions.
 import type { Generated } from 'kysely';
 import type { DefaultTime, OptionalTime, Time } from './columns.ts';
 

@@ -1,4 +1,4 @@
-// Text that PostgreSQL can store: output of programs and remote servers may contain any character.
+// Makes texts storable in PostgreSQL: the output of programs and remote servers may contain characters that it rejects.
 
 /** Replaces NUL characters and lone surrogates, which neither `text` nor `jsonb` can store. */
 export function storableText(text: string): string {

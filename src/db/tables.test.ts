@@ -1,4 +1,4 @@
-// Compares the types of the rows with the schema that the migrations make.
+// Compares the row types with the schema that the migrations create.
 import { readdirSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../../test/database.ts';
@@ -18,7 +18,7 @@ beforeAll(async () => {
 });
 afterAll(() => database.drop());
 
-/** The types in tables.ts as `{table: {column: type}}`, read as text because types do not exist at run time. */
+/** Returns the types in tables.ts as `{table: {column: type}}`. Reads them as text, because types do not exist at run time. */
 function typedColumns(): Map<string, Map<string, string>> {
   const text = readdirSync(new URL('.', import.meta.url))
     .filter((file) => file.endsWith('tables.ts'))
@@ -42,7 +42,7 @@ function typedColumns(): Map<string, Map<string, string>> {
   );
 }
 
-/** Returns a pattern for the type of a column of the schema. */
+/** Returns a pattern that the type of this column must match. */
 function expected({ data_type, nullable, has_default }: Column): RegExp {
   const one = (required: string, defaulted: string, optional: string): RegExp =>
     new RegExp(`^(${nullable ? optional : has_default ? defaulted : required})$`);
@@ -55,7 +55,7 @@ function expected({ data_type, nullable, has_default }: Column): RegExp {
     bytea: 'Buffer',
     ARRAY: '(string|Digest)\\[\\]',
   }[data_type];
-  // Texts and uuids: string, Digest, or a union of words, but none of the other kinds.
+  // The type of text and uuid columns: string, Digest, or a union of words. The other kinds of types do not match.
   const type = plain ?? "(string|Digest|[A-Z]\\w+|'[\\w-]+'( \\| '[\\w-]+')*)";
   return one(type, `Generated<${type}>`, `${type} \\| null`);
 }
