@@ -1,4 +1,4 @@
-// Artifacts of older versions, converted by migration 0034.
+// Migration 0034 converts artifacts that older versions stored.
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../../test/database.ts';

@@ -1,4 +1,4 @@
-// Canonical JSON (similar to RFC 8785): keys sorted, no undefined values, so that equal values have equal digests.
+// Canonical JSON (similar to RFC 8785): sorted keys and no undefined values, so that equal values have equal digests.
 
 /** Returns JSON with the keys of every object sorted by code unit. Throws for values that JSON cannot represent. */
 export function canonicalJson(value: unknown): string {

@@ -1,4 +1,4 @@
-// A component of an artifact: listed in a bill of materials, and matched with vulnerabilities.
+// A component of an artifact. Bills of materials list components, and vulnerabilities are matched with them.
 
 export type Component = {
   /** `pkg:deb/debian/redis-server@5:7.0.15-1?arch=amd64&distro=debian-12` */
@@ -7,6 +7,6 @@ export type Component = {
   version: string;
   /** Absent for components that run on any architecture. */
   architecture?: string;
-  /** Its source package, if that has another name: advisories of Debian name source packages. */
+  /** The source package, if its name differs from the package's: Debian's advisories name source packages. */
   source?: { name: string; version: string };
 };

@@ -1,4 +1,4 @@
-// The plan of a container image: everything its build needs, every input pinned by digest.
+// The plan of a container image: everything that its build needs, with every input pinned by digest.
 import { type Static, Type } from 'typebox';
 import { Digest, Platform } from './descriptor.ts';
 import { BasePin, CustomizationPin, PackagePin } from './pin.ts';
@@ -31,7 +31,7 @@ export const HealthCheck = Type.Object({
   retries: Type.Integer(),
 });
 
-/** Metadata and run settings of the image: the recipe's part of the image config. */
+/** The parts of the image config that the recipe determines: metadata and how the image runs. */
 const ImageSettings = Type.Object({
   user: ImageUser,
   environment: Environment,
@@ -50,7 +50,7 @@ export type ImageSettings = Static<typeof ImageSettings>;
 
 const test = { name: Type.String(), timeout_seconds: Type.Number() };
 
-/** One check of the finished image, run while the image's own entrypoint is up. */
+/** One test of the built image. It runs while the image's own entrypoint runs. */
 export const ProductTest = Type.Union([
   Type.Object({
     ...test,
@@ -78,7 +78,7 @@ export const ProductTest = Type.Union([
 ]);
 export type ProductTest = Static<typeof ProductTest>;
 
-/** The product and its version, as every packaging type describes it. */
+/** The product and its version, in the same form for every packaging type. */
 export const PlannedProduct = Type.Object({
   key: Type.String(),
   name: Type.String(),
@@ -98,20 +98,20 @@ export const ImagePlan = Type.Object({
   operating_system: Type.String(),
   base: BasePin,
   packages: Type.Array(PackagePin),
-  /** Folders that must exist, made with this mode and owner. */
+  /** Folders that the image must have, created with this mode and owner. */
   folders: Type.Array(
     Type.Object({ path: Type.String(), mode: Type.Integer(), uid: Type.Integer(), gid: Type.Integer() }),
   ),
   files: Type.Array(PlannedFile),
   links: Type.Array(Type.Object({ path: Type.String(), target: Type.String() })),
-  /** Paths (with `*` and `**`) that packages create and an image must not contain. */
+  /** Paths of files that packages create but the image must not contain. May have `*` and `**`. */
   remove: Type.Array(Type.String()),
   image: ImageSettings,
   tests: Type.Array(ProductTest),
-  /** Added to the image's environment during verification, never in the image: for example a password for the tests. */
+  /** Environment variables that are added only while the image is verified, for example a password for the tests. */
   test_environment: Type.Optional(Environment),
   customizations: Type.Array(CustomizationPin),
-  /** The latest time in the artifact, in seconds since 1970 (SOURCE_DATE_EPOCH). */
+  /** The latest time that a file of the image has, in seconds since 1970 (SOURCE_DATE_EPOCH). */
   epoch: Type.Integer(),
 });
 export type ImagePlan = Static<typeof ImagePlan>;

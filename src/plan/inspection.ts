@@ -1,4 +1,4 @@
-// The inspection of a customization's archive as stored in the row of its version; its listing is content.
+// The inspection of a customization's archive, as stored in the row of the version. The listing is stored as content.
 import { type Static, Type } from 'typebox';
 import { CustomizationWarning } from '../contract/customization-warning.ts';
 import { Word } from '../contract/field.ts';
@@ -7,12 +7,12 @@ import { Digest } from './descriptor.ts';
 import { Environment } from './image-plan.ts';
 import { storedValue } from './stored-value.ts';
 
-/** When a script runs: around the installation of the packages, or when everything else is in place. */
+/** When a script of the customization runs: before or after its packages are installed, or when everything else is in place. */
 export const HOOK_NAMES = ['before-packages', 'after-packages', 'final'] as const;
 
 const Hook = Type.Object({
   name: Word(HOOK_NAMES, 'When it runs.'),
-  /** Its path in the archive. */
+  /** The script's path in the archive. */
   path: Type.String(),
   digest: Digest,
   /** Bytes. */
@@ -51,7 +51,7 @@ const TrustedCertificate = Type.Object({
   name: Type.String(),
   file: Type.String(),
   in_rootfs: Type.Boolean(),
-  /** The file in rootfs is replaced by `pem`, the form that trust stores read. */
+  /** True if the build replaces the file in rootfs by `pem`, which is the form that trust stores read. */
   rewritten: Type.Optional(Type.Literal(true)),
   pem: Type.String(),
   fingerprint: Type.String(),
@@ -61,30 +61,30 @@ const TrustedCertificate = Type.Object({
 });
 
 export const StoredInspection = Type.Object({
-  /** Bytes of the upload. */
+  /** The size of the uploaded archive in bytes. */
   size: Type.Integer(),
-  /** Bytes of the tar. */
+  /** The size of the uncompressed tar in bytes. */
   expanded: Type.Integer(),
   /** The newest time in the archive, in seconds since 1970; absent in older rows. */
   epoch: Type.Optional(Type.Integer()),
-  /** The listing of the whole archive, as content. */
+  /** The digest of the listing of the whole archive. The listing is stored as content. */
   listing: Digest,
   declaration: Declaration,
-  /** All certificates for the trust store, declared or found in rootfs. */
+  /** All certificates that are added to the trust store: those that the customization declares and those found in rootfs. */
   certificates: Type.Array(TrustedCertificate),
-  /** In order of execution. */
+  /** In the order in which they run. */
   hooks: Type.Array(Hook),
-  /** For the uploader: parts that are accepted but may be a mistake. */
+  /** Warnings for the uploader: parts of the archive that are accepted but may be mistakes. */
   warnings: Type.Array(CustomizationWarning),
-  /** The number of warnings that are not listed. */
+  /** How many warnings are not in the list. */
   more_warnings_count: Type.Integer(),
 });
 export type StoredInspection = Static<typeof StoredInspection>;
 
-/** Reads the inspection of a customization's version; `id` names the version. */
+/** Reads the inspection of a customization version. `id` names the version in errors. */
 export const readStoredInspection = storedValue('inspection of customization', StoredInspection);
 
-/** Every content that an inspection names: its listing. Scripts are read from the archive. */
+/** Returns the contents that an inspection names: only its listing. Scripts are read from the archive. */
 export function contentsOfInspection({ listing }: StoredInspection): ContentDigest[] {
   return [listing];
 }

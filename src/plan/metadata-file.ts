@@ -1,11 +1,11 @@
-// The files that describe a release, and the triggers of a pipeline, as rows keep them.
+// The files that describe a release, and the triggers of a pipeline, as stored in rows.
 import { Type } from 'typebox';
 import { Word } from '../contract/field.ts';
 import { TRIGGER_TYPES } from '../contract/vocabulary.ts';
 import { Digest } from './descriptor.ts';
 import { storedValue } from './stored-value.ts';
 
-/** MetadataFile of the vocabulary. */
+/** The type MetadataFile of src/contract. */
 const MetadataFile = Type.Object({
   digest: Digest,
   /** Bytes. */
@@ -15,7 +15,7 @@ const MetadataFile = Type.Object({
 });
 export const MetadataFiles = Type.Array(MetadataFile);
 
-/** PipelineTrigger of the vocabulary. */
+/** The type PipelineTrigger of src/contract. */
 const PipelineTriggers = Type.Array(
   Type.Object({
     type: Word(TRIGGER_TYPES, 'Why.'),
@@ -23,8 +23,8 @@ const PipelineTriggers = Type.Array(
   }),
 );
 
-/** Reads the files of a pipeline's row. */
+/** Reads the files in the row of a pipeline. */
 export const readMetadataFiles = storedValue('metadata of pipeline', MetadataFiles);
 
-/** Reads the triggers of a pipeline's row. */
+/** Reads the triggers in the row of a pipeline. */
 export const readTriggers = storedValue('triggers of pipeline', PipelineTriggers);

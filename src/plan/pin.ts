@@ -1,15 +1,15 @@
-// Pins: the inputs of a plan, each fixed by its digest.
+// Pins: inputs of a plan, each with its digest.
 import { type Static, Type } from 'typebox';
 import type { Digest as ContentDigest } from '../contract/vocabulary.ts';
 import { Descriptor, Digest } from './descriptor.ts';
 import { storedValue } from './stored-value.ts';
 
-/** A package of a plan: apt's lock line with its purl. */
+/** A package in a plan: the lock line that apt gives for it, and its package URL. */
 export const PackagePin = Type.Object({
   /** `pkg:deb/debian/redis-server@5:7.0.15-1~deb12u7?arch=amd64&distro=debian-12` */
   purl: Type.String(),
   name: Type.String(),
-  /** The distribution's full version. */
+  /** The full version that the distribution gives the package. */
   version: Type.String(),
   architecture: Type.String(),
   digest: Digest,
@@ -21,19 +21,19 @@ export type PackagePin = Static<typeof PackagePin>;
 export const LayerPin = Type.Object({ diff_id: Digest, descriptor: Descriptor });
 export type LayerPin = Static<typeof LayerPin>;
 
-/** A base image at one digest. All of it is stored as content. */
+/** A base image with one digest. All of its content is stored. */
 export const BasePin = Type.Object({
-  /** The reference as the user wrote it, for labels: `host/namespace/base/debian:12`. */
+  /** The reference that the user gave, which labels of the image contain: `host/namespace/base/debian:12`. */
   name: Type.String(),
-  /** The digest of the manifest or index that the tag named. */
+  /** The digest of the manifest or index that the tag named when it was resolved. */
   digest: Digest,
-  /** Its `platform` is shown in the API. */
+  /** The manifest for Larder's platform. The API shows its `platform`. */
   manifest: Descriptor,
   config: Descriptor,
   layers: Type.Array(LayerPin),
-  /** The merged listing of all layers (`src/tar/listing.ts`), as content. */
+  /** The digest of the merged listing of all layers (`src/tar/listing.ts`). The listing is stored as content. */
   listing: Digest,
-  /** `/var/lib/dpkg/status` of the base, as content; absent if the base has no dpkg. */
+  /** The digest of the base image's `/var/lib/dpkg/status`, which is stored as content. Absent if the base image has no dpkg. */
   packages: Type.Optional(Digest),
   created_at: Type.String(),
 });
@@ -42,22 +42,22 @@ export type BasePin = Static<typeof BasePin>;
 export const CustomizationPin = Type.Object({
   id: Type.String(),
   version: Type.Integer(),
-  /** The uploaded archive. */
+  /** The digest of the uploaded archive. */
   digest: Digest,
   /**
-   * The newest time in the archive, in seconds since 1970. Files of the layer have at most this time, and entries without a time
-   * have this time, so that one archive produces the same layer everywhere and at any time.
+   * The newest time in the archive, in seconds since 1970. In the layer, no file is newer, and entries without a time get this
+   * time. So one archive always gives the same layer.
    */
   epoch: Type.Integer(),
-  /** The packages that the customization declares, resolved on top of all packages before them. */
+  /** The packages that the customization declares, resolved after all packages of the product and of earlier customizations. */
   packages: Type.Array(PackagePin),
 });
 export type CustomizationPin = Static<typeof CustomizationPin>;
 
-/** Reads the pin of a row of `base_image_versions`. */
+/** Reads the pin in a row of `base_image_versions`. */
 export const readBasePin = storedValue('pin of base image', BasePin);
 
-/** Everything that a base image's pin names. */
+/** Returns all contents that the pin of a base image names. */
 export function contentsOfBase(base: BasePin): ContentDigest[] {
   const layers = base.layers.map((layer) => layer.descriptor.digest);
   const packages = base.packages ? [base.packages] : [];

@@ -1,5 +1,4 @@
-// A recipe as stored in the row of its product: docs/recipes.md describes the fields, src/recipes reads and checks the
-// files.
+// A recipe, as stored in the row of its product. docs/recipes.md describes the fields; src/recipes reads and checks the files.
 import { type Static, Type } from 'typebox';
 import { Word } from '../contract/field.ts';
 import { PACKAGING_TYPES } from '../contract/vocabulary.ts';
@@ -17,7 +16,10 @@ const License = Type.Object({
   branches: Type.Optional(Texts),
 });
 
-/** A file of a recipe: planned unchanged, and read from `source` in the recipe's `files/`. */
+/**
+ * A file that the recipe adds to the image. `source` is its path in the recipe's folder `files/`; plans contain all other
+ * fields unchanged.
+ */
 const RecipeFile = Type.Object({ ...PlannedFile.properties, source: Type.String() });
 
 const Input = Type.Object({
@@ -26,13 +28,16 @@ const Input = Type.Object({
   operating_systems: Type.Optional(Texts),
 });
 
-/** The product's Helm chart, with the library charts that it contains. */
+/** The Helm chart of the product, with the library charts that it contains. */
 const RecipeChart = Type.Object({
   name: Type.String(),
-  /** The author's part of the version: `1.0`. */
+  /** The part of the version that the author sets: `1.0`. */
   series: Type.String(),
   files: Type.Array(ChartFile),
-  /** The images that the chart's values name, by product. The library has no product for the others, which stay empty. */
+  /**
+   * The places in the chart's values that name an image of a product in the library. Other images have no product in the
+   * library; their places stay empty.
+   */
   images: Type.Array(Type.Object({ place: ValuesPath, product: Type.String() })),
 });
 export type RecipeChart = Static<typeof RecipeChart>;
@@ -82,5 +87,5 @@ export const Recipe = Type.Object({
 });
 export type Recipe = Static<typeof Recipe>;
 
-/** Reads the recipe of a product's row; `id` is the product's key. */
+/** Reads the recipe in the row of a product. `id` is the key of the product. */
 export const readStoredRecipe = storedValue('recipe of product', Recipe);

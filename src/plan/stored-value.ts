@@ -1,19 +1,23 @@
-// Reads values that are stored as JSON: each kind has one schema, and the error for a mismatch names the row or content.
+// Reads values that are stored as JSON. Each kind of value has one schema; if a value does not match it, the error names the
+// row or content.
 import type { Static, TSchema } from 'typebox';
 import { Compile, type Validator } from 'typebox/compile';
 
-/** A stored value that does not match its schema: another version of Larder wrote it, or an operator changed the row by hand. */
+/**
+ * Thrown for a stored value that does not match its schema: another version of Larder wrote it, or an operator changed the row
+ * by hand.
+ */
 export class StoredValueError extends Error {
   override readonly name = 'StoredValueError';
   readonly code = 'STORED_VALUE_UNREADABLE';
 }
 
-/** Checks a stored value and returns it typed. `id` names the row or the content for the error. Throws StoredValueError. */
+/** Checks a stored value and returns it with its type. `id` names the row or content in errors. Throws StoredValueError. */
 export type ReadStored<T> = (value: unknown, id: string) => T;
 
-/** Returns the reader of a kind of value. `noun` names the kind in errors: `pin of base image`. */
+/** Returns the function that reads values of one kind. `noun` names the kind in errors: `pin of base image`. */
 export function storedValue<S extends TSchema>(noun: string, schema: S): ReadStored<Static<S>> {
-  // Compiled at the first use: a process reads few of the kinds.
+  // Compiled when it is first used, because a process reads only few kinds of values.
   let validator: Validator | undefined;
   return (value, id) => {
     validator ??= Compile(schema) as unknown as Validator;
