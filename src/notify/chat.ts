@@ -1,4 +1,4 @@
-// Messages to chats: Slack's chat.postMessage and the webhooks of Google Chat spaces, with their markup escaped.
+// Sends messages to chats: by Slack's chat.postMessage, and by webhooks of Google Chat spaces. Escapes the markup of each chat.
 import type { Egress } from '../egress/egress.ts';
 import { DeliveryError, shortLine } from './delivery-error.ts';
 import type { Message } from './message.ts';
@@ -7,10 +7,10 @@ import { type Posted, postJson } from './post-json.ts';
 export type SlackSettings = { channel_id: string; token: string };
 export type GoogleChatSettings = { space_id: string; key: string; token: string };
 
-/** `id` identifies the message, so that a chat can recognize a repetition. `apiUrl`: the address of the chat's API. */
+/** `id` is the same when a message is sent again, so that the chat can recognize it. `apiUrl`: the address of the chat's API. */
 export type ChatOptions = { egress: Egress; apiUrl: string; id: string; signal?: AbortSignal };
 
-/** Slack's codes for temporary errors (docs.slack.dev, chat.postMessage, errors). */
+/** Slack's codes for errors that pass (docs.slack.dev, chat.postMessage, errors). */
 const SLACK_TEMPORARY = [
   'ratelimited',
   'rate_limited',
@@ -33,7 +33,7 @@ const SLACK_ADVICE: Record<string, string> = {
   is_archived: 'name a channel that is not archived',
 };
 
-/** Sends a message to a Slack channel. Throws DeliveryError. */
+/** Sends a message to a channel of Slack. Throws DeliveryError. */
 export async function sendToSlack(message: Message, settings: SlackSettings, options: ChatOptions): Promise<void> {
   const answer = await postJson(new URL('/api/chat.postMessage', options.apiUrl), {
     ...options,
@@ -42,7 +42,7 @@ export async function sendToSlack(message: Message, settings: SlackSettings, opt
     body: {
       channel: settings.channel_id,
       text: textOf(message, escapeForSlack),
-      // Plain text: no bold, no mentions from names, no previews of links.
+      // Plain text: no bold text, no mentions of people, no previews of links.
       mrkdwn: false,
       parse: 'none',
       link_names: false,
@@ -61,7 +61,7 @@ export async function sendToSlack(message: Message, settings: SlackSettings, opt
   });
 }
 
-/** Sends a message to a Google Chat space by its webhook. Throws DeliveryError. */
+/** Sends a message to a space of Google Chat, by the space's webhook. Throws DeliveryError. */
 export async function sendToGoogleChat(
   message: Message,
   settings: GoogleChatSettings,
@@ -94,14 +94,17 @@ function textOf({ title, lines, link }: Message, escapeText: (text: string) => s
   return [...said, ...(link === undefined ? [] : [link])].join('\n');
 }
 
-/** Escapes Slack's three control characters (docs.slack.dev, formatting message text), so that the text has no mentions and no links. */
+/**
+ * Escapes the three control characters of Slack (docs.slack.dev, formatting message text), so that the text contains no
+ * mentions and no links.
+ */
 function escapeForSlack(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 }
 
 const LOOKALIKES: Record<string, string> = { '<': '‹', '>': '›', '*': '∗', _: 'ˍ', '~': '∼', '`': 'ˋ' };
 
-/** Replaces the characters of Google Chat's markup, which cannot be escaped, with similar characters. */
+/** Replaces the characters of Google Chat's markup by similar characters, because they cannot be escaped. */
 function escapeForGoogleChat(text: string): string {
   return text.replace(/[<>*_~`]/g, (character) => LOOKALIKES[character] ?? '');
 }

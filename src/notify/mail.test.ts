@@ -1,4 +1,5 @@
-// Mail over TLS to a real server: STARTTLS and smtps, untrusted certificates, and passwords that are not sent without TLS.
+// Mail over TLS to a real server: by STARTTLS and smtps, with untrusted certificates, and with passwords that must not be sent
+// without TLS.
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -30,7 +31,10 @@ beforeAll(() => {
   pair = { key: readFileSync(key), cert: readFileSync(cert) };
 });
 
-/** Creates a certificate with this name and validity, signed by the test's own, which is trusted after `trust()`. */
+/**
+ * Creates a certificate with this name and validity. The test's own certificate signs it; Larder trusts that one after
+ * `trust()`.
+ */
 function signed(name: string, [from, to]: [string, string]): { key: Buffer; cert: Buffer } {
   const file = (what: string) => join(directory, `${name}-${from}-${what}`);
   const openssl = (...args: string[]) => execFileSync('openssl', args, { stdio: 'ignore', cwd: directory });
@@ -57,7 +61,7 @@ afterEach(async () => {
   await Promise.all(servers.splice(0).map((server) => new Promise<void>((resolve) => server.close(() => resolve()))));
 });
 
-/** Starts a server that knows one user, and returns its port. */
+/** Starts a mail server that knows one user. Returns its port. */
 async function serve(options: SMTPServerOptions): Promise<number> {
   const server = new SMTPServer({
     ...pair,
@@ -73,7 +77,7 @@ async function serve(options: SMTPServerOptions): Promise<number> {
     },
     ...options,
   });
-  // Emitted for clients that close the connection during the handshake.
+  // Clients that close the connection during the handshake cause this event. Without a listener, it would end the process.
   server.on('error', () => {});
   servers.push(server);
   const listening = server.listen(0, '127.0.0.1');
@@ -84,7 +88,7 @@ async function serve(options: SMTPServerOptions): Promise<number> {
 const send = (url: string) =>
   sendMail(MESSAGE, { url, from: FROM }, { to: ['jane@example.org'], id: 'one', at: new Date(0) });
 
-/** Trusts the test's certificate, as NODE_EXTRA_CA_CERTS does for a whole process. */
+/** Makes this process trust the test's certificate, as NODE_EXTRA_CA_CERTS does. */
 function trust(): void {
   setDefaultCACertificates([...trusted, pair.cert.toString()]);
 }
@@ -103,7 +107,7 @@ describe.each([
   test('reports an untrusted certificate, and sends nothing', async () => {
     const port = await serve(options);
     await expect(send(`${scheme}://larder:r%2Fght@localhost:${port}`)).rejects.toMatchObject({
-      // For the owner of a provider: the fault and the remedy.
+      // The owner of a provider reads it: it says what is wrong and what to do.
       message: expect.stringContaining('is not trusted: it is self-signed, or its authority is not known here.'),
       temporary: true,
     });
@@ -119,7 +123,7 @@ describe.each([
     trust();
     const rejected = await send(`${scheme}://larder:r%2Fght@localhost:${port}`).catch((error: unknown) => error);
     expect(rejected).toMatchObject({ temporary: true, message: expect.stringContaining(words) });
-    // It is stored with the delivery as one line.
+    // The text is stored with the delivery, as one line.
     expect((rejected as Error).message.length).toBeLessThan(200);
     expect([arrived, logIns]).toEqual([[], 0]);
   });
@@ -141,7 +145,7 @@ describe('a server that sends a byte now and then', () => {
     server = createServer((socket) => {
       connections.push(socket);
       socket.on('error', () => {});
-      // A greeting that never ends: RFC 5321 lets a reply have many lines.
+      // The server begins a reply and never ends it: RFC 5321 allows a reply of many lines.
       const dripping = setInterval(() => socket.write('220-'), 20);
       socket.on('close', () => clearInterval(dripping));
     }).listen(0, '127.0.0.1');
@@ -175,7 +179,7 @@ describe('a server that sends a byte now and then', () => {
 
 test('a password is not sent to a server on another machine that offers no STARTTLS', async () => {
   const port = await serve({ hideSTARTTLS: true, allowInsecureAuth: true });
-  // An address of this machine that does not count as local.
+  // This address reaches this machine, but is not recognized as local.
   const mapped = `smtp://larder:r%2Fght@[::ffff:127.0.0.1]:${port}`;
   await expect(send(mapped)).rejects.toMatchObject({ temporary: true });
   expect([arrived, logIns]).toEqual([[], 0]);

@@ -1,12 +1,15 @@
-// Mail through the operator's server: one plain message to an organization's addresses.
+// Sends mail through the operator's server: one plain text message to several addresses of an organization.
 import { createTransport } from 'nodemailer';
 import { describeFault, faultOfError, type NetworkFault } from '../egress/network-faults.ts';
 import { DeliveryError, shortLine } from './delivery-error.ts';
 import type { Message } from './message.ts';
 
-/** The operator's mail server. The operator configured its address, so the egress does not check it. */
+/**
+ * The operator's mail server. Because the operator configured its address, the egress does not check whether the address is
+ * allowed.
+ */
 export type MailSettings = {
-  /** `smtp://user:password@host:587` (STARTTLS when it is offered) or `smtps://host:465`. */
+  /** `smtp://user:password@host:587` (uses STARTTLS if the server offers it) or `smtps://host:465`. */
   url: string;
   /** `Larder <larder@example.org>` */
   from: string;
@@ -14,23 +17,26 @@ export type MailSettings = {
 
 export type MailOptions = {
   to: string[];
-  /** Identifies the mail: a client that sorts by Message-ID shows a repetition once. */
+  /** The Message-ID is made from it, so that mail clients show a mail that was sent twice only once. */
   id: string;
   /** The time of the event. */
   at: Date;
   signal?: AbortSignal;
-  /** For the whole delivery; `DELIVERY_MS_MAX` unless given. */
+  /** The time limit for the whole delivery. Default: `DELIVERY_MS_MAX`. */
   timeoutMs?: number;
 };
 
 const CONNECT_MS_MAX = 10_000;
 const SILENCE_MS_MAX = 20_000;
-/** Ends a delivery to a server that sends a byte now and then and so never exceeds SILENCE_MS_MAX. Shorter than the claim of a delivery. */
+/**
+ * Ends a delivery to a server that sends a byte now and then and therefore never exceeds SILENCE_MS_MAX. Shorter than the time
+ * for which a worker claims a delivery.
+ */
 const DELIVERY_MS_MAX = 60_000;
 
 /**
- * Sends a mail. Returns the addresses that the server rejected if it accepted others. Throws DeliveryError, and the reason of
- * `signal` if it is aborted.
+ * Sends a mail. If the server accepts only some addresses, returns the others. Throws DeliveryError; if `signal` is aborted,
+ * throws its reason.
  */
 export async function sendMail(message: Message, settings: MailSettings, options: MailOptions): Promise<string[]> {
   const transport = createTransport(transportOf(settings.url));
@@ -47,7 +53,7 @@ export async function sendMail(message: Message, settings: MailSettings, options
       ),
       messageId: `<${options.id}@${domainOf(settings.from)}>`,
       date: options.at,
-      // RFC 3834, section 5: prevents automatic replies.
+      // Prevents automatic replies (RFC 3834, section 5).
       headers: { 'Auto-Submitted': 'auto-generated' },
       disableFileAccess: true,
       disableUrlAccess: true,
@@ -79,7 +85,7 @@ function transportOf(address: string) {
     port: Number(url.port || (secure ? 465 : 587)),
     secure,
     ...(auth && { auth }),
-    // A password is sent only over TLS or to this machine.
+    // The password is sent only over TLS, or to this machine.
     ...(auth && !secure && !/^(127\.|::1$|localhost$)/.test(host) && { requireTLS: true }),
     connectionTimeout: CONNECT_MS_MAX,
     greetingTimeout: CONNECT_MS_MAX,
@@ -88,12 +94,12 @@ function transportOf(address: string) {
   };
 }
 
-/** The domain of the sender's address. */
+/** Returns the domain of the sender's address. */
 function domainOf(from: string): string {
   return /@([A-Za-z0-9.-]+)/.exec(from)?.[1] ?? 'larder.invalid';
 }
 
-/** The remedy for each fault on the way to the mail server. The message waits for the remedy. */
+/** What the operator can do about each network fault. The message is sent again later. */
 const REMEDIES: Partial<Record<NetworkFault, string>> = {
   CERTIFICATE_EXPIRED: 'The administrator of the mail server has to renew it',
   CERTIFICATE_NOT_YET_VALID:
@@ -111,7 +117,10 @@ function explainFault(error: unknown): string | undefined {
   return `${sentence.charAt(0).toUpperCase()}${sentence.slice(1)}. ${remedy}.`;
 }
 
-/** RFC 5321, section 4.2.1: 4xx is temporary, 5xx is permanent. The server's answer to a log-in is not shown. */
+/**
+ * 4xx is a temporary error and 5xx a permanent one (RFC 5321, section 4.2.1). The server's answer to the log-in is not shown,
+ * because it may repeat secrets.
+ */
 function failed(error: unknown): DeliveryError {
   const { code, responseCode, response } = (error instanceof Error ? error : {}) as {
     code?: string;

@@ -1,18 +1,21 @@
-// The text of a message about an event: plain lines, which mail and chat then escape.
+// Writes the text of a message about an event, as plain lines. The functions for mail and chats escape it.
 import type { NotificationEvent } from '../contract/notification-event.ts';
 
 export type Message = {
-  /** One line. */
+  /** A single line. */
   title: string;
   lines: string[];
-  /** The address with details. */
+  /** The address of a page or resource with details. */
   link?: string;
 };
 
-/** Names shown in one message; the link has the rest. */
+/** How many names a message contains. All are at the link. */
 const NAMED_MAX = 20;
 
-/** Returns the text of an event. `publicUrl`: the address of the installation for clients; without it there is no link. */
+/**
+ * Returns the text for an event. `publicUrl` is the address at which clients reach the installation; without it, the message
+ * has no link.
+ */
 export function messageOf(event: NotificationEvent, options: { publicUrl?: string } = {}): Message {
   const { path, ...message } = wordsOf(event);
   const hasLink = path !== undefined && options.publicUrl !== undefined;
@@ -84,7 +87,7 @@ function named(names: string[], total = names.length): string {
   return shown.join(', ') + (rest > 0 ? ` and ${rest} more` : '');
 }
 
-/** Removes line ends, which would start a header in a mail, and marks that change the direction of the text. */
+/** Removes line ends, with which a name could add a header to a mail, and characters that change the direction of the text. */
 export function oneLine(text: string): string {
   return text.replace(/[\p{Cc}\u2028-\u202e\u2066-\u2069]+/gu, ' ').trim();
 }

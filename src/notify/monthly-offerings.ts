@@ -1,15 +1,18 @@
-// Once a month: the offerings that are new since the previous month.
+// Once a month, notifies of the offerings that were added in the previous month.
 import { sql } from 'kysely';
 import type { Transaction } from '../db/database.ts';
 import { namedBuild } from './application-names.ts';
 import { recordNotificationEvent } from './notification-events.ts';
 
-/** An installation that is off on the first of a month sends the message in the following days; later it would be outdated. */
+/**
+ * If Larder is off on the first of a month, it sends the message on one of the following days. Later than this, the message
+ * would be outdated.
+ */
 const DAYS_TO_NOTIFY = 7;
-/** Offerings named in the message; the list of offerings has all. */
+/** How many offerings the message names. The list of offerings has all. */
 const NAMED_MAX = 50;
 
-/** In the first days of a month, notifies every organization once of the offerings that were added in the previous month. */
+/** In the first days of a month, notifies each organization once of the offerings that were added in the previous month. */
 export async function notifyOfMonthlyOfferings(tx: Transaction): Promise<void> {
   const found = await sql<{ month: string; total: number; offerings: string[] }>`
     select to_char(since, 'YYYY-MM') as month, count(*) as total,

@@ -1,4 +1,5 @@
-// Notifications that the catalog causes: a request, a patched vulnerability, a date; each once, to the providers that selected it.
+// Notifications about changes of the catalog: a request, a fixed vulnerability, a date. Each is sent once, to the providers
+// that selected its kind.
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestCatalog, type TestCatalog, type TestOrganization } from '../../test/catalog.ts';

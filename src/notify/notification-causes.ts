@@ -1,4 +1,4 @@
-// Notifications that the catalog causes: requests, and releases that fix a vulnerability.
+// Notifies of changes of the catalog: requests, and releases that fix a vulnerability.
 import { sql } from 'kysely';
 import type { NotificationEvent } from '../contract/notification-event.ts';
 import type { Transaction } from '../db/database.ts';
@@ -7,7 +7,7 @@ import { recordNotificationEvent } from './notification-events.ts';
 
 type EventOf<T extends NotificationEvent['type']> = Extract<NotificationEvent, { type: T }>;
 
-/** Notifies of a request that was just created. */
+/** Notifies of a request that the transaction has just created. */
 export async function notifyOfRequest(tx: Transaction, requestId: string): Promise<void> {
   type Row = Omit<EventOf<'APPLICATION_REQUEST_CREATED'>, 'type'> & { organization_id: string };
   const found = await sql<Row>`
@@ -21,7 +21,7 @@ export async function notifyOfRequest(tx: Transaction, requestId: string): Promi
   }
 }
 
-/** Notifies once of the first release of a pipeline that was created because of a fixed vulnerability. */
+/** Notifies of the first release of a pipeline that was created because of a fixed vulnerability; not of its other releases. */
 export async function notifyOfPatch(tx: Transaction, pipelineId: string): Promise<void> {
   type Row = Omit<EventOf<'CRITICAL_CVE_PATCH_AVAILABLE'>, 'type'> & { organization_id: string };
   const found = await sql<Row>`

@@ -1,22 +1,26 @@
-// Notification events: written in the transaction that causes them, with a delivery and a job for each provider.
+// Records notification events in the transaction that causes them. Also records a delivery and enqueues a job for each
+// provider.
 import { sql } from 'kysely';
 import type { NotificationEvent } from '../contract/notification-event.ts';
 import type { Transaction } from '../db/database.ts';
 import { enqueue } from '../db/queue.ts';
 import { json } from '../db/tables.ts';
 
-/** Lower than the priority of builds and checks: a message may arrive a minute later. */
+/** Lower than the priority of builds and checks, because a message may arrive a minute later. */
 const PRIORITY = -10;
 
-/** An event to notify of. */
+/** An event of which providers are notified. */
 export type RecordedEvent = {
   organization_id: string;
-  /** Identifies the event: a second event with the same key is ignored. */
+  /** Identifies the event. A second event with the same key is ignored. */
   key: string;
   event: Exclude<NotificationEvent, { type: 'TEST' }>;
 };
 
-/** Notifies the organization's enabled providers that selected this kind, once per event. Without such a provider, writes nothing. */
+/**
+ * Notifies those enabled providers of the organization that selected this kind of event, once for each event. Records nothing
+ * if there are none.
+ */
 export async function recordNotificationEvent(tx: Transaction, recorded: RecordedEvent): Promise<void> {
   const providers = await sql<{ id: string }>`
     select id from notification_providers

@@ -1,4 +1,5 @@
-// The errors that the owner of a provider reads when a chat cannot be reached: a sentence, without the address of the chat.
+// If a chat cannot be reached, the owner of the provider reads an error that is a sentence and does not contain the address of
+// the chat.
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -20,7 +21,7 @@ async function failureOf(address: string, way: Way): Promise<DeliveryError> {
   )) as DeliveryError;
 }
 
-/** Starts a proxy that rejects every connection, and returns its address. */
+/** Starts a proxy that rejects all connections. Returns its address. */
 async function rejectingProxy(): Promise<string> {
   const server = createServer();
   server.on('connect', (_request, socket) => socket.end('HTTP/1.1 502 Bad Gateway\r\n\r\n'));

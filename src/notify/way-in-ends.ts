@@ -1,13 +1,13 @@
-// The mail that warns owners that the last way for an owner to log in ends or has ended.
+// The mail that warns owners because the last way for an owner to log in ends soon or has ended.
 import { type Message, oneLine } from './message.ts';
 
 export type WayInEnds = {
   organization_name: string;
   namespace: string;
   ends_at: Date;
-  /** 0 once it has ended. */
+  /** 0 if the way has ended. */
   days_left: number;
-  /** The actions that create another way, as the end of a sentence. */
+  /** What owners can do to get another way to log in, as the end of a sentence. */
   alternatives: string;
 };
 
