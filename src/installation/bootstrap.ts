@@ -1,4 +1,4 @@
-// The first start: creates the rows that every request needs, once; every later start finds them.
+// The first start creates the rows that every request needs. Later starts find them.
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import {
@@ -17,30 +17,35 @@ import { makeOrganizationAt } from './new-organization.ts';
 
 const PRODUCTS = new URL('../../products/', import.meta.url).pathname;
 
-/** The organization that the installation belongs to, and its owner; both can be renamed, but the namespace cannot change. */
+/**
+ * The organization that owns the installation, and the organization's owner. Both can be renamed, but the namespace cannot
+ * change.
+ */
 const FIRST_ORGANIZATION = { name: 'My organization', namespace: 'main', owner: 'owner', owns_installation: true };
 
-/** The address is on this machine, where a running server accepts a connection at once. */
+/** How long to wait for an answer from the stored address. It is on this machine, where a running server answers at once. */
 const ANSWER_MS_MAX = 2_000;
 
 export type BootstrapOptions = {
   /** The address at which clients reach the hosted registry: scheme, host and port. */
   publicUrl: string;
   /**
-   * Set if the address is not configured but is the one on which this server listens: names the server by its host and data
-   * folder. It does not replace an address that was configured, that another server wrote, or on which a server still responds.
+   * Set if no address is configured, so that `publicUrl` is the address on which this server listens. Names the server by its
+   * host and data folder. The address then does not replace one that was configured, that another server wrote, or at which a
+   * server still answers.
    */
   listenedBy?: string;
   /**
-   * Called with the API token of a first start, before it is committed: if the process dies in between, the next start creates
-   * another token.
+   * Called with the API token of a first start before the token is committed. If the process dies in between, the next start
+   * creates another token.
    */
   onApiToken: (apiToken: string) => void | Promise<void>;
 };
 
 /**
- * Ensures the rows that all organizations share. Every server and every worker calls it, since either may start first. If the
- * machine's archive lacks an operating system of the library, the system's base image shows the fault and has no offerings.
+ * Ensures that the rows which all organizations share exist. Every server and every worker calls it, because any of them may
+ * start first. If the package archive of the machine lacks an operating system of the library, the base image of that system
+ * shows the fault and has no offerings.
  */
 export async function ensureShared(db: Database): Promise<void> {
   const systems = await loadOperatingSystems(PRODUCTS);
@@ -58,7 +63,7 @@ export async function ensureShared(db: Database): Promise<void> {
   });
 }
 
-/** Creates the first organization if there is none, and updates the hosted registries to the public address. */
+/** Creates the first organization if there is none. Sets the address of all hosted registries to the public address. */
 export async function bootstrap(db: Database, { publicUrl, listenedBy, onApiToken }: BootstrapOptions): Promise<void> {
   await ensureShared(db);
   const isOther = listenedBy !== undefined && (await isServedElsewhere(db, { publicUrl, listenedBy }));
@@ -70,7 +75,7 @@ export async function bootstrap(db: Database, { publicUrl, listenedBy, onApiToke
   });
 }
 
-/** Whether another server of the same data folder still responds at the stored address, which stays while it does. */
+/** Whether another server of the same data folder still answers at the stored address. If so, the address stays. */
 async function isServedElsewhere(
   db: Database,
   { publicUrl, listenedBy }: { publicUrl: string; listenedBy: string },
@@ -83,7 +88,7 @@ async function isServedElsewhere(
     await once(socket, 'connect', { signal: AbortSignal.timeout(ANSWER_MS_MAX) });
     return true;
   } catch {
-    // The connection failed: the server that wrote the address is gone.
+    // The connection failed, so the server that wrote the address no longer runs.
     return false;
   } finally {
     socket.destroy();

@@ -1,5 +1,5 @@
-// The operator's commands for the content folder: finds contents that are missing or damaged, and adopts a folder whose content
-// is lost.
+// The functions behind the operator's commands for the content folder. They find contents that are missing or damaged, and mark
+// a new folder as the installation's if the old one is lost.
 import { finished } from 'node:stream/promises';
 import { sql } from 'kysely';
 import { ContentMismatch } from '../content/content-errors.ts';
@@ -12,22 +12,24 @@ import type { Digest } from '../oci/descriptor.ts';
 import { adoptContentFolder, requireNotForeign } from './content-folder.ts';
 import { withOperatorDatabase } from './operator-database.ts';
 
-/** Digests checked between two queries. */
+/** How many digests are checked between two queries. */
 const PAGE_COUNT = 1_000;
 
-/** MISSING: not in the folder. DAMAGED: the bytes do not match the digest. */
+/** MISSING: the folder does not have the content. DAMAGED: its bytes do not match its digest. */
 export type BadContent = ContentNeed & { state: 'MISSING' | 'DAMAGED' };
 
 export type ContentReport = {
   directory: string;
-  /** The number of contents in the database. */
+  /** How many contents the database knows. */
   known: number;
   bad: BadContent[];
-  /** The rows that need any of them. */
+  /** The releases that need any of the missing or damaged contents. */
   releases: NeedingRelease[];
 };
 
-/** Checks each content in the database; with `bytes`, reads each and compares it with its digest. Changes nothing. */
+/**
+ * Checks all contents that the database knows. With `bytes`, reads each one and compares it with its digest. Changes nothing.
+ */
 export function checkContent({ bytes }: { bytes: boolean }): Promise<ContentReport> {
   return withOperatorDatabase('content check', async (db, { contentDirectory: directory }) => {
     await requireNotForeign(db, directory);
@@ -63,7 +65,7 @@ async function stateOf(store: ContentReader, digest: Digest, bytes: boolean): Pr
   if ((await store.stat(digest)) === undefined) return 'MISSING';
   if (!bytes) return undefined;
   try {
-    // A complete read compares the bytes with the digest at its end.
+    // At the end of a complete read, the store compares the bytes with the digest.
     await finished((await store.open(digest)).resume());
     return undefined;
   } catch (error) {
@@ -72,7 +74,7 @@ async function stateOf(store: ContentReader, digest: Digest, bytes: boolean): Pr
   }
 }
 
-/** Marks the configured folder as this installation's, with any content. Returns its path. */
+/** Marks the configured folder as this installation's, even if its content is lost. Returns the path of the folder. */
 export function adoptContent(): Promise<string> {
   return withOperatorDatabase('content adopt', async (db, { contentDirectory }) => {
     await adoptContentFolder(db, contentDirectory);

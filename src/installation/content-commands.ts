@@ -1,11 +1,11 @@
-// The commands for the content folder, run on a machine that reaches the folder and the database.
+// The operator's commands for the content folder. They run on a machine that reaches both the folder and the database.
 import type { Command } from 'commander';
 import { CommandFailed, type Io } from '../cli/io.ts';
 import { operate } from '../cli/operate.ts';
 import { clean } from '../cli/output.ts';
 import type { BadContent, ContentReport } from './content-check.ts';
 
-/** Adds the commands. */
+/** Adds the commands to a group of `larder`. */
 export function addContentCommands(group: Command, io: Io): void {
   group
     .command('check')

@@ -1,4 +1,5 @@
-// Marks a content folder with the installation's id, so that no process serves, fills or sweeps the folder of another installation.
+// Marks a content folder with the id of its installation, so that no process of another installation serves, fills or sweeps
+// it.
 import { randomUUID } from 'node:crypto';
 import { link, mkdir, open, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -9,37 +10,40 @@ import type { Database } from '../db/database.ts';
 import { getInstallationId } from '../identity/installation.ts';
 import { StartError } from '../start-error.ts';
 
-/** The file with the id, and its only line. */
+/** The name of the file that contains the id as its only line. */
 const MARK = 'installation';
 const LINE = /^larder-content-1 ([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\n$/;
 
-/** Contents of the database that are searched in a folder. Digests are spread evenly: a folder without any of them holds almost no content of the database. */
+/**
+ * How many contents that the database knows are looked up in an unmarked folder. Digests are random: if the folder has none of
+ * these, it has almost none of the database's contents.
+ */
 const SAMPLE_COUNT = 1_000;
 
-/** A full disk does not prevent a start. */
+/** Errors of a full disk. They do not prevent a start. */
 const FULL = new Set(['ENOSPC', 'EDQUOT']);
 
 /**
- * Ensures that the folder is this installation's and writable. Marks an unmarked folder if it is empty and the database knows no
- * content, or if it holds content that the database knows (an installation older than marks). Throws StartError CONTENT, and the
- * system's error if the folder is not writable.
+ * Checks that the folder is writable and belongs to this installation. Marks an unmarked folder if it is empty and the database
+ * knows no content, or if it has content that the database knows, because older versions did not mark folders. Throws
+ * StartError CONTENT, or the system's error if the folder is not writable.
  */
 export async function claimContentFolder(db: Database, directory: string): Promise<void> {
   const id = await getInstallationId(db);
   const rejected = (await readMark(directory)) === undefined ? await checkUnmarked(db, directory) : undefined;
-  // Read again: a process that started concurrently may have marked and filled the folder meanwhile.
+  // Read again, because a process that started at the same time may have marked and filled the folder.
   const found = await readMark(directory);
   if (found !== undefined) requireSame(found, { id, directory });
   else if (rejected !== undefined) throw rejection(rejected);
   await writeMark(directory, id).catch((error: NodeJS.ErrnoException) => {
-    // Content can be served from a full disk.
+    // If the disk is full, the content in the folder can still be served.
     if (found === undefined || !FULL.has(error.code ?? '')) throw error;
   });
 }
 
 /**
- * Marks the folder with any content, for an operator whose content is lost. Throws StartError CONTENT if it is another
- * installation's.
+ * Marks the folder even if the database's content is not in it, for an operator whose content is lost. Throws StartError
+ * CONTENT if another installation has marked it.
  */
 export async function adoptContentFolder(db: Database, directory: string): Promise<void> {
   const id = await getInstallationId(db);
@@ -48,7 +52,7 @@ export async function adoptContentFolder(db: Database, directory: string): Promi
   await writeMark(directory, id);
 }
 
-/** Throws StartError CONTENT if the folder is marked as another installation's. Writes nothing. */
+/** Throws StartError CONTENT if another installation has marked the folder. Writes nothing. */
 export async function requireNotForeign(db: Database, directory: string): Promise<void> {
   const found = await readMark(directory);
   if (found !== undefined) requireSame(found, { id: await getInstallationId(db), directory });
@@ -74,7 +78,7 @@ async function readMark(directory: string): Promise<string | undefined> {
   );
 }
 
-/** Returns why an unmarked folder is rejected; undefined if it is this installation's. */
+/** Returns why an unmarked folder is rejected. Returns undefined if it is this installation's. */
 async function checkUnmarked(db: Database, directory: string): Promise<string | undefined> {
   const store = readDiskContent(directory);
   if (await hasContentUses(db)) {
@@ -96,14 +100,14 @@ async function isEmpty(store: ContentReader): Promise<boolean> {
   return true;
 }
 
-/** Written at every start: this detects a folder that is not writable, marked or not. */
+/** Writes a temporary file at every start, even if the folder is marked: this detects a folder that is not writable. */
 async function writeMark(directory: string, id: string): Promise<void> {
   const temporary = join(directory, 'temporary');
   await mkdir(temporary, { recursive: true, mode: CONTENT_FOLDER_MODE });
   const path = join(temporary, randomUUID());
   try {
     await writeLine(path, `larder-content-1 ${id}\n`);
-    // Never overwrites a mark: of two processes that start concurrently one creates it.
+    // `link` never overwrites a mark. If two processes start at the same time, one of them creates it.
     await link(path, join(directory, MARK)).catch(ignoreExisting);
     await syncFolder(directory);
   } finally {

@@ -1,4 +1,4 @@
-// The API token of the first start: printed, or written to the file of LARDER_FIRST_TOKEN_FILE and to no other place.
+// The API token of a first start is either printed or written to the file in LARDER_FIRST_TOKEN_FILE, and is nowhere else.
 import { chownSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,7 +16,7 @@ let directory: string;
 beforeEach(async () => {
   database = await createTestDatabase();
   directory = mkdtempSync(join(tmpdir(), 'larder-token-'));
-  // As root, the server switches to Larder's account.
+  // The account that a server switches to if it is started as root.
   const user = unprivileged();
   if (user) chownSync(directory, user.uid, user.gid);
 }, PATIENCE_MS);
@@ -63,7 +63,7 @@ test('an existing file and a missing folder are rejected in one line', {
 }, async () => {
   const there = join(directory, 'there');
   writeFileSync(there, 'mine');
-  // The key that the first start created belongs to the database.
+  // The folder of the first start. Its key belongs to the database, so later starts use it too.
   let data: string | undefined;
   for (const [file, reason] of [
     [there, 'it already exists, and is not overwritten. Remove it, or name another file.'],
@@ -83,7 +83,7 @@ test('an existing file and a missing folder are rejected in one line', {
 
 test('a first start that is not committed leaves no file', { timeout: PATIENCE_MS }, async () => {
   const file = join(directory, 'first.token');
-  // Fails at the commit, after the token was written.
+  // Makes the commit fail, after the token was written.
   await database.pool.query(`
     create function reject() returns trigger language plpgsql as $$ begin raise 'not today'; end $$;
     create constraint trigger reject after insert on organizations deferrable initially deferred

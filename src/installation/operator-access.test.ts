@@ -1,4 +1,5 @@
-// The operator's commands that give access, as processes: `larder tokens create --operator` and `larder users set-password`.
+// The operator's commands that give access: `larder tokens create --operator` and `larder users set-password`. The tests run
+// them as processes.
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

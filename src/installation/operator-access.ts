@@ -1,4 +1,5 @@
-// The operator's commands that give access: create an API token or set a password of a user, directly in the database.
+// The functions behind the operator's commands that give access. They create an API token or set a password, directly in the
+// database.
 import { resolve } from 'node:path';
 import { EMAIL_LENGTH_MAX, NAME_LENGTH_MAX, PASSWORD_LENGTH_MAX, PASSWORD_LENGTH_MIN } from '../contract/limits.ts';
 import { SIGN_IN_NAME } from '../contract/session.ts';
@@ -17,16 +18,16 @@ import { withOperatorDatabase } from './operator-database.ts';
 import { writeSecretFile } from './secret-file.ts';
 
 export type OperatorTokenOptions = {
-  /** By namespace, name or id. */
+  /** The namespace, name or id of the organization. */
   organization: string;
-  /** By name, e-mail address or id; default: the only owner. */
+  /** The name, e-mail address or id of the user. Default: the only owner. */
   user?: string | undefined;
-  /** Default: the user's role. */
+  /** Default: the role of the user. */
   role?: Role | undefined;
   scopes?: readonly TokenScope[] | undefined;
   name?: string | undefined;
   expires_in_days?: number | undefined;
-  /** The new file for the token, which is then not printed. */
+  /** A file that is created for the token, which is then not printed. */
   to_file?: string | undefined;
 };
 
@@ -43,8 +44,8 @@ export type OperatorToken = {
 const TOKEN_NAME = 'made by the operator';
 
 /**
- * Creates an API token of a user. Ignores the limit of tokens: an operator who restores access cannot log in and revoke one
- * first. Throws IdentityError, and SecretFileError; then no token was created.
+ * Creates an API token of a user. Ignores the limit of tokens: an operator who restores access cannot log in to revoke a token
+ * first. Throws IdentityError and SecretFileError; in both cases, no token is created.
  */
 export function createTokenByOperator(options: OperatorTokenOptions): Promise<OperatorToken> {
   const file = options.to_file === undefined ? undefined : resolve(options.to_file);
@@ -52,7 +53,7 @@ export function createTokenByOperator(options: OperatorTokenOptions): Promise<Op
     let removeFile: (() => Promise<void>) | undefined;
     try {
       return await inTransaction(db, async (tx) => {
-        // A transaction that is retried creates another token.
+        // If the transaction runs again, it creates another token, so the file with the first one is removed.
         await removeFile?.();
         const { secret, ...made } = await createToken(tx, options);
         if (file === undefined) return { ...made, api_token: secret };
@@ -100,14 +101,14 @@ async function createToken(
 export type OperatorPasswordOptions = {
   organization: string;
   user?: string | undefined;
-  /** The name to log in with; default: the current one, or else the user's e-mail address. */
+  /** The name with which the user logs in. Default: the name that the user has now, or else the user's e-mail address. */
   email?: string | undefined;
 };
 
 export type SetPassword = { organization: { name: string }; user: { name: string }; email: string };
 
 /**
- * Sets the password of a user, and ends all sessions of the user. Calls `readPassword` after all other checks. Throws
+ * Sets the password of a user and ends all sessions of the user. Calls `readPassword` only after all other checks. Throws
  * IdentityError.
  */
 export function setPasswordByOperator(

@@ -1,4 +1,4 @@
-// The commands that an operator runs on a machine that reaches the database: the installation's key, its organizations, and access.
+// The operator's commands for keys, organizations and access. They run on a machine that reaches the database.
 import { type Command, InvalidArgumentError } from 'commander';
 import type { Io } from '../cli/io.ts';
 import { type OperatorTools, operate } from '../cli/operate.ts';
@@ -6,7 +6,7 @@ import { clean, shortTime, tableOf } from '../cli/output.ts';
 import { readSecret } from '../cli/secret-input.ts';
 import { addContentCommands } from './content-commands.ts';
 
-/** Adds the commands. */
+/** Adds the commands to `larder`. */
 export function addOperatorCommands(program: Command, io: Io): void {
   addKeys(program.command('keys').description('rotate the installation’s key, on the machine that has its file'), io);
   addContentCommands(
@@ -25,7 +25,7 @@ export function addOperatorCommands(program: Command, io: Io): void {
   if (users) addSetPassword(users, io);
 }
 
-/** Commands of the API that can also run directly on the database. */
+/** The functions for commands that use the API, but can also run directly on the database. */
 export function operatorTools(io: Io): OperatorTools {
   return {
     createToken: (request, command) =>
@@ -131,7 +131,7 @@ function addOrganizations(group: Command, io: Io): void {
     );
 }
 
-/** The API has the same maximum. */
+/** At most six digits, like the maximum in the API. */
 const QUOTA = /^\d{1,6}$/;
 
 function quotaOf(text: string): number | null {

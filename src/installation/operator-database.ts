@@ -1,4 +1,4 @@
-// The database for the operator's commands: Larder may run or be stopped, but the database must run.
+// Opens the database for the operator's commands. Larder need not run, but the database must.
 import { join } from 'node:path';
 import { type Config, readConfig } from '../config/config.ts';
 import { explainConnection } from '../db/connection-failure.ts';
@@ -7,7 +7,7 @@ import { runningEmbeddedUrl } from '../db/embedded-cluster.ts';
 import { migrate } from '../db/migrate.ts';
 import { StartError } from '../start-error.ts';
 
-/** Opens the configured database for one command, and migrates it. Throws StartError if it cannot be reached. */
+/** Opens the configured database for one command and migrates it. Throws StartError if the database cannot be reached. */
 export async function withOperatorDatabase<T>(
   command: string,
   act: (db: Database, config: Config) => Promise<T>,

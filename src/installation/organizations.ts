@@ -1,5 +1,5 @@
-// The operator's commands for organizations: the functions of the API for owners of the installation, on a machine that reaches
-// its database.
+// The operator's commands for organizations. They do what owners of the installation can do through the API, but access the
+// database directly, so they run on a machine that reaches it.
 import { access, constants } from 'node:fs/promises';
 import type { Organization } from '../contract/organization.ts';
 import { OPERATOR, recordAuditEvent } from '../db/audit-trail.ts';
@@ -42,7 +42,10 @@ export function createOrganizationByOperator(options: OrganizationOptions): Prom
   });
 }
 
-/** The operator's machine or account may lack the key file: then the first release or the next start makes the key. */
+/**
+ * Whether this account can read the key file. If it cannot, the next start or the first release makes the organization's
+ * signing key.
+ */
 async function isReadable(file: string): Promise<boolean> {
   return await access(file, constants.R_OK).then(
     () => true,
@@ -60,7 +63,10 @@ export function listOrganizationsForOperator(): Promise<Organization[]> {
   return withOperatorDatabase('organizations', listAllOrganizations);
 }
 
-/** Sets how many applications an organization may have, null for no limit. The organization is named by namespace, name or id. */
+/**
+ * Sets how many applications an organization may have; null removes the limit. `word` is the namespace, name or id of the
+ * organization.
+ */
 export function setQuotaByOperator(word: string, applications_max: number | null): Promise<{ name: string }> {
   return withOperatorDatabase('organizations', (db) =>
     inTransaction(db, async (tx) => {
@@ -75,7 +81,7 @@ export function setQuotaByOperator(word: string, applications_max: number | null
   );
 }
 
-/** Returns the organization that the installation belongs to: its audit trail records changes of other organizations. */
+/** Returns the organization that owns the installation. Its audit trail records changes of other organizations. */
 async function requireStarted(db: Database): Promise<{ id: string }> {
   const own = await findInstallationOrganization(db);
   if (own !== undefined) return own;

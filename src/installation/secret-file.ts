@@ -1,7 +1,7 @@
-// Writes a secret to a new file that only its owner can read, and syncs it before it is used.
+// Writes a secret to a new file that only its owner can read. The secret is used only when it is safely on disk.
 import { open, rm } from 'node:fs/promises';
 
-/** The reasons why a file cannot be created (open(2)). */
+/** Why a file cannot be created, by the system's error code (open(2)). */
 const WRITE_FAULTS: Record<string, string> = {
   EEXIST: 'it already exists, and is not overwritten. Remove it, or name another file',
   ENOENT: 'its folder does not exist. Create the folder, or name another file',
@@ -13,15 +13,15 @@ const WRITE_FAULTS: Record<string, string> = {
   ENOSPC: 'its disk is full. Free some space, or name another file',
 };
 
-/** Its message is for the person who named the file. */
+/** Its message is for the person who chose the file. */
 export class SecretFileError extends Error {
   override readonly name = 'SecretFileError';
   readonly code = 'SECRET_FILE';
 }
 
 /**
- * Writes a line to a new file of mode 0600, and syncs it. `what` names the secret in errors. Returns a function that removes the
- * file. Throws SecretFileError, after removing an incomplete file.
+ * Writes a line to a new file with mode 0600 and syncs the file. `what` names the secret in errors. Returns a function that
+ * removes the file. Throws SecretFileError; then no incomplete file is left.
  */
 export async function writeSecretFile(path: string, what: string, line: string): Promise<() => Promise<void>> {
   const reject = (cause: NodeJS.ErrnoException): never => {
@@ -29,7 +29,7 @@ export async function writeSecretFile(path: string, what: string, line: string):
     throw new SecretFileError(`${what} cannot be written to ${path}: ${fault}.`, { cause });
   };
   const remove = () => rm(path, { force: true });
-  // O_EXCL: an existing file is not overwritten, and a link is not followed.
+  // The flag `wx` (O_EXCL) ensures that no existing file is overwritten and no link is followed.
   const file = await open(path, 'wx', 0o600).catch(reject);
   try {
     await file.writeFile(`${line}\n`);

@@ -119,7 +119,7 @@ function explainFault(error: unknown): string | undefined {
 
 /**
  * 4xx is a temporary error and 5xx a permanent one (RFC 5321, section 4.2.1). The server's answer to the log-in is not shown,
- * because it may repeat secrets.
+ * because the log-in is the operator's and the error is read by an organization.
  */
 function failed(error: unknown): DeliveryError {
   const { code, responseCode, response } = (error instanceof Error ? error : {}) as {
