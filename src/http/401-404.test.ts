@@ -19,7 +19,7 @@ afterAll(() => api.close());
 const table = Object.entries<EndpointDefinition>(endpoints).filter(([, { access }]) => access !== 'PUBLIC');
 const UNKNOWN = '1b671a64-40d5-491e-99b0-da01ff1f3341';
 
-/** The endpoint's path with these values, and an unknown id for every parameter that is not among them. */
+/** Fills an endpoint's path with `values`; each other parameter gets an unknown id. */
 function pathOf({ path }: EndpointDefinition, values: Record<string, string> = {}): string {
   return path.replace(/\{(\w+)\}/g, (_, name: string) => {
     if (values[name] !== undefined) return values[name];

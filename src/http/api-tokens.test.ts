@@ -108,7 +108,7 @@ describe('creating a token', () => {
       api.ask('POST', PATH, { body: { name: 'x', user_id } }),
     );
     const rejected = (await Promise.all(requests)).filter(({ statusCode }) => statusCode !== 201);
-    // The user already has one.
+    // The user already has one token, so four of the requests exceed the limit.
     expect(rejected.map((one) => one.json().type)).toEqual(Array(4).fill('/problems/limit-reached'));
   });
 });

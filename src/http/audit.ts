@@ -10,7 +10,10 @@ type Change = { input: Record<string, unknown>; output: unknown };
 /** Writes the row of a change, in its transaction. */
 export type Audit = (tx: Transaction, context: Reading, change: Change) => Promise<void>;
 
-/** Makes the writer for an operation. Operations without a token have no organization, so they write nothing. */
+/**
+ * Returns the function that writes the row of an operation. An operation without authentication has no organization,
+ * so its function writes nothing.
+ */
 export function auditOf(operation: string, endpoint: EndpointDefinition, all: readonly EndpointDefinition[]): Audit {
   const names = fieldNames(endpoint);
   const subjectOf = subjectReader(endpoint, all);

@@ -1,4 +1,5 @@
-// Every route answers a request about a thing of another organization, in real rows, as if the thing did not exist.
+// Every route answers a request about another organization's thing, which exists in real rows, as if the thing did
+// not exist.
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openTestApi, type TestApi } from '../../test/api.ts';

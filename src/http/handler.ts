@@ -36,9 +36,10 @@ export type PublicContext = {
 };
 
 /**
- * The only way for a handler to write: one transaction per request. The transaction first checks If-Match and last writes
- * the row of the audit trail. Under an Idempotency-Key the transaction also stores the answer of `act`, which is sent again instead of
- * running `act` twice; so the answer must be plain JSON. A handler calls it once.
+ * The only way for a handler to write; a handler calls it once. It runs `act` in one transaction, which first checks
+ * If-Match and last writes the row of the audit trail. If the request has an Idempotency-Key, the transaction also
+ * stores the answer of `act`. A repeated request gets the stored answer and does not run `act`, so the answer must be
+ * plain JSON.
  */
 export type Write = <T>(act: (tx: Transaction) => Promise<T>) => Promise<T>;
 

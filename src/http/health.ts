@@ -6,7 +6,7 @@ import { READINESS_CHECK_TIMEOUT_MS } from './limits.ts';
 /** Result of one check; its other fields are shown unchanged. */
 export type CheckResult = { ok: boolean; [detail: string]: unknown };
 
-/** Filled and changed by the code that starts the server. */
+/** The code that starts the server adds the checks, and sets `draining` when the server stops. */
 export type Readiness = {
   /** True after the process was asked to stop: it finishes running requests and accepts no new ones. */
   draining: boolean;

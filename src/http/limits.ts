@@ -18,9 +18,9 @@ export const HEADERS_TIMEOUT_MS = 20_000;
 export const HEADERS_CHECK_INTERVAL_MS = 1_000;
 /** Time for a client that sent a malformed request to read its answer; then the connection is closed, even if the client still sends. */
 export const LAST_ANSWER_MS = 1_000;
-/** A JSON body of 64 KiB on a slow line. */
+/** Enough for a JSON body of 64 KiB on a slow line. */
 export const BODY_TIMEOUT_MS = 30_000;
-/** An upload of 1 GiB at 5 Mbit/s. */
+/** Enough for an upload of 1 GiB at 5 Mbit/s. */
 export const UPLOAD_TIMEOUT_MS = 30 * 60_000;
 /** Longer than the 60 s of common load balancers, so that they close idle connections first and no request is lost. */
 export const KEEP_ALIVE_TIMEOUT_MS = 72_000;
@@ -36,7 +36,10 @@ export const CONNECTIONS_PER_ADDRESS_MAX = 512;
  * header within a few round trips, so 128 such connections are enough for hundreds of new ones a second over slow lines.
  */
 export const PENDING_PER_ADDRESS_MAX = 128;
-/** How long a connection is not counted as late: covers a TLS handshake and a header on a slow line, and bursts of clients that start together. */
+/**
+ * A connection without a request after this time is late. Enough for a TLS handshake and a header on a slow line, and
+ * for bursts of clients that start together.
+ */
 export const PENDING_GRACE_MS = 2_000;
 
 /**
@@ -60,7 +63,7 @@ export const MULTIPART_OVERHEAD_BYTES_MAX = 512 * 1024;
 /** Header lines of one part: two or three are usual. */
 export const PART_HEADERS_MAX = 20;
 
-/** Retry-After of a 503: the sweeper and the operator need minutes. */
+/** Retry-After of a 503: freeing space takes the sweeper or the operator minutes. */
 export const RETRY_AFTER_SECONDS = 60;
 
 /** Lifetime of a signed URL: enough to start a download by hand, and too short to be useful in a leaked log. */

@@ -66,7 +66,7 @@ test('jobs, workers, content, connections and the process are reported', async (
   const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
   expect(text).toContain(`larder_build_info{version="${version}"} 1\n`);
   expect(text).toContain('process_resident_memory_bytes');
-  // Known at the first scrape, not 0 until a later one.
+  // The first scrape shows the value, and not 0 until a later scrape.
   expect(text).toMatch(/^larder_content_bytes 5$/m);
   expect(text).toMatch(/^larder_contents 1$/m);
 });

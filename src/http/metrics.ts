@@ -110,7 +110,7 @@ function gaugesOfDatabase(register: Registry, { db, pool }: MetricsParts): LookU
     connections.set({ state: 'idle' }, pool.idleCount);
     waiting.set(pool.waitingCount);
   };
-  // The connections first: the queries below use some.
+  // Counts the connections before the queries of `rows` use some.
   return [connected, rows];
 }
 

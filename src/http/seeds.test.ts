@@ -135,7 +135,7 @@ beforeAll(async () => {
   const ids = (await read<CatalogApplicationRequest>(request)).applications.map(({ id }) => id);
   const [postgresql = '', nginx = ''] = ids;
   const redis = acme['application_id']?.[0] ?? '';
-  // From here on all of them have the customization that the organization has for all applications.
+  // From here on, all three applications have the customization that the organization has for all applications.
   for (const application of [postgresql, nginx, redis]) await finishAll(application);
   const taken = await customize('postgresql', '15');
   expect((await ask(taken, { method: 'DELETE' })).status).toBe(204);

@@ -21,7 +21,7 @@ export type ServerParts = {
   tls?: TlsPair;
   /** Origins whose pages may call the API (CORS). */
   corsOrigins?: readonly string[];
-  /** Observes every answer, also of added routes. */
+  /** Observes every answer, including those of the routes that `register` adds. */
   watch?: (app: FastifyInstance) => void;
   /** Adds more routes: those of the hosted registry. */
   register?: (app: FastifyInstance) => void | Promise<void>;

@@ -103,7 +103,7 @@ const NOTHING = {
   signing_key_id: 'f'.repeat(64),
 };
 
-/** By operation and status: the change where an operation needs another one than that in ANY. */
+/** By operation and status: the change for an operation that needs another change than ANY has for this status. */
 const ONE: Record<string, Record<string, Provoke>> = {
   exchangeToken: {
     200: () => ({ query: { refresh_token: estates.api.acme.tokens.VIEWER }, token: undefined }),
@@ -155,7 +155,7 @@ const ONE: Record<string, Record<string, Provoke>> = {
   createRegistry: { 201: () => ({ sent: { body: REGISTRY } }) },
   retryPipeline: {
     201: async () => ({ ids: { pipeline_id: await failedPipeline() } }),
-    // The pipeline of the sample succeeded.
+    // The sample's pipeline succeeded, so it cannot be retried.
     409: () => ({}),
   },
   deleteRegistry: {
@@ -213,7 +213,7 @@ const ONE: Record<string, Record<string, Provoke>> = {
   updateUser: { 409: () => ({ sent: { body: { role: 'VIEWER' } } }) },
   deleteUser: {
     204: async () => ({ ids: { user_id: await make('/larder/v1/users', { name: 'joe', role: 'VIEWER' }) } }),
-    // The organization's only owner.
+    // The sample's user is the only owner of the organization, so the user cannot be removed.
     409: () => ({}),
   },
   issueApiToken: {
@@ -268,7 +268,7 @@ const table = Object.values(documented)
   .filter(({ status }) => !SHARED_MECHANISM.has(status))
   .filter(({ operation, status }) => NOT_HERE[`${operation} ${status}`] === undefined)
   .filter(({ operation, status }) => status !== '403' || !isForEveryRole(operation))
-  // Deletions come last.
+  // Deletions come last: the other operations use the things that they delete.
   .sort((one, other) => order(one.operation, one.status) - order(other.operation, other.status));
 
 describe('an operation answers each documented status', () => {

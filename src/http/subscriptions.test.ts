@@ -44,7 +44,7 @@ test('concurrent requests do not exceed a quota; the rejection names it', async 
   });
   const quotas = await estates.api.ask('GET', '/v1/quotas');
   expect(quotas.json()).toEqual({ applications: { limit: full, usage: full } });
-  // Another organization's quota is its own.
+  // Another organization has a quota of its own.
   const rival = await estates.api.ask('GET', '/v1/quotas', { token: estates.api.rival.access.OWNER });
   expect(rival.json()).toEqual({});
 });

@@ -40,7 +40,7 @@ function idIn(estate: Estate): IdOf {
   };
 }
 
-/** An id of the same form that names nothing. */
+/** Returns an id of the same form that names nothing. */
 function unknownLike(id: string): string {
   if (id.includes('-')) return '1b671a64-40d5-491e-99b0-da01ff1f3341';
   const [prefix, hex = ''] = id.includes(':') ? [id.slice(0, 7), id.slice(7)] : ['', id];
@@ -78,7 +78,7 @@ function expectedOf({ access }: EndpointDefinition, role: Role, status: number):
 async function readAll(): Promise<Record<string, unknown>> {
   const read: Record<string, unknown> = {};
   for (const [operation, endpoint] of table) {
-    // A signed URL differs each second.
+    // Signed URLs are not compared, because they differ each second.
     if (endpoint.method !== 'GET' || ('body' in endpoint.success && endpoint.success.body === SignedUrl)) continue;
     const path = samplePath(endpoint, idIn(estates.rival)) + sampleQuery(endpoint, {}, idIn(estates.rival));
     const response = await estates.api.ask('GET', path, { token: estates.api.rival.access.OWNER });
@@ -153,7 +153,7 @@ describe('the ids of a query', () => {
         }),
       );
       expect(theirs).toEqual(nothing);
-      // A digest is not an id of a row: nothing has it, so the list is empty.
+      // A filter by a digest is not checked against rows: no item has the digest, so the list is empty.
       if (kind.endsWith('digest')) expect(theirs?.body).toMatchObject({ total_size: 0, items: [] });
       else expect(theirs?.status).toBe(400);
     }

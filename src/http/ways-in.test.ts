@@ -125,7 +125,7 @@ describe('revoking a token', () => {
       const second = await makeToken('second');
       const answers = await Promise.all([first, second].map((path) => api.ask('DELETE', path)));
       expect(answers.map(outcome).sort()).toEqual([[204], LAST]);
-      // Restores `first` and removes `second`, whichever was revoked.
+      // Restores the first token and revokes the second one; the requests revoked one of the two.
       await api.database.pool.query(
         `update api_tokens set removed_at = case when id = $1 then null else now() end where organization_id = $2
           and (id = $1 or name = 'second')`,

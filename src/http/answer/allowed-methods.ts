@@ -1,10 +1,13 @@
-// Which methods each path supports: for 405, Allow and OPTIONS.
+// Collects the methods that each path supports, for 405, the Allow header and the answer to OPTIONS.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Rejection } from './problems.ts';
 
 type Known = { url: string; pattern: RegExp; methods: Set<string> };
 
-/** Watches the routes that are added after this call, and answers requests that match no route: 405, OPTIONS, 404. */
+/**
+ * Collects the routes that are added after this call. A request that matches no route gets 405 or 404, or the allowed
+ * methods if it is OPTIONS.
+ */
 export function addAllowedMethods(app: FastifyInstance): void {
   const known = new Map<string, Known>();
   app.addHook('onRoute', ({ url, method }) => {
@@ -14,15 +17,16 @@ export function addAllowedMethods(app: FastifyInstance): void {
     for (const name of [method].flat()) one.methods.add(name);
     known.set(url, one);
   });
-  // Checked before the body is read: for an unknown QUERY request Fastify would first reject the media type.
+  // Runs before the body is read: Fastify would first reject the media type of a QUERY request to an unknown route.
   app.addHook('onRequest', async (request, reply) => {
     if (request.is404) return answerUnknown(request, reply, [...known.values()]);
-    // A fixed path such as `/catalogs/waves` matches before a parameter: the word is not an identifier.
+    // A fixed path such as `/catalogs/waves`, with a method that only `/catalogs/{id}` supports: the router has
+    // matched the path with the parameter.
     const named = known.get(pathOf(request));
     if (named !== undefined && request.routeOptions.url !== pathOf(request))
       return answerUnknown(request, reply, [named]);
   });
-  // Also reached by OPTIONS requests that are not preflights: the wildcard route of CORS forwards them here.
+  // OPTIONS requests that are not preflights get here too: the wildcard route of CORS forwards them.
   app.setNotFoundHandler((request, reply) => answerUnknown(request, reply, [...known.values()]));
 }
 

@@ -2,10 +2,12 @@
 import { type FastifyCorsOptions, type FastifyCorsOptionsDelegateCallback, fastifyCors } from '@fastify/cors';
 import type { FastifyInstance } from 'fastify';
 
-/** Browsers cache a preflight for this long; short, so that an origin that is removed from the list soon loses access. */
+/**
+ * Seconds for which browsers cache a preflight: an origin that is removed from the list loses access after this time.
+ */
 const PREFLIGHT_SECONDS = 600;
 
-/** Headers of an answer that a page of another origin may read. */
+/** Headers of answers that scripts of other origins may read. */
 const EXPOSED = ['ETag', 'Location', 'X-Request-Id', 'Retry-After', 'Idempotent-Replayed', 'WWW-Authenticate'];
 
 /** After one visit over TLS, browsers use only TLS (RFC 6797). */
@@ -14,7 +16,10 @@ const STRICT_TRANSPORT = 'max-age=31536000';
 /** Answers must not be executed or framed; HTML pages set their own policies. */
 export const NO_CONTENT_POLICY = "default-src 'none'; frame-ancestors 'none'";
 
-/** Adds CORS for the origins that the operator configured, if any. Without credentials, because scripts send tokens in a header. */
+/**
+ * Adds CORS for the origins that the operator configured, if any. Cookies are not allowed, because scripts send
+ * tokens in a header.
+ */
 export function addCors(app: FastifyInstance, origins: readonly string[]): void {
   if (origins.length === 0) return;
   const options: FastifyCorsOptions = {

@@ -6,8 +6,8 @@ const PART_LENGTH = 22;
 const TAG_OF_OURS = /^"([\w-]{22})\.[\w-]{22}"$/;
 
 /**
- * Returns the strong tag of a representation: equal for equal texts, different for different ones (section 8.8.1). It begins with the
- * tag of the version: the fields that requests write, without those that the service observes.
+ * Returns the strong tag of a representation: equal for equal texts, different for different ones (section 8.8.1).
+ * The tag begins with the tag of `version`: the representation without the fields that the service observes.
  */
 export function tagOf(text: string, version: string = text): string {
   return `"${partOf(version)}.${partOf(text)}"`;
@@ -37,8 +37,9 @@ export function readTags(header: string): SentTags | undefined {
 }
 
 /**
- * For writes: whether one of the tags is of the current version. Strong comparison (section 8.8.3.2), so weak tags never
- * match. The part of the tag that background checks change is ignored: no write would overwrite those fields.
+ * Whether one of the tags that came with a write names the current version. The comparison is strong (section
+ * 8.8.3.2), so weak tags never match. It ignores the part of the tag for observed fields: a write does not overwrite
+ * them.
  */
 export function matchesVersion(sent: SentTags, tag: string): boolean {
   const version = versionIn(tag);

@@ -137,7 +137,7 @@ test('a client that never reads is cut off, and the file is closed', async () =>
   const file = { digest: large, filename: 'x', mime_type: 'text/plain' };
   const address = signFilePath(api.identity.fileKey, file, Math.floor(Date.now() / 1000) + 60);
   await api.app.listen({ host: '127.0.0.1', port: 0 });
-  // Shortens the limit IDLE_TIMEOUT_MS in the server of Node.
+  // Shortens IDLE_TIMEOUT_MS on Node's server.
   api.app.server.timeout = 500;
   const { port } = api.app.server.address() as AddressInfo;
   const silent = openRaw(port, { first: headOf('GET', address) });

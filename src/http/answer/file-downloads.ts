@@ -76,7 +76,7 @@ const BY_EXTENSION: Record<string, string> = {
   tgz: 'application/gzip',
 };
 
-/** Kinds of metadata such as `trigger_info` are words of the API, not media types. */
+/** Returns the media type of a file. Metadata files have a word of the API, such as `trigger_info`, as `mime_type`. */
 function mediaTypeOf(file: SignedFile): string {
   if (/^[a-z]+\/[a-z0-9.+-]+$/.test(file.mime_type)) return file.mime_type;
   const report = findReport(file.mime_type);

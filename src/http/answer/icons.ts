@@ -33,7 +33,7 @@ async function answer(
     'cache-control': 'public, max-age=3600',
     // An icon that is opened as a page must not run or load anything.
     'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'; sandbox",
-    // Pages of other origins may show it, like the rest of the main catalog.
+    // Pages of other origins may show the icon, like the rest of the main catalog.
     'cross-origin-resource-policy': 'cross-origin',
   });
   if (isHeld(request.headers['if-none-match'], tag)) return reply.code(304).send();

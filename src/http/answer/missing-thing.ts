@@ -1,9 +1,9 @@
 // Writes the detail of a 404, which depends on the request alone and never on the things of other organizations.
 
-/** Nouns for path parameters whose name is not the noun. */
+/** Nouns for path parameters that are named otherwise: `digest` is the parameter of a file. */
 const NOUNS: Record<string, string> = { api_token: 'API token', digest: 'file', provider: 'notification provider' };
 
-/** Longest value that is quoted: an id, a digest or a key. */
+/** Longest value of a parameter that the sentence quotes: ids, digests and keys are shorter. */
 const ECHO_LENGTH_MAX = 100;
 
 /**

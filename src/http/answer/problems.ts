@@ -7,8 +7,8 @@ import type { IdentityErrorCode } from '../../identity/errors.ts';
 export const PROBLEM_CONTENT_TYPE = 'application/problem+json';
 
 /**
- * Each kind of problem with its status, its title and advice. The advice is shown on the problem's page, and it is the detail
- * if there is none more specific.
+ * Each kind of problem with its status, its title and advice. The problem's page shows the advice; an answer without
+ * a more specific detail has the advice as its detail.
  */
 export const PROBLEMS = {
   'invalid-request': {

@@ -5,7 +5,7 @@ import type { Database } from '../../db/database.ts';
 import { listPublishedKeys } from '../../identity/published-signing-keys.ts';
 import { Rejection } from './problems.ts';
 
-/** The characters of a namespace; the database rejects some others. */
+/** The characters of a namespace. Other text gets 404 without a query, because PostgreSQL rejects NUL. */
 const NAMESPACE = /^[a-z0-9-]+$/;
 
 /** After a rotation, caches of proxies show the new current key within five minutes. */

@@ -4,7 +4,7 @@ import { DeclarationSchema } from '../../customization/declaration-schema.ts';
 import { RecipeSchema } from '../../recipes/recipe-schema.ts';
 import { toJsonSchema } from '../../yaml/json-schema.ts';
 
-/** The schemas by the name of their format; docs/schema/ has the same. */
+/** The schemas by the name of their format; docs/schema/ contains copies. */
 export const formatSchemas = {
   recipe: toJsonSchema(RecipeSchema, 'recipe.yaml of Larder'),
   customization: toJsonSchema(DeclarationSchema, 'customization.yaml of Larder'),

@@ -33,7 +33,8 @@ function toMade({ success }: EndpointDefinition): Links {
     [found.operation]: {
       operationId: found.operation,
       description: `Reads the created resource: ${found.id} is the last segment of Location.`,
-      // The other path parameters of the request may name another resource: a retry names the pipeline that failed.
+      // Only the parameters in the path of Location: others may name another resource, as in a retry, whose path
+      // names the failed pipeline.
       parameters: asAsked(place),
       [LOCATION_PARAMETER]: found.id,
     },

@@ -26,7 +26,10 @@ export function requestSchema(schema: TSchema, rules: readonly Rule[] = []): TSc
   return (plain ? { ...copy, pattern: WITHOUT_NUL } : copy) as TSchema;
 }
 
-/** JSON Schema 2020-12, `allOf` of `if` and `then`: the rules on the fields of one object. */
+/**
+ * Returns the rules on the fields of one object as JSON Schema 2020-12: an `allOf` with an `if` and a `then` for each
+ * rule.
+ */
 function rulesOf({ properties }: Json, rules: readonly Rule[]): Json {
   const own = isRecord(properties) ? properties : {};
   const demands = rules.flatMap((rule): Json[] => {

@@ -53,7 +53,7 @@ export async function receiveArchive(part: MultipartFile, content: ContentStore)
 
 type Settled<T> = { value: T } | { error: unknown };
 
-/** Waits for a reader and closes its branch when it ends or fails. */
+/** Waits for a reader, and closes its branch when the reader ends or fails. */
 async function settle<T>(reader: Promise<T>, from: Branch): Promise<Settled<T>> {
   try {
     return { value: await reader };
@@ -64,7 +64,10 @@ async function settle<T>(reader: Promise<T>, from: Branch): Promise<Settled<T>> 
   }
 }
 
-/** Yields the bytes and ends after the verdict: until then they are not content, and a rejection discards them. */
+/**
+ * Yields the bytes, and ends only after the verdict: the store makes the bytes content when the stream ends, and
+ * discards them if the stream throws.
+ */
 async function* heldBack(bytes: AsyncIterable<Uint8Array>, verdict: Promise<void>): AsyncGenerator<Uint8Array> {
   yield* bytes;
   await verdict;

@@ -128,7 +128,8 @@ describe('under TLS', () => {
     const more = PENDING_PER_ADDRESS_MAX + 10;
     const kept = await Promise.all(Array.from({ length: more }, () => dial(OTHER)));
     for (const socket of kept) expect(await ask(socket)).toContain(' 200 OK');
-    // Opened after the others: once some of these are closed as late, the others cannot be closed any more.
+    // These connections open last: once the server closes some of them as late, it will not close any earlier one as
+    // late.
     connections = await openMany(more, { open: () => openRaw(port, { from: OTHER }), ask: askOnce });
     await vi.waitFor(() => expect(countOpen()).toBe(PENDING_PER_ADDRESS_MAX), PATIENCE);
     expect(kept.filter(({ readableEnded, destroyed }) => readableEnded || destroyed)).toEqual([]);

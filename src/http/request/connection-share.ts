@@ -17,7 +17,10 @@ type Network = {
   open: number;
   /** Connections that have not sent the header of a request yet. */
   pending: number;
-  /** Whether the limit was logged: one line until all its connections are closed, so that floods do not fill the log. */
+  /**
+   * Whether the limit was logged. It is logged once until the network has no connection, so that floods do not fill
+   * the log.
+   */
   isLogged: boolean;
 };
 

@@ -7,7 +7,7 @@ import { UPLOAD_LIMITS, UPLOAD_RETRY_AFTER_SECONDS } from '../limits.ts';
 
 type UploadSlot = { content: ContentStore; holder: Holder };
 
-/** Per process, for all its servers: memory and file descriptors are limited per process. */
+/** All servers of the process share these slots: memory and file descriptors are limited per process. */
 const slots = openShares(UPLOAD_LIMITS);
 
 /** Runs `receive` in an upload slot. Throws Rejection: share-used-up at the limit of the organization or address, else unavailable. */

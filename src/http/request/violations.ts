@@ -63,7 +63,7 @@ function toViolations(error: Found, schema: TSchema, checked: CheckedValue): Vio
     case 'boolean':
       return [{ field: at, message: 'Unknown field.' }];
     case 'additionalProperties':
-      // The keyword `boolean` reports each unknown field.
+      // Nothing to add: each unknown field also has an error of the keyword `boolean`.
       return [];
     default:
       return [{ field: at, message: messageFor(error.keyword, params, schemaAt(schema, error.schemaPath)) }];

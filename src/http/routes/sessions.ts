@@ -90,7 +90,8 @@ async function countedCheck<T>(
   given: { email: string; password: string },
   check: () => Promise<T>,
 ): Promise<T> {
-  // Failed log-ins are counted by the first characters of this digest, as for tokens; memory contains no names.
+  // Failed log-ins are counted under the first characters of this digest, as failed tokens are, so that memory
+  // contains no e-mail addresses.
   const account = createHash('sha256').update(given.email.toLowerCase()).digest('base64url').slice(0, 16);
   const attempt = { address: request.ip, secret: account + given.password };
   requireNoWait(identity.failedLogins.waitBeforeGuess(attempt));

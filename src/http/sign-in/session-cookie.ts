@@ -62,8 +62,9 @@ export function requireSameOrigin(request: FastifyRequest, origin: string): void
 }
 
 /**
- * For public endpoints that pages of other sites have no reason to call: a call would log a person in as somebody else.
- * Programs send neither header and may call them. Throws Rejection (cross-site).
+ * For public endpoints such as the log-in: a call from a page of another site would log the person in as somebody
+ * else. Throws Rejection (cross-site) for such a call. Programs send neither of the two headers, so their calls are
+ * accepted.
  */
 export function requireOwnPage(request: FastifyRequest, origin: string): void {
   const { 'sec-fetch-site': site, origin: from } = request.headers;
