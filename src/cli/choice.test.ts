@@ -48,7 +48,7 @@ describe('request', () => {
 
   test('uses the only base image that fits', async () => {
     const own = (await bases()).find(({ name }) => name === 'own');
-    // Only the organization's own image is left for the operating system.
+    // Deprecates all other base images, so that only the organization's own one fits.
     for (const { id, name } of await bases()) {
       if (name === 'own') continue;
       await estates.catalog.write((tx) =>
@@ -256,7 +256,7 @@ test('status shows the time of the first failed check, also after further failed
   expect((await estates.api.ask('GET', `/v1/registries/${registry_id}`)).json()).toMatchObject({
     unhealthy_since: since,
   });
-  // The cause is last, so that its length moves no other column.
+  // The cause is the last column, so that a long cause moves no other column.
   expect((await run('base-images')).out).toMatch(/^own .* no {11}[0-9a-f-]{36} {2}It is away\.$/m);
   expect((await run('registries')).out).toMatch(/^own .* no {5,}[0-9a-f-]{36} {2}It is away\.$/m);
   expect((await run('base-images', 'get', 'own')).out).toMatch(/^healthy +no: It is away\.\nsince +2026-03-03 04:05$/m);
@@ -274,7 +274,7 @@ test('status lists the customizations that pipelines leave out', async () => {
   const [application_id = ''] = (await catalog.request(catalog.acme, ['nginx'])).application_ids;
   await catalog.finish(await catalog.openPipeline(application_id));
   const { id } = await breakByCustomization(catalog, catalog.acme, { application_id, product_key: 'nginx' });
-  // No pipeline was planned without the customization so far.
+  // No pipeline has been planned without the customization yet.
   expect((await run('status')).out).toMatch(/^left out +0$/m);
   await catalog.customize(catalog.acme, 'later', { product_key: 'nginx' });
   await catalog.finish(await catalog.openPipeline(application_id));

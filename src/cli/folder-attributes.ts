@@ -1,11 +1,12 @@
-// Reads the names of extended attributes with the machine's tar, because Node cannot. The server warns of their loss.
+// Reads the names of extended attributes with the machine's tar, because Node cannot. They are sent so that the
+// server can warn that the image will not have these attributes.
 import { spawn } from 'node:child_process';
 import { MachineAttributes } from '../customization/machine-attributes.ts';
 import { TarError } from '../tar/errors.ts';
 import { readTar } from '../tar/read.ts';
 import { type FolderEntry, isKnownTop } from './folder.ts';
 
-/** Sent instead of each value: only the names are needed, because no image gets the attributes. */
+/** The value of each attribute that is sent: the server needs only the names, because no image gets the attributes. */
 const LEFT_OUT = Buffer.from('left out');
 /** The kernel's name of a file's access list (acl(5)). */
 const ACCESS_LIST = 'system.posix_acl_access';
@@ -16,7 +17,8 @@ const ACCESS_LIST = 'system.posix_acl_access';
  */
 export async function addAttributes(root: string, entries: readonly FolderEntry[]): Promise<boolean> {
   const headers = new Map(entries.map(({ header }) => [header.path, header]));
-  // Other names are rejected, and may hold very many files: a person may name their home folder by mistake.
+  // Only names that a customization may have at its top are read: other folders are rejected, and may be huge if a
+  // person names their home folder by mistake.
   const tops = [...headers.keys()].filter(isKnownTop);
   if (tops.length === 0) return true;
   const options = ['--create', '--xattrs', '--acls', '--file=-', `--directory=${root}`, '--', ...tops];

@@ -215,7 +215,7 @@ test('packs the folder without attributes if no tar can read them, and says so',
     expect((await pack()).said).toBe(
       `Extended attributes of ${folder} were not read: no tar on this machine can read them.\n`,
     );
-    // A tar that does not know the options.
+    // This tar does not know the options that read attributes.
     await put('tar', '#!/bin/sh\nexit 2\n', 0o755);
     await expect(rejection()).resolves.toHaveLength(1);
     await rm(join(folder, 'tar'));

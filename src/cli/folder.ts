@@ -12,7 +12,7 @@ import { explainFileError } from './io.ts';
 
 export type Folder = {
   entries: FolderEntry[];
-  /** Kinds of files that cannot be entries. */
+  /** Why the folder is rejected: files of kinds that an archive cannot contain, unknown names, exceeded limits. */
   violations: Violation[];
   /** Top-level names that describe the folder itself and are not part of the customization. */
   leftOut: string[];

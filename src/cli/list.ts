@@ -59,7 +59,7 @@ export async function readPages<T>(
   for (let number = 1; ; number++) {
     const answer = await ask({ page: number, page_size: PAGE_SIZE_MAX });
     items.push(...answer.items);
-    // An empty page ends the list too: entries may have been removed meanwhile.
+    // An empty page ends the list too: items may have been removed since the first page was read.
     if (number >= answer.total_pages || answer.items.length === 0) {
       return { page: 1, page_size: items.length, total_size: items.length, total_pages: 1, items };
     }

@@ -38,7 +38,7 @@ export function createProgram(io: Io, operator?: OperatorTools): Command {
       'after',
       '\nExit statuses: 0 success; 1 rejected or failed; 2 invalid arguments, or a file cannot be read; 3 no answer, or not from Larder; 70 a fault of this program.',
     );
-  // Set before the commands are added: they copy these settings.
+  // A command copies the program's settings when it is added, so the settings above come first.
   addAccessCommands(program, io);
   addStatusCommand(program, io);
   addProductCommands(program, io);

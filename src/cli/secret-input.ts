@@ -15,7 +15,8 @@ const BACKSPACE = /[\b\u007f]/;
 export async function readSecret(io: Io, label: string): Promise<string> {
   const terminal = terminalOf(io);
   if (terminal === undefined) return await readPiped(io);
-  // Raw from the first question to the last: the terminal would echo text that is typed in between.
+  // The terminal stays in raw mode from the first question to the last: otherwise it would echo text that is typed in
+  // between.
   terminal.setRawMode(true);
   terminal.setEncoding('utf8');
   try {

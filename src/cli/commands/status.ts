@@ -53,7 +53,8 @@ async function openSections({ client }: Session, catalog_id: string): Promise<Se
     since: pipeline.started_at,
   });
   const more = 'larder pipelines --status in-progress';
-  // Only one page is read. Pipelines on further pages are counted as waiting, because most pipelines in progress are.
+  // Only one page is read. Pipelines on further pages are counted as waiting, because most pipelines in progress
+  // wait.
   const rest = total_size - items.length;
   return [
     { name: 'running', total: running.length, lines: running.map(lineOf), more },
@@ -65,7 +66,7 @@ function waits(pipeline: Pipeline): boolean {
   return waitingOf(pipeline) !== undefined || stageOf(pipeline) === 'waiting';
 }
 
-/** Applications whose latest pipeline failed; earlier failures are history. */
+/** Returns the applications whose latest pipeline failed. A failure before a later success is not shown. */
 async function failedSection({ client }: Session, catalog_id: string): Promise<Section> {
   const all = await readAll((at) => client.call('listApplications', { catalog_id, ...at }));
   const applications = all.filter(({ latest_pipeline }) => latest_pipeline?.status === 'FAILED');
@@ -83,7 +84,7 @@ function failedLine(pipeline: Pipeline): Line {
   return { what: nameOf(pipeline), state: reason, since: pipeline.ended_at ?? pipeline.started_at };
 }
 
-/** Customizations that broke applications, which were released without them. */
+/** Returns the customizations that broke applications, which were then released without them. */
 async function leftOutSection({ client }: Session, catalog_id: string): Promise<Section> {
   const left = { catalog_id, active: true, left_out: true, page_size: LINES_MAX } as const;
   const { items, total_size } = await client.call('listCustomizations', left);
@@ -111,7 +112,7 @@ async function unusableSection({ client }: Session): Promise<Section> {
   const [registries, images, deprecated] = await Promise.all([
     readAll((at) => client.call('listRegistries', { removed: false, ...at })),
     readAll((at) => client.call('listBaseImages', { statuses: ['ACTIVE'], ...at })),
-    // Nothing new is built on a deprecated base image; existing applications on it get no updates while it is unusable.
+    // Deprecated base images without applications are not shown, because nothing new is built on them.
     readAll((at) => client.call('listBaseImages', { statuses: ['DEPRECATED'], with_applications: true, ...at })),
   ]);
   const lines = [
