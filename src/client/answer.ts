@@ -3,7 +3,7 @@ import type { EndpointDefinition } from '../contract/endpoint.ts';
 import { shapeProblem } from './answer-shape.ts';
 import { type ProblemDetails, ProblemError, UnexpectedAnswerError, UnreachableError } from './problem-error.ts';
 
-/** Ten times the largest page (1,000 customizations with their releasables). */
+/** Ten times the largest page: a hundred customizations with their releasables and releases. */
 const ANSWER_BYTES_MAX = 64 * 1024 * 1024;
 /** Far larger than a problem with a hundred violations whose fields have the longest names. */
 const PROBLEM_BYTES_MAX = 1024 * 1024;
@@ -23,7 +23,7 @@ async function readText(url: string, response: Response, bytesMax = ANSWER_BYTES
   let length = 0;
   for await (const part of readParts(url, response)) {
     length += part.length;
-    // Leaving the loop cancels the body.
+    // The exception ends the loop, which cancels the rest of the body.
     if (length > bytesMax)
       throw new UnexpectedAnswerError(url, `the answer is larger than ${bytesMax / 1024 / 1024} MiB`);
     parts.push(part);
