@@ -20,7 +20,7 @@ export type Demo = {
   /** Returns the path of a program; undefined if not found. */
   find: (program: string) => string | undefined;
   say: (line: string) => void;
-  /** Larder is stopped before the last lines are read. */
+  /** Whether Larder stops before the person reads the last lines. */
   stopped: boolean;
 };
 

@@ -5,13 +5,13 @@ import { UnreachableError } from '../client/problem-error.ts';
 import type { Pipeline } from '../contract/pipeline.ts';
 import { DemoFailed } from './demo-failed.ts';
 
-/** Longer than any silence of the demonstration on a slow line and a slow machine; after it something is wrong. */
+/** Longer than a working demonstration takes from one change to the next, on a slow line and a slow machine. */
 const PATIENCE_MS = 15 * 60_000;
 const POLL_MS = 500;
 /** After this long without a line, a reminder is printed, and then another one every REMINDER_MS. */
 const QUIET_MS = 2_000;
 const REMINDER_MS = 10_000;
-/** A page has room for more pipelines than the demonstration starts. */
+/** Page size of the list of pipelines: more than the demonstration starts. */
 const PIPELINES = 100;
 
 /** The client and the catalog of the demonstration, and the function that prints a line. */
@@ -46,7 +46,7 @@ async function follow<T>(context: NewsContext, condition: Condition<T>): Promise
       if (answer !== undefined) return answer;
       await remind(context, condition);
     } catch (error) {
-      // A supervisor restarts a server that died.
+      // The server may have died and be restarting, which its supervisor does.
       if (!(error instanceof UnreachableError)) throw error;
     }
     if (Date.now() - context.news.lastAt > PATIENCE_MS) throw new DemoFailed('Nothing changed for 15 minutes.');

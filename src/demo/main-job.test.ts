@@ -75,7 +75,8 @@ test('waits for applications and a customization of an earlier run', async () =>
   await catalog.customize(catalog.acme, 'company');
   const { released } = await runWith(catalog.finish);
   expect(released).toHaveLength(3);
-  // Two were requested; the demonstration asked for the third.
+  // The test requested redis and nginx in one request; the demonstration requested only postgresql: two requests, one
+  // customization.
   expect(await counts()).toEqual([2, 1]);
   expect(said).toContain('In the catalog already: redis 7.0, nginx 1.22.');
   expect(said).toContain('Requesting postgresql 15 on Debian 12.');

@@ -8,11 +8,11 @@ import { packFolder } from './archive.ts';
 import { DemoFailed } from './demo-failed.ts';
 import { type DemoContext, type Follow, openFollow } from './follow.ts';
 
-/** The requested offerings that are not yet in the catalog. */
+/** The products that the demonstration requests, except those that are in the catalog already. */
 const PRODUCTS = ['redis', 'nginx', 'postgresql'];
 const BASE_IMAGE = 'Debian 12';
 const CUSTOMIZATION = 'company';
-/** Three products have one or two branches each. */
+/** One page of this size is enough: the three products have one or two branches each. */
 const PAGE = 100;
 
 export type MainJob = {
@@ -57,7 +57,10 @@ async function findBase({ client }: DemoContext): Promise<BaseImageDetailed> {
   return base;
 }
 
-/** Returns the demonstration's products that are in the catalog, requested by anyone, in their order. */
+/**
+ * Returns the applications of the demonstration's products, in the order of PRODUCTS. Other users may have requested
+ * them.
+ */
 async function listWanted({ client, catalog_id }: DemoContext, { id }: { id: string }): Promise<CatalogApplication[]> {
   const { items } = await client.call('listApplications', { catalog_id, base_image_ids: [id], page_size: PAGE });
   const place = ({ product }: CatalogApplication) => PRODUCTS.indexOf(product.key);
