@@ -48,7 +48,7 @@ export const IDEMPOTENCY_KEY_LENGTH_MAX = 255;
 /** One request makes at most this many applications, so that its transaction stays short. */
 export const OFFERINGS_PER_REQUEST_MAX = 100;
 export const APPLICATIONS_PER_REQUEST_MAX = 100;
-/** Registries one application is pushed to. */
+/** Registries of one application: each release of the application is pushed to all of them. */
 export const REGISTRIES_PER_APPLICATION_MAX = 10;
 /** Active credentials of one hosted registry (published for version 1). */
 export const CREDENTIALS_PER_REGISTRY_MAX = 10;
@@ -64,19 +64,22 @@ export const API_TOKEN_MONTHS_MAX = 24;
 export const API_TOKEN_DAYS_MAX = 730;
 /** Active API tokens of one user: one for each machine and pipeline, and more while they are renewed. */
 export const API_TOKENS_PER_USER_MAX = 50;
-/** A month: whoever verifies releases has time to get the new public key. */
+/** A month: people who verify releases have time to get the new public key. */
 export const SIGNING_KEY_OVERLAP_DAYS_DEFAULT = 30;
 /** A year: a key that signs longer has not been replaced. */
 export const SIGNING_KEY_OVERLAP_DAYS_MAX = 365;
 /** Each key that signs adds two signatures to each release. */
 export const SIGNING_KEYS_OVERLAPPING_MAX = 3;
-/** Keys of one organization, which stay published: one a month for eighty years. */
+/**
+ * Signing keys of one organization. Old keys stay published: a new key each month reaches this number after eighty
+ * years.
+ */
 export const SIGNING_KEYS_MAX = 1_000;
 /** A private key of P-256 in PEM has 250 characters; some files have parameters and attributes before it. */
 export const PRIVATE_KEY_LENGTH_MAX = 8_192;
 /** Organizations of one installation: each has a registry and a catalog of its own on one database and one disk. */
 export const ORGANIZATIONS_MAX = 1_000;
-/** The name is shown in tables beside other columns. */
+/** Tables show the name beside other columns. */
 export const ORGANIZATION_NAME_LENGTH_MAX = 100;
 /** Followed by a product's path, a repository name stays far below the 255 characters that clients accept. */
 export const NAMESPACE_LENGTH_MAX = 40;
@@ -92,7 +95,7 @@ export const NOTIFICATION_RECIPIENTS_MAX = 20;
 export const NOTIFICATION_SECRET_LENGTH_MAX = 1_024;
 /** Enough to set up a provider, too few to annoy its recipients. */
 export const TEST_MESSAGES_PER_HOUR_MAX = 10;
-/** Values in one comma-separated parameter. */
+/** Values in one comma-separated parameter: a hundred UUIDs fit into the longest URL. */
 export const LIST_PARAMETER_MAX = 100;
 /** Releases, failures and releasables embedded in one customization: the newest; links lead to the rest. */
 export const EMBEDDED_MAX = 100;
@@ -101,7 +104,7 @@ export const VIOLATIONS_MAX = 100;
 
 /** A JSON body: 100 identifiers, a name and a description stay below 64 KiB even when escaped. */
 export const BODY_BYTES_MAX = 64 * 1024;
-/** The JSON part `filter` and the text parts of an upload, each. */
+/** Each text part of an upload, and its JSON part `filter`. */
 export const PART_BYTES_MAX = 16 * 1024;
 /** file, filter, name and description, and some unknown parts, which the answer then names. */
 export const PARTS_MAX = 16;

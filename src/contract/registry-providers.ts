@@ -36,7 +36,8 @@ export const REGISTRY_PROVIDER_RULES = {
     path: { least: 0, expects: ANYTHING },
     repositories: 'nested',
     exchange: 'AWS',
-    // Repositories are created beforehand, or by a template on the first push; a test push would leave one behind.
+    // A test push would leave a repository behind if a template creates repositories at the first push; otherwise
+    // they are created beforehand.
     may_try_pushes: false,
     proven:
       'the exchange and its signature against a test server that checks them, and AWS’s published signing example',

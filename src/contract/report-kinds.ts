@@ -24,7 +24,10 @@ type Report = {
 const LOG = { mime_type: 'build_log', media_type: 'text/plain; charset=utf-8', is_attached: false };
 
 export const reports = {
-  /** The log of the packaging. It is part of the artifact, if an artifact was made; equal plans share both. */
+  /**
+   * The log of packaging. If packaging made an artifact, the log is part of the artifact: pipelines with equal plans
+   * share both.
+   */
   BUILD_LOG: { ...LOG, filename: 'build.log' },
   VERIFICATION_LOG: { ...LOG, filename: 'verification.log' },
   /** Kept when the phase fails. */

@@ -9,7 +9,10 @@ export type PackagingType = (typeof PACKAGING_TYPES)[number];
 export const BASE_IMAGE_PACKAGING_TYPES = ['OVA', 'CONTAINER_IMAGE'] as const;
 export type BaseImagePackagingType = (typeof BASE_IMAGE_PACKAGING_TYPES)[number];
 
-/** The packaging type of the base images of each packaging type: a chart's images are built on container images. */
+/**
+ * For each packaging type, the packaging type of its base images: the images of a chart are built on container
+ * images.
+ */
 export const BASE_IMAGES_OF: Readonly<Record<PackagingType, BaseImagePackagingType>> = {
   CONTAINER_IMAGE: 'CONTAINER_IMAGE',
   HELM_CHART: 'CONTAINER_IMAGE',
@@ -145,7 +148,7 @@ export type TriggerType = (typeof TRIGGER_TYPES)[number];
 /** Why a pipeline was created. `context` is the id of a fixed vulnerability. */
 export type PipelineTrigger = { type: TriggerType; context?: string };
 
-/** Causes of a failed pipeline phase. A release failure has all of them but DISTRIBUTION_ERROR. */
+/** Causes of a failed pipeline phase. A release failure can have any of them except DISTRIBUTION_ERROR. */
 export const FAILURE_CAUSES = [
   'UNKNOWN',
   'CUSTOMIZATION_BUILD_ERROR',
