@@ -9,14 +9,14 @@ const HIDDEN = '[hidden]';
 const SECRET_WORDS =
   'authorization|cookie|set-cookie|password|passwd|passphrase|secret|token|api[_-]?key|private[_-]?key|private[_-]?jwk|key[_-]material|credentials?|assertion|signature|sig|verifier';
 
-/** Fields that contain a secret by their name, at any depth of a line. */
+/** Names of fields whose values are secret, at any depth of a line. */
 const SECRET_FIELD = new RegExp(`(^|[_-])(${SECRET_WORDS})$`, 'i');
 const CAMEL_SECRET_FIELD = /[a-z](Authorization|Cookie|Password|Passphrase|Secret|Token|ApiKey|PrivateKey|Signature)$/;
 
 /** A name that ends in such a word, as it appears in texts. `code` and `key` are secrets only as parameters of an address. */
 const NAMED = `(?:[\\w-]{0,64}[_-])?(?:${SECRET_WORDS})`;
 
-/** The start of a word: in a finished line also directly after an escaped line end. */
+/** The start of a word. In a finished line, a word may directly follow an escaped control character such as `\n`. */
 const BEGIN = '(?:(?<=\\\\[bfnrt])|\\b)';
 
 /** Secrets by their format, anywhere in a text. They are applied to finished lines, in which quotes within texts are escaped. */
@@ -33,15 +33,15 @@ const SECRET_TEXTS: readonly [RegExp, string][] = [
   [new RegExp(`${BEGIN}eyJ[\\w-]{6,}\\.[\\w-]+\\.[\\w-]*`, 'g'), HIDDEN],
   // Tokens of chat services, used by webhooks and bots.
   [new RegExp(`${BEGIN}xox[a-z]-[\\w-]+`, 'g'), HIDDEN],
-  // Keys in PEM; ends of lines are escaped here.
+  // Private keys in PEM. In a finished line, their line ends are escaped.
   [/-----BEGIN [A-Z ]{0,32}PRIVATE KEY-----[^"]*?(-----END [A-Z ]{0,32}PRIVATE KEY-----|(?="))/g, HIDDEN],
   // Credentials in a URL (RFC 3986, section 3.2.1).
   [/([a-z][a-z0-9+.-]{0,31}:\/\/)[^/\s@"'\\]+@/gi, `$1${HIDDEN}@`],
   // Parameters of an address: tokens, signatures, keys of webhooks, codes of a log-in.
   [new RegExp(`([?&](?:${NAMED}|key|code)=)[^&\\s"'#\\\\]+`, 'gi'), `$1${HIDDEN}`],
-  // The same in forms and messages.
+  // The same names before `=` in forms and messages.
   [new RegExp(`(^|\\\\[bfnrt]|[\\s"'(,;{])(${NAMED}=)[^&\\s"'#\\\\,;)}]+`, 'gi'), `$1$2${HIDDEN}`],
-  // JSON within a text.
+  // The same names as fields of JSON within a text.
   [new RegExp(`(\\\\"${NAMED}\\\\"\\s*:\\s*\\\\")(?:[^\\\\"]|\\\\\\\\(?:\\\\["\\\\]|[^\\\\"]))*`, 'gi'), `$1${HIDDEN}`],
 ];
 
@@ -68,9 +68,9 @@ export function openLog(options: LogOptions): Logger {
       log: hideFields,
       bindings: hideFields,
     },
-    // Errors are converted to plain values by the rule, so that it covers all of them.
+    // Pino leaves errors unchanged, so that `hideFields` converts all errors and not only those in the field `err`.
     serializers: { err: (value: unknown) => value },
-    // Messages, their parts and all other text: the rules are applied once, to the finished line.
+    // The rules for texts are applied once, to the finished line, which contains the message and all fields.
     hooks: { streamWrite: hideInText },
   };
   return options.destination ? pino(settings, options.destination) : pino(settings);

@@ -53,7 +53,8 @@ async function openAll(config: Config, databaseUrl: string, log: Logger): Promis
     await opened.close();
   };
   try {
-    // A database that was set up already has its key: another key could decrypt nothing in it.
+    // Only a new database gets a new key: with a new key, nothing in a database that was set up earlier could be
+    // decrypted.
     const create = !(await isInstalled(opened.db));
     const key = followInstallationKey(config.keyFile, await loadInstallationKey(config.keyFile, { create }));
     const identity = await openIdentity(opened.db, key, {
@@ -69,7 +70,10 @@ async function openAll(config: Config, databaseUrl: string, log: Logger): Promis
   }
 }
 
-/** Whether an error is about the content folder: the database's address may also name files, its certificates. */
+/**
+ * Whether a file error is about the content folder: it can also be about certificates that the database's address
+ * names.
+ */
 function isOfFolder(error: unknown, folder: string): boolean {
   const { path } = (error instanceof Error ? error : {}) as NodeJS.ErrnoException;
   return path !== undefined && `${path}/`.startsWith(`${folder}/`);

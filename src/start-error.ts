@@ -9,14 +9,14 @@ export type StartErrorCode =
   | 'CONTENT'
   /** Listening on the address or port is impossible. */
   | 'ADDRESS'
-  /** The files of LARDER_TLS_CERT and LARDER_TLS_KEY. */
+  /** The files of LARDER_TLS_CERT and LARDER_TLS_KEY cannot be used. */
   | 'TLS'
-  /** The file of LARDER_FIRST_TOKEN_FILE. */
+  /** The file of LARDER_FIRST_TOKEN_FILE cannot be used. */
   | 'FIRST_TOKEN'
-  /** A process of the tree could not start, or did not stay up. */
+  /** A process of Larder could not start, or did not keep running. */
   | 'PART';
 
-/** Its message is shown unchanged, without a stack; the underlying error is its cause. */
+/** Ends the start. The operator sees the message unchanged, without a stack; `cause` is the underlying error. */
 export class StartError extends Error {
   override readonly name = 'StartError';
   readonly code: StartErrorCode;
