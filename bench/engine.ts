@@ -113,7 +113,7 @@ export async function listingOf(content: ContentStore, base: Base) {
   return below;
 }
 
-/** The locks of this process: the benchmark has only one. */
+/** Locks in the memory of this process: no other process of the benchmark builds. */
 const exclusive = exclusiveBy(keyedLocks());
 
 /** Returns a layer cache in memory in place of the table of built layers. */

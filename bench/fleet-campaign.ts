@@ -6,7 +6,10 @@ import type { PhaseType } from '../src/contract/vocabulary.ts';
 import { memoryOf, type Processes, readProcessorTime, subtractTimes } from './fleet-processes.ts';
 import { type LarderServer, type Polling, until } from './larder.ts';
 
-/** A tenth of the first release's time, so that the requests cost little; the largest fleet makes its last release within an hour. */
+/**
+ * `pollMs`: a tenth of the time to the first release, so that polling costs little. `patienceMs`: the largest fleet
+ * makes its last release within an hour.
+ */
 export const POLLING: Polling = { pollMs: 100, patienceMs: 3_600_000 };
 /** The largest page of the API. */
 export const PAGE = 100;
@@ -26,7 +29,7 @@ export type Campaign = {
   failed: number;
   firstSeconds: number;
   lastSeconds: number;
-  /** Mean seconds of each phase by the clock, while other pipelines run. */
+  /** Mean duration of each phase in seconds, while other pipelines run too. */
   phases: Record<PhaseType, number>;
   processorMs: Record<string, number>;
   statements: number;

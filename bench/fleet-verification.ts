@@ -45,7 +45,10 @@ async function layOut(artifact: Artifact): Promise<void> {
 type Input = { plan: ReturnType<typeof readStoredPlan>; artifact: Artifact };
 let inputs: Input[] = [];
 
-/** Verifies the first images, which starts the engine processes. Before that, extracts all layers of all images but the topmost ones. */
+/**
+ * Verifies the first images to start the engine processes. For all images, extracts every layer except the topmost
+ * beforehand.
+ */
 async function prepare({ artifacts }: VerifyMessage): Promise<VerifyDone> {
   const all = await Promise.all(
     artifacts.map(async ({ plan_digest, artifact }) => ({

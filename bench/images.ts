@@ -76,7 +76,7 @@ function rateOf({ images, seconds }: Figures): number {
   return images / seconds;
 }
 
-/** `endpoint`: where clients pull the images; afterwards every image is requested there. */
+/** `endpoint`: the registry that clients pull from. After the measurement, every image is read there to check it. */
 async function measureLarder(
   campaign: Campaign,
   images: Image[],
@@ -174,7 +174,7 @@ async function playRound(bench: Bench, round: number, count: number): Promise<Fi
     await measurePeer(buildah, docker.registry, { images: images.slice(0, BUILDAH_IMAGES), tag: 'buildah' }),
   ]);
   const figures: Figures[][] = [];
-  // Each round begins with another program.
+  // Each round begins with another program than the round before.
   for (let turn = 0; turn < play.length; turn += 1) {
     const at = (turn + round) % play.length;
     figures[at] = (await play[at]?.()) ?? [];

@@ -49,7 +49,8 @@ export async function startLarder(directory: string, former?: { apiToken: string
     },
   );
   const stop = async () => {
-    // The server is killed: its data are not needed any more, and without a worker it never becomes ready, so it would not drain.
+    // Killed, because its data are not needed any more: a server without a worker never becomes ready, so SIGTERM
+    // would not drain it.
     if (server.exitCode === null && server.kill('SIGKILL')) {
       await once(server, 'exit');
     }

@@ -44,7 +44,7 @@ type Figures = {
   steady?: Latencies;
 };
 
-/** The API in this process, over the same database, whose statements can be recorded. */
+/** The API in this process, over the database of the server: the statements of a request can be recorded. */
 type Watched = {
   ask(path: string): Promise<{ body: string; statements: Statement[] }>;
   token: string;
@@ -88,7 +88,10 @@ async function askWatched(app: FastifyInstance, { path, token }: { path: string;
   }
 }
 
-/** Returns the statements of the page itself, prepared where the server prepares them, without checks of existence and without the count. */
+/**
+ * Returns the statements that read a page, without those that check existence or count. They are prepared if the
+ * server prepares them.
+ */
 function bareQuery(statements: Statement[]): Statement[] {
   const page = statements.filter(
     ({ text }) => !/^(\s|\/\*.*?\*\/)*select array\[exists/.test(text) && !/ as total\b/.test(text),

@@ -15,7 +15,10 @@ const READY_AIM_SECONDS = 10;
 const COLD_AIM_SECONDS = 60;
 const WARM_AIM_SECONDS = 8;
 
-/** The pause is shorter than the precision of the figures; a start or a release that takes longer than this has failed. */
+/**
+ * `pollMs` is shorter than the precision of the figures. A start or a release that takes longer than `patienceMs` has
+ * failed.
+ */
 const POLLING: Polling = { pollMs: 25, patienceMs: 240_000 };
 
 type Service = { client: Client; seconds: number; apiToken: string; stop(): Promise<void> };

@@ -95,7 +95,10 @@ function memoryMib(pid: number, field: 'VmRSS' | 'VmHWM'): number {
   return Number(kib) / 1024;
 }
 
-/** proc(5): 5 resets the high-water mark. */
+/**
+ * Runs `act`, and returns its duration and the peak memory of the process meanwhile: writing 5 to clear_refs resets
+ * VmHWM (proc(5)).
+ */
 async function peakDuring(pid: number, act: () => Promise<void>): Promise<{ mib: number; seconds: number }> {
   writeFileSync(`/proc/${pid}/clear_refs`, '5');
   const begun = performance.now();
