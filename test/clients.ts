@@ -14,14 +14,14 @@ const FOLDER =
   process.env['CLIENTS_BIN'] ?? join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'larder-clients');
 
 /**
- * `module`: the source of a client; `names`: its possible file names, the first for a new build. `isSlow`: it is built only when it
- * is named, because each takes five to nine minutes on two processors.
+ * `module`: the source of a client; `names`: its possible file names, the first for a new build. `isSlow`: the client
+ * is built only when it is named, because its build takes five to nine minutes on two processors.
  */
 const GO_CLIENTS: readonly { names: string[]; module: string; isSlow?: true }[] = [
   { names: ['crane'], module: 'github.com/google/go-containerregistry/cmd/crane@v0.22.1' },
   { names: ['kubeconform'], module: 'github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0' },
   { names: ['helm'], module: 'helm.sh/helm/v3/cmd/helm@v3.22.0' },
-  // The second is a helm 4 that another package brought, with kubectl.
+  // `helm34` is a helm 4 that another package installed together with kubectl.
   { names: ['helm4', 'helm34'], module: 'helm.sh/helm/v4/cmd/helm@v4.3.1' },
   { names: ['cosign'], module: 'github.com/sigstore/cosign/v3/cmd/cosign@v3.1.3', isSlow: true },
   { names: ['cosign2'], module: 'github.com/sigstore/cosign/v2/cmd/cosign@v2.6.5', isSlow: true },

@@ -11,7 +11,7 @@ export type ContainerOptions = {
   mounts?: Record<string, string>;
   readOnlyMounts?: Record<string, string>;
   uid?: number;
-  /** In place of the command of the image. */
+  /** Replaces the command of the image. */
   command?: string[];
   entrypoint?: string[];
 };
@@ -41,7 +41,7 @@ export async function startContainer(bundle: ProductBundle, options: ContainerOp
     await mkdir(join(rootfs, isFile ? dirname(path) : path), { recursive: true });
     if (isFile) await writeFile(join(rootfs, path), '');
   }
-  // A second program sees the sockets of the first.
+  // Both programs of a container have this /tmp, so that the second one finds the sockets of the first.
   const temporary = await mkdtemp(join(bundle.directory, 'tmp-'));
   const user = ['--unshare-user', '--uid', String(uid), '--gid', '0', '--cap-drop', 'ALL'];
   const root = ['--ro-bind', rootfs, '/', '--proc', '/proc', '--dev', '/dev'];
@@ -57,7 +57,7 @@ export async function startContainer(bundle: ProductBundle, options: ContainerOp
     return collect(spawn('bwrap', args, { stdio: ['ignore', 'pipe', 'pipe', 'pipe'] }));
   };
   const command = [...(options.entrypoint ?? image.entrypoint), ...(options.command ?? image.command)];
-  // The first process gets signals as in a container.
+  // The program has process id 1 and receives signals as in a container.
   const service = run(command, {}, ['--unshare-pid', '--as-pid-1']);
   return {
     output: service.output,

@@ -14,9 +14,9 @@ const PAGES = globSync(['*.md', 'docs/*.md'], { cwd: ROOT }).filter((page) => pa
 const RECORDS = globSync('docs/decisions/*.md', { cwd: ROOT });
 const FOLDERS = ['src', 'test', 'docs', 'bench', 'migrations', 'products', 'charts', 'examples'];
 
-/** Written as examples of a mistake. */
+/** Misspelled settings that documents show as examples of a mistake. */
 const MISTAKES = ['LARDER_DATABASE_ULR'];
-/** Targets outside of the repository, or paths of a running service. */
+/** Links to other sites and to paths of a running service, which are not checked. */
 const TARGETS = /^(https?:|mailto:|\/)/;
 
 type Page = { path: string; text: string };

@@ -58,7 +58,7 @@ export function unprivileged(): { uid: number; gid: number } | undefined {
   return { uid: account.uid, gid: account.gid };
 }
 
-/** Removes the server and folder of earlier runs of the same user that were killed. */
+/** Ends the servers and removes the folders of this user's earlier runs that were killed. */
 function removeLeftovers(): void {
   for (const name of readdirSync(tmpdir()).filter((entry) => entry.startsWith(PREFIX))) {
     const owner = Number(name.slice(PREFIX.length));

@@ -207,7 +207,7 @@ export function listsOf(estates: TestEstates): Record<string, List> {
       },
     },
     listOrganizations: {
-      // Owners of other organizations see only their own.
+      // An owner who does not own the installation sees only the own organization.
       filters: { name: [all('CM'), none('nobody')] },
       orders: { NAME: 'one', NAMESPACE: 'one', CREATED_AT: 'one' },
     },

@@ -24,7 +24,7 @@ export type TestSignIn = {
   api: TestApi;
   /** Starts another server of the same installation, with these settings in addition to those of the provider. */
   startServer(changed?: Partial<OidcSettings>, options?: IdentityOptions): Promise<FastifyInstance>;
-  /** Logs in under a name, from BEGIN to the last page; `who` is the answer of HOME there. */
+  /** Logs in under a name, from BEGIN to the last page; `who` is the answer of HOME to the same browser. */
   enter(server: FastifyInstance, as: string, person?: Person): Promise<{ browser: Browser; page: Page; who: Who }>;
   /** Returns the row of the user who is connected with the provider's account of this name. */
   userOf(subject: string): Promise<Record<string, unknown> | undefined>;

@@ -11,7 +11,7 @@ const GUIDE = readFileSync(new URL('../../docs/migrate-from-bitnami.md', import.
 const DOCUMENTED_SHARE_MIN = 0.9;
 const FILES_MIN = 2;
 
-/** Helm reads it for dependencies of an umbrella chart; no chart has it itself. */
+/** A documented key that no chart has itself: Helm reads it for the dependencies of an umbrella chart. */
 const NOT_OF_CHARTS = ['enabled'];
 
 const linesOf = (name: string) => readFileSync(join(KEYS, name), 'utf8').trim().split('\n');
@@ -22,14 +22,14 @@ function usedKeys(chart: string): Map<string, number> {
   return new Map(rows.map((line) => line.split('\t')).map(([key = '', files]) => [key, Number(files)]));
 }
 
-/** The number of files that set a key, over all charts. */
+/** The keys that values files set, with the number of files: one map for each chart. */
 const USED_KEYS = readdirSync(KEYS).flatMap((name) => {
   const chart = /^used-(.*)\.tsv$/.exec(name)?.[1];
   return chart === undefined ? [] : [usedKeys(chart)];
 });
 const filesWith = (key: string) => USED_KEYS.reduce((sum, keys) => sum + (keys.get(key) ?? 0), 0);
 
-/** Keys that the migration guide names for a chart, as `key` or as `part.*`. */
+/** Whether the migration guide names the key, or a part above it as `part.*`. */
 const isExplained = (key: string) =>
   [key, ...key.split('.').map((_, at, parts) => `${parts.slice(0, at).join('.')}.*`)].some((name) =>
     GUIDE.includes(`\`${name}\``),

@@ -4,7 +4,10 @@ import { listKeys } from './chart-values.ts';
 
 type Schema = Record<string, unknown>;
 
-/** Text in values may be written without quotes: `port: 6379`, `password: 12345`. Empty text stands for "not set". */
+/**
+ * The types of a text: YAML reads `port: 6379` and `password: 12345` without quotes as numbers, and an empty text
+ * means "not set".
+ */
 const SCALAR = ['string', 'number', 'boolean', 'null'];
 
 function typeOf({ default: value, choices, description }: ChartValue): Schema {
@@ -12,13 +15,13 @@ function typeOf({ default: value, choices, description }: ChartValue): Schema {
   const list = description.includes(' a list') ? ['array'] : [];
   if (typeof value === 'boolean') return { type: ['boolean', 'null', ...list] };
   if (typeof value === 'number') return { type: ['number', 'string', 'null'] };
-  // Lists and maps may be text with templates.
+  // Instead of a list or a map, users may write a text with templates.
   if (Array.isArray(value)) return { type: ['array', 'string', 'null'] };
   if (typeof value === 'object') return { type: ['object', 'string', 'null'] };
   return { type: value === '' ? [...SCALAR, ...list] : SCALAR };
 }
 
-/** Unknown keys are allowed: a quarter of the values files in use have some, and they have no effect. */
+/** Allows unknown keys: a quarter of the values files in use have some, and they have no effect. */
 function schemaOf(value: ChartValue): Schema {
   const described = { description: value.description, default: value.default };
   if (value.children.length === 0) return { ...typeOf(value), ...described };

@@ -4,7 +4,7 @@ import { isMap, isScalar, type Pair, parseDocument, type YAMLMap } from 'yaml';
 export type ChartValue = {
   name: string;
   description: string;
-  /** The only values, from a line "One of: a, b." of the description. */
+  /** The only allowed values, from a line "One of: a, b." of the description. */
   choices?: string[];
   default: unknown;
   /** Documented keys below. An empty map has none: it accepts any key. */
@@ -31,7 +31,7 @@ function readPair(pair: Pair, lines: string[]): ChartValue {
   };
 }
 
-/** The comment of a map's first key is the map's own: the parser puts it there. */
+/** Returns the comment of a key. The parser attaches the comment of the first key to the map instead of the key. */
 function commentsOf(pair: Pair | undefined, map: YAMLMap): string {
   const own = (pair?.key as { commentBefore?: string | null } | undefined)?.commentBefore ?? '';
   return (pair === map.items[0] ? (map.commentBefore ?? '') : '') + own;

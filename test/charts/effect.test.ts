@@ -19,7 +19,7 @@ const CHART_MESSAGE = 'The values are not valid';
 /** Renderings at a time. */
 const PARALLEL = 4;
 
-/** Values in place of "other", by the end of the key. */
+/** Values for keys that do not accept the value "other", by the end of the key. */
 const OTHERS: [RegExp, unknown][] = [
   [/^extraDeploy$/, [{ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'other' } }]],
   [/\.users$/, [{ username: 'other' }]],
@@ -49,7 +49,7 @@ const lookUp = (values: unknown, key: string) =>
 const nest = (key: string, value: unknown) =>
   partsOf(key).reduceRight<unknown>((inner, name) => ({ [name]: inner }), value);
 
-/** Certificates are new at each rendering, and so are passwords that values do not give. */
+/** Removes what helm generates anew at each rendering: certificates, and passwords that the values do not set. */
 const withoutRandom = (rendered: string) =>
   rendered.replaceAll(/^ +(ca\.crt|tls\.crt|tls\.key|[a-z-]*password): .*$/gm, '');
 
@@ -68,7 +68,8 @@ test.skipIf(helm === undefined).each(await chartKeys())(
       const sets = await Promise.all(
         files.map(async (file) => ({ file, text: await readFile(file, 'utf8'), before: await render(file) })),
       );
-      // The set with the most values decides for most keys.
+      // The largest set comes first: it shows the effect of most keys, so that the other sets need not be rendered
+      // for these.
       sets.sort((a, b) => b.text.length - a.text.length);
       const hasEffect = async (key: string, value: ChartValue) => {
         for (const { file, text, before } of sets) {
@@ -77,7 +78,7 @@ test.skipIf(helm === undefined).each(await chartKeys())(
             changed,
             stringify(nest(key, otherThan(lookUp(parse(text), key) ?? value.default, key, value))),
           );
-          // A message of the chart is an effect. Another error means that this set does not suit.
+          // A message of the chart is an effect. After any other error, the next set is tried.
           const after = await render(file, changed).catch((error) =>
             String(error).includes(CHART_MESSAGE) ? '' : before,
           );

@@ -85,7 +85,7 @@ describe.skipIf(reason !== '')(`the memcached container of the chart ${reason}`,
     const ended = new Promise((resolve) => child.once('exit', resolve));
     await runInNamespaces(child, container.lifecycle?.preStop?.exec.command ?? []);
     await ended;
-    // Memcached starts with an empty cache if it stopped in the same second.
+    // Waits for the next second: Memcached starts with an empty cache if it stopped in the same second.
     const next = (Math.floor(Date.now() / SECOND_MS) + 1) * SECOND_MS;
     await expect.poll(() => Date.now(), { timeout: 2 * SECOND_MS }).toBeGreaterThan(next);
     await start('kept', values, 'StatefulSet');

@@ -12,7 +12,7 @@ const reason = missingForContainers();
 const [HTTP, HTTPS, SITE, STREAM, STATUS] = [17080, 17443, 17081, 17082, 18080];
 const eventually = { timeout: 30_000, interval: 100 };
 
-/** The text at an address, or that there was none. */
+/** Returns the status, the Location and the text of the answer, or `no answer`. */
 async function get(port: number, path = '/'): Promise<string> {
   const answer = await fetch(`http://127.0.0.1:${port}${path}`, { redirect: 'manual' }).catch(() => undefined);
   return answer === undefined
@@ -20,7 +20,7 @@ async function get(port: number, path = '/'): Promise<string> {
     : `${answer.status} ${answer.headers.get('location') ?? ''}${await answer.text()}`;
 }
 
-/** The text at https://localhost, if a certificate of this authority signed its certificate. */
+/** Returns the text at https://localhost if this authority signed the certificate of the server. */
 async function getSecure(port: number, ca: string): Promise<string> {
   return await new Promise((resolve, reject) => {
     const sent = request({ host: '127.0.0.1', port, servername: 'localhost', ca }, (answer) => resolve(text(answer)));

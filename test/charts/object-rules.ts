@@ -80,7 +80,7 @@ function containerFaults(container: Container, pod: PodSpec): string[] {
   ].flatMap((fault) => (fault ? [`container ${container.name} ${fault}`] : []));
 }
 
-/** What the "restricted" pod security standard rejects. */
+/** Returns the faults of a pod under the "restricted" pod security standard. */
 export function restrictedFaults(pod: PodSpec): string[] {
   const host = (['hostNetwork', 'hostPID', 'hostIPC'] as const).filter((field) => pod[field] === true);
   const volumes = (pod.volumes ?? []).filter((volume) => !VOLUME_TYPES.some((type) => type in volume));
@@ -110,7 +110,7 @@ function podFaults(object: KubernetesObject, pod: PodSpec): string[] {
   ];
 }
 
-/** Names of labels that a new version of a chart changes. */
+/** Labels whose values change with the version of the chart. */
 const CHANGING_LABELS = ['helm.sh/chart', 'app.kubernetes.io/version'];
 
 function claimFaults(object: KubernetesObject): string[] {
@@ -132,7 +132,7 @@ function selectorFaults({ kind, spec = {} }: KubernetesObject): string[] {
   ];
 }
 
-/** Our own rules. */
+/** Returns the faults of an object under our own rules. */
 export function ownFaults(object: KubernetesObject): string[] {
   const { kind, metadata } = object;
   const limit = ['StatefulSet', 'Deployment', 'DaemonSet', 'CronJob'].includes(kind) ? WORKLOAD_NAME_MAX : LABEL_MAX;

@@ -71,7 +71,7 @@ describe.skipIf(reason !== '')(`a primary and a replica ${reason}`, () => {
     const set = Object.entries(values).flatMap(([key, value]) => ['--set-json', `${key}=${JSON.stringify(value)}`]);
     objects = await renderChart(helm?.path ?? '', chart.path, ...set);
   }
-  /** All pods have the address and the ports of this machine. */
+  /** Starts a container of the chart. All containers share the address and the ports of this machine. */
   async function start(kind: string, name: string, more: Record<string, string>, volumes: Record<string, string> = {}) {
     const container = getContainer(objects, kind, name);
     const { mounts, readOnlyMounts } = await writeMounts(objects, { kind, name, directory, volumes });
@@ -122,7 +122,7 @@ describe.skipIf(reason !== '')(`a primary and a replica ${reason}`, () => {
 
       expect(await query(primary, "insert into goods values ('flour')")).toBe('');
       expect(await query(replica, 'select name from goods', REPLICA_PORT)).toBe('flour');
-      // The settings of the primary, which a replica must not have lower.
+      // The replica has the primary's setting: PostgreSQL does not start a replica with a lower one.
       expect(await query(replica, 'show max_connections', REPLICA_PORT)).toBe('33');
       const metrics = dataOf(objects, 'Secret', 'shop-postgresql')['metrics-password'] ?? '';
       const size = [

@@ -43,7 +43,7 @@ describe.skipIf(reason !== '')(`three nodes with sentinels ${reason}`, () => {
     if (recipe === undefined) throw new Error('products/redis is missing');
     directory = await mkdtemp(join(tmpdir(), 'larder-nodes-'));
     bundle = await openProductBundle(recipe);
-    // As the kubelet does for each pod.
+    // Writes the file that the kubelet writes for each pod.
     await writeFile(join(bundle.directory, 'bundle/rootfs/etc/hosts'), '127.0.0.1 localhost\n');
     chart = await assembleChart('redis');
     const set = ['sentinel.enabled=true', `sentinel.downAfterMilliseconds=${DOWN_AFTER_MS}`, 'auth.existingSecret=x'];
@@ -151,7 +151,8 @@ describe.skipIf(reason !== '')(`three nodes with sentinels ${reason}`, () => {
       expect(await ask(redisPort(0), 'GET', 'before')).toBe('kept');
       expect(await ask(redisPort(0), 'ROLE')).toContain('slave');
       await expect.poll(() => primaryOf(0), eventually).toBe(primary);
-      // The id of its sentinel is the same: a fourth one would raise the majority.
+      // The restarted sentinel has its former id: with a new id it would count as a fourth sentinel and raise the
+      // majority.
       const known = await ask(sentinelPort(1), 'SENTINEL', 'sentinels', 'mymaster');
       expect(known.match(/^runid$/gm)).toHaveLength(2);
     },

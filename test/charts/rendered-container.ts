@@ -12,7 +12,7 @@ import type { KubernetesObject } from './object-rules.ts';
 const execute = promisify(execFile);
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
-/** Why containers cannot run on this machine, or nothing. */
+/** Returns why containers cannot run on this machine; an empty text if they can. */
 export function missingForContainers(): string {
   if (HELMS.length === 0) return 'needs helm';
   if (process.getuid?.() !== 0) return 'needs root';
@@ -60,7 +60,7 @@ async function sandboxArguments({ rootfs, container, env, mounts }: ContainerRun
   return [...user, ...processes, ...root, ...binds, '--clearenv', ...variables, '--'];
 }
 
-/** Starts a container by its rendered command and arguments, each in place of those of its image. */
+/** Starts a container. A rendered command or arguments replace those of its image. */
 export async function startContainer(run: ContainerRun, image: ImageCommand = {}): Promise<ChildProcess> {
   const { command = image.entrypoint ?? [], args = run.container.command ? [] : (image.command ?? []) } = run.container;
   return spawn('bwrap', [...(await sandboxArguments(run)), ...command, ...args], { stdio: 'inherit' });
@@ -93,7 +93,7 @@ export async function killContainer(child: ChildProcess | undefined): Promise<vo
   await ended;
 }
 
-/** A container of a rendered workload. Throws if it was not rendered. */
+/** Returns a container of a workload. Throws if the chart did not render it. */
 export function findContainer(objects: KubernetesObject[], workload: string, name: string) {
   const found = objects.find(({ kind, metadata }) => `${kind}/${metadata.name}` === workload);
   const pod = (found?.spec?.['template'] as { spec: Pod } | undefined)?.spec;
@@ -146,7 +146,7 @@ export async function writeVolumes(
     }
   }
   const mounts = container.volumeMounts ?? [];
-  // Those of claim templates are not among the volumes.
+  // Volumes of claim templates are not in the list of volumes: their folders are created here.
   for (const { name } of mounts) await mkdir(join(directory, name), { recursive: true });
   return mounts.map(({ name, mountPath, readOnly = false }) => ({
     source: join(directory, name),

@@ -11,9 +11,9 @@ import { findPod, type KubernetesObject, ownFaults, restrictedFaults } from './o
 
 const VALUES = join(import.meta.dirname, 'values');
 const [helm] = HELMS;
-/** Shorter words of a file in a secret are its syntax. */
+/** A word of this length in a secret's file is a secret; shorter words may be syntax of the file. */
 const SECRET_CHARACTERS_MIN = 16;
-/** Prometheus' operator is not a part of Kubernetes. */
+/** Kinds of Prometheus' operator, which is not a part of Kubernetes. */
 const FOREIGN_KINDS = ['ServiceMonitor', 'PodMonitor', 'PrometheusRule'];
 
 /** Replaces the values of secrets that differ between two renderings, which helm made at random. */
@@ -73,7 +73,7 @@ describe.skipIf(helm === undefined).each(await chartKeys())('the chart %s (needs
     test('has secrets only in objects of the kind Secret', async () => {
       const objects = await render(helm?.path ?? '', set);
       const open = JSON.stringify(objects.filter(({ kind }) => kind !== 'Secret'));
-      // A service binding also has host and port.
+      // Leaves out service bindings: these Secrets also have host and port, which are not secret.
       const secrets = objects.filter(({ kind, type }) => kind === 'Secret' && !`${type}`.startsWith('servicebinding'));
       const encoded = secrets.flatMap(({ data }) => Object.values(data ?? {}));
       const written = secrets.flatMap(({ stringData }) => Object.values(stringData ?? {}));

@@ -9,7 +9,7 @@ test('returns the operations that accepted no fitting request, whatever other an
   const folder = mkdtempSync(join(tmpdir(), 'larder-answers-'));
   try {
     const file = join(folder, 'answers.txt');
-    // A request that does not fit proves nothing, even when it is accepted.
+    // `signIn` accepted only a request that does not fit the document, which does not count.
     writeFileSync(file, 'getUser 404 positive\ngetUser 200 positive\nsignIn 401 positive\nsignIn 200 negative\n');
     expect(neverAccepted(readAnswers(file), ['getUser', 'signIn', 'listUsers'])).toEqual(['signIn', 'listUsers']);
   } finally {

@@ -53,7 +53,8 @@ async function run(program: string, ground: Ground): Promise<number> {
   };
   const status = await runProgram([program, ...args], { cwd: work, env: files, signal, timeoutMs: RUN_MS_MAX, onLine });
   const never = reportAcceptance(readAnswers(files.ANSWERS_FILE));
-  // Another end than by a failed case is a failure too, and so is an operation that accepted nothing.
+  // A run that ends with an error but without a failed case counts as one failure; each operation that accepted no
+  // request counts as one more.
   const failed = Math.max(found, status === 0 ? 0 : 1) + never.length;
   const passed = cases - found;
   console.log(closingLine('api', { passed, failed, skipped }));
@@ -165,7 +166,7 @@ function rejectionsOfFitting(operation: string, endpoint: EndpointDefinition): s
   return [
     ...(rejected ? ['400'] : []),
     ...(conditional || problems.includes(412) ? ['412'] : []),
-    // An Idempotency-Key that an earlier case used with another body.
+    // 422: an earlier case used the Idempotency-Key with another body.
     ...(method === 'POST' ? ['422'] : []),
   ];
 }

@@ -19,7 +19,7 @@ type Outcome = { name: string; state: 'passed' | 'failed' | 'skipped'; message: 
  * skipped test counts as failed.
  */
 const SKIPS_ALLOWED: readonly RegExp[] = [
-  // For registries that accept no pushes.
+  // This test is for registries that accept no pushes.
   /Get tag name from environment$/,
   /Populate registry with test tags \(no push\)$/,
   // A blob of a repository that the caller may read is mounted (201), so no mount is rejected with a session.

@@ -20,7 +20,7 @@ export type Things = {
   otherOperations: readonly string[];
 };
 
-/** The password that is set and the one that logs in are the same, so that both operations accept it. */
+/** `setPassword` sets the same password again, so that `signInWithPassword` always accepts it. */
 const PASSWORD = { email: 'owner@example.org', password: 'a password of the conformance run' };
 const DAY_MS = 86_400_000;
 /** Objects for each operation that removes one: this many requests can be accepted. */

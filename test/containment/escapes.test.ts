@@ -166,7 +166,8 @@ for (const way of ways()) {
           expect(output).not.toContain(secret);
         }
         const descriptors = (await attempt(sandbox, 'ls /proc/self/fd /proc/$$/fd', who)).output.match(/^\d+$/gm) ?? [];
-        // The three files of the shell and of ls, and the folder that ls reads.
+        // The shell and ls have three standard files each, the shell has its file 10, and ls has the folder that it
+        // reads.
         expect(descriptors.every((number) => Number(number) <= 3 || Number(number) === 10)).toBe(true);
       });
 

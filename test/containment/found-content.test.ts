@@ -30,7 +30,7 @@ test('a base image cannot use a layer of another organization that its own regis
       return Readable.from(await hostile.open(descriptor.digest));
     },
   };
-  // The copy has the options of `follow-base-image`.
+  // Copies with the options of the job `follow-base-image`.
   const copying = copyArtifact(source, contentTarget(store), root, { sourceMustHold: true });
   await expect(copying).rejects.toMatchObject({ name: 'RegistryError', side: 'source' });
   expect(asked).toContain(digest);
@@ -45,7 +45,7 @@ test('a base image cannot use a layer of another organization that its own regis
     ),
   ).rejects.toThrow();
 
-  // A registry that has the layer is not read to its end.
+  // If a registry has the layer, Larder reads only a part of it.
   await hostile.put(once(secret));
   const read: (ByteRange | undefined)[] = [];
   await copyArtifact(

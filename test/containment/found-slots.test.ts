@@ -51,7 +51,8 @@ test('registries that never end an answer do not hold all slots', PATIENCE, asyn
   for (const id of slowIds) await follow(id, { group: 'attacker', priority: 30 });
   const begun = await work();
   await until('the attacker has its share', async () => begun.length === SHARE);
-  // The organization is alone; its jobs that need no outside server are still done in the slots for builds.
+  // No other organization has jobs yet. A job of the attacker that needs no outside server is still done, in a slot
+  // for builds.
   await build('own', { group: 'attacker' });
   await until('its build is done', async () => begun.includes('own'));
   for (const id of ['a', 'b', 'c']) await build(id, { group: 'victim' });
@@ -85,12 +86,12 @@ test('jobs of other versions, with payloads that no handler reads, stop no other
   const errors: unknown[] = [];
   const begun = await work(errors);
   await until('each was tried', async () => errors.length >= strange.length);
-  // A cancelled pipeline is searched for among all running jobs.
+  // Makes the worker search all its running jobs for a cancelled pipeline.
   await database.pool.query(`select pg_notify('larder_pipelines_cancelled', 'x')`);
   await build('a', { group: 'victim' });
   await database.pool.query(`select pg_notify('${QUEUE_CHANNEL}', '')`);
   await until('the next job is done', async () => begun.includes('a'));
-  // A job whose id names nothing is not retried, although four attempts are left.
+  // A job that no handler can read is not retried, although four attempts are left.
   const { rows } = await database.pool.query(`select state from queue.job where priority = 90`);
   expect(rows).toEqual(strange.map(() => ({ state: 'failed' })));
 });

@@ -53,7 +53,7 @@ export type HostileImage = {
   layers?: HostileLayer[];
   /** Fields that replace those of a harmless config; bytes replace the whole document. */
   config?: object | Buffer;
-  /** The same for the manifest. */
+  /** Fields that replace those of a harmless manifest; bytes replace the whole document. */
   manifest?: object | Buffer;
   /** An index that is the root of the image instead of the manifest. */
   index?: (manifest: Descriptor) => object | Buffer;

@@ -73,7 +73,7 @@ for (const way of ways().filter(({ name }) => !name.endsWith('watchdog'))) {
             `mv /${place} /gone.$$ 2>/dev/null; rm -rf /${place} 2>/dev/null; mkdir -p "$(dirname /${place})"; ln -s '${target}' /${place} 2>/dev/null`,
         );
         await attempt(sandbox, [...plant, 'true'].join('\n'));
-        // The folders above the mount points are replaced by links too.
+        // The folders above the mount points are then replaced by links too.
         await attempt(sandbox, `for name in etc run var srv; do mv /$name /$name.gone; ln -s '${target}' /$name; done`);
         for (const user of [undefined, USER]) {
           const outcome = await attempt(

@@ -54,7 +54,7 @@ test('a job that kills its worker each time fails with that cause, and no other 
     ...['a', 'b', 'c', 'd', 'e'].map(done),
     { id: 'killer', state: 'failed', retry_count: 0, output: expect.objectContaining({ losses: ATTEMPTS_MAX }) },
   ]);
-  // The job killed a worker once together with other jobs, then alone.
+  // The job killed a worker once while other jobs ran, then ATTEMPTS_MAX times while it ran alone.
   expect(died.deaths).toBe(1 + ATTEMPTS_MAX);
   await database.drop();
 });
@@ -65,7 +65,7 @@ test('a worker that dies at every start pauses work, and API, registry and datab
   const fault = `if (/worker\\.ts$/.test(process.argv[1])) process.kill(process.pid, 'SIGKILL')`;
   const metricsPort = await freePort();
   const NODE_OPTIONS = `--import=data:text/javascript,${encodeURIComponent(fault)}`;
-  // A start that was never ready has no service to keep up: it fails with the reason.
+  // A new installation that was never ready has no service to keep running: its start fails with the reason.
   const fresh = await startEntrance('all-in-one', { env: { NODE_OPTIONS } });
   const { data } = await startOnce();
   const service = await startEntrance('all-in-one', {

@@ -222,7 +222,7 @@ describe('an outside registry beside the hosted one', () => {
     const before = (await releases()).length;
     await client.call('updateRegistry', { registry_id, access_secret: 'guessed wrong 9' });
     await motd('second\n', 'second');
-    // The release to the hosted registry succeeds.
+    // The update succeeds, because the release to the hosted registry does.
     expect((await settled('UPDATE')).status).toBe('PROCESSING_UPDATE_SUCCEEDED');
     const [failed] = (await client.call('listPipelines', { catalog_id, page_size: 1 })).items;
     const phase = failed?.phases.find(({ status }) => status === 'FAILED');

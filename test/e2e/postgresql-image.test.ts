@@ -111,7 +111,7 @@ describe.skipIf(reason !== '')(`the PostgreSQL image ${reason}`, () => {
       expect(await query(first, 'select 1', 'app', 'wrong', 'pantry')).toContain('password authentication failed');
       expect(await query(first, 'select 1', 'postgres', PASSWORD)).toContain('password authentication failed');
       expect((await first.exec(['cat', '/data/first'])).output).toContain('the first script: a "quoted"');
-      // One session for all statements, and one for each script with SQL.
+      // psql connects once for all statements of the first start, and once for each script with SQL.
       expect(
         first
           .output()
@@ -122,7 +122,8 @@ describe.skipIf(reason !== '')(`the PostgreSQL image ${reason}`, () => {
       expect(await readFile(`/proc/${first.pid()}/environ`, 'utf8')).not.toContain('quoted');
       await first.stop();
 
-      // As another user, as after a change of the platform. umask 0077 keeps the files to their user, which here is the same on the machine.
+      // Starts with another user id, as after a change of the platform. umask 0077 permits only the owner to read the
+      // files; on this machine both ids are the same account.
       const second = await start({ ...options, uid: OTHER_UID });
       await expectReady(second);
       expect(await query(second, 'select count(*) from goods', 'app', PASSWORD, 'pantry')).toBe('2');
@@ -258,7 +259,7 @@ describe.skipIf(reason !== '')(`the PostgreSQL image ${reason}`, () => {
       await expectReady(replica);
       await expect.poll(() => query(primary, 'select sync_state from pg_stat_replication'), eventually).toBe('quorum');
       expect(await query(primary, 'create table goods as select 42 as amount')).toBe('');
-      // remote_apply: the replica has it when the primary answers.
+      // With remote_apply, the primary answers after the replica has applied the change.
       expect(await query(replica, 'select amount from goods')).toBe('42');
       expect(await query(replica, 'delete from goods')).toContain('read-only transaction');
       const command = await readFile(`/proc/${replica.pid()}/cmdline`, 'utf8');

@@ -29,7 +29,7 @@ function commitCount(): number {
   try {
     return Number(execFileSync('git', ['rev-list', '--count', 'HEAD'], { cwd: import.meta.dirname, encoding: 'utf8' }));
   } catch {
-    // The sources may be a copy without history.
+    // There is no number of commits if the sources are a copy without history.
     return 0;
   }
 }

@@ -107,7 +107,7 @@ export function testPackaging(type: Plan['packaging_type'], open: () => Promise<
     test('a registry gets it under a name and tags of its own', () => {
       const { repository, immutableTag, movingTags } = packagingOf(fixture.plan).place(fixture.plan, fixture.version);
       expect(repository.name).toMatch(/^[a-z0-9]+(?:[._-][a-z0-9]+)*$/);
-      // A version of its own is the tag: another revision has another version.
+      // An artifact with a version of its own has the version as its tag, so there is no tag for another revision.
       const immutable = fixture.version === undefined ? [immutableTag(0), immutableTag(1)] : [immutableTag(0)];
       const tags = [...immutable, ...movingTags({ revision: 1, others: [] })];
       for (const tag of tags) expect(tag).toMatch(/^\w[\w.-]{0,127}$/);
@@ -196,14 +196,17 @@ type BuildPlace = AsyncDisposable & {
   unfinishedContents(): Promise<number>;
 };
 
-/** A machine of its own: an empty work folder, and a store with what the plan and the inspections name. */
+/**
+ * Opens a place that is like another machine: an empty work folder, and a store with the contents that the plan and
+ * the inspections name.
+ */
 async function openPlace(fixture: PackagingFixture): Promise<BuildPlace> {
   const { plan, content: source, inspections, version } = fixture;
   const root = await mkdtemp(join(tmpdir(), 'larder-packaging-'));
-  // The account of the sandboxes passes through.
+  // The account of the sandboxes must be able to enter.
   await chmod(root, 0o755);
   const [directory, contentDirectory] = [join(root, 'work'), join(root, 'content')];
-  // A packaging that needs no work folder does not make it.
+  // A packaging that needs no work folder would not create it.
   await mkdir(directory);
   const content = await openDiskContent(contentDirectory);
   const listings = [...inspections.values()].flatMap(contentsOfInspection);
@@ -238,7 +241,7 @@ async function openPlace(fixture: PackagingFixture): Promise<BuildPlace> {
       try {
         return await child.run('build', input, { onCall, log: { write }, signal: controller.signal });
       } finally {
-        // As the pool does: an aborted process gets no other task.
+        // Ends the process, as the pool does: an aborted process gets no other task.
         await child.end();
       }
     },
@@ -258,7 +261,10 @@ async function openPlace(fixture: PackagingFixture): Promise<BuildPlace> {
   };
 }
 
-/** Layers by their key, as a worker's table has them. The locks are free: one build runs at a time. */
+/**
+ * Answers the calls of an engine: keeps layers by their key, as a worker's table does, and grants every lock, because
+ * one build runs at a time.
+ */
 function answerCalls(layers: Map<string, BuiltLayer>): CallHandler {
   return async (to, input) => {
     if (to === 'get-layer') return layers.get((input as EngineCalls['get-layer']['input']).key);
