@@ -69,7 +69,7 @@ export const GENERAL_SETTINGS = {
   LARDER_PUBLIC_URL: {
     ...origin,
     defaultDoc: 'the address it listens on',
-    doc: 'the address that clients get: scheme, host, port. Without it, a server replaces only an address that it wrote itself (same host, same data folder), and only when no server answers there',
+    doc: 'the address that clients get: scheme, host, port. Without it, the first start stores its own address in the database. A later start stores its new address only if the stored one comes from the same host and data folder and no server answers there any more',
   },
   LARDER_TLS_CERT: {
     ...path,
@@ -86,7 +86,7 @@ export const GENERAL_SETTINGS = {
   LARDER_TRUSTED_PROXIES: {
     ...networks,
     defaultDoc: 'none',
-    doc: 'addresses and networks of proxies in front of Larder. Their `X-Forwarded-For`, `-Proto` and `-Host` are trusted, and their connections have [no share](#shares-of-one-client)',
+    doc: 'addresses and networks of proxies in front of Larder. Their `X-Forwarded-For`, `-Proto` and `-Host` are trusted, and the number of their connections is [not limited](#shares-of-one-client)',
   },
   LARDER_CORS_ORIGINS: {
     ...origins,
