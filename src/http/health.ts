@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import { VERSION } from '../version.ts';
 import { READINESS_CHECK_TIMEOUT_MS } from './limits.ts';
 
-/** Result of one check; its other fields are shown unchanged. */
+/** Result of one check; /readyz shows it unchanged. */
 export type CheckResult = { ok: boolean; [detail: string]: unknown };
 
 /** The code that starts the server adds the checks, and sets `draining` when the server stops. */

@@ -1,18 +1,21 @@
 // Limits of the HTTP server, each with its reason. Limits of what a request may contain are in contract/limits.ts.
 
-/** All header lines of a request with its URL. An access token is about 1 KiB; the rest is a margin. */
+/** Bytes of a request's URL and header lines together: 8 KiB for the URL, 1 KiB for an access token, and a margin. */
 export const HEADER_BYTES_MAX = 16 * 1024;
-/** A URL: 100 escaped UUIDs in a comma list fit. Longer ones get 414, before the limit of the headers applies. */
+/** The longest URL: a comma list of 100 escaped UUIDs fits. A longer URL gets 414, before HEADER_BYTES_MAX applies. */
 export const URL_LENGTH_MAX = 8 * 1024;
 /** A path segment: the longest identifier or product key, escaped. The router answers 404 for longer ones. */
 export const PATH_SEGMENT_LENGTH_MAX = 1024;
 
 /**
- * A socket without traffic for this long is closed; uploads that keep moving may take as long as they need. Node notices
- * a client that has stopped reading when this timer fires, and then waits once more: up to 240 s, as measured.
+ * A socket without traffic for this long is closed; an upload that keeps moving may take as long as it needs. For a
+ * client that has stopped reading, Node waits a second time: up to 240 s in all, as measured.
  */
 export const IDLE_TIMEOUT_MS = 120_000;
-/** Headers arrive in one packet or two; a client that sends them slowly is closed. A TLS handshake has the same time. */
+/**
+ * Headers arrive in one or two packets: the connection of a client that takes longer is closed. A TLS handshake has
+ * the same time.
+ */
 export const HEADERS_TIMEOUT_MS = 20_000;
 /** How often Node looks for late headers (30 s by default): this keeps the limit above exact to a second. */
 export const HEADERS_CHECK_INTERVAL_MS = 1_000;
@@ -32,8 +35,9 @@ export const CONNECTIONS_MAX = 2_048;
  */
 export const CONNECTIONS_PER_ADDRESS_MAX = 512;
 /**
- * Connections of one address that have not sent the header of their first request: these cost a client nothing. A client sends the
- * header within a few round trips, so 128 such connections are enough for hundreds of new ones a second over slow lines.
+ * Connections of one address that have not sent the header of their first request: a client can open these at no
+ * cost. A normal client sends the header within a few round trips, so 128 such connections are enough for hundreds of
+ * new ones a second over slow lines.
  */
 export const PENDING_PER_ADDRESS_MAX = 128;
 /**

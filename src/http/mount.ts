@@ -178,7 +178,9 @@ function answer({ request, reply }: Exchange, mounted: Mounted, { input, output 
   return reply.header('cache-control', 'no-store').send(output);
 }
 
-/** Answers one resource with its tag, or 304 if the client holds it (RFC 9110, section 13.1.2). */
+/**
+ * Answers one resource with its tag, or 304 if the client has the current representation (RFC 9110, section 13.1.2).
+ */
 function answerThing({ request, reply }: Exchange, text: string, tag: string): FastifyReply {
   reply.header('etag', tag);
   if (isHeld(request.headers['if-none-match'], tag)) return reply.code(304).send();

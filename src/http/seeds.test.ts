@@ -18,7 +18,10 @@ const seeds = JSON.parse(
   readFileSync(new URL('../../test/fixtures/seed-fields.json', import.meta.url), 'utf8'),
 ) as Record<string, Record<string, string>>;
 
-/** Absent unless relationships are expanded; a page of customizations has no parameter for that. */
+/**
+ * These fields are absent unless a request expands relationships; the list of customizations has no parameter for
+ * that.
+ */
 const NOT_EMBEDDED = /_releases\[\](\.release)?\.(dependencies|dependants)\[\]$/;
 
 /** Fields of answers that the examples lack, but the published reference names elsewhere. */

@@ -20,7 +20,7 @@ const PASSWORD = 'correct horse battery staple';
 
 let api: TestApi;
 let parts: ServerParts;
-/** Acme’s only owner at the beginning, with one token of role OWNER and two lesser ones. */
+/** Acme’s only owner at the beginning, with one token of role OWNER and two tokens of lesser roles. */
 let jane: Principal;
 
 beforeEach(async () => {

@@ -253,7 +253,7 @@ export const CATALOG_PROBLEMS = {
   QUOTA_REACHED: 'quota-reached',
 } as const satisfies Record<CatalogErrorCode, ProblemCode>;
 
-/** The problem for each error code of identity. Codes without one are faults of the installation: 500. */
+/** The problem for each error code of identity. A code without a problem is a fault of the installation: 500. */
 export const IDENTITY_PROBLEMS: Record<IdentityErrorCode, ProblemCode | undefined> = {
   TOKEN_MISSING: 'token-missing',
   TOKEN_INVALID: 'token-invalid',
@@ -288,7 +288,7 @@ export type RejectionOptions = {
   /** Noun of the resource that was not found. */
   noun?: string;
   violations?: readonly Violation[];
-  /** How many more violations there are than listed. */
+  /** The number of violations that are not listed. */
   more?: number;
   headers?: Record<string, string>;
   cause?: unknown;

@@ -1,4 +1,5 @@
-// The public keys that verify releases, and the trusted root that cosign requires beside them, without a token.
+// Serves the public keys that verify releases, and the trusted root that cosign requires beside them. No token is
+// needed.
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { PUBLISHED_KEYS_PATH, type PublishedKey, TRUSTED_ROOT, TRUSTED_ROOT_PATH } from '../../contract/signing-key.ts';
 import type { Database } from '../../db/database.ts';

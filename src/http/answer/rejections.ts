@@ -49,7 +49,10 @@ export function unavailable(detail: string, cause?: unknown): Rejection {
   return new Rejection('unavailable', { detail, headers, cause });
 }
 
-/** A token that became invalid during the request gets the same problem as one that was invalid before. Faults of the installation are 500. */
+/**
+ * A token that becomes invalid during a request gets the same problem as a token that was invalid before. Faults of
+ * the installation are 500.
+ */
 function ofIdentity(error: IdentityError): Rejection {
   const code = IDENTITY_PROBLEMS[error.code];
   if (code === undefined) return new Rejection('internal', { cause: error });
@@ -58,7 +61,8 @@ function ofIdentity(error: IdentityError): Rejection {
 }
 
 function ofRules(error: CatalogError | IdentityError, code: ProblemCode): Rejection {
-  // The detail is made of the request and the noun (missing-thing.ts), so that it is the same for resources of other organizations as for unknown ones.
+  // The detail is made only of the request and the noun (missing-thing.ts): a resource of another organization and an
+  // unknown one get the same detail.
   if (code === 'not-found') return new Rejection(code, error.noun === undefined ? {} : { noun: error.noun });
   if (code === 'invalid-request') return invalid(error.violations, { cause: error });
   return new Rejection(code, { detail: error.message, cause: error });

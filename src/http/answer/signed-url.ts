@@ -32,7 +32,7 @@ export function verifySignedFile(key: Buffer, given: SignedParameters, now: numb
 }
 
 function signature(key: Buffer, file: SignedFile, expiresAt: number): string {
-  // As JSON, so that different fields never give the same text.
+  // Signs JSON, in which different values never give the same text.
   const text = JSON.stringify([file.digest, file.filename, file.mime_type, expiresAt]);
   return createHmac('sha256', key).update(text).digest('base64url');
 }

@@ -3,7 +3,10 @@ import type { FastifyInstance } from 'fastify';
 import { stringify } from 'yaml';
 import { openApiDocument } from './openapi.ts';
 
-/** Adds `/v1/api.yml`, and the same as JSON at `/v1/api.json` and at `/openapi.json`, where tools look for it. */
+/**
+ * Adds `/v1/api.yml`, and the same document as JSON at `/v1/api.json` and at `/openapi.json`, where tools look for
+ * it.
+ */
 export function addOpenApi(app: FastifyInstance): void {
   const document = openApiDocument();
   const json = JSON.stringify(document, null, 2);

@@ -47,7 +47,7 @@ function eachOf(properties: Json, change: (schema: TSchema) => TSchema): Json {
   return Object.fromEntries(Object.entries(properties).map(([name, schema]) => [name, change(schema as TSchema)]));
 }
 
-/** Collects the schemas that have a title as components, and refers to them. */
+/** Collects the schemas that have a title as components, and returns references to them. */
 export class Schemas {
   readonly #components = new Map<string, Json>();
 
@@ -75,7 +75,7 @@ export class Schemas {
     if (isRecord(shape['properties'])) shape['properties'] = this.#each(shape['properties']);
     if (isRecord(shape['items'])) shape['items'] = this.of(shape['items'] as TSchema);
     if (!Array.isArray(shape['anyOf'])) return shape;
-    // A discriminator field selects the variant, so exactly one is valid.
+    // `oneOf` instead of `anyOf`: a discriminator field selects the variant, so exactly one variant is valid.
     const { anyOf, ...union } = shape;
     const variants = (anyOf as TSchema[]).map((variant) => ({ variant, shown: this.of(variant) }));
     if (isRecord(union['discriminator'])) union['discriminator'] = withMapping(union['discriminator'], variants);

@@ -15,7 +15,10 @@ import { type Json, requestSchema, Schemas } from './openapi-schemas.ts';
 
 const JSON_TYPE = 'application/json';
 
-/** Generates the document. The same contract gives the same document: it is committed, and a test compares it. */
+/**
+ * Generates the document. The same contract always gives the same document, so that a test can compare it with the
+ * committed one.
+ */
 export function openApiDocument(): Json {
   const schemas = new Schemas();
   const paths: Record<string, Json> = {};

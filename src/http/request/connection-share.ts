@@ -48,7 +48,8 @@ export function limitConnections(server: Server, { trustedProxies, log }: Connec
     settlers.set(key, settle);
     socket.once('close', () => {
       settle();
-      // A new connection may reuse the endpoints of a closed one.
+      // A new connection may already use the endpoints of this closed one: then the entry belongs to the new
+      // connection.
       if (settlers.get(key) === settle) settlers.delete(key);
     });
   });
@@ -69,7 +70,10 @@ function countOpen(networks: Map<string, Network>, network: Network, socket: Soc
   });
 }
 
-/** Counts a connection as pending until the returned function is called. Calls `close` if the connection is late and its address has too many late ones. */
+/**
+ * Counts a connection as pending until the returned function is called. If it is still pending after PENDING_GRACE_MS
+ * and its address has too many pending connections, calls `close`.
+ */
 function countPending(network: Network, close: () => void): () => void {
   let isPending = true;
   network.pending += 1;

@@ -36,7 +36,7 @@ function post(path: string, length: number, first = ''): RawConnection {
   return openRaw(port, { first: headOf('POST', path, { 'content-length': length }) + first });
 }
 
-/** Resolves after at least one window: when a slow connection that began now has been closed. */
+/** Waits until a slow connection that begins now has been closed: at least one window. */
 async function passWindow(): Promise<void> {
   const slow = post('/read', 100);
   await vi.waitFor(() => expect(slow.isEnded()).toBe(true));

@@ -16,7 +16,7 @@ import { compileCheck } from './violations.ts';
 export type Upload = {
   values: Record<string, unknown>;
   violations: Violation[];
-  /** How many more violations there are than listed. */
+  /** The number of violations that are not listed. */
   more: number;
   /** Stores the archive as content and returns its description; undefined if none was sent. */
   keep(): Promise<UploadedArchive | undefined>;

@@ -17,7 +17,7 @@ export type ValidatedRequest = {
   drop(): Promise<void>;
 };
 
-/** The content store and the caller: an upload is stored, and counts for the caller's organization. */
+/** Where an upload is stored, and the caller, for whose organization the upload counts. */
 export type Reader = { content: ContentStore; caller?: Pick<Principal, 'organization_id'> | undefined };
 
 /** Throws Rejection: invalid-request with all violations, media-type, too-large, timeout, share-used-up or unavailable. */
@@ -60,7 +60,7 @@ function bodyKind({ body, form, multipart }: EndpointDefinition): BodyKind | und
       read: async (request, { content, caller }) => {
         const receive = () => read(request, content);
         if (!hasBody(request.raw)) return await receive();
-        // Callers without an organization share the slots of one.
+        // Callers without an organization share the slots of a single organization.
         const holder = { organization_id: caller?.organization_id ?? '', address: request.ip };
         return await withUploadSlot({ content, holder }, receive);
       },

@@ -11,7 +11,10 @@ type Shape = {
 /** Removes the observed fields of a value, in place. */
 type Strip = (value: unknown) => void;
 
-/** Compiles a function that extracts the text of the version from the text of an answer; an answer without observed fields is its version. */
+/**
+ * Compiles a function that extracts the text of the version from the text of an answer. For an answer without
+ * observed fields, the version is the whole text.
+ */
 export function versionReader(schema: TSchema): (text: string) => string {
   const strip = stripOf(schema);
   if (strip === undefined) return (text) => text;

@@ -22,7 +22,10 @@ export function compileCheck(schema: TSchema, options: { prefix?: string; whole:
   };
 }
 
-/** Returns the schema with unknown fields rejected: answers may get new fields, requests may not. */
+/**
+ * Returns a schema that also rejects unknown fields: later versions may add fields to answers, but a request must not
+ * contain unknown ones.
+ */
 function withoutExtras(schema: TSchema): TSchema {
   const copy: Record<string, unknown> = { ...schema };
   for (const key of ['properties', 'anyOf', 'items'] as const) {

@@ -65,7 +65,10 @@ async function signIn(exchange: OidcExchange): Promise<FastifyReply> {
   return exchange.reply.redirect(url.href, 303);
 }
 
-/** Answers the URL instead of redirecting: the script of a page cannot follow a redirect to another origin, so it navigates there itself. */
+/**
+ * Answers with the URL of the provider instead of a redirect: the script of a page cannot follow a redirect to
+ * another origin, so it opens the URL itself.
+ */
 async function connect(exchange: OidcExchange, identity: SignInParts['identity']): Promise<FastifyReply> {
   const caller = await authenticate(exchange.request, { identity, origin: exchange.origin });
   const url = await begin(exchange, caller);
@@ -85,7 +88,8 @@ async function begin({ request, reply, oidc, origin }: OidcExchange, caller?: Pr
 
 async function finish(exchange: OidcExchange, { failedLogins }: SignInParts['identity']): Promise<FastifyReply> {
   const { request, reply, oidc, origin } = exchange;
-  // Counted under one fixed name: only the address matters, so that nobody can lock others out.
+  // No account is known yet, so all attempts count under one fixed name. Only the wait of the address applies, so
+  // nobody can lock others out.
   const attempt = { address: request.ip, secret: OIDC_SIGN_IN_PATH };
   requireNoWait(failedLogins.waitBefore(attempt));
   try {

@@ -88,7 +88,10 @@ function set(reply: FastifyReply, origin: string, { name, value, seconds }: Cook
   reply.header('set-cookie', text).header('cache-control', 'no-store');
 }
 
-/** `__Host-`: no other host of the domain can have set it (RFC 6265bis, section 4.1.3.2). Browsers accept it over TLS only. */
+/**
+ * With `__Host-`, no other host of the domain can have set the cookie (RFC 6265bis, section 4.1.3.2). Browsers accept
+ * the prefix over TLS only.
+ */
 function nameAt(origin: string, name: string): string {
   return isSecure(origin) ? `__Host-${name}` : name;
 }
