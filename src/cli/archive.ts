@@ -46,7 +46,7 @@ async function withPackedFolder<T>(
   if (folder.violations.length === 0 && !(await addAttributes(path, folder.entries)))
     io.err.write(`Extended attributes of ${clean(path)} were not read: no tar on this machine can read them.\n`);
   const parent = await mkdtemp(join(tmpdir(), 'larder-customization-'));
-  // A signal ends the process without running `finally`.
+  // A signal ends the process without running `finally`, so the folder is then removed at the exit.
   const remove = () => rmSync(parent, { recursive: true, force: true });
   process.once('exit', remove);
   try {

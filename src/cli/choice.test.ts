@@ -150,7 +150,7 @@ test('status lists waiting and failed pipelines and unusable base images, with t
 });
 
 describe('check', () => {
-  /** Records the result of a check, as a worker does, once the command has enqueued it. */
+  /** Waits until the command has enqueued a check, and records its result as a worker does. */
   async function recordWhenEnqueued(task: 'check-registry' | 'follow-base-image', record: () => Promise<unknown>) {
     await expect.poll(() => estates.catalog.waiting(task)).not.toEqual([]);
     await record();
