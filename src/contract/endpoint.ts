@@ -12,7 +12,10 @@ export const READERS = ['OWNER', 'EDITOR', 'VIEWER'] as const satisfies Access;
 export const WRITERS = ['OWNER', 'EDITOR'] as const satisfies Access;
 export const OWNERS = ['OWNER'] as const satisfies Access;
 
-/** A rule on several fields together. The violation names `field`, or the second of `fields`. Nested fields are written with dots. */
+/**
+ * A rule on several fields together. Its violation names `field`, or the second of `fields`. Nested fields are
+ * written with dots.
+ */
 export type Rule =
   | { kind: 'needs'; field: string; needs: string }
   | { kind: 'exclusive'; fields: readonly string[] }

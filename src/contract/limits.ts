@@ -32,7 +32,10 @@ export const CONTAINER_IMAGE_LENGTH_MAX = 384;
 export const BASE_IMAGE_KEY_LENGTH_MAX = 64;
 /** Cloud registries accept a JSON key file of about 2.5 KiB as password. */
 export const SECRET_LENGTH_MAX = 8_192;
-/** Long enough for an access token, which gets an error of its own; percent-encoded, this length still fits into a request’s head. */
+/**
+ * Long enough for an access token, which gets a specific error here. Percent-encoded, a token of this length fits
+ * into a request’s head.
+ */
 export const TOKEN_LENGTH_MAX = 1_024;
 
 /** The longest address that a mail server accepts (RFC 5321, section 4.5.3.1.3, without its brackets). */
