@@ -36,7 +36,7 @@ const INSPECTION = JSON.stringify({
   declaration: { packages: [], files: [], environment: {}, labels: {}, users: [] },
 });
 
-/** The tables whose keys and indexes are dropped while they are filled. */
+/** Tables whose foreign keys and indexes are dropped before rows are inserted. */
 const LARGE = [
   'applications',
   'application_registries',
@@ -113,7 +113,7 @@ function statementsOf(catalog: BenchCatalog, sizes: Sizes): Record<string, strin
   return { ...choiceStatements(catalog, sizes), ...builtStatements(catalog, sizes), ...customizing(catalog, sizes) };
 }
 
-/** Returns the numbers of products and offerings that give, with the base images, the number of applications. */
+/** Returns how many products and offerings give this number of applications, together with the base images. */
 function choices({ applications }: Sizes): { products: number; offerings: number } {
   const products = Math.min(PRODUCTS_MAX, applications / BASE_IMAGES / BRANCHES);
   return { products, offerings: products * BRANCHES };

@@ -23,7 +23,10 @@ const QUICK = process.argv.includes('--quick');
 const DATA = process.argv.find((arg) => arg.startsWith('--data='))?.slice('--data='.length);
 
 const CONNECTIONS = [1, 300] as const;
-/** Customizations embed releases, megabytes a page: those pages are requested at a tenth of the connections, and not at a steady rate. */
+/**
+ * A page larger than this is requested on a tenth of the connections, and not at a steady rate: a page of
+ * customizations embeds releases and has megabytes.
+ */
 const HEAVY_BYTES = 256 * 1024;
 /** The aim for the p95 of an answer divided by the sum of the p95 of both floors. */
 const AIM = 2;
@@ -96,7 +99,7 @@ function bareQuery(statements: Statement[]): Statement[] {
   const page = statements.filter(
     ({ text }) => !/^(\s|\/\*.*?\*\/)*select array\[exists/.test(text) && !/ as total\b/.test(text),
   );
-  // The server does not query a page that is known to be empty: then all its statements are the floor.
+  // If the server knows that a page is empty, it does not query the page: then all its statements are the floor.
   return page.length > 0 ? page : statements;
 }
 

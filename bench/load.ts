@@ -7,7 +7,7 @@ import pg from 'pg';
 export type Load = {
   connections: number;
   seconds: number;
-  /** The interval of requests of each connection; absent: each follows the answer to the last one. */
+  /** The interval of requests of each connection. If absent, a connection sends its next request after the answer. */
   everyMs?: number;
 } & ({ http: { port: number; path: string; token?: string } } | { sql: { url: string; statements: Statement[] } });
 
