@@ -12,7 +12,7 @@ export type StartedEntrance = {
   data: string;
   /** Returns everything that it wrote to standard output and standard error. */
   said(): string;
-  /** Waits until its output matches; throws if it ends before. */
+  /** Waits until the output matches; throws if the entry point ends before. */
   says(pattern: RegExp): Promise<void>;
   ready(): Promise<void>;
   /** Resolves with its exit code, or the signal that ended it. */

@@ -5,7 +5,7 @@ import type { IdOf } from './sample-request.ts';
 // biome-ignore lint/suspicious/noExplicitAny: items are of every kind of thing
 export type Item = any;
 
-/** A value to filter by, and the things that it keeps. */
+/** A value to filter by, and the things that the filter keeps. */
 type Filter = {
   value: () => string;
   keeps: (item: Item) => boolean;

@@ -29,7 +29,10 @@ type ServiceOptions = {
   signal?: AbortSignal;
 };
 
-/** Starts it and waits until it is ready. If it does not become ready, neither a process nor a folder is left. */
+/**
+ * Starts the service and waits until it is ready. If it does not become ready, neither a process nor a folder is
+ * left.
+ */
 export async function startTestService(
   env: Record<string, string> = {},
   { signal }: ServiceOptions = {},

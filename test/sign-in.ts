@@ -9,7 +9,7 @@ import type { OidcSettings } from '../src/identity/oidc-settings.ts';
 import { giveInstallation, openTestApi, type TestApi } from './api.ts';
 import { type Browser, logIn, openBrowser, type Page, startTestProvider, type TestProvider } from './oidc-provider.ts';
 
-/** The origin of a proxy with TLS: cookies are set as over https. */
+/** The origin of a proxy with TLS in front of the server, so that cookies are set as over https. */
 export const ORIGIN = 'https://larder.test';
 export const BEGIN = `${ORIGIN}/larder/v1/sign-in/oidc`;
 export const CALLBACK = '/larder/v1/sign-in/oidc/callback';

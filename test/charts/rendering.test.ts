@@ -1,5 +1,5 @@
-// The charts of products/ with helm 3 and 4: lint, renderings of sets of values, schemas of two Kubernetes versions, and rules for objects.
-// The sets are in values/, the expected renderings in golden/; `vitest -u` writes those.
+// The charts of products/ with helm 3 and 4: lint, renderings of sets of values, schemas of two Kubernetes versions,
+// and rules for objects. values/ contains the sets, golden/ the expected renderings, which `vitest -u` writes.
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';

@@ -105,8 +105,8 @@ async function accessToken(url: string, apiToken: string): Promise<string> {
 function settings({ parameters, operations, otherOperations }: Things, tokens: { own: string; other: string }): string {
   return [
     `hooks = ${JSON.stringify(HOOKS)}\nheaders = { Authorization = "Bearer ${tokens.own}" }`,
-    // A warning names an operation for which no case was accepted.
     '[checks]\n# Removed things can still be read, with `removed_at`.\nuse_after_free.enabled = false',
+    // A run fails on warnings: a warning names an operation for which no case was accepted.
     '[warnings]\nfail-on = ["missing_auth", "missing_test_data", "unused_openapi_auth", "missing_deserializer"]',
     `[parameters]\n${Object.entries(parameters).map(assignment).join('\n')}`,
     ...Object.entries(operations).map(([operation, given]) =>

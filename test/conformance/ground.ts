@@ -17,7 +17,7 @@ export type Ground = {
 };
 
 export type ConformanceOptions = {
-  /** The command that the person typed, which advice repeats with consent. */
+  /** The command that the person typed: advice repeats it with the option that gives consent. */
   command: string;
   requirements: readonly Requirement[];
   /** Fetches or builds the suite; returns the path of its program. */
