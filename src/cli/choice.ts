@@ -26,7 +26,10 @@ export async function chooseApplications(client: Client, { names, baseImage, typ
   return { base, offeringIds: named.map((one) => onlyOffering(one, base).id) };
 }
 
-/** Whether the offering exists for the operating system of the base image. If that is unknown, the server decides. */
+/**
+ * Whether the offering exists for the operating system of the base image. If that system is unknown, the server
+ * decides.
+ */
 function fits({ operating_systems }: ApplicationOffering, { operating_system }: BaseImageDetailed): boolean {
   return operating_system === undefined || operating_systems.some(({ id }) => id === operating_system.id);
 }

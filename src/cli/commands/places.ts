@@ -135,7 +135,10 @@ function changeOf({ user, secret, secretSet, anonymous, ...texts }: RegistryChan
   );
 }
 
-/** Returns the log-in options. A missing secret is an error: it must not silently make a registry without log-in. */
+/**
+ * Returns the log-in fields of a new registry. Throws if the secret is missing: a forgotten secret must not make a
+ * registry without log-in.
+ */
 function logInOf({ user, secret, anonymous }: Pick<NewRegistry, 'user' | 'secret' | 'anonymous'>) {
   if (anonymous && user === undefined) return {};
   if (anonymous)
