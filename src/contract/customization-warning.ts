@@ -10,7 +10,7 @@ export const CUSTOMIZATION_WARNING_CODES = [
   /** Extended attributes: file capabilities, access lists, labels. */
   'ATTRIBUTES_LOST',
   'WORLD_WRITABLE',
-  /** An entry that was left out. */
+  /** An entry of the archive that the image will not have. */
   'FILE_SKIPPED',
   /** A certificate that is not added to the trust store. */
   'CERTIFICATE_SKIPPED',

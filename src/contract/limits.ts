@@ -69,7 +69,7 @@ export const API_TOKEN_DAYS_MAX = 730;
 export const API_TOKENS_PER_USER_MAX = 50;
 /** A month: people who verify releases have time to get the new public key. */
 export const SIGNING_KEY_OVERLAP_DAYS_DEFAULT = 30;
-/** A year: a key that signs longer has not been replaced. */
+/** A year: a former key that still signs after a year has not really been replaced. */
 export const SIGNING_KEY_OVERLAP_DAYS_MAX = 365;
 /** Each key that signs adds two signatures to each release. */
 export const SIGNING_KEYS_OVERLAPPING_MAX = 3;
@@ -80,11 +80,14 @@ export const SIGNING_KEYS_OVERLAPPING_MAX = 3;
 export const SIGNING_KEYS_MAX = 1_000;
 /** A private key of P-256 in PEM has 250 characters; some files have parameters and attributes before it. */
 export const PRIVATE_KEY_LENGTH_MAX = 8_192;
-/** Organizations of one installation: each has a registry and a catalog of its own on one database and one disk. */
+/** Organizations of one installation: the registries and catalogs of all of them share one database and one disk. */
 export const ORGANIZATIONS_MAX = 1_000;
 /** Tables show the name beside other columns. */
 export const ORGANIZATION_NAME_LENGTH_MAX = 100;
-/** Followed by a product's path, a repository name stays far below the 255 characters that clients accept. */
+/**
+ * With a namespace of this length and a product's path, a repository name stays far below the 255 characters that
+ * clients accept.
+ */
 export const NAMESPACE_LENGTH_MAX = 40;
 /** More applications than anybody builds: a larger quota would have no effect. */
 export const APPLICATIONS_QUOTA_MAX = 1_000_000;

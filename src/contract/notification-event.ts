@@ -1,4 +1,4 @@
-// The kinds of notification, and the data of each from the stored event to the message.
+// The kinds of notification, and for each kind the data that the event stores and the message shows.
 
 export const NOTIFICATION_TYPES = [
   'CRITICAL_CVE_PATCH_AVAILABLE',
@@ -55,7 +55,7 @@ type OfApplication = {
   application: string;
 };
 
-/** An event with the data that its message needs. */
+/** An event with the data that the event's message needs. */
 export type NotificationEvent =
   | ({
       type: 'CRITICAL_CVE_PATCH_AVAILABLE';

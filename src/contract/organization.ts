@@ -10,7 +10,10 @@ import {
 } from './limits.ts';
 import { orderQuery, PageOf, pageQuery } from './paging.ts';
 
-/** First segments of repository names that belong to the installation, or that clients add themselves. */
+/**
+ * Namespaces that no organization may have: repositories of the installation begin with them, or clients add them to
+ * names.
+ */
 export const RESERVED_NAMESPACES: readonly string[] = ['base', 'library', 'v2'];
 
 /** The quotas of an answer or of a request: two schemas with the same fields and their own titles. */

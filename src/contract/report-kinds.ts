@@ -17,7 +17,10 @@ type Report = {
   mime_type: string;
   /** The media type of a download and of the referrer. */
   media_type: string;
-  /** Pushed as a referrer of the artifact, so that clients that pull it find the report without Larder. */
+  /**
+   * Whether the report is pushed as a referrer of the artifact, so that a client that pulls the artifact finds the
+   * report without Larder.
+   */
   is_attached: boolean;
 };
 

@@ -110,17 +110,17 @@ export const UNVERIFIED_IMAGES = ['DEFAULT', 'ALLOWED', 'FORBIDDEN'] as const;
 
 /** Why an open pipeline waits. */
 export const WAITING_CAUSES = [
-  /** Its base image has no version yet, and the last attempt to read or build it failed. */
+  /** The pipeline's base image has no version yet, and the last attempt to read or build it failed. */
   'BASE_IMAGE_UNREADABLE',
-  /** Its base image has no version yet, and no attempt to read or build it has failed. */
+  /** The pipeline's base image has no version yet, and no attempt to read or build it has failed. */
   'BASE_IMAGE_NOT_READ',
-  /** A registry that it reads from or pushes to is unavailable. */
+  /** A registry that the pipeline reads from or pushes to is unavailable. */
   'REGISTRY_AWAY',
-  /** No worker that can run its next step is alive. */
+  /** No worker that can run the pipeline's next step is alive. */
   'WORKER_MISSING',
   /** An earlier pipeline of the same application, which must end first, has not ended. */
   'EARLIER_PIPELINE',
-  /** The pipeline of an application that it needs has not ended. */
+  /** The pipeline of an application that the pipeline's own application needs has not ended. */
   'NEEDED_PIPELINE',
 ] as const;
 export type WaitingCause = (typeof WAITING_CAUSES)[number];
