@@ -46,7 +46,10 @@ export function closingLines(closing: Closing): string[] {
   ];
 }
 
-/** Returns a command that pulls the image. It reads the token from its file, so that the token is not in the shell's history. */
+/**
+ * Returns a command that pulls the image. The command reads the token from a file, so that the token is not in the
+ * shell's history.
+ */
 export function pullCommand({ url }: Released, { puller, tokenFile }: Pick<Closing, 'puller' | 'tokenFile'>): string {
   const token = `cat ${quoted(tokenFile)}`;
   const login = `"${USER_NAME}:$(${token})"`;
@@ -62,7 +65,7 @@ export function pullCommand({ url }: Released, { puller, tokenFile }: Pick<Closi
   }
 }
 
-/** Gets an access token first, then a list with it. */
+/** Returns two commands: the first gets an access token, the second lists releases with it. */
 export function askCommands({
   url,
   catalog_id,
