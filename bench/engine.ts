@@ -28,7 +28,7 @@ export type Image = { repository: string; base: { manifest: Descriptor; config: 
 export type Listing = Awaited<ReturnType<typeof listingOf>>;
 export type Counts = { requests: number; bytes: number };
 
-/** A registry that images are pushed to. */
+/** A registry to which images are pushed, with the store of their contents. */
 export type BenchRegistry = {
   name: string;
   repository(name: string): Target;

@@ -14,13 +14,13 @@ function statOf(pid: number): string[] {
   }
 }
 
-/** Seconds of a process, and of the children that it has waited for. */
+/** Processor seconds of a process and of its ended children, for which it has waited. */
 function secondsOf(pid: number): number {
   const fields = statOf(pid);
   return [11, 12, 13, 14].reduce((sum, at) => sum + Number(fields[at] ?? 0), 0) / TICKS_PER_SECOND;
 }
 
-/** Seconds of the process alone. */
+/** Processor seconds of the process without its children. */
 function ownSecondsOf(pid: number): number {
   const fields = statOf(pid);
   return (Number(fields[11] ?? 0) + Number(fields[12] ?? 0)) / TICKS_PER_SECOND;

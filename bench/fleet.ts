@@ -23,7 +23,10 @@ import { type LarderServer, ratio, startLarder, until } from './larder.ts';
 const QUICK = process.argv.includes('--quick');
 const APPLICATIONS = Number(process.argv.slice(2).find((arg) => /^\d+$/.test(arg)) ?? (QUICK ? 4 : 100));
 const SYSTEMS = ['Debian 12', 'Debian 13'];
-/** The number of applications on one base image: all offerings; in a quick run so many that each Debian has one base image. */
+/**
+ * Largest number of applications on one base image: one of each offering; in a quick run, so few that each Debian has
+ * one base image.
+ */
 const PER_BASE = QUICK ? Math.ceil(APPLICATIONS / SYSTEMS.length) : Number.POSITIVE_INFINITY;
 /** Verification alone runs over at most this many images: its rate does not depend on their number. */
 const VERIFIED_MAX = 60;

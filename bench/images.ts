@@ -41,13 +41,16 @@ import { buildahPeer, type Peer, umociPeer } from './peers.ts';
 const IMAGES = Number(process.argv.slice(2).find((arg) => /^\d+$/.test(arg)) ?? 50);
 /** buildah takes some hundreds of milliseconds for an image, so fewer images give its rate. */
 const BUILDAH_IMAGES = Math.min(10, IMAGES);
-/** The best round of each program counts: other work on the machine slows single rounds. */
+/** Rounds of each program. The best one counts, because other work on the machine slows single rounds. */
 const ROUNDS = 3;
-/** Images of each program before the first round, which are not measured: they compile code, open connections and read files into memory. */
+/**
+ * Images that each program makes before the first round. They are not measured, because they also compile code, open
+ * connections and read files into memory.
+ */
 const WARM_UP_IMAGES = Math.min(16, IMAGES);
-/** Images at the same time, the same number for each program. */
+/** Images that each program makes at the same time. */
 const LANES = 8;
-/** Files that cannot be compressed, like jars and programs: 578 KB in all. */
+/** Files of the customization, 578 KB in all: like jars and programs, they cannot be compressed. */
 const FILES = 12;
 const FILE_BYTES = 48 * 1024;
 

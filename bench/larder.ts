@@ -76,7 +76,7 @@ export async function startLarder(directory: string, former?: { apiToken: string
   }
 }
 
-/** How long a wait may take, and the pause after each call. */
+/** `patienceMs`: how long a wait may take. `pollMs`: the pause after each call. */
 export type Polling = { pollMs: number; patienceMs: number };
 
 /** Calls `look` until it returns a value, and returns the value. Throws when there is none after `patienceMs`. */

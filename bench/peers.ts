@@ -56,7 +56,9 @@ export function umociPeer({ host, from, to, tar, directory }: PeerInput, lanes: 
   };
 }
 
-/** buildah with its store in a folder of its own. `overlay` is its faster driver, if the machine permits it. */
+/**
+ * buildah, with its store in a folder of its own. It uses its faster driver, `overlay`, if the machine permits that.
+ */
 export async function buildahPeer({ host, from, to, tar, directory }: PeerInput): Promise<Peer> {
   const options = (driver: string) => [
     '--root',
