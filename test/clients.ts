@@ -91,7 +91,10 @@ async function fetchSchemas(): Promise<void> {
   console.error(`schemas of Kubernetes are in ${SCHEMAS_FOLDER}`);
 }
 
-/** The package's references are absolute addresses, which a checker would look up in the network. */
+/**
+ * Writes the schemas with relative references: those of the package are absolute addresses, which a checker would
+ * look up in the network.
+ */
 async function writeSchemas(source: string, folder: string): Promise<void> {
   if (existsSync(folder)) return;
   const unfinished = `${folder}.new`;
@@ -124,7 +127,7 @@ async function installClients(): Promise<void> {
   for (const client of missing) await buildClient(client);
 }
 
-/** Says which clients are there: the tests of the others are skipped. */
+/** Prints which clients are installed. Tests of missing clients are skipped. */
 function listClients(): void {
   for (const { names } of GO_CLIENTS) {
     const path = findClient(names[0] ?? '');

@@ -10,7 +10,8 @@ export class ClosingLine implements Reporter {
   onTestRunEnd(modules: readonly TestModule[]): void {
     const counts = { passed: 0, failed: 0, skipped: 0 };
     for (const module of modules) {
-      // A file that could not be read has errors of its own, and no test that could fail.
+      // A test file that could not be read counts as one failure: it has errors of its own, but no test that could
+      // fail.
       if (module.errors().length > 0) counts.failed += 1;
       for (const test of module.children.allTests()) {
         const { state } = test.result();

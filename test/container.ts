@@ -23,7 +23,7 @@ export type Container = {
   exec(command: string[], environment?: Record<string, string>): Promise<{ code: number; output: string }>;
   /** Sends the signal and waits for the end. */
   stop(signal?: NodeJS.Signals): Promise<void>;
-  /** The id of the first process on this machine. Undefined before it runs. */
+  /** The id that the container's first process has on this machine. Undefined before the process runs. */
   pid(): number | undefined;
   /** Resolves to the exit code. */
   ended: Promise<number>;

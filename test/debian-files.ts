@@ -19,5 +19,5 @@ export const PROGRAM_FILES: readonly TarInput[] = NEEDED_PROGRAMS.map((name) =>
 /** The files for which an image is accepted as Debian 12. */
 export const DEBIAN_FILES: readonly TarInput[] = [DPKG_STATUS_FILE, OS_RELEASE_FILE, ...PROGRAM_FILES];
 
-/** Debian 12 as the control plane declares it. */
+/** Debian 12 as operating-systems.yaml declares it. */
 export const DEBIAN_12 = { name: 'Debian 12', distro: 'debian', version: '12', codename: 'bookworm' };

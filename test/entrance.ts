@@ -86,7 +86,7 @@ export async function startEntrance(
 export async function endEntrances(): Promise<void> {
   const all = started.splice(0);
   for (const { child } of all) if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM');
-  // Several entry points may share one folder.
+  // Folders are removed after all processes have ended: several entry points may share one folder.
   await Promise.all(all.map(({ ended }) => ended));
   for (const { data } of all) rmSync(data, { recursive: true, force: true, maxRetries: 5 });
 }

@@ -1,4 +1,5 @@
-// Creates one thing of each kind that an organization can own, by the name of the parameter for its id.
+// Creates one thing of each kind that an organization can own. Ids are stored under the name of the kind's path
+// parameter.
 import { randomBytes } from 'node:crypto';
 import { ensureHostedRegistry } from '../src/catalog/initial-rows.ts';
 import { inTransaction } from '../src/db/database.ts';
@@ -119,7 +120,9 @@ async function failOn(catalog: TestCatalog, organization: TestOrganization, base
   await catalog.write((tx) => failPhase(tx, { pipeline_id, phase, cause: 'BUILD_ERROR', message: 'no space left' }));
 }
 
-/** Breaks a released application by a customization, whose id it returns with the pipeline that failed. */
+/**
+ * Breaks a released application by a customization. Returns the ids of the customization and of the failed pipeline.
+ */
 export async function breakByCustomization(
   catalog: TestCatalog,
   organization: TestOrganization,

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import promises from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 
-/** Any number in which the share at the limit is exact. */
+/** The number of blocks that is reported: any number in which the share at the limit is exact. */
 const BLOCKS = 100_000;
 
 const statfs = promises.statfs;

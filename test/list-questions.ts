@@ -21,7 +21,7 @@ export type List = {
   /** Further parameters, so that the list returns everything. */
   base?: Record<string, string>;
   filters: Record<string, Filter[]>;
-  /** The value that each order sorts by; `one` if all things have the same here. */
+  /** The value by which each order sorts; `one` if all things have the same value here. */
   orders?: Record<string, ((item: Item) => unknown) | 'one'>;
   /** Returns the things of an answer that is not a page. */
   items?: (answer: Item) => Item[];
@@ -32,7 +32,7 @@ const all = (value: string): Filter => ({ value: () => value, keeps: () => true,
 const none = (value: string): Filter => ({ value: () => value, keeps: () => false, whole: true });
 /** Returns a version with padded numbers, which sort as text. */
 const padded = (version: string | undefined) => version?.replace(/\d+/g, (digits) => digits.padStart(8, '0'));
-/** A flag that all things here have, or none. */
+/** Filters by a flag that all things here have, or that none has. */
 const always = [all('true'), none('false')];
 const never = [none('true'), all('false')];
 const removed: Filter[] = [all('false'), { ...is('true', (item) => 'removed_at' in item), beyond: true }];

@@ -135,7 +135,7 @@ export async function logIn(
   { as, before }: { as: string; before?: string },
 ): Promise<Page> {
   let page = await browser.open(begin, before);
-  // The provider may know the person already by its cookie. It asks for consent once.
+  // The provider asks for a log-in unless it knows the person by a cookie, and asks once for consent.
   for (let turn = 0; turn < 2 && page.status === 200; turn++) {
     const action = /<form[^>]+action="([^"]+)"/.exec(page.text)?.[1];
     const prompt = /name="prompt" value="(\w+)"/.exec(page.text)?.[1];

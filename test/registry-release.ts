@@ -7,7 +7,7 @@ import { hostedTarget } from '../src/registry/target.ts';
 import { descriptorOf, type TestImage, type TestRegistry } from './registry.ts';
 import type { TestClient } from './registry-client.ts';
 
-/** Returns an index of images, as Larder's tags name it. */
+/** Returns an index of images in the form in which Larder pushes it under its tags. */
 export function indexOf(...images: TestImage[]): string {
   const manifests = images.map(({ manifest }) => descriptorOf(manifest, MEDIA_TYPES.manifest));
   return JSON.stringify({ schemaVersion: 2, mediaType: MEDIA_TYPES.index, manifests });

@@ -25,7 +25,7 @@ export type Service = {
 };
 
 type ServiceOptions = {
-  /** If it is aborted during the start, all started processes are ended, and the start throws. */
+  /** If the signal is aborted during the start, all started processes are ended, and the start throws. */
   signal?: AbortSignal;
 };
 
@@ -67,7 +67,7 @@ export async function startTestService(
   }
 }
 
-/** Calls `ask` until it returns a truthy value, and returns that. */
+/** Calls `ask` until it returns a truthy value, and returns that value. */
 export async function until<T>(what: string, ask: () => Promise<T | undefined | false>): Promise<T> {
   const started = Date.now();
   for (;;) {
@@ -101,7 +101,10 @@ function postmaster(data: string): number {
   return Number.parseInt(readFileSync(join(data, 'postgresql', 'cluster', 'postmaster.pid'), 'utf8'), 10);
 }
 
-/** Root file systems of sandboxes belong to subordinate ids; they can be removed in the user namespace of their owner. */
+/**
+ * Removes a data folder. Root file systems of sandboxes belong to subordinate ids; they can be removed only in the
+ * user namespace of their owner.
+ */
 export async function removeData(data: string): Promise<void> {
   await rm(data, { recursive: true, force: true }).catch(() =>
     execFileSync('unshare', ['--map-auto', '--map-root-user', 'rm', '-rf', data]),

@@ -1,4 +1,4 @@
-// Small valid values of each kind that is stored in rows and content; a test passes the fields that it is about.
+// Small valid values of each kind that is stored in rows and content. A test passes only the fields that it tests.
 import { createHash } from 'node:crypto';
 import type { Digest } from '../src/contract/vocabulary.ts';
 import type { BuiltImage } from '../src/packaging/image/image.ts';

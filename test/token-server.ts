@@ -11,7 +11,7 @@ import { makeSelfSigned } from './self-signed.ts';
 export type TokenServer = {
   /** The configuration of the registry. */
   token: { realm: string; service: string; issuer: string; certificate: string };
-  /** The scopes of each issued token. */
+  /** The scopes of each issued token, in order. */
   given: string[][];
   /** The lifetime of a token in seconds: `said` in the answer, `real` in the token itself. */
   lifetime: { said: number; real: number };

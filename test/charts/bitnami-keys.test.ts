@@ -1,5 +1,6 @@
-// Compares the values of a chart with those of Bitnami's chart of the same product. In bitnami-keys/, `<chart>.txt` lists the documented keys,
-// where they were collected, and `used-<chart>.tsv` the keys that public values files set, each with the number of files.
+// Compares the values of a chart with those of Bitnami's chart of the same product. In bitnami-keys/, `<chart>.txt`
+// lists the documented keys of some charts, and `used-<chart>.tsv` the keys that public values files set, each with
+// the number of files.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';

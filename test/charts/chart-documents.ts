@@ -32,7 +32,7 @@ function propertiesOf(values: readonly ChartValue[]): Schema {
   return Object.fromEntries(values.map((value) => [value.name, schemaOf(value)]));
 }
 
-/** The JSON Schema that helm checks values by. */
+/** Returns the JSON Schema against which helm checks values. */
 export function chartSchema(name: string, sections: readonly ChartSection[]): string {
   const schema = {
     $schema: 'http://json-schema.org/draft-07/schema#',
@@ -52,7 +52,7 @@ function row({ key, value }: { key: string; value: ChartValue }): string {
 
 export type ChartReadme = { name: string; version: string; description: string; introduction: string };
 
-/** The README: the text of README.head.md, then a table of keys for each section. */
+/** Returns the README: the text of README.head.md, then a table of keys for each section. */
 export function chartReadme(chart: ChartReadme, sections: readonly ChartSection[]): string {
   const tables = sections.map((section) => {
     const keys = listKeys([section]).filter(({ value }) => value.children.length === 0);

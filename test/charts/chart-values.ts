@@ -7,7 +7,7 @@ export type ChartValue = {
   /** The only allowed values, from a line "One of: a, b." of the description. */
   choices?: string[];
   default: unknown;
-  /** Documented keys below. An empty map has none: it accepts any key. */
+  /** The documented keys of a map. An empty map has none: it accepts any key. */
   children: ChartValue[];
 };
 
@@ -72,7 +72,7 @@ export function readChartValues(text: string): ChartSection[] {
   return sections;
 }
 
-/** Every key with its path, a map before its own keys. */
+/** Returns every key with its path. A map comes before its own keys. */
 export function listKeys(sections: readonly ChartSection[]): { key: string; value: ChartValue }[] {
   const below = (value: ChartValue, prefix: string): { key: string; value: ChartValue }[] => {
     const key = prefix + value.name;

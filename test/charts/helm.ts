@@ -40,7 +40,9 @@ export async function renderChart(helm: string, chart: string, ...args: string[]
   return parseObjects(await renderText(helm, chart, ...args));
 }
 
-/** Renders a chart with values, passed to helm as JSON: numbers are as users' files have them. */
+/**
+ * Renders a chart with values. helm gets them as JSON, so that numbers have the type that they have in users' files.
+ */
 export async function renderValues(helm: string, chart: string, values: object): Promise<KubernetesObject[]> {
   const args = Object.entries(values).flatMap(([key, value]) => ['--set-json', `${key}=${JSON.stringify(value)}`]);
   return await renderChart(helm, chart, ...args);

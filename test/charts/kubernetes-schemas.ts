@@ -33,7 +33,8 @@ export async function reducedSchemas(version: string): Promise<string> {
 }
 
 function reduce(schema: Schema): Schema {
-  // Text or a number; the published form rejects null, which both branches allow.
+  // The value is a text or a number. The published schema is a `oneOf` that rejects null, because both of its
+  // branches allow null.
   const union = schema['oneOf'] as { type: string[] }[] | undefined;
   if (union !== undefined) return { type: [...new Set(union.flatMap(({ type }) => type))] };
   const kept = KEPT.filter((keyword) => keyword in schema).map((keyword) => [

@@ -1,4 +1,5 @@
-// The shell scripts of the nginx image and chart on this machine's shell: what they reject, and a site that is copied from git.
+// Runs the shell scripts of the nginx image and chart by this machine's shell: values that they reject, and a site
+// that is copied from git.
 import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,4 @@
-// The rules for objects: each finds the fault that it is for.
+// Each rule for objects finds its fault in an object that has the fault.
 import { expect, test } from 'vitest';
 import { type KubernetesObject, ownFaults, restrictedFaults } from './object-rules.ts';
 

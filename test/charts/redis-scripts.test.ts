@@ -1,5 +1,6 @@
-// The shell scripts of the Redis image and chart on this machine's shell: what they reject, and the settings that they write.
-// Programs in a temporary folder take the place of redis-server and redis-cli, and print what they are given.
+// Runs the shell scripts of the Redis image and chart by this machine's shell: values that they reject, and settings
+// that they write. Instead of the real programs, a redis-server in a temporary folder prints its arguments and
+// configuration, and a redis-cli prints `master`.
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -60,7 +60,10 @@ function filesOf(objects: KubernetesObject[], volume: Volume): Record<string, st
   return Object.fromEntries(files);
 }
 
-/** Writes ConfigMaps and Secrets of a pod into folders. Returns the source of each mount; other volumes are in `volumes`, by name. */
+/**
+ * Writes ConfigMaps and Secrets of a pod into folders, and returns the source of each mount. `volumes`: the folders
+ * of the pod's other volumes, by name.
+ */
 export async function writeMounts(
   objects: KubernetesObject[],
   {

@@ -23,7 +23,7 @@ const INSTALL_MS_MAX = 300_000;
 /** A run takes three minutes on a machine of its own, ten times that beside other work. */
 const RUN_MS_MAX = 1_800_000;
 
-/** Prints each line of schemathesis at once. Its last line has no counts, so a line with the counts replaces it. */
+/** Runs schemathesis and prints its lines as they arrive, except its last line: a line with the counts replaces it. */
 async function run(program: string, ground: Ground): Promise<number> {
   const { service, work, signal } = ground;
   const things = await makeThings(service, signal);

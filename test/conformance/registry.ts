@@ -22,7 +22,8 @@ const SKIPS_ALLOWED: readonly RegExp[] = [
   // This test is for registries that accept no pushes.
   /Get tag name from environment$/,
   /Populate registry with test tags \(no push\)$/,
-  // A blob of a repository that the caller may read is mounted (201), so no mount is rejected with a session.
+  // A mount from any repository that the caller may read succeeds (201), so no mount is answered with an upload
+  // session.
   /Cross-mounting of nonexistent blob should yield session id$/,
   // Without `from` nothing is mounted: a registry that searches all repositories discloses the blobs of others.
   /automatic content discovery enabled should return a 201$/,
@@ -75,7 +76,7 @@ function readOutcomes(file: string): Outcome[] {
     const name = /name="([^"]*)"/.exec(text)?.[1] ?? '';
     const status = /status="([^"]*)"/.exec(text)?.[1] ?? '';
     const message = /message="([^"]*)"/.exec(text)?.[1] ?? '';
-    // The report also has the suite's own steps, which count only if they failed.
+    // The report also has the suite's own steps. A step counts only if it failed.
     if (status === 'passed') return name.startsWith('[It]') ? [{ name, state: 'passed', message }] : [];
     return [{ name, state: status === 'skipped' || status === 'pending' ? 'skipped' : 'failed', message }];
   });

@@ -52,7 +52,7 @@ export async function makeThings(service: Service, signal: AbortSignal): Promise
     operationFields: {
       ...(await removables(service)),
       createBaseImage: { container_image: 'base/debian:12' },
-      // This operation creates and removes other applications than those that other operations use.
+      // `createApplicationRequest` creates and removes other applications than those that other operations use.
       createApplicationRequest: await requestable(service, failed.base_image_id),
       getReleaseFailure: failed.releasable,
       signInWithPassword: PASSWORD,

@@ -1,4 +1,5 @@
-// The engine process of an image, under attack: its death ends one task with the cause; the worker, other tasks and locks continue.
+// Attacks on the engine process of an image: its death ends one task, with the cause; the worker, other tasks and
+// locks continue.
 import { readdirSync, readFileSync } from 'node:fs';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -175,7 +175,7 @@ for (const way of ways()) {
         await using other = await ground.open();
         const service = other.start({ command: ['sleep', '100'], environment: { PATH: '/usr/bin' } });
         const { output } = await attempt(other, 'ls /proc/self/fd', { ...who, beside: service });
-        // The fourth is the folder that ls reads.
+        // Descriptor 3 is the folder that ls reads.
         expect(output).toBe('0\n1\n2\n3\n');
       });
 

@@ -1,5 +1,5 @@
-// Attempts of a second attack on the sandboxes: files left for the capture, hostile answers of services to their tests, counts
-// that all sandboxes of a machine share, and layers that fill the disk.
+// A second series of attacks on the sandboxes: files left for the capture, hostile answers of services to their
+// tests, counts that all sandboxes of a machine share, and layers that fill the disk.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';

@@ -189,7 +189,7 @@ describe('memory', () => {
     for await (const part of writeTar(entries())) parts.push(part);
     return layerOf(Buffer.concat(parts));
   };
-  /** The memory beyond that of a harmless image. */
+  /** How much more memory an image may need than a harmless image. */
   const ALLOWED_MIB = 100;
   let harmless: { peakMib: number };
   beforeAll(async () => {

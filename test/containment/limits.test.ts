@@ -22,7 +22,10 @@ const FILL = 'my @x; push @x, "x" x 1000000 while 1';
 const FORKS =
   'for my $i (1 .. 4000) { my $p = fork; if (!defined $p) { print "rejected: $!\\n"; select(undef, undef, undef, 0.05); next } if ($p == 0) { sleep 600; exit } }';
 
-/** Name, script, and the limit that the exit must name, or the output with which the attempt fails by itself; then the ways to which it applies. */
+/**
+ * For each attempt: name, script, the limit that the exit must name (or the output with which the attempt fails by
+ * itself), and the ways of running sandboxes to which the attempt applies.
+ */
 const ATTEMPTS: readonly [
   name: string,
   script: string,
@@ -163,7 +166,7 @@ for (const way of ways()) {
       expect(left).toEqual([]);
       expect(readdirSync(join(ground.workspace.directory, 'sandboxes'))).toEqual([]);
       if (probe.mode === 'files-only' || probe.host.control.mode === 'watchdog') return;
-      // Groups of other tests have processes in them.
+      // Counts only groups without processes: the groups of other tests have some.
       const forgotten = () =>
         groupsOf(probe.host.control).filter((folder) => readFileSync(join(folder, 'cgroup.procs'), 'utf8') === '');
       await expect.poll(() => forgotten().filter((folder) => mine.has(folder))).toEqual([]);

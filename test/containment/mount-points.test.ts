@@ -19,7 +19,7 @@ const INNER = [
 ];
 const PLACES = [...INNER, ...FOLDERS];
 
-/** Ways to write the same target; `folder` is on this machine. */
+/** Targets of the links, by a description. Most lead to `folder`, which is on this machine. */
 const TARGETS: Record<string, (folder: string) => string> = {
   absolute: (folder) => folder,
   'absolute, through the old root': (folder) => `/oldroot${folder}`,
@@ -38,7 +38,7 @@ function planted(places: string[], target: string): TarInput[] {
   return places.map((place) => entry(place, { type: 'symlink', target, mode: 0o777 }));
 }
 
-// The way in which limits are enforced makes no difference here.
+// The watchdog is left out: how limits are enforced makes no difference to mounts.
 for (const way of ways().filter(({ name }) => !name.endsWith('watchdog'))) {
   describe(way.name, () => {
     for (const [kind, targetOf] of Object.entries(TARGETS)) {

@@ -11,6 +11,6 @@ const end = await pinBaseImage({ workspace: { content }, root: JSON.parse(root),
   () => 'pinned',
   (error: unknown) => String(error),
 );
-// getrusage(2) counts the parent's memory too, from before this program began.
+// VmHWM instead of getrusage(2), which also counts memory of the parent from before this program began.
 const peakKib = Number(/^VmHWM:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]);
 process.stdout.write(JSON.stringify({ end, peakMib: Math.round(peakKib / 1024) }));

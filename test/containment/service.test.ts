@@ -10,7 +10,10 @@ import { PATIENCE_MS, type Service, startTestService, until } from '../service.t
 import { type Canary, placeCanary } from './attempts.ts';
 
 const STORY_MS = 2 * PATIENCE_MS;
-/** "Ends in seconds": a build of redis takes two here, and this machine may be busy with other tests. */
+/**
+ * The limit for "ends in seconds": a build of redis takes two seconds here, and this machine may be busy with other
+ * tests.
+ */
 const ATTEMPT_MS = 60_000;
 /** The memory that an attempt may take in worker and engine processes beyond the largest harmless build. */
 const MEMORY_BYTES_MAX = 100 * 1024 ** 2;

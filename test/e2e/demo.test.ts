@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openClient } from '../../src/client/client.ts';
 import { freePort, PATIENCE_MS, removeData, until } from '../service.ts';
 
-/** Longer than each wait of the test, so that the wait that fails is named. */
+/** Longer than each wait of the test, so that a wait that fails is reported by its name. */
 const STORY_MS = 2 * PATIENCE_MS;
 
 let scratch: string;

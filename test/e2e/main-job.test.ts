@@ -11,7 +11,7 @@ import { archiveOf } from '../customization-archive.ts';
 import { DUMMY_KEY } from '../fixtures/customization.ts';
 import { PATIENCE_MS, type Service, startTestService, until } from '../service.ts';
 
-/** Longer than each wait of the test, so that the wait that fails is named. */
+/** Longer than each wait of the test, so that a wait that fails is reported by its name. */
 const STORY_MS = 2 * PATIENCE_MS;
 
 let service: Service;
@@ -72,7 +72,7 @@ async function settled(pattern: RegExp) {
   });
 }
 
-/** Pulls with skopeo, a client that is not Larder's, and reads the image from its layout. */
+/** Pulls with skopeo, a client other than Larder's, and reads the image from skopeo's layout. */
 function pull(reference: string, name: string) {
   const layout = join(scratch, name);
   const source = `docker://${service.url.slice('http://'.length)}/main/containers/debian-12/${reference}`;

@@ -12,7 +12,7 @@ import { type FaultyProxy, startFaultyProxy } from '../faulty-proxy.ts';
 import { pullImage, runImage } from '../pulled-image.ts';
 import { PATIENCE_MS, type Service, startTestService, until } from '../service.ts';
 
-/** Longer than each wait of the test, so that the wait that fails is named. */
+/** Longer than each wait of the test, so that a wait that fails is reported by its name. */
 const STORY_MS = 2 * PATIENCE_MS;
 const LOGIN = { username: 'robot', password: 'open sesame 7' };
 const CREDS = `${LOGIN.username}:${LOGIN.password}`;
@@ -109,7 +109,7 @@ async function tagsOf(url: string, creds: string): Promise<string[]> {
 const pullOutside = (tag: string, name: string, repository = REDIS) =>
   pullImage(`${docker.host}/${repository}:${tag}`, { layout: join(scratch, name), creds: CREDS });
 
-/** Returns the digests of the uploads that ended through the proxy since its record was last cleared. */
+/** Returns the digests of the uploads that ended through the proxy since `seen` was last cleared. */
 function uploaded(): string[] {
   return proxy.seen
     .flatMap((line) => /^PUT \S*\/blobs\/uploads\/\S*digest=(sha256(?::|%3A)\w+)/.exec(line)?.[1] ?? [])
@@ -267,7 +267,10 @@ describe('a base image in the outside registry', () => {
     execFileSync('skopeo', ['copy', '--quiet', `oci:${layout}:base`, ...to]);
   }
 
-  /** Requests a check of the base image, and returns its pipelines, newest first, once there are this many. */
+  /**
+   * Requests a check of the base image. Waits until the base image has this many pipelines, and returns them, newest
+   * first.
+   */
   async function pipelinesAfterLook(count: number) {
     const { client, catalog_id } = service;
     await client.call('checkBaseImage', { base_image_id });

@@ -74,7 +74,7 @@ describe.skipIf(reason !== '').each(chosen.map((recipe) => [recipe.key, recipe] 
       spec.mounts = spec.mounts.filter(({ type }) => type !== 'cgroup');
       const variables = Object.entries(plan.test_environment ?? {}).map(([name, value]) => `${name}=${value}`);
       spec.process.env.push(...variables);
-      // As clusters mount them: empty, and writable by the group.
+      // Mounts each volume as clusters do: empty, and writable by the group.
       for (const destination of [...plan.image.volumes, '/tmp']) {
         spec.mounts = spec.mounts.filter((mount) => mount.destination !== destination);
         const options = [

@@ -23,7 +23,7 @@ function leaveFree(share: number): void {
 
 beforeAll(async () => {
   scratch = mkdtempSync(join(tmpdir(), 'larder-space-'));
-  // Readable by all: if started as root, Larder reads it as another account.
+  // The folder is readable by all, because Larder reads it as another account if it is started as root.
   chmodSync(scratch, 0o755);
   leaveFree(0.5);
   const NODE_OPTIONS = `--import=${new URL('../free-share.ts', import.meta.url).href}`;

@@ -1,4 +1,4 @@
-// The suite that every content store must pass, run by the test of each kind.
+// The suite that every content store must pass; the test of each kind of store runs it.
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';

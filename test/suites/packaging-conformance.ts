@@ -192,7 +192,7 @@ type BuildPlace = AsyncDisposable & {
   /** Files and folders of the work folder, two levels deep: below are the contents of caches. */
   workFiles(): Promise<string[]>;
   contents(): Promise<Digest[]>;
-  /** Interrupted puts and uploads, which are dropped. */
+  /** Drops interrupted puts and uploads, and returns their number. */
   unfinishedContents(): Promise<number>;
 };
 
@@ -283,7 +283,10 @@ async function listFiles(directory: string): Promise<string[]> {
   return [...folders, ...inside.flat()];
 }
 
-/** Processes whose command names the folder, or whose file system has something of it mounted, as each sandbox has. */
+/**
+ * Returns the processes whose command names the folder, or in whose file system something of the folder is mounted,
+ * as in each sandbox.
+ */
 function processesIn(folder: string): string[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name) && name !== String(process.pid))
@@ -291,7 +294,7 @@ function processesIn(folder: string): string[] {
     .map((pid) => readProcess(pid, 'cmdline').replaceAll('\0', ' '));
 }
 
-/** Empty for a process that ended meanwhile. */
+/** Returns an empty text if the process has ended. */
 function readProcess(pid: string, file: string): string {
   try {
     return readFileSync(`/proc/${pid}/${file}`, 'utf8');

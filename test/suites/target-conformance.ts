@@ -1,4 +1,4 @@
-// The suite that every target of a copy must pass, run by the test of each kind.
+// The suite that every target of a copy must pass; the test of each kind of target runs it.
 import { randomBytes } from 'node:crypto';
 import { buffer } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
