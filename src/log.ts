@@ -19,7 +19,10 @@ const NAMED = `(?:[\\w-]{0,64}[_-])?(?:${SECRET_WORDS})`;
 /** The start of a word. In a finished line, a word may directly follow an escaped control character such as `\n`. */
 const BEGIN = '(?:(?<=\\\\[bfnrt])|\\b)';
 
-/** Secrets by their format, anywhere in a text. They are applied to finished lines, in which quotes within texts are escaped. */
+/**
+ * Patterns of secrets anywhere in a text, with replacements. They are applied to finished lines, in which quotes
+ * within texts are escaped.
+ */
 const SECRET_TEXTS: readonly [RegExp, string][] = [
   // Headers as texts show them, to the end of their line.
   [
@@ -39,9 +42,9 @@ const SECRET_TEXTS: readonly [RegExp, string][] = [
   [/([a-z][a-z0-9+.-]{0,31}:\/\/)[^/\s@"'\\]+@/gi, `$1${HIDDEN}@`],
   // Parameters of an address: tokens, signatures, keys of webhooks, codes of a log-in.
   [new RegExp(`([?&](?:${NAMED}|key|code)=)[^&\\s"'#\\\\]+`, 'gi'), `$1${HIDDEN}`],
-  // The same names before `=` in forms and messages.
+  // Secrets after a name and `=` in forms and messages.
   [new RegExp(`(^|\\\\[bfnrt]|[\\s"'(,;{])(${NAMED}=)[^&\\s"'#\\\\,;)}]+`, 'gi'), `$1$2${HIDDEN}`],
-  // The same names as fields of JSON within a text.
+  // Secret fields of JSON within a text.
   [new RegExp(`(\\\\"${NAMED}\\\\"\\s*:\\s*\\\\")(?:[^\\\\"]|\\\\\\\\(?:\\\\["\\\\]|[^\\\\"]))*`, 'gi'), `$1${HIDDEN}`],
 ];
 

@@ -4,7 +4,10 @@ import { dirname, join } from 'node:path';
 
 export const VERSION = readVersion(import.meta.dirname);
 
-/** Searches this folder and its parents: dist/src/ is one level deeper than src/, and dist/ has no package.json. */
+/**
+ * Searches this folder and the folders above it: dist/src/ is one level deeper than src/, and dist/ has no
+ * package.json.
+ */
 function readVersion(folder: string): string {
   const found = read(join(folder, 'package.json'));
   if (found?.name === 'larder') return found.version;
