@@ -8,7 +8,7 @@ export type CheckResult = { ok: boolean; [detail: string]: unknown };
 
 /** The code that starts the server adds the checks, and sets `draining` when the server stops. */
 export type Readiness = {
-  /** True after the process was asked to stop: it finishes running requests and accepts no new ones. */
+  /** True after the process was asked to stop: the process finishes running requests and accepts no new ones. */
   draining: boolean;
   checks: Record<string, () => Promise<CheckResult>>;
 };
@@ -32,7 +32,7 @@ async function runChecks({ checks }: Readiness): Promise<Record<string, CheckRes
   return Object.fromEntries(await Promise.all(results));
 }
 
-/** The text of an error is not shown: it may name hosts and paths. */
+/** An error's text is not shown, because it may name hosts and paths. */
 async function runCheck(check: () => Promise<CheckResult>): Promise<CheckResult> {
   const late = Promise.withResolvers<CheckResult>();
   const timer = setTimeout(() => late.resolve({ ok: false, reason: 'timeout' }), READINESS_CHECK_TIMEOUT_MS);

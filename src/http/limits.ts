@@ -47,9 +47,9 @@ export const PENDING_PER_ADDRESS_MAX = 128;
 export const PENDING_GRACE_MS = 2_000;
 
 /**
- * Uploads that are read at the same time: each holds an inspector, a file that grows and about 0.6 MiB of buffers. An organization has 16,
- * and four such organizations use up the shared part. The other half is for organizations that have no upload running: such an
- * organization gets 503 only while 68 others upload.
+ * Uploads that are read at the same time: each needs an inspector, a file that grows and about 0.6 MiB of buffers. An
+ * organization has at most 16, so four organizations use up the shared 64. The other 64 are for organizations that
+ * have no upload running: such an organization gets 503 only while 68 others upload.
  */
 export const UPLOAD_LIMITS = { organization: 16, address: 32, shared: 64, process: 128 };
 /** Retry-After of a 429 for uploads: an archive of a few MiB has been read by then. */
@@ -62,7 +62,7 @@ export const BODY_RATE_WINDOW_MS = 30_000;
 
 /** How much of a rejected body is read and dropped, so that its sender sees the answer instead of a reset. */
 export const DROPPED_JSON_BYTES_MAX = 8 * 1024 * 1024;
-/** Overhead of multipart around an archive and its fields. */
+/** Bytes of an upload in addition to its archive: boundaries, headers of parts and text fields. */
 export const MULTIPART_OVERHEAD_BYTES_MAX = 512 * 1024;
 /** Header lines of one part: two or three are usual. */
 export const PART_HEADERS_MAX = 20;

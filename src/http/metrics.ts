@@ -30,7 +30,10 @@ export type Metrics = {
 /** Values from the database are cached for this long. */
 const LOOKED_UP_MS = 10_000;
 
-/** Walking the content store reads every file's entry, so it is done rarely, and only the first scrape waits for it. */
+/**
+ * A walk through the content store reads every file's entry. So walks are rare, and only the first scrape waits for
+ * one.
+ */
 const CONTENT_WALK_MS = 10 * 60_000;
 
 /** The first scrape waits for the first walk, but less than Prometheus' timeout (10 s by default). */

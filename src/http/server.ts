@@ -37,7 +37,7 @@ export function buildServer(parts: ServerParts): FastifyInstance {
   const { trustedProxies = [] } = parts;
   const app = fastify({
     loggerInstance: parts.log,
-    // Fastify logs URLs, which hold tokens and signatures; answers.ts logs requests instead.
+    // Fastify would log URLs, which contain tokens and signatures; answers.ts logs requests instead.
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
     genReqId: requestIdOf,
     requestIdHeader: false,

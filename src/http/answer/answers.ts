@@ -113,7 +113,7 @@ function writeLastAnswer(socket: Socket, rejection: Rejection, { id, url }: Pick
     'connection: close',
   ];
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
-  // A client that keeps sending would hold the connection for ever.
+  // Without a timer, a client that keeps sending would keep the connection open for ever.
   const late = setTimeout(() => socket.destroy(), LAST_ANSWER_MS).unref();
   socket.once('close', () => clearTimeout(late));
 }

@@ -56,7 +56,7 @@ export function matchesWeakly(sent: SentTags, tag: string): boolean {
   return sent === '*' || sent.some((one) => bare(one) === bare(tag));
 }
 
-/** Whether a representation that the client holds is current. A malformed header counts as absent. */
+/** Whether the representation that a client has is current. A malformed header counts as absent. */
 export function isHeld(header: string | undefined, tag: string): boolean {
   const sent = header === undefined ? undefined : readTags(header);
   return sent !== undefined && matchesWeakly(sent, tag);

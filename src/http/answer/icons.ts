@@ -6,7 +6,7 @@ import type { Database } from '../../db/database.ts';
 import { isHeld } from './entity-tags.ts';
 import { Rejection } from './problems.ts';
 
-/** Adds the route. Products link to it in `icon_url`. */
+/** Adds the route. The field `icon_url` of a product links to it. */
 export function addIcons(app: FastifyInstance, parts: { db: Database; content: ContentStore }): void {
   app.route({
     method: ['GET', 'HEAD'],

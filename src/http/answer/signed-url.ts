@@ -19,7 +19,10 @@ export function signFilePath(key: Buffer, file: SignedFile, expiresAt: number): 
 
 export type SignedParameters = { digest: string; filename: string; type: string; expires: string; signature: string };
 
-/** Returns the file that a signed URL names; undefined if it was changed or has expired at `now` (seconds since 1970). */
+/**
+ * Returns the file that a signed URL names; undefined if the URL was changed or has expired at `now` (seconds since
+ * 1970).
+ */
 export function verifySignedFile(key: Buffer, given: SignedParameters, now: number): SignedFile | undefined {
   const digest = `sha256:${given.digest}`;
   const expiresAt = Number(given.expires);

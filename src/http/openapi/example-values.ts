@@ -94,7 +94,10 @@ const person: Values = { name: 'Jane Example', role: 'EDITOR' };
 const organization: Values = { name: 'Acme Labs', namespace: 'acme-labs' };
 const token: Values = { name: 'Deployment pipeline', role: 'EDITOR' };
 
-/** Fields of a thing, by the title of its schema or, where it has none, by the name of the field that holds it. */
+/**
+ * Examples for the fields of a thing, by the title of its schema or, without a title, by the name of the field that
+ * contains the thing.
+ */
 export const BY_THING: Readonly<Record<string, Values>> = {
   Product: product,
   ProductInfo: product,

@@ -25,7 +25,7 @@ const validators = {
   customization: ajv.compile(formatSchemas.customization),
 };
 
-/** Whether an editor accepts the text: it parses YAML 1.2 and validates the value. */
+/** Whether an editor accepts the text: an editor parses YAML 1.2 and validates the value. */
 function isValid(format: keyof typeof validators, text: string): boolean {
   return validators[format](parse(text));
 }

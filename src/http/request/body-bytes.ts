@@ -1,4 +1,4 @@
-// The bytes of a request's body: read up to a limit, or read and dropped so that the sender sees the answer.
+// Reads the bytes of a request's body up to a limit, or reads and drops them so that the sender sees the answer.
 import type { IncomingMessage } from 'node:http';
 import { Rejection } from '../answer/problems.ts';
 

@@ -18,7 +18,10 @@ export type ReadEndpoint = {
 
 /** The precondition of a request. */
 export type MatchDemand = {
-  /** Throws Rejection (precondition-failed) if the resource has changed already. Saves reading a long body; only `hold` decides. */
+  /**
+   * Throws Rejection (precondition-failed) if the resource has already changed, so that a long body need not be read.
+   * Only `hold` decides.
+   */
   look(context: Reading): Promise<void>;
   /** Locks the resource, so that its writers are serialized, and checks its entity tag in the writer's own transaction. */
   hold(tx: Transaction, context: Reading): Promise<void>;

@@ -23,7 +23,7 @@ const CALLBACK_PATH = `${OIDC_SIGN_IN_PATH}/callback`;
 /** Where a browser goes after the log-in if it named no path. */
 const HOME = '/';
 
-/** Long enough for any page with a filter; it limits the size of the cookie that holds it. */
+/** Long enough for any page with a filter. Limits the size of the cookie that contains the path. */
 const RETURN_TO_LENGTH_MAX = 500;
 
 type SignInParts = {

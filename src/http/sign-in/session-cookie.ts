@@ -32,7 +32,7 @@ export function clearSessionCookie(reply: FastifyReply, origin: string): void {
   set(reply, origin, { name: SESSION, value: '', seconds: 0 });
 }
 
-/** Returns the ticket that the browser holds for the identity provider's answer. */
+/** Returns the ticket in the browser's cookie, with which the identity provider's answer is checked. */
 export function ticketOf(request: FastifyRequest, origin: string): string | undefined {
   return read(request, nameAt(origin, TICKET));
 }
