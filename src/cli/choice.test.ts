@@ -256,7 +256,7 @@ test('status shows the time of the first failed check, also after further failed
   expect((await estates.api.ask('GET', `/v1/registries/${registry_id}`)).json()).toMatchObject({
     unhealthy_since: since,
   });
-  // The cause is the last column, so that a long cause moves no other column.
+  // The column of the cause is the last one, so that a long cause moves no other column.
   expect((await run('base-images')).out).toMatch(/^own .* no {11}[0-9a-f-]{36} {2}It is away\.$/m);
   expect((await run('registries')).out).toMatch(/^own .* no {5,}[0-9a-f-]{36} {2}It is away\.$/m);
   expect((await run('base-images', 'get', 'own')).out).toMatch(/^healthy +no: It is away\.\nsince +2026-03-03 04:05$/m);

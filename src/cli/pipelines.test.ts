@@ -1,4 +1,4 @@
-// The commands for pipelines and requests, lists and their pages, and a server that goes away.
+// The commands for pipelines and requests, lists and their pages, and a server that stops answering.
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { PassThrough, Readable } from 'node:stream';
