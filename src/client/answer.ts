@@ -8,7 +8,7 @@ const ANSWER_BYTES_MAX = 64 * 1024 * 1024;
 /** Far larger than a problem with a hundred violations whose fields have the longest names. */
 const PROBLEM_BYTES_MAX = 1024 * 1024;
 
-/** Yields the body of an answer as it arrives. Throws UnreachableError if it is incomplete. */
+/** Yields the body of an answer as it arrives. Throws UnreachableError if the body ends too early. */
 export async function* readParts(url: string, response: Response): AsyncGenerator<Uint8Array<ArrayBuffer>, void> {
   try {
     yield* response.body ?? [];

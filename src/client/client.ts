@@ -66,7 +66,10 @@ export function openClient(options: ClientOptions): Client {
     return authorized(endpoint.method, parts);
   }
 
-  /** Sends a request. If the server rejects the token as expired, as it may if its clock is ahead, tries once more with a new token. */
+  /**
+   * Sends a request. The server may reject the token as expired if the server's clock is ahead: then tries once more
+   * with a new token.
+   */
   async function authorized(method: string, parts: SentParts): Promise<Response> {
     const attempt = async () => exchange(options.url, method, parts, await accessToken());
     try {
