@@ -93,7 +93,7 @@ export const NAMESPACE_LENGTH_MAX = 40;
 export const APPLICATIONS_QUOTA_MAX = 1_000_000;
 /** Users of one organization: a large department, ten pages of a hundred. */
 export const USERS_MAX = 1_000;
-/** Providers of one organization: a few channels and mailing lists; each event is a message to each of them. */
+/** Providers of one organization: enough for a few channels and mailing lists. Each event is sent to every provider. */
 export const NOTIFICATION_PROVIDERS_MAX = 20;
 /** Addresses of one e-mail provider: for more people there are mailing lists. */
 export const NOTIFICATION_RECIPIENTS_MAX = 20;
@@ -105,7 +105,7 @@ export const TEST_MESSAGES_PER_HOUR_MAX = 10;
 export const LIST_PARAMETER_MAX = 100;
 /** Releases, failures and releasables embedded in one customization: the newest; links lead to the rest. */
 export const EMBEDDED_MAX = 100;
-/** Violations listed in one answer; the answer says how many more there are. */
+/** An answer lists at most this many violations, and says how many more there are. */
 export const VIOLATIONS_MAX = 100;
 
 /** A JSON body: 100 identifiers, a name and a description stay below 64 KiB even when escaped. */
