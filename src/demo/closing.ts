@@ -1,4 +1,5 @@
-// The last lines of the demonstration: commands to paste into a shell, to pull, to call the API, to stop and to start again.
+// The last lines of the demonstration: commands for a shell that pull an image, call the API, and stop and start
+// Larder.
 import type { Released } from './main-job.ts';
 import { USER_NAME } from './pull.ts';
 
