@@ -21,7 +21,7 @@ export type PushBase = (name: string, generation: number) => Promise<void>;
 
 export type ReleasedImage = { url: string; digest: string };
 
-/** Reads the base of a released image: its lowest layer, and a config that has this layer alone. */
+/** Reads the base of a released image: the lowest layer, and a config with this layer only. */
 export async function openBases(larder: LarderServer, released: ReleasedImage): Promise<PushBase> {
   const egress = createEgress({ allow: ['127.0.0.1'] });
   const credentials = { username: 'bench', password: larder.apiToken };

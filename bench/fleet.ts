@@ -120,7 +120,7 @@ async function askVerifier(verifier: ChildProcess, message: VerifyMessage | 'ver
   return answer;
 }
 
-/** Makes base images with the applications of all offerings on each, until there are APPLICATIONS of them. */
+/** Makes base images and requests at most PER_BASE offerings on each, until there are APPLICATIONS applications. */
 async function makeFleet(
   fleet: Fleet,
 ): Promise<{ campaign: Campaign; bases: string[]; push: (name: string, generation: number) => Promise<void> }> {

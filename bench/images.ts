@@ -244,7 +244,10 @@ function reportRatios(figures: Figures[]): void {
   );
 }
 
-/** Opens the server's content. Under root, the server runs as another account: new contents are given to it, as a worker would write them. */
+/**
+ * Opens the content folder of the server. As root, gives new contents to the account that the server runs as, as if a
+ * worker had written them.
+ */
 async function openSharedContent(directory: string): Promise<ContentStore> {
   const content = await openDiskContent(directory);
   const { uid, gid } = statSync(directory);

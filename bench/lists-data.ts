@@ -186,7 +186,10 @@ function othersOf({ pipelines }: Sizes): number {
   return Math.round(pipelines / 40);
 }
 
-/** Statements for pipelines of all applications in turn, each with a release in each registry, and one in forty without a release. */
+/**
+ * Statements for pipelines, which take all applications in turn. Each pipeline has a release in each registry; one in
+ * forty has no release.
+ */
 function builtStatements({ organization_id, catalog_id }: BenchCatalog, sizes: Sizes): Record<string, string> {
   const inCatalog = `'${organization_id}'::uuid, '${catalog_id}'::uuid`;
   const application = (n: string) => `(${n} % ${sizes.applications})`;

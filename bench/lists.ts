@@ -228,7 +228,7 @@ function isAsked({ name, steady }: Case): boolean {
   return name.startsWith(ONLY) && (steady || !QUICK);
 }
 
-/** Sorts the lists of catalogs first: they are large. */
+/** Sorts the lists of catalogs, which have the most rows, before the other lists. */
 function ofCatalogFirst(a: Case, b: Case): number {
   return Number(b.path.includes('/catalogs/')) - Number(a.path.includes('/catalogs/'));
 }

@@ -86,7 +86,10 @@ cp /.larder/debs/*.deb /var/cache/apt/archives/
 apt-get -q -y --no-download --reinstall --no-install-recommends -o Debug::NoLocking=1 -o Dir::State::lists=/.larder/lists -o Dir::Etc::sourceparts=/.larder/sources -o APT::Sandbox::User=root -o Dpkg::Use-Pty=0 install ${PACKAGE}
 rm -f /var/cache/apt/archives/*.deb /var/cache/apt/*.bin`;
 
-/** Removes the package's stanza: the base has the newest version, and without the stanza the lock names that version as it would name a newer one. */
+/**
+ * Removes the package's stanza. The base has the newest version already; without the stanza, the lock names this
+ * version, as it would name a newer one.
+ */
 function withoutPackage(status: string): string {
   return status
     .split('\n\n')
