@@ -1,4 +1,5 @@
-// cosign verifies releases with the published key, without any network but the registry's, and what other clients copied.
+// cosign verifies releases, and copies that other clients made, with the published key and no network but the
+// registry's.
 import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';

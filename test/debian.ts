@@ -1,4 +1,5 @@
-// For tests that need a real Debian: one base image for each machine and user, kept between runs, and packages selected for it.
+// A base image for tests that need a real Debian: one for each machine and user, kept between runs, and packages
+// selected for it.
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -23,7 +24,10 @@ const remembered = join(folder, 'base.json');
 
 export type Debian = { base: BasePin; content: ContentStore };
 
-/** Returns the base image with its content. Builds it if any of it is missing; concurrent test files wait for the build. */
+/**
+ * Returns the base image with its content. Builds the image if content is missing; concurrent test files wait for the
+ * build.
+ */
 export async function debianBase(): Promise<Debian> {
   await mkdir(folder, { recursive: true, mode: 0o755 });
   const content = await openDiskContent(join(folder, 'content'));

@@ -1,4 +1,5 @@
-// A worker for the test of jobs that kill their worker: the job «killer» kills the process, others take some time.
+// A worker for the test of jobs that kill their worker: the job «killer» kills the process, other jobs take some
+// time.
 import { setTimeout as delay } from 'node:timers/promises';
 import { openQueue } from '../src/db/queue-worker.ts';
 import { handlersWith } from './queue-handlers.ts';

@@ -7,7 +7,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Client, openClient } from '../src/client/client.ts';
 
-/** Two base images are built while tests already send requests: that takes a minute on an idle machine, five beside other tests. */
+/**
+ * Two base images are built while tests already send requests: the builds take a minute on an idle machine, and five
+ * beside other tests.
+ */
 export const PATIENCE_MS = 600_000;
 const POLL_MS = 200;
 

@@ -13,7 +13,7 @@ import { type Browser, logIn, openBrowser, type Page, startTestProvider, type Te
 export const ORIGIN = 'https://larder.test';
 export const BEGIN = `${ORIGIN}/larder/v1/sign-in/oidc`;
 export const CALLBACK = '/larder/v1/sign-in/oidc/callback';
-/** The path that people return to after the log-in: it shows the caller. */
+/** The path to which people return after the log-in. Its answer shows the caller. */
 export const HOME = '/larder/v1/session';
 
 type Person = { claims?: Record<string, unknown>; before?: string; returnTo?: string; browser?: Browser };

@@ -5,7 +5,10 @@ import { describe, expect, test } from 'vitest';
 
 const SOURCE = new URL('../src/', import.meta.url).pathname;
 
-/** A folder (or a file at the top of src/) and what it may import. A folder that is missing here can import nothing and be imported by nothing. */
+/**
+ * Each folder (or file at the top of src/), and the folders that it may import. A folder that is missing here can
+ * import nothing and be imported by nothing.
+ */
 const WALLS: Record<string, readonly string[]> = {
   bin: ['cli', 'client', 'config', 'demo', 'host', 'installation', 'log', 'process', 'start-error'],
   process: [

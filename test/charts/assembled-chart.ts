@@ -1,4 +1,4 @@
-// The charts of products/ as they are packaged: each with a copy of the library chart.
+// The charts of products/ as they are packaged: each chart with a copy of the library chart.
 
 import { existsSync } from 'node:fs';
 import { cp, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';

@@ -12,7 +12,7 @@ import { HELMS, renderText } from './helm.ts';
 const [helm] = HELMS;
 const GUIDE = new URL('../../docs/migrate-from-bitnami.md', import.meta.url);
 const FOLDERS = ['values', 'values-for-effect'];
-/** About 700 renderings of 0.1 seconds; a busy machine takes several times as long. */
+/** About 700 renderings of 0.1 seconds, which take several times as long on a busy machine. */
 const EFFECT_MS_MAX = 400_000;
 /** The beginning of the chart's own errors. */
 const CHART_MESSAGE = 'The values are not valid';

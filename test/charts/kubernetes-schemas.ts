@@ -6,7 +6,10 @@ import { SCHEMAS } from '../clients.ts';
 
 type Schema = { [keyword: string]: unknown };
 
-/** Keywords that say what is valid; the others describe a field, or say how two versions of an object are merged. */
+/**
+ * Keywords that define what is valid. The other keywords describe a field, or define how two versions of an object
+ * are merged.
+ */
 const KEPT = ['type', 'enum', 'required', '$ref', 'items', 'properties', 'additionalProperties'];
 /** Bounds of the formats of whole numbers. */
 const INT32 = { minimum: -(2 ** 31), maximum: 2 ** 31 - 1 };

@@ -25,7 +25,7 @@ const reason =
         : '';
 const PORT = '17632';
 const REPLICA_PORT = '17633';
-/** A first start takes some seconds; a busy machine several times as long. */
+/** A first start takes some seconds, and several times as long on a busy machine. */
 const eventually = { timeout: 60_000, interval: 100 };
 const VALUES = {
   architecture: 'replication',

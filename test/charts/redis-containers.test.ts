@@ -26,7 +26,7 @@ const [helm] = HELMS;
 const reason = missingForContainers();
 const PASSWORD = `a "quoted" \\n \\ $HOME 'password'`;
 const DOWN_AFTER_MS = 2000;
-/** A fail-over takes some seconds; a busy machine several times as long. */
+/** A fail-over takes some seconds, and several times as long on a busy machine. */
 const FAILOVER_MS = 60_000;
 
 describe.skipIf(reason !== '')(`three nodes with sentinels ${reason}`, () => {

@@ -20,7 +20,7 @@ const SEED = '20261121';
 const CASES = 20;
 
 const INSTALL_MS_MAX = 300_000;
-/** A run takes three minutes on a machine of its own, ten times that beside other work. */
+/** A run takes three minutes on an idle machine, and ten times as long beside other work. */
 const RUN_MS_MAX = 1_800_000;
 
 /** Runs schemathesis and prints its lines as they arrive, except its last line: a line with the counts replaces it. */

@@ -8,9 +8,9 @@ import type { TarInput } from '../../src/tar/entry.ts';
 import { EXAMPLE_ROOT, rejectionsOf, yaml } from '../fixtures/customization.ts';
 import { archiveOf, entry } from '../fixtures/tar.ts';
 
-/** Without the limits, these took up to 22 s (aliases), 10 s (folders) and 1.5 s (certificates). */
+/** Without the limits, these uploads took up to 22 s (aliases), 10 s (folders) and 1.5 s (certificates). */
 const PROCESSOR_MS_MAX = 4_000;
-/** Without the limits, one of these uploads held 220 MiB until its end, and an organization may send 16 at once. */
+/** Without the limits, one of these uploads needed 220 MiB until it ended, and an organization may send 16 at once. */
 const HEAP_BYTES_MAX = 100 * 1024 ** 2;
 
 let collectGarbage: () => void;

@@ -1,4 +1,5 @@
-// One client or one organization that opens as many uploads, transfers and connections as it can: others are still served.
+// Other clients are still served while one client or one organization opens as many uploads, transfers and
+// connections as it can.
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import {
   BODY_RATE_WINDOW_MS,

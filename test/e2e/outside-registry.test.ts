@@ -1,4 +1,5 @@
-// An outside registry and a base image in it, on the whole service: releases to it, wrong credentials, an outage, and a base image that moves.
+// An outside registry with a base image, on the whole service: releases to the registry, wrong credentials, an
+// outage, and a base image that moves.
 import { execFileSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -21,7 +22,10 @@ const REDIS = 'team/containers/debian-12/redis';
 
 let service: Service;
 let docker: DockerRegistry;
-/** A proxy at the address that Larder knows as the registry's: it counts requests, and fails them on demand. */
+/**
+ * A proxy at the address that Larder knows as the registry's. The proxy counts requests, and fails them when a test
+ * says so.
+ */
 let proxy: FaultyProxy;
 let scratch: string;
 let registry_id: string;

@@ -17,7 +17,7 @@ const ETC = '/usr/local/etc/postgresql';
 const PRIMARY_PORT = '17532';
 const REPLICA_PORT = '17533';
 const OTHER_UID = 1_000_720_000;
-/** A first start takes some seconds; a busy machine several times as long. */
+/** A first start takes some seconds, and several times as long on a busy machine. */
 const eventually = { timeout: 60_000, interval: 100 };
 
 describe.skipIf(reason !== '')(`the PostgreSQL image ${reason}`, () => {
