@@ -13,7 +13,9 @@ const SECRET_WORDS =
 const SECRET_FIELD = new RegExp(`(^|[_-])(${SECRET_WORDS})$`, 'i');
 const CAMEL_SECRET_FIELD = /[a-z](Authorization|Cookie|Password|Passphrase|Secret|Token|ApiKey|PrivateKey|Signature)$/;
 
-/** A name that ends in such a word, as it appears in texts. `code` and `key` are secrets only as parameters of an address. */
+/**
+ * A name that ends in a secret word, as texts show it. `code` and `key` are secret only as parameters of an address.
+ */
 const NAMED = `(?:[\\w-]{0,64}[_-])?(?:${SECRET_WORDS})`;
 
 /** The start of a word. In a finished line, a word may directly follow an escaped control character such as `\n`. */
