@@ -2,8 +2,8 @@
 import type { ByteRange } from './content.ts';
 
 /**
- * Returns the single range of a Range header. Undefined: no usable range or several ranges, so the whole content is sent (RFC
- * 9110, 14.2); 'unsatisfiable': answered with 416.
+ * Returns the range in a Range header. Returns undefined if the header has no usable range or several ranges: the whole content is sent
+ * then (RFC 9110, 14.2). Returns 'unsatisfiable' if the answer is 416.
  */
 export function parseRange(
   header: string | undefined,
@@ -28,7 +28,10 @@ function suffix(length: number, size: number): Required<ByteRange> | 'unsatisfia
   return length === 0 || size === 0 ? 'unsatisfiable' : { start: Math.max(0, size - length), end: size - 1 };
 }
 
-/** Returns the inclusive range of a chunk (`0-1023`); undefined if it is malformed (distribution-spec, "Pushing a blob in chunks"). */
+/**
+ * Returns the range of a chunk from its Content-Range header, which includes both ends (`0-1023`); undefined if the header is malformed
+ * (distribution-spec, "Pushing a blob in chunks").
+ */
 export function parseContentRange(header: string): Required<ByteRange> | undefined {
   const [, first, last] = /^(\d{1,15})-(\d{1,15})$/.exec(header) ?? [];
   const [start, end] = [Number(first), Number(last)];

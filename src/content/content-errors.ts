@@ -27,7 +27,7 @@ export class ContentMismatch extends Error {
   }
 }
 
-/** An upload was continued at another offset than its end; `held` is its end. */
+/** An upload was continued at an offset that is not its end; `held` is its end. */
 export class OffsetMismatch extends Error {
   readonly code = 'OFFSET_MISMATCH';
   readonly held: number;
@@ -39,7 +39,7 @@ export class OffsetMismatch extends Error {
   }
 }
 
-/** Throws ContentMismatch if the content is not the expected one. */
+/** Throws ContentMismatch if the content has not the expected digest or size. */
 export function checkContent(
   actual: { digest: Digest; size: number },
   expected: { digest?: Digest; size?: number },

@@ -1,4 +1,4 @@
-// Lists the rows that need a missing content, for the operator.
+// Lists, for the operator, the rows that need a content that is missing in the store.
 import { sql } from 'kysely';
 import type { Digest } from '../contract/vocabulary.ts';
 import type { Database } from '../db/database.ts';
@@ -9,7 +9,7 @@ export type NeedingRelease = {
   organization: string;
   product: string;
   tag: string;
-  /** The reference to pull it with, without a scheme. */
+  /** The reference with which clients pull the release, without a scheme. */
   url: string;
 };
 

@@ -4,7 +4,10 @@ import type { Digest } from '../contract/vocabulary.ts';
 import type { Database, Transaction } from '../db/database.ts';
 import type { ContentUseKind } from '../db/tables.ts';
 
-/** The advisory lock of transactions that refer to content (shared) and the sweeper (exclusive). An arbitrary number that no other lock has. */
+/**
+ * The key of an advisory lock: transactions that refer to content take it shared, the sweeper takes it exclusively. The number is
+ * arbitrary; no other lock uses it.
+ */
 const CONTENT_USES_LOCK = 7_101_001;
 
 export type ContentUser = { kind: ContentUseKind; id: string };
@@ -32,8 +35,8 @@ export async function dropUses(tx: Transaction, user: ContentUser, digests?: rea
 }
 
 /**
- * Blocks other transactions that refer to content until this transaction ends. The sweeper takes the lock, reads which contents
- * are unused, deletes them, and commits; it holds the lock for one batch, because every release waits meanwhile.
+ * Blocks other transactions that refer to content until this transaction ends. The sweeper calls this, reads which contents are unused,
+ * deletes them and commits. Every release waits meanwhile, so one transaction sweeps only one batch.
  */
 export async function lockForSweep(tx: Transaction): Promise<void> {
   await sql`select pg_advisory_xact_lock(${CONTENT_USES_LOCK})`.execute(tx);
@@ -52,7 +55,7 @@ export async function hasContentUses(db: Database): Promise<boolean> {
   return (await db.selectFrom('content_uses').select('digest').limit(1).executeTakeFirst()) !== undefined;
 }
 
-/** Returns contents that rows need, each once and in order, after `after`. */
+/** Returns one page of the digests that rows need: in ascending order, each once, only those above `after`. */
 export async function listUsedDigests(db: Database, page: { count: number; after?: Digest }): Promise<Digest[]> {
   let uses = db.selectFrom('content_uses').select('digest').distinct().orderBy('digest').limit(page.count);
   if (page.after !== undefined) uses = uses.where('digest', '>', page.after);

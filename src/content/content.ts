@@ -9,25 +9,25 @@ export type ContentInfo = { digest: Digest; size: number };
 
 export type ByteRange = { start: number /** Inclusive, as HTTP counts. */; end?: number };
 
-/** Bytes by digest. A content is complete and verified, or absent: no reader sees part of one. */
+/** Bytes by digest. A content is complete and verified, or absent: readers never get an incomplete one. */
 export interface ContentStore {
   /**
-   * Stores a stream and returns its digest and size. Existing content is kept, and its age is renewed.
-   * Throws ContentMismatch if `expected` has another digest or size; then nothing is stored.
+   * Stores a stream and returns its digest and size. If the store already has this content, keeps it and sets its time to now. Throws
+   * ContentMismatch, and stores nothing, if digest or size differ from `expected`.
    */
   put(bytes: AsyncIterable<Uint8Array>, expected?: Partial<ContentInfo>): Promise<ContentInfo>;
   /** Returns a stream of the content or a range of it. Throws ContentMissing. Whole reads are verified: the stream of a damaged content ends with an error. */
   open(digest: Digest, range?: ByteRange): Promise<Readable>;
-  /** Returns size and age; undefined if it is absent. */
+  /** Returns the size of the content and the time of its last put or touch; undefined if the content is absent. */
   stat(digest: Digest): Promise<{ size: number; touchedAt: Date } | undefined>;
-  /** Renews the age, so that a sweep keeps the content; returns false if it is absent. */
+  /** Sets the time of the content to now, so that a sweep keeps the content; returns false if the content is absent. */
   touch(digest: Digest): Promise<boolean>;
   /**
-   * Deletes the content; no error if it is absent. With `untouchedSince`, content that was put again at or after that time stays:
-   * a sweep that looked earlier must not delete content that was used since.
+   * Deletes the content; no error if it is absent. With `untouchedSince`, keeps content that was put or touched at or after that time: a
+   * row may need it since the sweep read which contents are unused.
    */
   delete(digest: Digest, options?: { untouchedSince?: Date }): Promise<void>;
-  /** Lists every content with its size and the time of its last put, in no order. */
+  /** Lists every content with its size and the time of its last put or touch, in no order. */
   list(): AsyncIterable<ContentInfo & { touchedAt: Date }>;
   /** Returns the share of free space from 0 to 1; undefined if the store has no limit. */
   freeShare(): Promise<number | undefined>;
@@ -37,13 +37,16 @@ export interface ContentStore {
 
 /** Partial content under a name that the caller chooses, until it is committed or dropped. */
 export interface UploadStore {
-  /** Appends at `offset` and returns the new length, which is also known after a broken stream. Throws OffsetMismatch if `offset` is not the current length. */
+  /**
+   * Appends at `offset` and returns the new length. After a broken stream, `length` returns the number of bytes that were kept. Throws
+   * OffsetMismatch if `offset` is not the current length.
+   */
   append(id: string, offset: number, bytes: AsyncIterable<Uint8Array>): Promise<number>;
   /** Returns the number of stored bytes; 0 for an unknown upload. */
   length(id: string): Promise<number>;
   /** Converts the upload to content. Throws ContentMismatch, and keeps the upload, if the digest differs. */
   commit(id: string, digest: Digest): Promise<ContentInfo>;
   drop(id: string): Promise<void>;
-  /** Deletes uploads and files of interrupted puts that were not written since `before`; returns their number. */
+  /** Deletes uploads, and files of interrupted puts, that nobody has written to since `before`; returns their number. */
   expire(before: Date): Promise<number>;
 }

@@ -1,4 +1,5 @@
-// Uploads in parts on disk. A process writes only to files that it created, so no process writes to a file that became content.
+// Uploads in parts on disk. A process writes only to files that it created: it can never change a file that another process has made
+// content.
 import { createHash, type Hash, randomUUID } from 'node:crypto';
 import { type FileHandle, mkdir, open, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -7,7 +8,7 @@ import { checkContent, OffsetMismatch } from './content-errors.ts';
 import type { Digest } from './digest.ts';
 import { CONTENT_FILE_MODE, CONTENT_FOLDER_MODE, ignoreMissing, writeAll } from './durable-files.ts';
 
-/** The store's folders: `contents` has complete files only, `temporary` and `uploads` all others. */
+/** The store's folders: `contents` has only complete files; incomplete files are in `temporary` and `uploads`. */
 export type DiskFolders = { root: string; contents: string; temporary: string; uploads: string };
 
 /** The state of an upload in this process: `hash` covers exactly the first `length` bytes of the file. */
@@ -15,16 +16,22 @@ type Session = { path: string; hash: Hash; length: number; writer: symbol; writi
 
 type UploadsContext = {
   folders: DiskFolders;
-  /** Renames a complete, durable file to its digest. */
+  /** Renames a complete file, already synced to the disk, to its digest. */
   publish: (path: string, info: ContentInfo) => Promise<void>;
-  /** Each call waits for the one before it, so that an upload has one session. */
+  /** Sessions by upload. A call for an upload waits for the previous call for it, so that the upload never has two sessions. */
   sessions: Map<string, Promise<Session>>;
 };
 
-/** Older sessions are dropped from memory, and restored from their file if the upload continues: abandoned uploads use no memory. */
+/**
+ * Limit of sessions in memory, because many uploads are abandoned. The oldest session is dropped; if its upload continues, the session is
+ * restored from the file.
+ */
 const SESSIONS_MAX = 1000;
 
-/** An upload of another process is copied before it is continued, so that a late write of the other process does no harm. */
+/**
+ * Returns the uploads of a store. Before this process continues an upload of another process, it copies the file, so that late writes of
+ * the other process do no harm.
+ */
 export function diskUploads(options: Pick<UploadsContext, 'folders' | 'publish'>): UploadStore {
   const context: UploadsContext = { ...options, sessions: new Map() };
   return {
@@ -41,7 +48,7 @@ function folderOf(context: UploadsContext, id: string): string {
   return join(context.folders.uploads, createHash('sha256').update(id).digest('hex'));
 }
 
-/** The files of an upload, one for each process that wrote to it; the longest is the upload. */
+/** Returns the files of an upload, the longest first: each process that wrote to the upload has its own, and the longest counts. */
 async function filesOf(folder: string): Promise<{ path: string; size: number; mtime: Date }[]> {
   const names = (await readdir(folder).catch(ignoreMissing)) ?? [];
   const found = await Promise.all(
@@ -61,7 +68,10 @@ async function heldLength(context: UploadsContext, id: string): Promise<number> 
   return Math.max(0, ...sizes);
 }
 
-/** Returns this process's session, taken over from the file of another process if that file has more bytes. */
+/**
+ * Returns this process's session of an upload. If another process has a longer file of the upload, the session starts from a copy of that
+ * file.
+ */
 function sessionOf(context: UploadsContext, id: string): Promise<Session> {
   const before = context.sessions.get(id) ?? Promise.resolve(undefined);
   const session = before.catch(() => undefined).then((held) => refresh(context, id, held));
@@ -114,8 +124,8 @@ async function extend(session: Session, file: FileHandle, chunk: Uint8Array): Pr
 }
 
 /**
- * A newer append at the right offset replaces an append whose connection broke unnoticed: the older one fails at its next bytes, so two
- * appends never write concurrently.
+ * Appends to an upload. If an earlier append still runs because nobody noticed that its connection broke, the new one replaces it: the
+ * earlier one fails at its next bytes, so that two appends never write concurrently.
  */
 async function append(
   context: UploadsContext,

@@ -29,9 +29,12 @@ import {
   writeAll,
 } from './durable-files.ts';
 
-/** Large enough to use the bandwidth of a disk, small enough for memory. */
+/** The bytes of one read: enough to use the bandwidth of a disk, and little memory for each open stream. */
 const READ_CHUNK_BYTES = 256 * 1024;
-/** Two hex digits: with millions of contents, each of the 256 folders has a few thousand names. */
+/**
+ * The digits of a digest that name its folder. Two make 256 folders, so that even with millions of contents each has only some thousands of
+ * names.
+ */
 const SHARD_DIGITS = 2;
 
 /**
@@ -50,7 +53,7 @@ export async function openDiskContent(directory: string): Promise<ContentStore> 
   };
 }
 
-/** The reading part of a store, which may not be writable. */
+/** The methods of a store that only read; they work in a directory that is not writable. */
 export type ContentReader = Pick<ContentStore, 'open' | 'stat' | 'list'>;
 
 /** Opens a store for reading. Creates nothing; a directory that does not exist counts as empty. */
@@ -122,7 +125,7 @@ async function writeHashed(path: string, bytes: AsyncIterable<Uint8Array>): Prom
     await writeAll(file, chunk, size);
     size += chunk.length;
   }
-  // The kernel's time of a written file may be some milliseconds behind the clock that is used for ages.
+  // Sets the time from Date, to which ages are compared: the kernel's time of a written file may be some milliseconds earlier.
   const moment = new Date();
   await file.utimes(moment, moment);
   await file.datasync();
@@ -149,8 +152,8 @@ async function openContent(path: string, digest: Digest, range?: ByteRange): Pro
 }
 
 /**
- * Streams `start` to `end` (inclusive) and closes the file. With a digest, the last bytes are sent only if all bytes match it: a
- * reader that counts bytes, like HTTP, would otherwise see a regular end.
+ * Streams the bytes from `start` to `end` (inclusive) and closes the file. With a digest, sends the last bytes only if all bytes match it:
+ * otherwise an HTTP client would count the bytes of damaged content and take it for complete.
  */
 function streamFile(file: FileHandle, wanted: { start: number; end: number; digest?: Digest }): Readable {
   const hash = wanted.digest === undefined ? undefined : createHash('sha256');
@@ -220,7 +223,10 @@ async function forget(folders: DiskFolders, digest: Digest, untouchedSince?: Dat
   }
 }
 
-/** Moves the file away, checks its age there, where no put can change it, and moves it back if a put came in between. */
+/**
+ * Deletes a content unless it was put or touched since `untouchedSince`. Moves the file to a place where no put changes it, reads its time
+ * there, and moves it back if the time is new.
+ */
 async function forgetOld(folders: DiskFolders, path: string, untouchedSince: Date): Promise<void> {
   const aside = join(folders.temporary, randomUUID());
   try {
@@ -253,7 +259,7 @@ async function* list(folders: DiskFolders): AsyncIterable<ContentInfo & { touche
   }
 }
 
-/** Like df: the part that only root may use is not free. */
+/** Returns the share of free space. As in df, space that is reserved for root is not free. */
 async function freeShare(root: string): Promise<number> {
   const { blocks, bfree, bavail } = await statfs(root);
   return bavail / (blocks - bfree + bavail);

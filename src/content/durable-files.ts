@@ -1,11 +1,11 @@
 // File operations with pitfalls: complete writes, durable names, many small writes, files that may be missing.
 import { type FileHandle, open } from 'node:fs/promises';
 
-/** Only Larder's account and its group (backups) can read content: layers may contain data of customers. */
+/** Only Larder's account and its group (for backups) can read content, because layers may contain data of customers. */
 export const CONTENT_FILE_MODE = 0o640;
 export const CONTENT_FOLDER_MODE = 0o750;
 
-/** Writes all bytes at a position: one write may accept only a part. */
+/** Writes all bytes at a position, with several calls if necessary: one call may write only a part of them. */
 export async function writeAll(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
   let written = 0;
   while (written < bytes.length) {
@@ -28,10 +28,12 @@ export function ignoreMissing(error: unknown): undefined {
   throw error;
 }
 
-/** A write costs about 30 µs at any size, so lines and headers are joined to this many bytes first. */
+/**
+ * Small chunks, such as lines and headers, are joined to this size before they are written: a write costs about 30 µs whatever its size.
+ */
 const GATHERED_BYTES = 128 * 1024;
 
-/** Yields the same bytes in larger chunks. Large chunks are unchanged. */
+/** Yields the same bytes in larger chunks: joins small chunks and leaves large ones unchanged. */
 export async function* gatherChunks(bytes: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
   let small: Uint8Array[] = [];
   let held = 0;

@@ -7,7 +7,7 @@ import type { Digest } from './digest.ts';
 
 type Held = { bytes: Buffer; touchedAt: Date };
 
-/** Returns a content store that exists as long as the returned value. */
+/** Returns an empty content store in memory. */
 export function memoryContent(): ContentStore {
   const contents = new Map<Digest, Held>();
   const keep = (bytes: Buffer, expected: { digest?: Digest; size?: number } = {}) => {

@@ -1,15 +1,18 @@
 // Detects errors of a full disk or a used-up quota: a fault of the installation, not of the build in which it appears.
 
-/** The system's codes (errno(3)), and PostgreSQL's disk_full. */
+/** Error codes for a full disk or a used-up quota: of the system (errno(3)), and PostgreSQL's disk_full. */
 const CODES = new Set(['ENOSPC', 'EDQUOT', '53100']);
 
 /** The messages of the C library for these codes, as programs print them. */
 const WORDS = /No space left on device|Disk quota exceeded/i;
 
-/** Nested causes: more than any chain in Larder has. */
+/** Limit of nested causes that are searched; no error in Larder has more. */
 const CAUSES_MAX = 8;
 
-/** Returns the code of the system or the database, if there is one. The answer of a registry does not count: it may have any text. */
+/**
+ * Returns the code for a full disk from an error of the system or the database, if it has one. Ignores errors with the answer of a
+ * registry, which may contain any code.
+ */
 export function outOfSpaceCode(error: unknown): string | undefined {
   for (const { code, status } of chainOf(error)) {
     if (status === undefined && code !== undefined && CODES.has(code)) return code;
