@@ -122,7 +122,7 @@ describe('an archive is rejected for', () => {
     expect(await rejections(rootfs('h', { type: 'hardlink', target: '/etc/shadow' }))).toEqual(told);
     const script = entry('scripts/final', { content: 'true' });
     expect(await rejections(script, rootfs('h', { type: 'hardlink', target: 'scripts/final' }))).toEqual(told);
-    // The same target leads elsewhere from another folder.
+    // A relative target resolves differently from another folder.
     const deep = rootfs('etc/deep/link', { type: 'symlink', target: '../../x' });
     expect(await rejections(deep, rootfs('h', { type: 'hardlink', target: 'rootfs/etc/deep/link' }))).toEqual([
       'file:rootfs/h: the target climbs above the root of the image',

@@ -18,11 +18,11 @@ export type Taken = { entries: Entries; contents: Map<string, Buffer>; warnings:
 /** The entries accepted so far, and the folders above them. */
 export class Entries {
   readonly #byPath = new Map<string, ListingEntry>();
-  /** Folders that exist because an entry is in them. */
+  /** The folders above the entries. They exist because an entry is in them, even without an entry of their own. */
   readonly #implied = new Set<string>();
   readonly #strangeTops = new Set<string>();
 
-  /** Distinct folders above the entries. */
+  /** The number of distinct folders above the entries. */
   get folderCount(): number {
     return this.#implied.size;
   }
@@ -40,7 +40,7 @@ export class Entries {
     for (const folder of this.#newFoldersAbove(entry.path)) this.#implied.add(folder);
   }
 
-  /** Returns the fault of an entry, or undefined if it can be added. `''`: the fault was already reported for a neighboring entry. */
+  /** Returns the fault of an entry; undefined if the entry can be added; `''` if the fault was already reported for a neighboring entry. */
   problem({ header, name }: TarEntry): string | undefined {
     return (
       nameProblem(name) ??
@@ -52,7 +52,8 @@ export class Entries {
   }
 
   /**
-   * Returns the fault of an unknown name at the top of the archive. `''` for further entries below it: a wrapped archive is reported once.
+   * Returns the fault of an unknown name at the top of the archive. For further entries below the same name, returns `''`, so that an
+   * archive whose files are all in one wrong folder gets one violation.
    */
   #topProblem({ path }: TarHeader): string | undefined {
     const top = path.split('/', 1)[0] ?? '';
@@ -82,8 +83,8 @@ export class Entries {
   }
 
   /**
-   * Returns the entry that is written for a hard link to `name`: a hard link to the same file or, if `name` is a symbolic link (`cp -al`
-   * makes hard links to symbolic links), another symbolic link with the same target.
+   * Returns the entry to write for a hard link to `name`. This is a hard link to the same file. If `name` is a symbolic link (`cp -al`
+   * makes hard links to symbolic links), it is a symbolic link with the same target.
    */
   linked(name: string): { type: 'hardlink' | 'symlink'; target: string } | undefined {
     const entry = this.#byPath.get(name);
@@ -93,7 +94,7 @@ export class Entries {
     return undefined;
   }
 
-  /** Yields the folders above a path that no earlier entry implied, innermost first. */
+  /** Yields the folders above a path, innermost first, up to the first folder that an earlier entry already implied. */
   *#newFoldersAbove(path: string): Generator<string, void> {
     for (let at = parentOf(path); at !== '' && !this.#implied.has(at); at = parentOf(at)) yield at;
   }
@@ -113,7 +114,10 @@ function topRemedy(top: string): string {
 
 const COPYFILE = 'pack with COPYFILE_DISABLE=1 in the environment';
 
-/** Returns why an entry is left out: macOS stores attributes as separate files, and its Finder writes files into folders. */
+/**
+ * Returns the warning for an entry that is left out of the image: macOS stores attributes as separate files, and its Finder writes files
+ * into folders.
+ */
 export function leftOutMessage({ path, type }: Pick<TarHeader, 'path' | 'type'>): string | undefined {
   if (path.split('/').includes('__MACOSX')) return `macOS added it to the archive, and it is left out; ${COPYFILE}.`;
   if (type !== 'file') return undefined;

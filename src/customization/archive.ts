@@ -1,4 +1,4 @@
-// The entries of a customization's archive: one reader for the inspection and the build.
+// Reads the entries of a customization's archive, both for the inspection and for the build.
 import type { TarEntry } from '../tar/entry.ts';
 import { readTar } from '../tar/read.ts';
 import { formatOf, HEAD_BYTES } from './file-formats.ts';

@@ -14,7 +14,7 @@ export type TrustedCertificate = {
   in_rootfs: boolean;
   /** The PEM text in normal form: 64 columns, with a final line end. */
   pem: string;
-  /** Set if the file of rootfs does not contain the normal form: the image gets the normal form in place of the file's bytes. */
+  /** Set if the file in rootfs does not contain the normal form: in the image, the normal form replaces the file's bytes. */
   rewritten?: true;
   /** SHA-256 of the DER, hex. */
   fingerprint: string;
@@ -40,7 +40,7 @@ export type ReadCertificates = {
   count: number;
 };
 
-/** PEM that is rejected; the message is a predicate, to follow the name of the file or certificate. */
+/** The rejection of a PEM text. The message is a predicate: callers put the name of the file or certificate before it. */
 export class CertificateRejected extends Error {
   override readonly name = 'CertificateRejected';
 }
@@ -76,8 +76,8 @@ export function readCertificates(text: string, now: Date): ReadCertificates {
 /** U+FEFF, also if its bytes were read as Latin-1. */
 const BYTE_ORDER_MARK = /^(?:\ufeff|\xef\xbb\xbf)/;
 /**
- * A boundary that shares its line with other text: the next block or a comment follows the end of a block («cat» does this to files without
- * a final line end), or the base64 of a certificate is on the same line.
+ * A boundary that is not alone on its line. After an END line, the next block or a comment follows (cat does this to files without a final
+ * line end), or the base64 of a certificate is on the same line.
  */
 const GLUED =
   /(?<=-----END [A-Z0-9 ]{1,64}-----)(?=[^\r\n])|(?<=-----BEGIN CERTIFICATE-----)(?=M)|(?<=[\w+/=])(?=-----END )/g;
@@ -117,7 +117,9 @@ function noneLeft(expired: string, count: number): CertificateRejected {
 const BOUNDARY = /^-----(BEGIN|END) ([A-Z0-9 ]{1,64})-----$/;
 const LABELS = ['CERTIFICATE', 'X509 CERTIFICATE'];
 
-/** Returns the base64 lines of each block. Only whole lines are boundaries: comments may contain dashes. */
+/**
+ * Returns the base64 lines of each block. Dashes count as a boundary only if they are a whole line, because comments may contain dashes.
+ */
 function blocksOf(text: string): string[] {
   const blocks: string[] = [];
   let open: { label: string; lines: string[] } | undefined;
@@ -150,7 +152,10 @@ function checkedLabel(label: string): string {
   throw new CertificateRejected(`holds a PEM block "${label}"; only CERTIFICATE is allowed${remedy}`);
 }
 
-/** Commands that write certificates. x509 removes the trust settings of a trusted certificate (openssl-x509(1)). */
+/**
+ * Commands that convert these kinds of PEM blocks to certificates. `openssl x509` removes the trust settings of a trusted certificate
+ * (openssl-x509(1)).
+ */
 const CONVERSIONS: Record<string, string> = {
   'TRUSTED CERTIFICATE': 'openssl x509',
   PKCS7: 'openssl pkcs7 -print_certs',
@@ -162,9 +167,9 @@ export function holdsNormalForm(text: string, pem: string): boolean {
   return text.startsWith(pem) || text.includes(`\n${pem}`);
 }
 
-/** Whether a text contains the head of a private key of any kind, or of PKCS #12 converted to PEM. */
+/** Whether a text contains the first line of a private key of any kind, or of a PKCS #12 file in PEM. */
 export function holdsPrivateKey(text: string): boolean {
-  // Labels are short; without that bound, a crafted text takes quadratic time.
+  // Labels are short, and matching longer ones would take quadratic time for a crafted text.
   return /-----BEGIN [A-Z0-9 ]{0,64}(PRIVATE KEY|PKCS12)[A-Z0-9 ]{0,64}-----/.test(text);
 }
 

@@ -1,4 +1,4 @@
-// Bundles, users and groups composed from the image's own and the customization's.
+// Composes the certificate bundle, users and groups of an image with those of a customization.
 import { describe, expect, it } from 'vitest';
 import { EXAMPLE_ROOT, NOW, UNICODE_ROOT } from '../../test/fixtures/customization.ts';
 import { readCertificates } from './certificates.ts';

@@ -1,4 +1,5 @@
-// Files that are composed from the image's own and its customizations': the certificate bundle, users and groups.
+// Composes three files from the image's own version and the additions of its customizations: the certificate bundle, /etc/passwd and
+// /etc/group.
 import { createHash } from 'node:crypto';
 import type { TrustedCertificate } from './certificates.ts';
 import type { DeclaredUser } from './declared-users.ts';
@@ -21,7 +22,7 @@ function fingerprintOf(base64: string): string {
   return createHash('sha256').update(Buffer.from(base64, 'base64')).digest('hex');
 }
 
-/** A line of /etc/passwd or /etc/group, its fields between colons (passwd(5), group(5)). */
+/** The fields of a line of /etc/passwd or /etc/group, which colons separate (passwd(5), group(5)). */
 type Line = string[];
 const PASSWD_FIELD_COUNT = 7;
 
@@ -52,8 +53,8 @@ export class Accounts {
   }
 
   /**
-   * Adds a user, or changes the declared fields of the existing user with this name and uid. A declared gid, and the gid of a
-   * new user, gets a group with the user's name if the image has none with that gid.
+   * Adds a user. If the image already has a user with this name and uid, changes only the declared fields. If the image has no group with
+   * the declared gid, or with the gid of the new user, adds one with the user's name.
    */
   add(user: DeclaredUser): void {
     const { name, uid, groups } = user;
@@ -65,13 +66,13 @@ export class Accounts {
   }
 
   #create({ name, uid, gid = uid, home = '/nonexistent', shell = '/usr/sbin/nologin' }: DeclaredUser): void {
-    // No password rather than "x": without a line in /etc/shadow, "x" would make PAM fail for root too.
+    // `*` means no password. "x" refers to a line in /etc/shadow; without that line, PAM would fail for root too.
     this.#passwd.push([name, '*', String(uid), String(gid), '', home, shell]);
     this.#provideGroup(name, gid);
   }
 
   #change(line: Line, { name, gid, home, shell }: DeclaredUser): void {
-    // A line of an image may have fewer fields.
+    // In an image's file, a line may have fewer fields.
     while (line.length < PASSWD_FIELD_COUNT) line.push('');
     if (gid !== undefined) {
       line[3] = String(gid);

@@ -91,7 +91,7 @@ function fileProblem(type: string | undefined, hasContent: boolean): string | un
   return type === 'file' || type === 'folder' ? undefined : 'it is a link, which cannot have an owner or a mode';
 }
 
-/** A declared mode is intended, so it causes no warning. */
+/** Warns of unusual modes of files. A declared mode is intended, so it causes no warning. */
 function warnOfModes(listing: Listing, { files }: Declaration, warnings: Warnings): void {
   const declared = new Set(files.flatMap(({ path, mode }) => (mode === undefined ? [] : [ROOTFS + path])));
   for (const { path, mode, type } of listing) {

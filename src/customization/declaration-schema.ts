@@ -56,7 +56,7 @@ const File = Fields({
   path: WrittenText({ description: 'The path in the image, from /.' }),
   owner: Type.Optional(
     WrittenText({
-      // Editors read an owner that is only a number as a YAML number.
+      // In YAML, an owner that consists only of digits is a number, and editors check it as one.
       minimum: 0,
       maximum: ID_MAX,
       description: 'user or user:group, by name or number.',
@@ -79,8 +79,8 @@ const File = Fields({
 });
 
 /**
- * POSIX (Base Definitions, 8.1) allows any name without `=`; elasticsearch reads `discovery.type`. Every registry and runtime accepts
- * printable ASCII. env(1) would read a leading dash as an option (src/oci/image-config-fields.ts).
+ * POSIX (Base Definitions, 8.1) allows any name without `=`; for example, elasticsearch reads `discovery.type`. Every registry and runtime
+ * accepts printable ASCII. env(1) would read a leading dash as an option (src/oci/image-config-fields.ts).
  */
 const VariableName = Type.String({
   pattern: '^(?!__proto__$)(?![- ])[\\x20-\\x3c\\x3e-\\x7e]{1,255}(?<! )$',
@@ -115,7 +115,7 @@ const User = Fields({
   ),
 });
 
-/** A value of a mapping of texts. Its limit is in bytes, and is checked where the value is read. */
+/** A text as a value of a mapping. Its limit is in bytes, and is checked where the value is read. */
 const Value = (maxLength: number) =>
   WrittenText({ maxLength, pattern: NO_NUL, expects: 'text without NUL', writeOnly: true });
 

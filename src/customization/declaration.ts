@@ -1,4 +1,4 @@
-// Parses `customization.yaml`: the part of a customization that is declared beside the files in its archive.
+// Parses `customization.yaml`, in which a customization declares packages, users and settings in addition to the files in its archive.
 import { quoted } from '../yaml/quoted.ts';
 import { type IsWhole, type LineOf, readYaml } from '../yaml/read-yaml.ts';
 import { CertificateRejected, type ReadCertificates, readCertificates } from './certificates.ts';
@@ -17,7 +17,7 @@ export type Declaration = {
   users: DeclaredUser[];
 };
 
-/** The certificates of one text, and the name that the text has. */
+/** The certificates of one PEM text, and the name of this text. */
 export type NamedCertificates = ReadCertificates & { name: string };
 export const NOTHING_DECLARED: Declaration = { packages: [], files: [], environment: {}, labels: {}, users: [] };
 

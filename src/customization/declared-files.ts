@@ -10,7 +10,7 @@ import { isMachinePath, nameProblem } from './names.ts';
 export type DeclaredFile = {
   /** In the image, without a leading `/`. */
   path: string;
-  /** If absent, 0, regardless of the owner of the image's file. */
+  /** If absent, the file belongs to user 0, whoever owns the image's file at this path. */
   user?: OwnerName;
   group?: OwnerName;
   /** 0o0000 to 0o7777. */
@@ -27,7 +27,7 @@ export function readFiles(items: readonly FileFields[], { tell, lineOf, isWhole 
   const paths = new Set<string>();
   const files: DeclaredFile[] = [];
   for (const [index, item] of items.entries()) {
-    // The line of the value: in a long list, the entry may start far above.
+    // Reports the line of the key, not of the entry, which may start far above.
     const file = readFile(item, (key, message) => tell(lineOf('files', index, key), message));
     if (file === undefined) continue;
     if (isWhole('files', index) && Object.keys(item).length === 1)

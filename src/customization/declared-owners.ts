@@ -4,12 +4,12 @@
 export type OwnerName = string | number;
 
 /**
- * The names that shadow's useradd accepts (useradd(8), is_valid_name), plus capitals, which directories use, minus numbers that
- * could be ids.
+ * The names that shadow's useradd accepts (useradd(8), is_valid_name), and also capitals, which directory services use. Excludes numbers
+ * that could be ids.
  */
 export const NAME_PATTERN = '^[A-Za-z_][A-Za-z0-9_.-]{0,30}[A-Za-z0-9_.$-]?$';
 const NAME = new RegExp(NAME_PATTERN, 'u');
-/** Builds and tests run in a user namespace with 65,536 ids; the last one means "no id". */
+/** The highest id. Builds and tests run in a user namespace with the ids 0 to 65535, and 65535 means "no id". */
 export const ID_MAX = 65534;
 
 /** Reads `user` or `user:group`; returns undefined for anything else. */

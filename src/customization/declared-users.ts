@@ -8,13 +8,13 @@ import type { Tell } from './errors.ts';
 export type DeclaredUser = {
   name: string;
   uid: number;
-  /** If absent, the gid of the image's account; a new account gets its uid. */
+  /** If absent: the present gid of a user that the image has; for a new user, its uid. */
   gid?: number;
-  /** If absent, the home of the image's account; a new account gets `/nonexistent`. */
+  /** If absent: the present home of a user that the image has; for a new user, `/nonexistent`. */
   home?: string;
-  /** If absent, the shell of the image's account; a new account gets `/usr/sbin/nologin`. */
+  /** If absent: the present shell of a user that the image has; for a new user, `/usr/sbin/nologin`. */
   shell?: string;
-  /** Further groups, by name; the image must have them. */
+  /** Names of additional groups, which the image must have. */
   groups: string[];
 };
 

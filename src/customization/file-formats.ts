@@ -1,4 +1,4 @@
-// Detects other file formats than .tar.gz by their first bytes, and names the remedy for each.
+// Detects file formats other than .tar.gz by their first bytes, and names the remedy for each.
 
 /** How to make the archive from a folder. */
 export const PACKING = 'pack the folder with «tar czf»';
@@ -7,19 +7,19 @@ export const PACKING = 'pack the folder with «tar czf»';
 export const HEAD_BYTES = 262;
 
 type FileFormat = {
-  /** With its article, if it has one. */
+  /** The name as in a sentence: with an article, if it needs one. */
   name: string;
-  /** A command or an instruction. */
+  /** A command or an instruction that makes a valid upload. */
   remedy: string;
   magic: Buffer;
-  /** The offset of the magic. */
+  /** The offset of the magic in the file; 0 if absent. */
   offset?: number;
 };
 
 const unpacked = (command: string) => `unpack it with «${command}» and ${PACKING}`;
 const converted = (command: string) => `convert it with «${command} FILE | gzip > FILE.tar.gz»`;
 
-/** Whole magics, so that no file name at the start of a tar archive matches one. */
+/** All bytes of each magic are compared: the name of a file at the start of a tar archive could begin with the first few. */
 const FORMATS: readonly FileFormat[] = [
   { name: 'gzip', remedy: 'decompress it once with «gunzip»', magic: Buffer.from('1f8b08', 'hex') },
   { name: 'a zip archive', remedy: unpacked('unzip FILE'), magic: Buffer.from('PK\x03\x04', 'latin1') },

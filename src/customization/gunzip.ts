@@ -18,7 +18,7 @@ export class GzipError extends Error {
   }
 }
 
-/** Bytes read and bytes written. */
+/** The number of compressed bytes read and of expanded bytes written. */
 export type Progress = { compressed: number; expanded: number };
 
 // Flags of the header (RFC 1952, 2.3.1).
@@ -27,13 +27,14 @@ const FEXTRA = 0x04;
 const FNAME = 0x08;
 const FCOMMENT = 0x10;
 const RESERVED = 0xe0;
-/** The limit of a file name or comment, which are skipped without being kept. */
+/** Limit of the file name and of the comment in the header; both are skipped and not kept. */
 const HEADER_TEXT_BYTES_MAX = 4096;
 const CHUNK_BYTES = 64 * 1024;
 
 /**
- * Yields the expanded bytes. On some supported versions node:zlib accepts further members and zeros behind the end (decision 0041), so
- * that one archive could be read in two ways. So this function reads the frame and zlib reads only the deflate stream. Throws GzipError.
+ * Yields the expanded bytes. Throws GzipError. Some supported versions of node:zlib accept further members and zeros after the end
+ * (decision 0041): two programs could then read different files in the same archive. So this function parses the frame itself, and zlib
+ * reads only the deflate stream.
  */
 export async function* gunzipOne(
   bytes: AsyncIterable<Uint8Array>,
@@ -68,7 +69,7 @@ async function* counted(bytes: AsyncIterable<Uint8Array>, progress: Progress): A
   }
 }
 
-/** Throws GzipError if the archive expands beyond its limit, or beyond the limit for its compressed size. */
+/** Throws GzipError if the archive expands beyond the limit, or to too many times its compressed size. */
 export function checkGrowth({ compressed, expanded }: Progress): void {
   if (expanded > EXPANDED_BYTES_MAX) {
     throw new GzipError('TOO_LARGE', 'the archive expands to more than 1 GiB; split it into several customizations');
@@ -141,7 +142,7 @@ async function takeText(source: ByteSource): Promise<Buffer> {
   throw new GzipError('DAMAGED', 'the gzip header is too long');
 }
 
-/** The deflate stream. It is fed one chunk at a time, so that the bytes behind its end are known. */
+/** The deflate stream. It gets one chunk at a time, so that the bytes after its end are known. */
 class Inflated {
   readonly #source: ByteSource;
   #left: Buffer = Buffer.alloc(0);
@@ -153,7 +154,7 @@ class Inflated {
   async *chunks(): AsyncGenerator<Buffer, void> {
     const inflate = createInflateRaw({ chunkSize: CHUNK_BYTES });
     const feeding = this.#feed(inflate);
-    // A failed write destroys the stream, and its reader throws the error; without this handler the error would be reported twice.
+    // A failed write destroys the stream, so that its reader throws the error. This handler prevents a second report of the same error.
     feeding.catch(() => undefined);
     try {
       for await (const chunk of inflate) yield chunk as Buffer;
@@ -165,7 +166,7 @@ class Inflated {
     await feeding;
   }
 
-  /** The bytes behind the deflate stream. */
+  /** The bytes after the end of the deflate stream: the gzip trailer and anything that follows it. */
   async *rest(): AsyncGenerator<Buffer, void> {
     if (this.#left.length > 0) yield this.#left;
     for (
@@ -195,7 +196,7 @@ class Inflated {
   }
 }
 
-/** Returns false if the stream was destroyed: by an error, which its reader gets, or because the reader stopped. */
+/** Returns false if the stream was destroyed: because of an error, which its reader throws, or because the reader stopped. */
 async function written(inflate: InflateRaw, chunk: Buffer): Promise<boolean> {
   if (inflate.destroyed) return false;
   const closed = new AbortController();

@@ -1,4 +1,4 @@
-// Resolves paths of an image like its kernel, links included, from its listing alone.
+// Resolves paths of an image from its listing, following links as Linux does.
 import type { ListingEntry } from '../tar/listing-entry.ts';
 import { partsOf } from '../tar/path.ts';
 import { CustomizationError } from './errors.ts';
@@ -6,9 +6,12 @@ import { isMachinePath } from './names.ts';
 
 export type Lookup = (path: string) => Pick<ListingEntry, 'type' | 'target'> | undefined;
 
-/** Links followed for one path; Linux allows 40 (path_resolution(7)). */
+/** Limit of links that are followed for one path; Linux allows 40 (path_resolution(7)). */
 const LINKS_MAX = 40;
-/** PATH_MAX of Linux: no path of an image is longer, and each step costs time proportional to the length so far. */
+/**
+ * PATH_MAX of Linux. A limit, because a link can make a path longer than any in the image, and each step takes time proportional to the
+ * length.
+ */
 const LENGTH_MAX = 4096;
 
 /**

@@ -264,7 +264,7 @@ describe('rejected as a whole', () => {
       }
     }
     await expect(inspectArchive(source())).rejects.toThrow('more than 200 times');
-    // The rest was read and dropped, so that the client receives the answer.
+    // The inspection read and dropped the rest of the upload, so that the client receives the answer.
     expect(pulled).toBe(bomb.length);
     expect(await rejectionsOf(gzipSync(await zeros(9 << 20)))).toEqual([]);
   });

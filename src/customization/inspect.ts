@@ -24,7 +24,7 @@ import {
 import { MachineAttributes } from './machine-attributes.ts';
 import { Warnings } from './warnings.ts';
 
-/** The number of attributes named in one warning. */
+/** Limit of attributes that one warning names. */
 const ATTRIBUTES_SHOWN_MAX = 5;
 
 export type InspectOptions = {
@@ -55,7 +55,7 @@ export async function inspectArchive(
   return { size: progress.compressed, expanded: progress.expanded, epoch: inspector.newest, ...contents };
 }
 
-/** Returns an iterable that does not close the iterator when reading stops early: the content store reads on. */
+/** Returns an iterable over the iterator. A loop that ends early does not close the iterator, so that the content store can read on. */
 function unclosed(iterator: AsyncIterator<Uint8Array>): AsyncIterable<Uint8Array> {
   return { [Symbol.asyncIterator]: () => ({ next: () => iterator.next() }) };
 }
@@ -69,7 +69,7 @@ async function drop(iterator: AsyncIterator<Uint8Array>): Promise<void> {
   }
 }
 
-/** Thrown at a limit. It ends the reading, because each further entry takes time. */
+/** Thrown when the archive exceeds a limit, to stop reading: each further entry would take time. */
 class TooMuch extends Error {}
 
 class Inspector {
@@ -80,7 +80,7 @@ class Inspector {
   readonly #timeMax: number;
   readonly #ofMachine = new MachineAttributes();
   #count = 0;
-  /** The largest file so far, named if all files together are too large. */
+  /** The largest file so far. The violation names it if all files together are too large. */
   #largest: { path: string; size: number } | undefined;
   #namesBytes = 0;
   #certificates = 0;
@@ -108,11 +108,11 @@ class Inspector {
       if (problem === undefined) await this.#take(entry);
       else if (problem !== '') this.violations.add(fieldOf(entry.name), problem);
     }
-    // The tar does not contain the holes, so gunzip does not count them.
+    // The tar does not contain the holes of sparse files, so gunzip did not count them.
     checkGrowth({ compressed: progress.compressed, expanded: this.#unpackedBytes });
   }
 
-  /** Adds the violation for which reading stopped. Rethrows any other error. */
+  /** Adds a violation for the error that stopped the reading. Rethrows errors that are not the archive's fault. */
   tellBroken(error: unknown): void {
     if (error instanceof TarError) this.#tell(error);
     else if (error instanceof GzipError) this.violations.add('file', error.message + this.#largestFor(error));
@@ -159,7 +159,7 @@ class Inspector {
   }
 
   #warnOfAttributes({ path, type, xattrs = {}, otherAttributes = [], acl }: TarHeader): void {
-    // A hard link has the attributes of its file.
+    // A hard link has the same attributes as its file, which was already checked.
     if (type === 'hardlink') return;
     const all = [...Object.keys(xattrs), ...otherAttributes, ...(acl === undefined ? [] : ['access list'])];
     const names = all.filter((name) => !this.#ofMachine.count(name));
@@ -177,7 +177,7 @@ class Inspector {
     const keep = this.#wanted(entry);
     for await (const part of body) {
       hash.update(part);
-      // The head is enough to detect a private key.
+      // The first bytes of a file are enough to detect a private key.
       if (keep || kept.length === 0) kept.push(Buffer.from(keep ? part : part.subarray(0, 4096)));
     }
     const held = Buffer.concat(kept);

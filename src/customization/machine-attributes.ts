@@ -1,4 +1,4 @@
-// Attributes that the packing machine gives to every file: one warning for all of them instead of one per file.
+// Extended attributes that the packing machine gives to every file. They get one warning together instead of one per file.
 
 const KINDS = [
   { pattern: /^security\.selinux$/, what: 'SELinux labels', reason: 'The host that runs a container sets its own.' },

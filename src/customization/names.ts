@@ -3,12 +3,15 @@ import { partsOf } from '../tar/path.ts';
 import { hasBadBytes } from '../tar/text.ts';
 import { DEPTH_MAX, NAME_BYTES_MAX, PATH_BYTES_MAX } from './limits.ts';
 
-// C0, DEL and C1 controls; the bidirectional marks, embeddings, overrides and isolates (Unicode, UAX #9), and the line and
-// paragraph separators: with any of them, a name can look like another name.
+// C0, DEL and C1 controls; bidirectional marks, embeddings, overrides and isolates (Unicode, UAX #9); line and paragraph separators. Each
+// of them can make a name look like another name.
 const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
 const BIDI = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/;
 
-/** Folders that the machine fills when a container runs: files of an image in them are hidden or harmful. */
+/**
+ * Folders of the machine: the runtime mounts file systems there when a container starts, so an image's files in them would be hidden or
+ * harmful.
+ */
 const MACHINE_FOLDERS = new Set(['proc', 'sys', 'dev', 'run', 'tmp']);
 
 /** Returns the fault of a file name, or undefined. */
@@ -19,7 +22,7 @@ function textProblem(name: string): string | undefined {
   return undefined;
 }
 
-/** Returns the fault of a name as written in the archive; the tar reader rejects `..`. */
+/** Returns the fault of a name as it is in the archive. `..` is not checked here, because the tar reader rejects it. */
 export function nameProblem(name: string): string | undefined {
   if (name.startsWith('/')) return 'the name is absolute; names begin with customization.yaml, rootfs/ or scripts/';
   const problem = textProblem(name);
@@ -39,7 +42,10 @@ export function isMachinePath(path: string): boolean {
   return MACHINE_FOLDERS.has(path.split('/', 1)[0] ?? '');
 }
 
-/** Returns the fault of a symbolic link's target, relative to the link's path in the image. */
+/**
+ * Returns the fault of a symbolic link's target, or undefined. `path` is the path of the link in the image: a relative target starts from
+ * its folder.
+ */
 export function targetProblem(path: string, target: string): string | undefined {
   const problem = textProblem(target);
   if (problem !== undefined) return problem.replace('the name', 'the target');

@@ -1,4 +1,5 @@
-// Computes the path of each file of a customization in one image, respecting the image's links, in the order of the layer.
+// Computes where each file of a customization is placed in an image: follows the links of the image, and returns the entries in the order
+// of the layer.
 import { createHash } from 'node:crypto';
 import type { Digest } from '../contract/vocabulary.ts';
 import type { ListingEntry, MergedListing } from '../tar/listing-entry.ts';
@@ -10,7 +11,7 @@ import { CustomizationError } from './errors.ts';
 import { walkPath } from './image-paths.ts';
 import { type Inspection, ROOTFS } from './inspection.ts';
 
-/** Files that are composed from the image's own and the customization's additions. */
+/** The files that Larder composes from the image's own version and the customization's additions. */
 export const COMPOSED = { bundle: BUNDLE, passwd: 'etc/passwd', group: 'etc/group' } as const;
 export type Composed = keyof typeof COMPOSED;
 
@@ -39,7 +40,7 @@ export type Placed = {
 const FOLDER_MODE = 0o755;
 const FILE_MODE = 0o644;
 const LINK_MODE = 0o777;
-/** Without setuid, setgid and sticky, which are kept only if declared. */
+/** The bits of an archive's mode that are kept. setuid, setgid and sticky are kept only if they are declared. */
 const PLAIN_BITS = 0o777;
 
 /**
@@ -62,10 +63,10 @@ export function placeCustomization(inspection: Inspection, below: MergedListing)
 class Placement {
   readonly placed: Placed[] = [];
   readonly #byPath = new Map<string, Placed>();
-  /** The final paths of the archive's files, for its hard links. */
+  /** The path in the image of each file, by its path in the archive: hard links of the archive name their file by the latter. */
   readonly #byName = new Map<string, string>();
   readonly #declared: Map<string, DeclaredFile>;
-  /** Certificates that are written in normal form, by the path of their file. */
+  /** Certificates that are written in normal form instead of the file's bytes, by the path of the file. */
   readonly #rewritten: Map<string, string>;
   readonly #inspection: Inspection;
   readonly #below: MergedListing;
@@ -131,7 +132,8 @@ class Placement {
   }
 
   /**
-   * Returns the path of a link by subject hash: HASH.NUMBER, with the first number that is free or whose link in the image has this target.
+   * Returns the path HASH.NUMBER for a link by subject hash: the first number for which the image has no such link, or has one with this
+   * target.
    */
   #freeHashName(hash: string, target: string): string {
     const folder = walkPath('etc/ssl/certs', { lookup: (at) => this.#lookup(at), last: 'follow' });
@@ -199,7 +201,7 @@ class Placement {
     }
   }
 
-  /** Places anything but a folder, and returns its final path after following the links on the way. */
+  /** Places an entry that is not a folder: follows the links on the way, and returns the path at which the entry is placed. */
   #place(lexical: string, thing: Partial<Placed> & Pick<Placed, 'type' | 'mode' | 'origin'>): string {
     const path = walkPath(lexical, { lookup: (at) => this.#lookup(at), last: 'keep' });
     if (this.#lookup(path)?.type === 'folder') {
@@ -240,7 +242,7 @@ class Placement {
       const behind = walkPath(path, { lookup: (at) => this.#lookup(at), last: 'follow' });
       return this.#lookup(behind)?.type === 'folder' ? behind : undefined;
     } catch (error) {
-      // A link that loops, or that points to a folder of the machine, may be replaced.
+      // The customization may replace a link that loops or that points to a folder of the machine.
       if (error instanceof CustomizationError) return undefined;
       throw error;
     }

@@ -36,7 +36,7 @@ function kindOf(type: EntryType): EntryType {
 function isSame(placed: Placed, existing: ListingEntry): boolean {
   if (placed.origin.from === 'composed') return false;
   if (placed.type === 'symlink') return placed.target === existing.target;
-  // An owner by name is unknown until the image is read.
+  // The number of an owner that is given by name is unknown until the image's /etc/passwd is read.
   const sameOwner = [
     [placed.user, existing.uid],
     [placed.group, existing.gid],

@@ -16,6 +16,6 @@ export async function loadedInspection(
 ): Promise<Inspection> {
   const entries: Listing = [];
   for await (const entry of readListing(listing)) entries.push(entry);
-  // A build takes the time from the pin, which has one even for older rows.
+  // Older rows have no epoch. Builds do not need it: they take the time from the pin, which always has one.
   return { ...stored, epoch: stored.epoch ?? 0, listing: entries };
 }

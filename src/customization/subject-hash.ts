@@ -11,7 +11,7 @@ const VERSION = 0xa0;
 /** Decoders of the string types that OpenSSL compares as text; other types are compared as bytes. */
 const TEXT: Record<number, (content: Buffer) => string> = {
   [UTF8_STRING]: (content) => content.toString('utf8'),
-  // Printable, T61 (OpenSSL reads it as Latin-1), IA5, Visible, Universal and BMP strings.
+  // By the tag of the type: Printable, T61 (OpenSSL reads it as Latin-1), IA5, Visible, Universal and BMP strings.
   19: (content) => content.toString('latin1'),
   20: (content) => content.toString('latin1'),
   22: (content) => content.toString('latin1'),
@@ -20,7 +20,7 @@ const TEXT: Record<number, (content: Buffer) => string> = {
   30: (content) => fromUnits(content, 2),
 };
 
-/** Throws RangeError for malformed DER; node:crypto has rejected such certificates earlier. */
+/** Returns the subject hash. Throws RangeError for malformed DER, which cannot occur: node:crypto rejects such certificates earlier. */
 export function subjectHash(certificate: X509Certificate): string {
   const canonical = childrenOf(subjectOf(certificate.raw)).map((set) => {
     const attributes = childrenOf(set).map(canonicalAttribute);

@@ -1,4 +1,4 @@
-// Published bundles, and the certificates of them that are added to the trust store.
+// Published certificate bundles, and which of their certificates are added to the trust store.
 import { X509Certificate } from 'node:crypto';
 import { rootCertificates } from 'node:tls';
 import { describe, expect, it } from 'vitest';
@@ -54,7 +54,7 @@ describe('a published bundle', () => {
 describe('skips', () => {
   it('an expired certificate at any position', async () => {
     const { certificates, warnings } = await inspect([crt('mixed', EXPIRED + EXAMPLE_ROOT + EXPIRED + UNICODE_ROOT)]);
-    // The file starts with the expired certificate, so OpenSSL would find that one under the file's name.
+    // The file starts with the expired certificate: under the file's name, OpenSSL would find only that certificate.
     expect(certificates.map(({ name, file, in_rootfs: own }) => [name, file, own])).toEqual([
       ['mixed-2', `${FOLDER}mixed-2.crt`, false],
       ['mixed-4', `${FOLDER}mixed-4.crt`, false],

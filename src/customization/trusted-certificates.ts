@@ -65,7 +65,7 @@ function sourcesOfRootfs({ entries, contents, warnings }: Taken, { violations, n
       const most = `${CERTIFICATES_MAX} certificate files or ${CERTIFICATE_FILES_BYTES_MAX} bytes of them`;
       violations.add(fieldOf(path), `with it, the archive has more than ${most}`);
     } else if (count <= CERTIFICATES_MAX) {
-      // One certificate more than the limit is enough to reject the archive.
+      // Files are read until the certificates exceed the limit: this is enough to reject the archive.
       const read = readFile(bytes, { path, violations, now });
       if (read !== undefined) sources.push(read);
       count += read?.count ?? 0;
@@ -91,7 +91,7 @@ function readFile(
   }
 }
 
-/** Adds warnings for skipped certificates: expired or repeated. */
+/** Returns the certificates without repetitions. Adds warnings for those that are skipped because they are expired or repeated. */
 function withoutRepeated(
   sources: Source[],
   { warnings }: Taken,
@@ -112,10 +112,10 @@ function withoutRepeated(
   });
 }
 
-/** Characters of a subject in a message. */
+/** Limit of characters of a certificate's subject in a message. */
 const SUBJECT_SHOWN_MAX = 256;
 
-/** Names certificates; the names are file names in the image. */
+/** Chooses the names of certificates: they are file names in the image, so each is used once. */
 class Naming {
   readonly #taken: Taken;
   readonly #violations: Violations;
@@ -126,13 +126,13 @@ class Naming {
     this.#violations = violations;
   }
 
-  /** Reserves the name of a text for its first certificate. */
+  /** Gives the name of a text to the first certificate in it. */
   claim({ name, path }: Source): void {
     if (this.#names.has(name)) this.#violations.add(fieldOf(path), `there are two certificates called ${name}`);
     this.#names.add(name);
   }
 
-  /** Returns a free name for a further certificate of a text: NAME-2, NAME-3 and so on. */
+  /** Returns an unused name for a further certificate of a text: NAME-2, NAME-3 and so on. */
   free(name: string, from: number): string {
     for (let number = from; ; number++) {
       const free = `${name}-${number}`;

@@ -1,4 +1,4 @@
-// Warnings: each kind, and how many of them are listed.
+// Warnings of an upload: each kind, and how many of each are listed.
 import { gzipSync } from 'node:zlib';
 import { expect, it } from 'vitest';
 import { DUMMY_KEY, inspect, rejections, rootfs, yaml } from '../../test/fixtures/customization.ts';

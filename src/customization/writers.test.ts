@@ -1,5 +1,5 @@
-// Archives of one folder by common archive programs: the inspection finds the same files in each.
-// `test/fixtures/archives/make.sh` made them; none of its programs is needed here.
+// Archives of the same folder, made by common archive programs: the inspection finds the same files in each.
+// `test/fixtures/archives/make.sh` made them once, so no test needs these programs.
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { chunked, sha256 } from '../../test/fixtures/tar.ts';
@@ -16,10 +16,10 @@ SPARSE.write('data', SPARSE.length / 2);
 
 const digest = (text: string | Buffer) => `sha256:${sha256(Buffer.from(text))}`;
 const LONG = `rootfs/etc/app/${'x'.repeat(150)}`;
-/** Formats with limits: v7 and ustar have no room for the long name, and bsdtar cannot write it in ustar. */
+/** Archives without the long name: v7 and ustar have no room for it. */
 const SHORT = ['gnu-v7', 'gnu-ustar', 'bsdtar-ustar', 'python-ustar'];
 
-/** Files with their content, links with their target; a hard link counts as the file that it names. */
+/** Returns each file's content and each link's target by path. For a hard link, returns the content of the file that it names. */
 function foundIn({ listing }: Inspection): Record<string, string | undefined> {
   const digests = new Map(listing.map((entry) => [entry.path, entry.digest]));
   return Object.fromEntries(
@@ -67,7 +67,7 @@ it.each(['bsdtar-attributes.tar.gz', 'gnu-attributes.tar.gz'])(
       message: `${attributes} user.note.`,
       path: 'rootfs/etc/grüße',
     });
-    // For this file with two names, the writer chooses which name comes first.
+    // This file has two names; the archive program decides which of them is first, and the warning names that one.
     expect(warnings).toContainEqual({
       code: 'ATTRIBUTES_LOST',
       message: expect.stringMatching(`^${attributes} .*access list\\.$`),
