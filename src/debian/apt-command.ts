@@ -16,7 +16,7 @@ export type AptErrorCode =
   | 'CANCELLED'
   | 'FAILED';
 
-/** A failure of the package archive; the message is for the reader of the pipeline. */
+/** A failure of the package archive. The message is for people who read the pipeline. */
 export class AptError extends Error {
   readonly code: AptErrorCode;
   /** The packages that caused the failure, if apt names them. */
@@ -38,19 +38,19 @@ export type AptCommandOptions = { signal?: AbortSignal | undefined; log?: ((line
 const LIMITS: ToolLimits = {
   /** apt prints a package list in a few MB at most. */
   outputBytesMax: 64 * 1024 * 1024,
-  /** Ends the wait for an archive that sends no useful data; indexes of a slow mirror take a minute or two. */
+  /** Enough for the indexes of a slow mirror, which take a minute or two. Afterwards the archive counts as unresponsive. */
   wallClockMs: 10 * 60_000,
   /** With all of Debian's indexes, apt uses about 300 MB of address space. */
   memoryBytesMax: 4 * 1024 ** 3,
-  /** Reading the indexes takes 5 s and solving 1 s. Waiting for an archive takes no processor time. */
+  /** Waiting for an archive takes no processor time; reading the indexes takes 5 s, and solving 1 s. */
   cpuSecondsMax: 5 * 60,
 };
-/** The number of lines of apt's output in an error. */
+/** Limit of lines of apt's output in an error. */
 const ERROR_LINES_MAX = 20;
 
 /**
- * Runs an apt tool in the C locale, without a terminal, and returns its standard output. Throws AptError. The environment is passed on,
- * except for the language, because it may set proxies.
+ * Runs an apt tool in the C locale, without a terminal, and returns its standard output. Passes the environment on, because it may set
+ * proxies; only the language is replaced. Throws AptError.
  */
 export async function runApt(command: string, args: string[], options: AptCommandOptions = {}): Promise<string> {
   const result = await execute(command, args, options.signal);
@@ -63,7 +63,7 @@ export async function runApt(command: string, args: string[], options: AptComman
 type Result = { status: number | null; output: string; errors: string };
 
 async function execute(command: string, args: string[], signal: AbortSignal | undefined): Promise<Result> {
-  // env(1) sets the locale over the inherited environment, so that messages can be parsed.
+  // env(1) replaces the inherited locale, so that the tool prints messages that can be parsed.
   const whole = ['env', 'LC_ALL=C.UTF-8', 'LANGUAGE=', 'DEBIAN_FRONTEND=noninteractive', command, ...args];
   const result = await runTool(whole, { limits: LIMITS, signal }).catch((cause: unknown) => {
     const cancelled = signal?.aborted === true;
@@ -132,7 +132,7 @@ function unknownMessage(names: string[], printed: string): string {
 
 /** apt's output for a name that several packages provide: each on a line with its version. */
 const VIRTUAL_PACKAGE = /^Package (\S+) is a virtual package provided by:\n((?: +\S.*\n)+)/gm;
-/** Some names have a hundred providers. */
+/** Limit of providers in a message: some names have a hundred. */
 const PROVIDERS_SHOWN_MAX = 10;
 
 function namesOf(list: string): string {
@@ -181,7 +181,7 @@ function lastErrors(errors: string): string {
   );
 }
 
-/** Printed when root's downloads go to a folder that apt's own user cannot enter; it is harmless. */
+/** A message of apt that is left out: root's downloads go to a folder that apt's own user cannot enter, which does no harm. */
 const NOISE = /Download is performed unsandboxed/;
 
 /** Removes user names and passwords from addresses. */

@@ -1,9 +1,9 @@
-// The settings with which apt works in a separate folder, over those of the machine.
+// Settings that make apt work in a separate folder; they override those of the machine.
 import { join } from 'node:path';
 
 export type AptPaths = ReturnType<typeof pathsIn>;
 
-/** The layout of an apt root. */
+/** The paths of an apt root below its directory. */
 export function pathsIn(directory: string) {
   return {
     state: join(directory, 'state'),
@@ -21,8 +21,8 @@ export function pathsIn(directory: string) {
 }
 
 /**
- * Settings that override the machine's own (`-c` is read last). The machine's hooks, pins and default release must not
- * apply: a hook would clean its cache, a pin would select other versions.
+ * Returns the settings for `-c`, which apt reads last, so that they override the machine's. The machine's hooks, pins and default release
+ * must not apply: a hook could delete files of this root's cache, and a pin would select other versions.
  */
 export function configurationOf(paths: AptPaths, architecture: string): string {
   const own = {
@@ -32,7 +32,8 @@ export function configurationOf(paths: AptPaths, architecture: string): string {
     'Dir::State::extended_states': join(paths.state, 'extended_states'),
     'Dir::Cache': paths.cache,
     'Dir::Cache::archives': join(paths.cache, 'archives'),
-    // One cache of the indexes serves every solve. A cache that includes the status would differ for each base.
+    // Keeps apt's cache of the indexes, which all solves share, and not the cache that includes the dpkg status: that one would differ for
+    // each base image.
     'Dir::Cache::srcpkgcache': join(paths.cache, 'srcpkgcache.bin'),
     'Dir::Cache::pkgcache': '',
     'Dir::Etc::sourcelist': '/dev/null',
@@ -44,7 +45,7 @@ export function configurationOf(paths: AptPaths, architecture: string): string {
     'APT::Default-Release': '',
     'APT::Install-Recommends': 'false',
     'APT::Install-Suggests': 'false',
-    // Names are literal: no patterns, no regular expressions.
+    // Package names are literal: apt must not read them as patterns or regular expressions.
     'APT::Cmd::Pattern-Only': 'true',
     'APT::Get::Show-Versions': 'false',
     'Acquire::ForceHash': 'SHA256',

@@ -8,20 +8,22 @@ import { AptError, runApt } from './apt-command.ts';
 import { type AptLockLine, pinOf } from './apt-lock.ts';
 
 export type FetchOptions = {
-  /** The folder of downloads before they are in content. */
+  /** The folder for downloads until they are stored as content. */
   folder: string;
   /** apt's configuration file. */
   configuration: string;
   operating_system: string;
-  /** Finds `name=version` in the indexes, for pins without an address. */
+  /** Finds `name=version` in the indexes, for pins that have no address. */
   locate: (names: string[]) => Promise<AptLockLine[]>;
   log?: ((line: string) => void) | undefined;
   signal?: AbortSignal | undefined;
 };
 
-/** The limit of concurrent downloads. Each uses one connection; a few use the whole bandwidth, and more only load the mirror. */
+/**
+ * Limit of concurrent downloads, each over its own connection. A few connections use the whole bandwidth; more would only load the mirror.
+ */
 const CONNECTION_COUNT_MAX = 4;
-/** For fewer bytes a second connection costs more time than it saves. */
+/** Bytes for each additional connection: for fewer, opening a connection takes longer than it saves. */
 const SHARE_BYTES_MIN = 2 * 1024 * 1024;
 
 /** Downloads every .deb that content lacks and returns the pins in the given order. Throws AptError. */
@@ -30,7 +32,7 @@ export async function fetchPackages(
   content: ContentStore,
   options: FetchOptions,
 ): Promise<PackagePin[]> {
-  // Touches the contents, so that a sweep does not delete content that a plan is about to name.
+  // Sets the time of the contents to now, so that a sweep does not delete content that a plan is about to name.
   const held = await Promise.all(packages.map(({ digest }) => content.touch(digest)));
   const missing = packages.filter((_, index) => held[index] !== true);
   const lines = await withAddresses(missing, options);
@@ -100,7 +102,7 @@ async function fetchShare(lines: AptLockLine[], content: ContentStore, options: 
   }
 }
 
-/** A mirror returns 404 for a file that it removed; then the indexes are older than the archive. */
+/** A 404 means that the mirror removed the file, so the downloaded indexes are older than the archive. */
 function explain(cause: unknown, lines: AptLockLine[]): unknown {
   if (!(cause instanceof AptError) || !(cause.cause instanceof Error)) return cause;
   const { message } = cause.cause;
@@ -112,7 +114,7 @@ function explain(cause: unknown, lines: AptLockLine[]): unknown {
   );
 }
 
-/** apt-helper is beside the folder of apt's transports and not in PATH. */
+/** apt-helper is not in PATH, but in the folder that contains apt's folder of transports. */
 async function helperPath(configuration: string): Promise<string> {
   const output = await runApt('apt-config', ['-c', configuration, 'shell', 'methods', 'Dir::Bin::methods/f']);
   const methods = /^methods='(.*)'$/m.exec(output)?.[1] ?? '/usr/lib/apt/methods';

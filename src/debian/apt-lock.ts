@@ -17,11 +17,11 @@ export type AptLockLine = {
   filename: string;
 };
 
-/** Debian policy 5.6.1, followed by an architecture; a final minus would make apt remove the package, so it is rejected. */
+/** A package name (Debian policy 5.6.1) and optionally an architecture. A final minus is rejected: it would make apt remove the package. */
 const PACKAGE_NAME = /^[a-z0-9](?:[a-z0-9.+-]*[a-z0-9.+])(?::[a-z0-9]+(?:-[a-z0-9]+)*)?$/;
 /** Debian policy 5.6.12. */
 const PACKAGE_VERSION = /^[0-9A-Za-z.+:~-]+$/;
-/** apt's command line is limited, and no product or customization names this many packages. */
+/** Limit of names in one request: the system limits the length of apt's command line, and no product or customization needs more. */
 const REQUEST_COUNT_MAX = 1000;
 
 /** Rejects anything but `name`, `name:architecture`, and either with `=version`. Throws AptError NAME_MALFORMED with all rejected names. */
@@ -40,7 +40,10 @@ export function checkRequest(install: string[]): void {
 
 const URI_LINE = /^'([^']+)' (\S+) (\d+) (\S*)$/;
 
-/** Reads the output of `--print-uris` with forced SHA-256, sorted by name. Throws AptError FAILED for a package without a hash. */
+/**
+ * Parses the output of `--print-uris` with forced SHA-256; returns the packages sorted by name. Throws AptError FAILED for a package
+ * without a hash.
+ */
 export function parseUris(output: string): AptLockLine[] {
   const lines = output.split('\n').filter((line) => line.startsWith("'"));
   return lines.map(parseUriLine).sort((one, other) => (one.name < other.name ? -1 : one.name > other.name ? 1 : 0));
@@ -65,7 +68,7 @@ function parseUriLine(line: string): AptLockLine {
   };
 }
 
-/** Returns the pin of a lock line: without its address, with its purl in this operating system (`debian-12`). */
+/** Returns the pin of a lock line: it has no address, but the package's purl for this operating system (`debian-12`). */
 export function pinOf(line: AptLockLine, operatingSystem: string): PackagePin {
   const { name, version, architecture, digest, size } = line;
   const namespace = operatingSystem.split('-')[0] ?? 'debian';

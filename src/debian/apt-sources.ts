@@ -17,14 +17,14 @@ export type SourceEntry = {
   uri: string;
   suite: string;
   components: string[];
-  /** deb822 field names, as `Signed-By`; an embedded key keeps its lines. */
+  /** Options by the names of deb822 fields, such as `Signed-By`. An embedded key keeps its line ends. */
   options: Record<string, string>;
 };
 
-/** Facts about an entry from the index that apt fetched last. */
+/** What the index that apt fetched last says about an entry. */
 export type KnownRelease = { uri: string; suite: string; origin: string; codename: string };
 
-/** Suites that every Debian release has beside itself; others (backports, a vendor's) may not exist for another codename. */
+/** Suffixes of the suites that exist for every Debian codename; other suites (backports, a vendor's) may not exist for another codename. */
 const COMPANIONS = ['', '-updates', '-security', '/updates'];
 
 /**
@@ -83,7 +83,7 @@ export function parseOneLine(text: string): SourceEntry[] {
   });
 }
 
-/** The names of options in the two styles, where they differ in more than capitals (sources.list(5), "The deb types: options"). */
+/** Option names of one-line entries that differ from the deb822 field in more than capitals (sources.list(5), "The deb types: options"). */
 const OPTION_NAMES: Record<string, string> = { arch: 'Architectures', lang: 'Languages', target: 'Targets' };
 
 function oneLineOptions(text: string): Record<string, string> {
@@ -126,7 +126,7 @@ function stanzaFields(stanza: string): { name: string; value: string }[] {
 
 async function knownReleases(): Promise<KnownRelease[]> {
   const format = '$(REPO_URI)|$(RELEASE)|$(ORIGIN)|$(CODENAME)';
-  // If apt's lists were cleared, no releases are known, and only the keys of the entries decide.
+  // If apt's lists were deleted, no release is known, and the keys alone decide which entries are Debian's.
   const output = await runApt('apt-get', ['indextargets', '--format', format, 'Created-By: Packages']).catch(() => '');
   return output.split('\n').flatMap((line) => {
     const [uri, suite, origin, codename] = line.split('|');
@@ -134,7 +134,7 @@ async function knownReleases(): Promise<KnownRelease[]> {
   });
 }
 
-/** Returns the entries of the Debian archive for this codename, with suites named by codename: `stable` becomes `bookworm`. */
+/** Returns the Debian archive's entries for this codename. Suites with another name get the codename: `stable` becomes `bookworm`. */
 export function chooseEntries(entries: SourceEntry[], codename: string, known: KnownRelease[]): SourceEntry[] {
   const named = entries.map((entry) => {
     const release = known.find((one) => sameUri(one.uri, entry.uri) && one.suite === entry.suite);
@@ -169,7 +169,7 @@ function sameUri(one: string, other: string): boolean {
   return bare(one) === bare(other);
 }
 
-/** Returns the same entries for another codename, without suites that not every release has. */
+/** Returns the entries rewritten for another codename. Leaves out suites that do not exist for every Debian codename. */
 export function rewriteSuites(entries: SourceEntry[], from: string, to: string): SourceEntry[] {
   if (from === to) return entries;
   return entries
@@ -179,7 +179,7 @@ export function rewriteSuites(entries: SourceEntry[], from: string, to: string):
 
 function writeSources(entries: SourceEntry[], suite: string): AptSources {
   const stanzas = entries.map(({ uri, suite: of, components, options }) => {
-    // Only package lists are read here; descriptions, icons and translations would triple the download.
+    // Larder reads only package lists; apt would otherwise download three times as much: descriptions, icons and translations too.
     const kept = Object.entries(options).filter(([name]) => !/^(?:Targets|Languages|Architectures)$/i.test(name));
     return [
       'Types: deb',

@@ -1,4 +1,4 @@
-// apt as a solver only: a root separate from the machine's, in which packages are found, resolved and downloaded.
+// Uses apt only as a solver: finds, resolves and downloads packages in an apt root of its own, apart from the machine's.
 import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -34,7 +34,10 @@ type SolveRequest = {
 
 export interface AptRoot {
   readonly operating_system: string;
-  /** Fetches the indexes unless they are younger than `olderThanMs`, and returns a digest of them, which changes with the archive. */
+  /**
+   * Fetches the indexes unless they are younger than `olderThanMs`. Returns a digest of the indexes, which changes when the archive
+   * changes.
+   */
   update(options?: { olderThanMs?: number; signal?: AbortSignal | undefined }): Promise<{ digest: Digest }>;
   /** Returns the names of the archive's packages that match, sorted. */
   packageNames(pattern: RegExp): Promise<string[]>;
@@ -55,7 +58,7 @@ export interface AptRoot {
 }
 
 export type AptRootOptions = {
-  /** A separate folder, created if missing. One process at a time updates it. */
+  /** The folder of this apt root; created if missing. Only one process at a time updates it. */
   directory: string;
   sources: AptSources;
   /** `debian-12`: the distro of the purls. */
@@ -82,9 +85,9 @@ export async function openAptRoot(options: AptRootOptions): Promise<AptRoot> {
   ]);
   const apt = (command: string, args: string[], signal?: AbortSignal) =>
     runApt(command, ['-c', paths.configuration, ...args], { log, signal });
-  // apt replaces the lists one by one, so reads wait for an update.
+  // An update replaces the lists one by one, so readers wait until it has ended.
   const gate = readersAndWriter();
-  // Other settings or sources give other results from the same indexes.
+  // Part of the returned digest: with other settings or sources, the same indexes give other results.
   const identity = sha256(configuration + sources.deb822);
   const indexes: { digest?: Digest | undefined; updatedAt: number } = { updatedAt: 0 };
 
@@ -154,7 +157,7 @@ export async function openAptRoot(options: AptRootOptions): Promise<AptRoot> {
     }
   }
 
-  /** Returns the same error, with the versions that the archive has. */
+  /** Returns the error with the versions that the archive has added to its message. */
   async function versionUnknown(error: AptError, install: string[]): Promise<AptError> {
     const pins = install
       .map((text) => text.split('='))
@@ -165,7 +168,7 @@ export async function openAptRoot(options: AptRootOptions): Promise<AptRoot> {
     const bare = (name: string) => name.split(':', 1)[0] ?? '';
     const known = await versionsOf(pins.flatMap(([name = '']) => [name, bare(name)]));
     const told = pins.flatMap(([name = '', version = '']) => {
-      // apt leaves the machine's own architecture out of names.
+      // apt omits the machine's own architecture from names, so `name:architecture` is also looked up as `name`.
       const found = [name, bare(name)].map((one) => known.find((entry) => entry.name === one)?.versions ?? []);
       const versions = found.find((list) => list.length > 0) ?? [];
       return versions.includes(version) ? [] : [`${name} ${version} (${availableOf(versions)})`];
@@ -200,7 +203,7 @@ export async function openAptRoot(options: AptRootOptions): Promise<AptRoot> {
   };
 }
 
-/** The limit of versions in a message. An archive has one or two versions, or hundreds if it keeps old ones. */
+/** Limit of versions in a message: most archives have one or two versions of a package, but some keep hundreds of old ones. */
 const VERSIONS_SHOWN_MAX = 5;
 
 function availableOf(versions: string[]): string {
@@ -213,7 +216,7 @@ function isVersionUnknown(error: unknown): error is AptError {
   return error instanceof AptError && error.code === 'VERSION_UNKNOWN';
 }
 
-/** The number of attempts, one per second: another worker's update of the same folder takes seconds. */
+/** Limit of attempts, one per second: an update of the same folder by another worker takes only seconds. */
 const BUSY_WAIT_COUNT_MAX = 60;
 
 async function retryWhileBusy(work: () => Promise<string>, tries = BUSY_WAIT_COUNT_MAX): Promise<string> {
@@ -226,7 +229,7 @@ async function retryWhileBusy(work: () => Promise<string>, tries = BUSY_WAIT_COU
   }
 }
 
-/** Files of a killed process are deleted when they are a day old, so that no work in progress is affected. */
+/** Files that a killed process left are deleted when they are older than this; no running process needs a file for so long. */
 const LEFTOVER_AGE_MS = 24 * 60 * 60_000;
 
 async function dropLeftovers(folder: string): Promise<void> {
@@ -241,7 +244,10 @@ async function nativeArchitecture(): Promise<string> {
   return (await runApt('dpkg', ['--print-architecture'])).trim();
 }
 
-/** Parses `apt-cache policy`: a name, its candidate, and lines of `version priority`; the line of an installed version has stars. */
+/**
+ * Parses `apt-cache policy`: for each package its name, its candidate, and lines of `version priority`. Three stars mark the installed
+ * version.
+ */
 export function parsePolicy(output: string): PackageVersions[] {
   const blocks = output.split(/^(?=\S)/m).filter((block) => /^\S+:\n/.test(block));
   return blocks.map((block) => {

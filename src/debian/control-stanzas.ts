@@ -1,12 +1,12 @@
-// Control data of Debian as stanzas of fields (deb822(5)): parsed line by line, in one pass, with limits on everything.
+// Parses Debian's control data, stanzas of fields (deb822(5)), line by line and in one pass. All sizes and counts are limited.
 
-/** All of Debian has some 65,000 packages, a full desktop 5,000. */
+/** Limit of stanzas in one text: the package database of a full desktop has 5,000. */
 const STANZA_COUNT_MAX = 20_000;
-/** A binary package has at most some 30 fields. */
+/** Limit of fields in one stanza: binary packages have at most some 30. */
 const FIELD_COUNT_MAX = 100;
-/** The longest fields of Debian (`Provides` of Rust's crates, `Conffiles`) have some 40 KB. */
+/** Limit of characters in one field: the longest in Debian (`Provides` of Rust's crates, `Conffiles`) have some 40,000. */
 const FIELD_LENGTH_MAX = 128 * 1024;
-/** The longest name in use has 28 characters. */
+/** Limit of characters in a field's name: the longest in use has 28. */
 const NAME_LENGTH_MAX = 64;
 
 /** Control data that is rejected. The message names the line. */
@@ -18,7 +18,7 @@ export class ControlDataError extends Error {
   }
 }
 
-/** The fields of one stanza by their lowercase names; a continuation line follows its newline. */
+/** The fields of one stanza by their lowercase names. In a value of several lines, each further line follows a newline. */
 export type Stanza = {
   fields: ReadonlyMap<string, string>;
   /** The line at which the stanza begins, from 1. */

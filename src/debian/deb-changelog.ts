@@ -1,23 +1,24 @@
-// Finds the vulnerabilities that a package fixes, in its changelog: the indexes of an archive do not list them.
+// Finds the vulnerabilities that a version of a package fixes. They are read from its changelog, because an archive's indexes do not list
+// them.
 import { gunzipSync } from 'node:zlib';
 import type { ContentStore } from '../content/content.ts';
 import type { PackagePin } from '../plan/pin.ts';
 import { runTool, type ToolLimits } from './tool-process.ts';
 import { compareDebianVersions } from './version-order.ts';
 
-/** The longest changelogs of Debian 12 are some 2 MB; a larger one is not read. */
+/** Limit of bytes: the longest changelogs of Debian 12 have some 2 MB. A larger changelog is not read. */
 const CHANGELOG_BYTES_MAX = 16 * 1024 * 1024;
 
 /** The limit of returned ids. A kernel update has hundreds, more than anyone reads. */
 const VULNERABILITIES_MAX = 20;
 
-/** Returns the CVE ids that a package's changelog names above the version `before`; [] if there are none or the changelog is unreadable. */
+/** Returns the CVE ids that the changelog names in versions later than `before`; [] if there are none or the changelog is unreadable. */
 export async function fixedVulnerabilities(pin: PackagePin, content: ContentStore, before: string): Promise<string[]> {
   const changelog = await readChangelog(pin, content);
   return changelog === undefined ? [] : vulnerabilitiesSince(changelog, before);
 }
 
-/** Returns the CVE ids in the entries above `before` (deb-changelog(5): newest first), each once. */
+/** Returns the CVE ids in the entries above the one of version `before`, each once. The newest entry is first (deb-changelog(5)). */
 export function vulnerabilitiesSince(changelog: string, before: string): string[] {
   const found = new Set<string>();
   for (const entry of changelog.split(/^(?=\S+ \([^)\s]+\) )/m)) {
@@ -29,13 +30,16 @@ export function vulnerabilitiesSince(changelog: string, before: string): string[
   return [...found].sort().slice(0, VULNERABILITIES_MAX);
 }
 
-/** Native packages name the file changelog.gz. tar fails because one of the two files is missing, so its exit code is ignored. */
+/**
+ * Prints the changelog; native packages name it changelog.gz. tar fails because one of the two files is missing, so the exit code is
+ * ignored.
+ */
 const PIPE =
   'dpkg-deb --fsys-tarfile - | tar -xO "./usr/share/doc/$1/changelog.Debian.gz" "./usr/share/doc/$1/changelog.gz"';
 
 const LIMITS: ToolLimits = {
   outputBytesMax: CHANGELOG_BYTES_MAX,
-  /** The largest packages have some hundreds of MB and take half a minute to expand. */
+  /** Time limit: the largest packages have some hundreds of MB, which take half a minute to expand. */
   wallClockMs: 5 * 60_000,
   memoryBytesMax: 1024 ** 3,
   cpuSecondsMax: 2 * 60,
@@ -43,7 +47,7 @@ const LIMITS: ToolLimits = {
 
 async function readChangelog({ name, digest }: PackagePin, content: ContentStore): Promise<string | undefined> {
   try {
-    // Reading a broken .deb fails here; the build that installs it reports a better error.
+    // For a broken .deb, this fails and nothing is returned: the build that installs the package reports a better error.
     const result = await runTool(['sh', '-c', PIPE, 'sh', name], { limits: LIMITS, stdin: await content.open(digest) });
     if (result.stopped !== undefined) return undefined;
     return gunzipSync(result.output, { maxOutputLength: CHANGELOG_BYTES_MAX }).toString('utf8');

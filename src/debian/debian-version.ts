@@ -1,4 +1,4 @@
-// Converts a Debian version to upstream's, and upstream's to its branch.
+// Converts Debian versions to upstream versions, and upstream versions to branches.
 
 /**
  * Returns upstream's version in a Debian version, without epoch, revision and Debian's additions: `5:7.0.15-1~deb12u7` is 7.0.15,
@@ -11,7 +11,7 @@ export function upstreamVersion(version: string): string {
   return withoutRevision.replace(/(?:[+~]|\.dfsg|\.ds\d|dfsg).*$/, '').replace(/-.*$/, '');
 }
 
-/** Returns the first components of a version: 7.0.15 with two is 7.0; undefined if it has fewer. */
+/** Returns the first `components` parts of a version: `7.0` for 7.0.15 and two; undefined if the version has fewer. */
 export function branchOf(version: string, components: number): string | undefined {
   const parts = version.split('.').slice(0, components);
   return parts.length === components && parts.every((part) => /^\d+$/.test(part)) ? parts.join('.') : undefined;

@@ -1,4 +1,5 @@
-// The dpkg status file for apt: the installed packages and further packages. apt never gets the image's own text.
+// The dpkg status file for apt, with the image's packages and optionally further ones. It is always rewritten: apt never reads the image's
+// own text.
 import type { ContentStore } from '../content/content.ts';
 import type { PackagePin } from '../plan/pin.ts';
 import { AptError } from './apt-command.ts';
@@ -46,7 +47,7 @@ export async function statusWith(options: {
 }): Promise<string> {
   const present = parsed(options.status);
   const added: DatabasePackage[] = [];
-  // Only a few packages at a time, because each needs a process.
+  // Reads only a few packages at a time, because each needs a process.
   for (let start = 0; start < options.pins.length; start += PROCESS_COUNT_MAX) {
     const wave = options.pins.slice(start, start + PROCESS_COUNT_MAX);
     added.push(...(await Promise.all(wave.map((pin) => packageOf(pin, options.content)))));
@@ -67,12 +68,12 @@ function parsed(status: string): DatabasePackage[] {
 }
 
 const LIMITS: ToolLimits = {
-  /** The longest control file of Debian has some 100 KB. */
+  /** Limit of output: the longest control file of Debian has some 100 KB. */
   outputBytesMax: 1024 * 1024,
   wallClockMs: 60_000,
   memoryBytesMax: 1024 ** 3,
   cpuSecondsMax: 30,
-  /** dpkg-deb expands the control part into a folder of its own; the largest has some 10 MB. */
+  /** dpkg-deb expands the control part of a .deb into a temporary folder; the largest control part has some 10 MB. */
   fileBytesMax: 64 * 1024 * 1024,
 };
 

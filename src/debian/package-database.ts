@@ -10,7 +10,7 @@ export class PackageDatabaseError extends Error {
 export type DatabasePackage = {
   name: string;
   version: string;
-  /** Absent in databases that other tools than dpkg wrote. */
+  /** Absent in databases that were not written by dpkg. */
   architecture?: string;
   source: { name: string; version: string };
   summary?: string;
@@ -94,7 +94,7 @@ function parsePackages(text: string, statusOf: (stanza: Stanza) => string | unde
   try {
     for (const stanza of parseStanzas(text, KNOWN)) {
       const status = statusOf(stanza);
-      // dpkg also keeps entries of removed packages.
+      // dpkg also keeps entries of removed packages, which are skipped.
       if (status === undefined || isAbsent(status)) continue;
       const found = packageOf({ ...stanza, fields: new Map([...stanza.fields, ['status', status]]) });
       const key = `${found.name}:${found.architecture ?? ''}`;
@@ -165,7 +165,7 @@ function malformed({ fields, line }: Stanza, field: string, value: string): Cont
   return new ControlDataError(`${whose} has ${shown} as ${field}, which is not valid`, line);
 }
 
-/** The three words of a Status field; undefined when one of them is unknown. */
+/** Parses the three words of a Status field; returns undefined if one of them is unknown. */
 function parseStatusWords(value: string): { state: State; text: string } | undefined {
   const [selection = '', flag = '', word = '', ...more] = value.split(/\s+/);
   const state = STATES.find((one) => one === word);
@@ -173,7 +173,10 @@ function parseStatusWords(value: string): { state: State; text: string } | undef
   return isKnown && state !== undefined ? { state, text: `${selection} ${flag} ${state}` } : undefined;
 }
 
-/** Rewrites a source like `redis (5:7.0.15-1)`; undefined if it is malformed. A source without a version has the version of the package. */
+/**
+ * Parses and rewrites a source such as `redis (5:7.0.15-1)`; returns undefined if it is malformed. A source without a version has the
+ * version of the package.
+ */
 function formatSource(value: string): string | undefined {
   const [, name = '', version] = SOURCE.exec(value) ?? [];
   if (!isPackageName(name) || (version !== undefined && !isVersion(version))) return undefined;
@@ -187,7 +190,7 @@ function sourceOf(text: string | undefined, own: { name: string; version: string
   return { name: name ?? own.name, version: version ?? own.version };
 }
 
-/** Free text without terminal control characters; undefined if there is none. */
+/** Returns the first line of a free text, without terminal control characters; undefined if nothing is left. */
 function firstLine(text: string | undefined): string | undefined {
   const line = text
     ?.split('\n', 1)[0]

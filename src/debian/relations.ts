@@ -1,5 +1,5 @@
-// Names, versions and relations of packages by the grammar of Debian policy: every reader interprets accepted values in the
-// same way.
+// Parses names, versions and relations of packages by the grammar of Debian policy. Accepted values are unambiguous: every program reads
+// them in the same way.
 import { ControlDataError } from './control-stanzas.ts';
 
 /** Debian policy 5.6.1. */
@@ -8,7 +8,7 @@ const PACKAGE_NAME = /^[a-z0-9][a-z0-9+.-]+$/;
 const VERSION = /^(?:[0-9]{1,10}:)?[0-9A-Za-z][0-9A-Za-z.+:~-]*$/;
 /** Debian policy 5.6.8. */
 const ARCHITECTURE = /^[a-z0-9][a-z0-9-]*$/;
-/** Names and versions are parts of file names, so neither is longer than a file name. */
+/** Limit of characters in a name or version: both are parts of file names, so they cannot be longer than a file name. */
 const LENGTH_MAX = 200;
 
 export function isPackageName(text: string): boolean {

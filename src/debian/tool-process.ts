@@ -1,4 +1,4 @@
-// Runs a tool of this machine on untrusted data. Its resources and its output are limited; it is ended at a limit.
+// Runs a tool of this machine on untrusted data. Resources and output are limited, and the tool is ended when it exceeds a limit.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { pipeline } from 'node:stream/promises';
 
@@ -6,7 +6,7 @@ export type ToolLimits = {
   /** Limit of standard output; a tool that prints more is ended. */
   outputBytesMax: number;
   wallClockMs: number;
-  /** Address space and processor time, of each process (prlimit(1)). */
+  /** Limits of address space and processor time for each process (prlimit(1)). */
   memoryBytesMax: number;
   cpuSecondsMax: number;
   /** Limit of each file that the tool writes; unlimited when absent. */
@@ -29,7 +29,7 @@ export type ToolOptions = {
   signal?: AbortSignal | undefined;
 };
 
-/** Longer error output is dropped. */
+/** Limit of standard error; further bytes are dropped. */
 const ERRORS_BYTES_MAX = 1024 * 1024;
 
 /** Runs the tool to its end. Throws spawn's error if it cannot be started or the signal ends it, and errors of `stdin`. */
@@ -42,7 +42,7 @@ export async function runTool(command: string[], { limits, stdin, signal }: Tool
   const stop = (reason: 'OUTPUT' | 'TIME') => {
     stopped ??= reason;
     child.kill('SIGKILL');
-    // Broken pipes end processes that a shell started in the background.
+    // Closing the pipes ends processes that the shell left running in the background: their next write fails.
     for (const stream of [child.stdin, child.stdout, child.stderr]) stream?.destroy();
   };
   const timer = setTimeout(() => stop('TIME'), limits.wallClockMs);

@@ -55,7 +55,9 @@ test.each([
   expect(compareUpstreamVersions(other, one)).toBeLessThan(0);
 });
 
-/** Few different pieces, so that most versions are similar: numbers longer than a safe integer, leading zeros, letters, signs. */
+/**
+ * Only a few different pieces, so that most generated versions are similar: numbers above the safe integers, leading zeros, letters, signs.
+ */
 const PIECES = ['0', '1', '9', '10', '00', '01', '007', '20230311190000000000000001', '20230311190000000000000000']
   .concat(['99999999999999999999999999999999999999999', '.', '+', '~', '~~', 'a', 'A', 'z', 'rc', 'Z', 'dfsg', 'deb'])
   .concat(['.', '~rc', '+b']);

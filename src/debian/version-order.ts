@@ -25,7 +25,9 @@ function partsOf(version: string): [epoch: string, upstream: string, revision: s
   return [epoch, upstream, revision];
 }
 
-/** Compares non-digit pieces by character and numbers by value, alternately; a missing piece is empty or zero. */
+/**
+ * Compares one part of two versions piece by piece: alternately text by character and numbers by value. A missing piece is empty or zero.
+ */
 function comparePart(one: string, other: string): number {
   const pieces = piecesOf(one);
   const otherPieces = piecesOf(other);
@@ -37,13 +39,16 @@ function comparePart(one: string, other: string): number {
   return 0;
 }
 
-/** Returns pieces alternately without digits and with digits. The first has none; it is empty when the version begins with a digit. */
+/**
+ * Splits a part into pieces, alternately without digits and only of digits. The first piece has no digits; it is empty if the part begins
+ * with a digit.
+ */
 function piecesOf(part: string): string[] {
   const pieces: string[] = part.match(/\d+|\D+/g) ?? [];
   return /^\d/.test(part) ? ['', ...pieces] : pieces;
 }
 
-/** Compares by length and digits, because a number may be longer than a safe integer. */
+/** Compares numbers as text, first by length and then by digits, because they may be larger than a safe integer. */
 function compareNumbers(one: string, other: string): number {
   const [digits, otherDigits] = [one.replace(/^0+/, ''), other.replace(/^0+/, '')];
   if (digits.length !== otherDigits.length) return digits.length - otherDigits.length;
@@ -58,7 +63,9 @@ function compareText(one: string, other: string): number {
   return 0;
 }
 
-/** A tilde sorts before the end, the end before letters, letters before everything else. */
+/**
+ * Returns the rank of a character: a tilde sorts before the end of the text, the end before letters, letters before all other characters.
+ */
 function rankOf(character: string | undefined): number {
   if (character === '~') return -1;
   if (character === undefined) return 0;
