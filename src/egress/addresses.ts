@@ -1,7 +1,10 @@
 // Decides which addresses are on the public Internet, and which others the operator allows.
 import { BlockList, isIP } from 'node:net';
 
-/** IANA IPv4 special-purpose registry and multicast, plus 168.63.129.16, a cloud's metadata and agent service. */
+/**
+ * Networks that are not public: IANA's IPv4 special-purpose registry, multicast, and 168.63.129.16, the metadata and agent service of a
+ * cloud.
+ */
 const SPECIAL_V4: [string, number][] = [
   ['0.0.0.0', 8],
   ['10.0.0.0', 8],
@@ -20,7 +23,10 @@ const SPECIAL_V4: [string, number][] = [
   ['224.0.0.0', 4],
   ['240.0.0.0', 4],
 ];
-/** Within 2000::/3, the only allocated block: documentation, and tunnels (Teredo, ORCHID, 6to4) that may lead to any address. */
+/**
+ * Networks in 2000::/3, the only allocated block of IPv6, that are not public: documentation, and tunnels (Teredo, ORCHID, 6to4) that may
+ * lead to any address.
+ */
 const SPECIAL_V6: [string, number][] = [
   ['2001::', 23],
   ['2001:db8::', 32],
@@ -38,7 +44,7 @@ for (const [net, prefix] of SPECIAL_V6) {
 const allocated = new BlockList();
 allocated.addSubnet('2000::', 3, 'ipv6');
 
-/** Whether an address is on the public Internet; for an IPv4 address inside an IPv6 address, the IPv4 address counts. */
+/** Whether an address is on the public Internet. For an IPv6 address that contains an IPv4 address, the IPv4 address decides. */
 export function isPublicAddress(address: string): boolean {
   const plain = plainAddress(address);
   switch (isIP(plain)) {
@@ -76,8 +82,8 @@ export function plainAddress(address: string): string {
 }
 
 /**
- * A list of hosts that the operator allows or excludes from the proxy: addresses, networks (CIDR), names, `.suffix` or
- * `*.suffix`, and `*` for all.
+ * A list of hosts: those that the operator allows, or those that are reached without the proxy. Items are addresses, networks (CIDR),
+ * names, `.suffix` or `*.suffix`, and `*` for all.
  */
 export type HostList = {
   hasName(host: string, port?: string): boolean;
@@ -135,7 +141,7 @@ function checkAddress(list: BlockList, plain: string): boolean {
   return version !== 0 && list.check(plain, version === 4 ? 'ipv4' : 'ipv6');
 }
 
-/** The spellings of a host in a list: itself, each suffix, each with the port, and all. */
+/** Returns the items of a list that match a host: its name, each of its suffixes, both with the port, and `*`. */
 function namesFor(host: string, port?: string): string[] {
   const name = host.toLowerCase().replace(/\.$/, '');
   const labels = name.split('.');

@@ -230,7 +230,7 @@ describe('through a proxy', () => {
   });
 });
 
-/** `seen` has the names of the received headers. */
+/** Starts a TLS server; `seen` collects the names of the headers that it receives. */
 async function serveTls(): Promise<{ port: number; ca: string; seen: string[] }> {
   const directory = mkdtempSync(join(tmpdir(), 'larder-tls-'));
   const [key, cert] = [join(directory, 'key.pem'), join(directory, 'cert.pem')];

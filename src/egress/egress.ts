@@ -8,9 +8,12 @@ import type { RequestSender } from './exchange.ts';
 import { type Fetched, type FetchOptions, fetchWhole } from './fetch.ts';
 import { authorizationOf, openTunnel, type ProxySettings, parseProxies } from './proxy.ts';
 
-/** A registry handles the mounts of a wave over this many connections; more connections would only wait in its queues. */
+/** Enough for the blob mounts of a whole wave. More connections to one registry would not be faster: it would only queue their requests. */
 const SOCKETS_PER_HOST_MAX = 32;
-/** Shorter than the idle limits of common servers (nginx 75 s, Go none), so that a request seldom meets a closing socket. */
+/**
+ * Idle connections are closed before common servers close them (nginx after 75 s, Go never), so that a request seldom uses a connection
+ * that the server is closing.
+ */
 const IDLE_SOCKET_MS = 15_000;
 
 export type Egress = RequestSender & {
@@ -21,8 +24,8 @@ export type Egress = RequestSender & {
 };
 
 /**
- * The address is private and the operator has not allowed it. The message has the requested host, never the address that its name
- * resolved to.
+ * The address is private and the operator has not allowed it. The message names the requested host, never the address that DNS returned for
+ * it.
  */
 class EgressRefused extends Error {
   override readonly name = 'EgressRefused';
@@ -36,8 +39,8 @@ class EgressRefused extends Error {
 }
 
 /**
- * Opens an egress. `allow` lists the permitted hosts outside the public Internet: addresses, networks (CIDR) and host names. With a proxy,
- * the proxy resolves names; a name is also checked here if it can be resolved here. Throws HostListError, or TypeError if a proxy is not a
+ * Opens an egress. `allow` lists the permitted hosts outside the public Internet: addresses, networks (CIDR) and host names. A proxy
+ * resolves names itself, but a name that can be resolved here is also checked here. Throws HostListError, or TypeError if a proxy is not a
  * URL.
  */
 export function createEgress(options: { allow: string[]; proxy?: ProxySettings }): Egress {
@@ -93,13 +96,19 @@ const KEEP_ALIVE = {
 
 type Dial = HttpAgent['createConnection'];
 
-/** Returns the agent after replacing the function that makes its connections. `dial` gets the original function and returns the new one. */
+/**
+ * Replaces the function with which the agent opens connections, and returns the agent. `dial` gets the original function and returns its
+ * replacement.
+ */
 function dialling(agent: HttpAgent, dial: (own: Dial) => Dial): HttpAgent {
   agent.createConnection = dial(agent.createConnection.bind(agent));
   return agent;
 }
 
-/** An agent that connects only to checked addresses: a literal is checked before the connection, a name in its lookup. */
+/**
+ * Returns an agent that connects only to permitted addresses. An IP address is checked before the connection, a host name when it is
+ * resolved.
+ */
 function guardedAgent(agent: HttpAgent, allowed: HostList): HttpAgent {
   return dialling(agent, (own) => (options, created) => {
     const host = String(options.host ?? '');
@@ -112,7 +121,7 @@ function guardedAgent(agent: HttpAgent, allowed: HostList): HttpAgent {
 }
 
 function reject(created: Parameters<Dial>[1], error: unknown): void {
-  // The agent checks the error first; its type requires a stream anyway.
+  // The agent checks the error first and then ignores the stream, although its type requires one.
   const report = created as ((error: Error) => void) | undefined;
   report?.(error instanceof Error ? error : new Error(String(error)));
 }
@@ -121,7 +130,10 @@ function mayDial(address: string, allowed: HostList): boolean {
   return allowed.hasName(address) || allowed.hasAddress(address) || isPublicAddress(address);
 }
 
-/** A dns.lookup that returns only permitted addresses. The socket connects to these and resolves nothing again. */
+/**
+ * Returns a replacement for dns.lookup that yields only permitted addresses. The socket connects to one of them without resolving the name
+ * again.
+ */
 export function guardedLookup(allowed: HostList, resolve: typeof lookup = lookup): LookupFunction {
   return (host, options, callback) => {
     resolve(host, { ...options, all: true }, (error, addresses) => {
@@ -142,12 +154,12 @@ export function guardedLookup(allowed: HostList, resolve: typeof lookup = lookup
   };
 }
 
-/** The operator configured the proxy's own address, so only the target host is checked. */
+/** Checks the target of a request through a proxy. The proxy's own address is not checked, because the operator configured it. */
 function checkForProxy(hostname: string, allowed: HostList): Promise<void> {
   const host = hostname.replace(/^\[(.*)\]$/, '$1');
   return new Promise((resolve, reject) => {
     guardedLookup(allowed)(host, { all: true }, (error) => {
-      // In a network that resolves names only at its proxy, the lookup may fail here: then the proxy checks.
+      // If only the proxy can resolve names in this network, the lookup fails here, and the check is left to the proxy.
       if (error instanceof EgressRefused) {
         reject(error);
       } else {
@@ -157,7 +169,7 @@ function checkForProxy(hostname: string, allowed: HostList): Promise<void> {
   });
 }
 
-/** TLS to the target inside a tunnel through the proxy. */
+/** Returns an agent that opens a tunnel through the proxy and speaks TLS to the target inside it. */
 function tunnelAgent(proxy: URL, allowed: HostList): HttpAgent {
   return dialling(new HttpsAgent(KEEP_ALIVE), (own) => (options, created) => {
     const host = isIP(String(options.host)) === 6 ? `[${options.host}]` : options.host;
@@ -171,7 +183,10 @@ function tunnelAgent(proxy: URL, allowed: HostList): HttpAgent {
   });
 }
 
-/** Connections to the proxy, each kept for one target, which is checked when the connection is made. */
+/**
+ * Returns an agent for plain HTTP through the proxy. A connection is reused only for the same target, which is checked when the connection
+ * is opened.
+ */
 function forwardingAgent(proxy: URL, allowed: HostList): HttpAgent {
   const agent = proxy.protocol === 'https:' ? new HttpsAgent(KEEP_ALIVE) : new HttpAgent(KEEP_ALIVE);
   const nameOf = agent.getName.bind(agent);
@@ -189,7 +204,7 @@ function targetOf(options: object): string {
   return 'target' in options && typeof options.target === 'string' ? options.target : '';
 }
 
-/** A plain request goes to the proxy with the whole address in its first line (RFC 9112, section 3.2.2). */
+/** Sends a plain HTTP request to the proxy, with the whole address in the first line (RFC 9112, section 3.2.2). */
 function requestOfProxy(url: URL, through: { proxy: URL; agent: HttpAgent }, options: RequestOptions): ClientRequest {
   const begin = through.proxy.protocol === 'https:' ? httpsRequest : httpRequest;
   const toProxy = {

@@ -1,4 +1,4 @@
-// One HTTP request and the head of its response: bodies are streams; broken and silent connections are errors.
+// Sends one HTTP request and receives the head of its response. Bodies are streams; broken and silent connections are errors.
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import type { RequestOptions } from 'node:https';
 
@@ -24,7 +24,10 @@ export type RequestSender = {
   request(url: URL, options?: RequestOptions): ClientRequest;
 };
 
-/** Manifests and configs: sending them again is cheap and has the same effect. */
+/**
+ * Requests with a body up to this size are sent again after a broken connection: these are manifests and configs, and sending them twice
+ * has the same effect.
+ */
 const REPEATED_BYTES_MAX = 64 * 1024;
 
 /** The connection was silent for too long. */
@@ -55,8 +58,8 @@ export class BodySizeWrong extends Error {
 }
 
 /**
- * Sends a request and resolves when the head of the response has arrived; the caller reads the body. A response that arrives
- * before the request's body is sent ends the sending. Redirects are returned. Throws the connection's error, and BodyFailed.
+ * Sends a request and resolves when the head of the response has arrived; the caller reads the body. If the response arrives before the
+ * whole request was sent, the rest is not sent. Redirects are returned, not followed. Throws the connection's error, and BodyFailed.
  */
 export async function exchange(egress: RequestSender, wanted: Exchange): Promise<IncomingMessage> {
   for (;;) {
@@ -73,9 +76,9 @@ export async function exchange(egress: RequestSender, wanted: Exchange): Promise
 }
 
 /**
- * If a registry closes a kept connection just when it is used again, the registry has not received the request. This cannot be
- * distinguished from a break in the middle, so a part of an upload, which must not be sent twice, is not retried here: the caller knows the
- * upload.
+ * Whether a request may be sent again when a reused connection breaks. In most cases the registry closed the idle connection and received
+ * nothing, but it may also have received a part of the request. So parts of an upload, which must not be sent twice, are left to the
+ * caller, which knows how much of the upload the registry has.
  */
 function isRepeatable({ method, body }: Exchange): boolean {
   return method !== 'PATCH' && (body?.size ?? 0) <= REPEATED_BYTES_MAX;

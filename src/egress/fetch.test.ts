@@ -1,4 +1,4 @@
-// The bounded client against servers that send slowly or without end, redirect to private addresses or compress: each request ends
+// The bounded client against hostile servers: slow or endless responses, redirects to private addresses, compression. Each request ends
 // within its limits.
 import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';

@@ -1,4 +1,4 @@
-// Network errors as sentences: the only table from the codes and messages of Node to texts for people.
+// Converts network errors to sentences. No other file maps the codes and messages of Node to texts for people.
 import { getSystemErrorName } from 'node:util';
 
 export type NetworkFault =
@@ -17,7 +17,7 @@ export type NetworkFault =
   | 'NO_TLS'
   | 'NO_HTTP';
 
-/** `server` is a noun phrase for the server, such as `registry.example.com:5000`; no sentence ends with a full stop. */
+/** The sentence for each fault, without a full stop. `server` is a noun phrase such as `registry.example.com:5000`. */
 const SENTENCES: Record<NetworkFault, (server: string) => string> = {
   NAME_NOT_FOUND: (server) => `The name of ${server} is not found in the DNS`,
   NAME_LOOKUP_FAILED: (server) => `The name of ${server} cannot be looked up at the moment: the DNS does not answer`,
@@ -68,7 +68,7 @@ const BY_PREFIX: readonly [string, NetworkFault][] = [
   ['HPE_', 'NO_HTTP'],
 ];
 
-/** A library that wraps an error may keep only the message of Node's certificate check. */
+/** By message, because a library that wraps an error may keep only the message of Node's certificate check. */
 const BY_MESSAGE: readonly [RegExp, NetworkFault][] = [
   [/certificate has expired/, 'CERTIFICATE_EXPIRED'],
   [/certificate is not yet valid/, 'CERTIFICATE_NOT_YET_VALID'],

@@ -7,7 +7,7 @@ import { isLoopback, parseHostList } from './addresses.ts';
 /** The values of the environment variables with the same names. */
 export type ProxySettings = { http_proxy?: string; https_proxy?: string; no_proxy?: string };
 
-/** Otherwise a proxy that does not respond to CONNECT would block the caller forever. */
+/** Limit of the wait for the answer to CONNECT: a proxy that does not answer would otherwise block the caller forever. */
 const TUNNEL_TIMEOUT_MS = 30_000;
 
 /** The proxy rejected the tunnel; `status` is the status of its response. */
@@ -22,7 +22,10 @@ class ProxyError extends Error {
   }
 }
 
-/** Reads the settings once. `proxyFor` returns undefined for direct connections: no proxy, NO_PROXY, or this machine itself. */
+/**
+ * Parses the settings. `proxyFor` returns undefined if the request needs no proxy: none is set, NO_PROXY names the host, or the host is
+ * this machine.
+ */
 export function parseProxies(settings: ProxySettings): { proxyFor: (url: URL) => URL | undefined } {
   const proxies = { 'http:': parseProxy(settings.http_proxy), 'https:': parseProxy(settings.https_proxy) };
   const direct = parseHostList(
@@ -49,13 +52,13 @@ function parseProxy(text: string | undefined): URL | undefined {
   }
   const url = URL.parse(text.includes('://') ? text : `http://${text}`);
   if (url === null || !['http:', 'https:'].includes(url.protocol)) {
-    // The text may hold a password, so it is not repeated.
+    // The message omits the address, because it may contain a password.
     throw new TypeError('the address of a proxy must begin with http:// or https://');
   }
   return url;
 }
 
-/** Returns the header with the user and password of a proxy's address. */
+/** Returns a Proxy-Authorization header with the user and password in a proxy's address. */
 export function authorizationOf(proxy: URL): Record<string, string> {
   if (proxy.username === '') {
     return {};

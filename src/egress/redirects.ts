@@ -1,7 +1,7 @@
 // Decides which redirects are followed, and to which addresses. Each new request goes through the egress, which checks its
 // address again.
 
-/** A registry redirects to its storage, and the storage at most to a mirror. */
+/** Limit of redirects: a registry redirects to its storage, and the storage at most to a mirror. */
 export const REDIRECTS_MAX = 5;
 
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
@@ -16,9 +16,9 @@ export function isFollowable(method: string, status: number): boolean {
 }
 
 /**
- * Returns the address in a Location header. A server behind a proxy that ends TLS often names itself with http://; then the same
- * host over TLS is returned. Undefined if the header has no address, for another protocol, and for plain HTTP if `origin` uses
- * TLS.
+ * Returns the address in a Location header. If `origin` uses TLS and the address is http:// on the same host, returns it with https://:
+ * servers behind a proxy that ends TLS often send it. Returns undefined for no address, another protocol, or other plain HTTP if `origin`
+ * uses TLS.
  */
 export function locationOf(location: string, from: URL, origin: URL): URL | undefined {
   const url = URL.parse(location, from.href);
