@@ -1,5 +1,5 @@
-// One engine process, from the worker's side: it starts in a control group with a memory limit, runs one task at a time, and is killed if
-// it continues after an abort.
+// One engine process, from the worker's side. It starts in a control group with a memory limit, runs one task at a time, and is killed if
+// its task does not end after an abort.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { findTool } from '../sandbox/host-commands.ts';
@@ -13,24 +13,26 @@ import type { EngineTask, EngineTasks } from './tasks.ts';
 const MIB = 1024 ** 2;
 
 /**
- * A process that has just started has 55 MiB, and the largest merged listing that is read takes 80 more (tar/entry-table.ts).
- * No input that an image needs takes a process to this limit.
+ * Memory limit of an engine process. A new process uses 55 MiB, and the largest merged listing that Larder accepts 80 MiB more
+ * (tar/entry-table.ts). No image that can be built makes a process reach this limit.
  */
 export const ENGINE_MEMORY_BYTES = 1024 * MIB;
-/** V8's own limit is lower, so that in most cases its last messages are available. */
+/**
+ * The limit of V8's heap. It is below the limit of the group, so that in most cases V8 can print its last messages before the process ends.
+ */
 const HEAP_MIB = 640;
-/** Limit of processes in its group: tar, rm and other tools of this machine, with their shells. */
+/** Limit of processes in the control group: besides the engine, these are tar, rm and other tools of this machine, with their shells. */
 const ENGINE_PROCESSES = 512;
-/** A process that has not ended its aborted task by then is killed. Ending a sandbox takes some 50 ms; a cancel takes at most 2 s. */
+/** Time for an aborted task to end; then its process is killed. Ending a sandbox takes some 50 ms, and a cancel takes at most 2 s. */
 const ABORT_MS = 1_000;
 const STDERR_BYTES_MAX = 8 * 1024;
 /**
- * Compiled code of the engine, in the worker's folder: a process starts in half the time with it. Only engine processes read it: they can
- * also write it, and they handle images from outside.
+ * The folder, in the worker's folder, for compiled code of the engine: a process starts in half the time with it. The worker does not read
+ * it, because engine processes, which handle images from outside, can write to it.
  */
 const COMPILED = 'compiled';
 
-/** Handles the calls of a task. */
+/** Handles the calls that a running task sends to its worker. */
 export type CallHandler = (to: string, input: never) => Promise<unknown>;
 
 export type EngineChild = {
@@ -40,11 +42,11 @@ export type EngineChild = {
     input: EngineTasks[T]['input'],
     options: EngineOptions & { onCall: CallHandler },
   ): Promise<EngineTasks[T]['output']>;
-  /** True until the process ended. */
+  /** True until the process has ended. */
   readonly alive: boolean;
   /** Resident memory in bytes; 0 if the process has ended. */
   memoryBytes(): number;
-  /** The end of its standard error: V8's messages about its heap, or a stack. */
+  /** The end of the process's standard error: V8's messages about its heap, or a stack. */
   lastErrors(): string;
   end(): Promise<void>;
 };
@@ -67,7 +69,7 @@ export function startEngineChild({ setup, ...how }: ChildOptions): EngineChild {
     state.errors = (state.errors + chunk.toString()).slice(-STDERR_BYTES_MAX);
   });
   child.on('message', (message: FromEngine) => state.task?.onMessage(message));
-  // A broken channel is followed by the end of the process.
+  // Nothing to do: if the channel breaks, the process ends, and its end is handled below.
   child.on('error', () => undefined);
   child.once('close', (code, signal) => {
     watchdog?.stop();
@@ -97,7 +99,9 @@ type State = {
   errors: string;
   exceeded: string | undefined;
   task: { onMessage(message: FromEngine): void; onDeath(error: Error): void } | undefined;
-  /** Set when the process ends: a later task fails at once, because it would get no event. */
+  /**
+   * Set when the process has ended. A later task then fails at once; it would otherwise wait forever, because the process ends only once.
+   */
   death: EngineProcessDied | undefined;
 };
 
@@ -119,7 +123,7 @@ function spawnEngine(
     env: { ...environment, NODE_COMPILE_CACHE: join(directory, COMPILED) },
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     serialization: 'advanced',
-    // Ctrl-C signals every process of the terminal's group. The engine process has its own group: its worker stops it, and the job does
+    // Own process group: Ctrl-C in a terminal signals only the worker's group. The worker then stops the engine process, and the job does
     // not count as crashed.
     detached: true,
   });
@@ -198,12 +202,12 @@ function answer(
 ): void {
   onCall(to, input as never).then(
     (output) => send(child, { reply: call, output }),
-    // The task gets only the name and the message of a database error.
+    // Sends only the name and the message of an error, because a database error has further fields.
     (error: Error) => send(child, { reply: call, error: { name: error.name, message: error.message } }),
   );
 }
 
-/** Sends a message. A process that has just ended gets none; its end is reported separately. */
+/** Sends a message. Does nothing if the process has just ended, because its end is reported separately. */
 function send(child: ChildProcess, message: ToEngine): void {
   if (child.connected) child.send(message, () => undefined);
 }

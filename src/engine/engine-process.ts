@@ -1,4 +1,5 @@
-// An engine process: runs one task after the other for its worker, and ends with it. It has no secret and no database connection.
+// An engine process: runs the tasks of its worker one after the other, and ends when the worker ends. It has no secret and no database
+// connection.
 import { flushCompileCache } from 'node:module';
 import { openDiskContent } from '../content/disk.ts';
 import type { LayerCache } from '../packaging/image/layer-cache.ts';
@@ -52,7 +53,7 @@ const layers: LayerCache = {
   set: (key, layer) => call('set-layer', { key, layer }),
 };
 
-/** An aborted task does not unlock: the worker releases its locks. */
+/** If the task was aborted, does not unlock: the worker releases all locks of an aborted task. */
 const exclusive: Exclusive = async (name, work) => {
   await call('lock', { name });
   try {
@@ -66,7 +67,10 @@ async function openWorkspace({ contentDirectory, ...setup }: EngineSetup): Promi
   return { ...setup, content: await openDiskContent(contentDirectory), exclusive };
 }
 
-/** Node stores it when a process exits, but an engine process is killed. The first task has loaded most of the code. */
+/**
+ * Stores the compiled code after the first task, which has loaded most of the code. Node would store it only at a regular exit, but engine
+ * processes are killed.
+ */
 function storeCompiledCode(): void {
   if (compiledStored) return;
   compiledStored = true;
@@ -90,7 +94,8 @@ async function run(task: EngineTask, input: unknown): Promise<void> {
 process.on('message', (message: ToEngine) => {
   if ('setup' in message) {
     workspace = openWorkspace(message.setup);
-    // A content folder that cannot be opened fails the task that needs it, with that error.
+    // If the content folder cannot be opened, the task that needs it fails with this error; until then, the rejection must not end the
+    // process.
     workspace.catch(() => undefined);
   } else if ('run' in message) void run(message.run, message.input);
   else if ('abort' in message) controller.abort(new Error('The task was aborted'));

@@ -28,7 +28,7 @@ export type FromEngine =
   | { done: unknown }
   | { failed: SentError };
 
-/** A serialized error: errors that jobs distinguish keep their codes and fields. */
+/** A serialized error. It keeps the code and fields of errors that jobs distinguish. */
 export type SentError = {
   name: string;
   message: string;
