@@ -16,14 +16,14 @@ export function parseStatus(status: string): StatusPackage[] {
     .sort((one, other) => compare(one.name, other.name) || compare(one.architecture ?? '', other.architecture ?? ''));
 }
 
-/** `pkg:deb/debian/redis-server@5:7.0.15-1?arch=amd64&distro=debian-12`, the same as in the pins of a plan. */
+/** Returns the package URL, `pkg:deb/debian/redis-server@5:7.0.15-1?arch=amd64&distro=debian-12`: the same as in the pin of a plan. */
 export function debPurl({ name, version, architecture }: StatusPackage, operatingSystem: string): string {
   const namespace = operatingSystem.split('-')[0];
   const arch = architecture === undefined ? '' : `arch=${encode(architecture)}&`;
   return `pkg:deb/${namespace}/${encode(name)}@${encode(version, ':+')}?${arch}distro=${encode(operatingSystem)}`;
 }
 
-/** purl-spec: all characters except unreserved ones are percent-encoded; colons, and plus signs in a version, may stay. */
+/** Percent-encodes all characters except unreserved ones and `kept` (purl-spec allows colons, and plus signs in a version). */
 function encode(text: string, kept = ':'): string {
   return encodeURIComponent(text).replaceAll(/%3A|%2B/g, (code) => {
     const character = decodeURIComponent(code);

@@ -10,13 +10,13 @@ const SIGN_PREDICATE = 'https://sigstore.dev/cosign/sign/v1';
 const STATEMENT_TYPE = 'https://in-toto.io/Statement/v1';
 const PAYLOAD_TYPE = 'application/vnd.in-toto+json';
 
-/** Annotations of the manifest that refers to the image, by which clients find the bundle without reading it. */
+/** Annotations of the artifact manifest with the bundle: clients find the bundle by them without reading it. */
 export const BUNDLE_ANNOTATIONS: Readonly<Record<string, string>> = {
   'dev.sigstore.bundle.content': 'dsse-envelope',
   'dev.sigstore.bundle.predicateType': SIGN_PREDICATE,
 };
 
-/** Returns the in-toto statement that an artifact is signed. */
+/** Returns the in-toto statement that cosign signs for an artifact. */
 export function signatureStatement(digest: Digest): Buffer {
   const [algorithm = '', hex = ''] = digest.split(':');
   const statement = {
@@ -34,7 +34,7 @@ export function preAuthEncoding(statement: Buffer): Buffer {
   return Buffer.concat([Buffer.from(head), statement]);
 }
 
-/** Returns the bundle. `key_id`: SHA-256 of the public key in hex, which the bundle has as a hint. */
+/** Returns the bundle. `key_id` is the SHA-256 of the public key in hex; the bundle contains it as a hint for verifiers. */
 export function sigstoreBundle(
   statement: Buffer,
   { key_id, signature }: { key_id: string; signature: Buffer },

@@ -1,21 +1,21 @@
-// Signatures in the older form: a simple-signing payload in an image under the tag `sha256-<hex>.sig`, which every version of
-// cosign reads, and which copies by tag carry along.
+// Signatures in the older form: an image under the tag `sha256-<hex>.sig` whose layers are simple-signing payloads. Every version of cosign
+// reads it, and tools that copy all tags of a repository copy it too.
 import type { Digest } from '../contract/vocabulary.ts';
 
 export const SIMPLE_SIGNING_MEDIA_TYPE = 'application/vnd.dev.cosign.simplesigning.v1+json';
 
-/** The annotation of a layer with the signature over its bytes, in base64. */
+/** The annotation of a payload's layer: the signature over the layer's bytes, in base64. */
 export const SIGNATURE_ANNOTATION = 'dev.cosignproject.cosign/signature';
 
-/** The config of such an image has no time of its own: equal signatures make equal bytes. */
+/** The creation time in the config is always the same, so that equal signatures give equal bytes. */
 const NO_TIME = '0001-01-01T00:00:00Z';
 
-/** Returns the tag under which the signatures of a digest are. */
+/** Returns the tag of the image with the signatures of a digest. */
 export function signatureTag(digest: Digest): string {
   return `${digest.replace(':', '-')}.sig`;
 }
 
-/** Returns the signed payload. `name`: host and repository, which clients may require. */
+/** Returns the payload to sign. `name` is the host and repository of the signed image, which clients may require. */
 export function simpleSigningPayload(digest: Digest, name: string): Buffer {
   const payload = {
     critical: {
@@ -28,7 +28,7 @@ export function simpleSigningPayload(digest: Digest, name: string): Buffer {
   return Buffer.from(JSON.stringify(payload));
 }
 
-/** Returns the config of the image with these layers. */
+/** Returns the config of a signature image with these layers. */
 export function signatureConfig(layers: readonly { digest: Digest }[]): object {
   return {
     architecture: '',

@@ -11,12 +11,12 @@ export type ImageFacts = {
   version: string;
   /** The digest of the image's manifest: the document's namespace is derived from it. */
   digest: Digest;
-  /** RFC 3339; with the image's own time here, the same image always gets the same document. */
+  /** RFC 3339. If this is the image's own time, the same image always gets the same document. */
   created: string;
   /** `debian-12` */
   operating_system: string;
   description?: string;
-  /** The product's licenses; in the document only if there is exactly one expression. */
+  /** The product's licenses. If there are several, the document does not name them. */
   licenses?: string[];
   home_url?: string;
 };
@@ -101,14 +101,14 @@ function imagePackage(facts: ImageFacts): SpdxPackage {
     downloadLocation: UNKNOWN,
     filesAnalyzed: false,
     licenseConcluded: UNKNOWN,
-    // If there are several licenses, it is unknown how they combine (AND, OR).
+    // Several licenses could be combined by AND or by OR, which the product does not say.
     licenseDeclared: licenses.length === 1 && license !== undefined ? license : UNKNOWN,
     copyrightText: UNKNOWN,
     primaryPackagePurpose: 'CONTAINER',
     ...(home_url ? { homepage: home_url } : {}),
     ...(description ? { summary: description } : {}),
     checksums: [{ algorithm: 'SHA256', checksumValue: digest.slice('sha256:'.length) }],
-    // purl-spec, type oci: the digest is the version.
+    // In a purl of type oci, the version is the digest (purl-spec).
     externalRefs: [purlRef(`pkg:oci/${encodeURIComponent(name.toLowerCase())}@${encodeURIComponent(digest)}`)],
   };
 }
@@ -137,8 +137,8 @@ function purlRef(referenceLocator: string): ExternalRef {
 }
 
 /**
- * An element's id has only letters, digits, dots and dashes (clause 3.2); a digest distinguishes ids with replaced
- * characters.
+ * Returns the id of an element. Clause 3.2 allows only letters, digits, dots and dashes: other characters are replaced, and a digest keeps
+ * the ids different.
  */
 function elementId(name: string, architecture = ''): string {
   const text = `${name}-${architecture}`;
@@ -149,7 +149,7 @@ function elementId(name: string, architecture = ''): string {
 /** Unique for each image and package database (clause 6.5), without a clock or random numbers. */
 function namespaceOf({ name, version, digest }: ImageFacts, status: string): string {
   const hash = sha256(`${digest}\n${sha256(status)}`);
-  // The form that the specification proposes, with a UUID of version 8 (RFC 9562), whose digits the application defines.
+  // The URI that the specification proposes ends with a UUID; this one has version 8 (RFC 9562), whose digits the application defines.
   const uuid = [
     hash.slice(0, 8),
     hash.slice(8, 12),
@@ -160,7 +160,7 @@ function namespaceOf({ name, version, digest }: ImageFacts, status: string): str
   return `https://spdx.org/spdxdocs/${encodeURIComponent(`${name}-${version}`)}-${uuid.join('-')}`;
 }
 
-/** Clause 6.9 has no fractions of a second. */
+/** Removes fractions of a second, which clause 6.9 does not allow. */
 function wholeSeconds(time: string): string {
   return new Date(time).toISOString().replace(/\.\d{3}Z$/, 'Z');
 }

@@ -1,8 +1,8 @@
-// The reason for a release and its changes since the one before it: the `trigger_info` document, result.json.
+// The reason for a release and its changes since the previous release: the `trigger_info` document, result.json.
 import type { CustomizationWarning } from '../contract/customization-warning.ts';
 import type { Digest, PipelineTrigger } from '../contract/vocabulary.ts';
 
-/** The compared parts of a plan; each Plan is one. */
+/** The parts of a plan that are compared with those of another plan. Every Plan has them. */
 export type PlanFacts = {
   product: { key: string; name: string; branch: string; version: string };
   operating_system: string;
@@ -46,7 +46,7 @@ export type TriggerInfo = {
       removed: { name: string; version: string }[];
       changed: ({ name: string } & Move)[];
     };
-    /** True if any other part of the plan changed: the recipe, one of its files or settings. */
+    /** True if anything else in the plan changed: the recipe, or one of its files or settings. */
     recipe: boolean;
   };
   /** Triggers, changes and moves as sentences. */
@@ -74,15 +74,15 @@ export type TriggerFacts = CustomizationFacts & {
   triggered_at: string;
   plan: PlanFacts;
   release?: string;
-  /** The plan of the release that this one follows. */
+  /** The plan and the tag of the application's previous release. */
   previous?: { plan: PlanFacts; release?: string };
   /** Repositories that the application no longer releases to. */
   moves?: Move[];
-  /** Pipelines of needed applications that did not succeed: the release is made from earlier releases of these. */
+  /** Pipelines of needed applications that did not succeed: this release uses earlier releases of those applications. */
   failed_needs?: { product_key: string; branch: string; pipeline_id: string; status: string }[];
 };
 
-/** Returns the document of one pipeline. Deterministic in its facts. */
+/** Returns the document of one pipeline. The same facts give the same document. */
 export function triggerInfo(facts: TriggerFacts): TriggerInfo {
   const { plan, previous } = facts;
   const changes = changesOf(plan, previous?.plan);
@@ -143,7 +143,7 @@ function changesOf(plan: PlanFacts, previous: PlanFacts | undefined): Changes {
   };
 }
 
-/** Each image once, by its product. The registries of a release seldom have different ones. */
+/** Returns the images of all registries, one for each product: the registries of a release seldom have different images. */
 function imagesOf({ registries = {} }: PlanFacts): { name: string; version: string }[] {
   const images = Object.values(registries).flatMap((registry) => registry.images);
   return [...new Map(images.map(({ product: name, tag: version }) => [name, { name, version }])).values()];
@@ -174,7 +174,7 @@ function compareBy<K extends 'name' | 'id', T extends { [key in K]: string } & {
   };
 }
 
-/** The parts of a plan that are not compared by name. */
+/** Returns the parts of a plan that are not listed by name as text, to compare them. */
 function restOf(plan: PlanFacts): string {
   const { base: _, packages: _packages, customizations: _customizations, registries: _registries, ...others } = plan;
   const { product, ...rest } = others;
@@ -182,7 +182,7 @@ function restOf(plan: PlanFacts): string {
     typeof value === 'object' && value !== null && !Array.isArray(value)
       ? Object.fromEntries(Object.entries(value).sort(([one], [other]) => (one < other ? -1 : 1)))
       : value;
-  // The latest time changes with the base and the packages, so it gives no information.
+  // `epoch` is omitted, because it changes with the base and the packages, which are compared elsewhere.
   return JSON.stringify({ ...rest, product: { ...product, version: '' }, epoch: 0 }, sorted);
 }
 
