@@ -1,4 +1,4 @@
-// The archive of a chart (.tgz): written so that it depends only on the files, and read within limits.
+// Writes and reads the archive of a chart (.tgz). The bytes depend only on the files; reading is limited.
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { gunzipSync, gzipSync } from 'node:zlib';
@@ -6,7 +6,7 @@ import { readTar } from '../tar/read.ts';
 import { writeTar } from '../tar/write.ts';
 import { ChartError } from './chart-error.ts';
 
-/** Helm unpacks at most 100 MiB; the largest chart in use has a tenth of this. */
+/** Limit of an archive's unpacked bytes. Helm unpacks at most 100 MiB; the largest chart in use has a tenth of this. */
 const ARCHIVE_BYTES_MAX = 16 * 1024 * 1024;
 const FILE_MODE = 0o644;
 const GZIP_LEVEL = 9;
@@ -14,7 +14,7 @@ const GZIP_LEVEL = 9;
 const GZIP_OS_OFFSET = 9;
 const GZIP_OS_UNKNOWN = 255;
 
-/** A chart's files by their path in its folder. */
+/** The files of a chart, by path in the chart's folder. */
 export type ChartFiles = ReadonlyMap<string, Uint8Array>;
 
 /** Returns the archive: Chart.yaml first, then the other files by path, all in the folder `name` and with the same time. */

@@ -1,4 +1,4 @@
-// Parses a YAML file of a chart, so that it can be changed and keeps its comments.
+// Parses a YAML file of a chart so that a change of the document keeps its comments.
 import { type Document, parseDocument } from 'yaml';
 import { ChartError } from './chart-error.ts';
 

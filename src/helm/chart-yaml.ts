@@ -39,7 +39,7 @@ export type ChartMetadata = {
 
 /** A chart's version: three numbers. Larder chooses the third at each release. */
 const VERSION = /^(?<series>(?:0|[1-9]\d*)\.(?:0|[1-9]\d*))\.(?:0|[1-9]\d*)$/;
-/** The names that helm accepts in a repository, and that a registry accepts as a part of a repository. */
+/** Names of a chart: helm accepts them, and registries accept them as part of a repository's name. */
 const NAME = /^[a-z0-9]+(?:-[a-z0-9]+)*$/;
 
 /** Reads the metadata. Throws ChartError for a chart that Larder cannot release. */
@@ -56,7 +56,7 @@ export function readChartYaml(text: string): ChartMetadata {
   if (typeof version !== 'string' || !VERSION.test(version)) {
     throw new ChartError(CHART_YAML, 'has a version that is not three numbers, as 1.0.0');
   }
-  // The fields below are optional, and helm checks them where the chart is tested.
+  // The other fields are optional; helm checks them when the chart is tested.
   return metadata as ChartMetadata;
 }
 
@@ -67,12 +67,12 @@ export function versionSeries({ version }: ChartMetadata): string {
 
 export type ChartRelease = {
   version: string;
-  /** The version of the software. */
+  /** The version of the software that the chart installs. */
   appVersion: string;
   images: readonly { name: string; image: string }[];
 };
 
-/** Writes version, appVersion and the annotation `images`; the rest and its comments stay. Throws ChartError. */
+/** Replaces version, appVersion and the annotation `images`; all other text and the comments stay. Throws ChartError. */
 export function writeChartYaml(text: string, { version, appVersion, images }: ChartRelease): string {
   const document = parseChartDocument(CHART_YAML, text);
   document.setIn(['version'], version);
@@ -83,7 +83,7 @@ export function writeChartYaml(text: string, { version, appVersion, images }: Ch
   return document.toString({ lineWidth: 0, flowCollectionPadding: false });
 }
 
-/** Quoted: `7.0` is a text. */
+/** Returns the text in quotes: without quotes, YAML reads `7.0` as a number. */
 function quotedText(text: string): Scalar {
   const scalar = new Scalar(text);
   scalar.type = Scalar.QUOTE_DOUBLE;

@@ -1,9 +1,9 @@
-// Images.lock: the images of a chart with the digest of each platform, which tools that relocate charts read.
+// Writes Images.lock: the images of a chart, each with the digest for each platform. Tools that relocate charts read this file.
 import { stringify } from 'yaml';
 
 export type LockedImage = {
   name: string;
-  /** The full reference. */
+  /** The full reference of the image. */
   image: string;
   digests: readonly { digest: string /** `linux/amd64` */; arch: string }[];
 };
@@ -15,7 +15,7 @@ export type ImagesLock = {
   generated_at: string;
 };
 
-/** Returns the file. The same chart gives the same text. */
+/** Returns the text of the file. The same chart gives the same text. */
 export function formatImagesLock({ chart, images, generated_at }: ImagesLock): string {
   const lock = {
     apiVersion: 'v0',

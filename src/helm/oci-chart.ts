@@ -7,7 +7,7 @@ export const CHART_MEDIA_TYPES = {
 } as const;
 
 const PREFIX = 'org.opencontainers.image';
-/** Set from the chart's own fields: annotations of these names in Chart.yaml are ignored. */
+/** Annotations that are set from the chart's name and version. Chart.yaml cannot set them: its annotations of these names are ignored. */
 const OWN = new Set([`${PREFIX}.title`, `${PREFIX}.version`]);
 
 /** Returns the annotations of a chart's manifest. `created` is RFC 3339. */

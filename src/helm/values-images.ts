@@ -1,14 +1,14 @@
-// The images in a chart's values.yaml: finds them, and writes which image each of them is.
+// Finds the images in a chart's values.yaml, and writes new values for them.
 import { isMap, isScalar, type Scalar } from 'yaml';
 import { parseChartDocument } from './chart-document.ts';
 import { ChartError } from './chart-error.ts';
 
 const VALUES_YAML = 'values.yaml';
 
-/** The keys of an image in the values of a chart; a mapping that has all of them is one. */
+/** The keys of an image in the values of a chart: a mapping with all of them is an image. */
 const IMAGE_KEYS = ['registry', 'repository', 'tag', 'digest'] as const;
 
-/** Deeper than the values of any chart; stops a document that was made to be deep. */
+/** Limit of nesting: the values of real charts have fewer levels, and a document with very many would exhaust the stack. */
 const DEPTH_MAX = 32;
 
 /** An image in values.yaml, by the keys that lead to its mapping. */
@@ -40,7 +40,7 @@ export function editValues(text: string, edits: readonly ValueEdit[]): string {
   const spans = edits.map(({ place, value }) => ({ ...spanOf(document.getIn(place, true), place), value }));
   let edited = text;
   for (const { start, end, value } of spans.toSorted((one, other) => other.start - one.start)) {
-    // A value that was left out begins where its key ends.
+    // An empty value starts directly after the colon of its key, so the new value needs a space.
     const space = start === end && !/\s/.test(text[start - 1] ?? '') ? ' ' : '';
     edited = `${edited.slice(0, start)}${space}${JSON.stringify(value)}${edited.slice(end)}`;
   }
@@ -55,7 +55,7 @@ function spanOf(node: unknown, place: readonly string[]): { start: number; end: 
   return { start, end };
 }
 
-/** Whether a scalar is on one line; the text of a block begins below its key. */
+/** Whether a scalar is on one line. The text of a block scalar begins on the line after its key. */
 function isInline({ type }: Scalar): boolean {
   return type === 'PLAIN' || type === 'QUOTE_DOUBLE' || type === 'QUOTE_SINGLE';
 }
