@@ -1,5 +1,5 @@
-// A push is cancelled while the registry is silent, and while a body is being sent. Without a cancellation, the target passes the suite of
-// all targets.
+// Cancels a push while the registry is silent, and while a body is being sent. Without a cancellation, the target passes the suite of all
+// targets.
 import { randomBytes } from 'node:crypto';
 import { once as event } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -41,8 +41,8 @@ afterEach(async () => {
 });
 
 /**
- * Starts a registry that answers a push except for one request: HEAD, or the upload of a large blob if `silentAt` is PUT. It emits `silent`
- * with this request, and neither reads nor answers it.
+ * Starts a registry that answers every request of a push except one: the HEAD, or with `silentAt` PUT the upload of a large blob. It emits
+ * `silent` with this request, and neither reads nor answers it.
  */
 async function startSilentRegistry(silentAt: 'HEAD' | 'PUT'): Promise<Server> {
   const silent = createServer((request, response) => {
@@ -91,7 +91,7 @@ test.each([['HEAD'], ['PUT']] as const)(
     await expect(copied).rejects.toThrow();
     expect(performance.now() - since).toBeLessThan(1_000);
     if (silentAt === 'HEAD') return;
-    // The connection of the upload is closed too.
+    // The client also closes the connection of the upload.
     request.resume();
     const [error] = await event(request, 'error');
     expect((error as Error).message).toBe('aborted');

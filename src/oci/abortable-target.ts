@@ -3,8 +3,8 @@ import { addAbortSignal } from 'node:stream';
 import type { Target } from './target.ts';
 
 /**
- * Every call rejects with the signal's reason as soon as the signal is aborted. A body that is being sent or read ends at its next chunk,
- * and a request that the registry does not answer at the client's time limits; the calls do not wait for this.
+ * Returns a target whose calls reject with the signal's reason as soon as the signal is aborted. The calls do not wait for the end of their
+ * requests: a body that is being sent or read ends at its next chunk, and a request without an answer ends at the client's time limit.
  */
 export function abortableTarget(target: Target, signal: AbortSignal): Target {
   const aborted = new Promise<never>((_resolve, reject) => {

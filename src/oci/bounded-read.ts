@@ -1,4 +1,4 @@
-// Reads a whole stream or content, up to a limit: the declared size is checked first, and the bytes are counted while they are read.
+// Reads a whole stream or content up to a limit. Rejects a content by its stored size, and counts the bytes while it reads.
 import type { ContentStore } from '../content/content.ts';
 import type { Digest } from './descriptor.ts';
 

@@ -14,7 +14,7 @@ export function contentTarget(store: ContentStore): Target {
   const target: Target = {
     resolve: async (reference) => (isDigest(reference) ? await describe(store, reference) : tags.get(reference)),
     fetch: async (descriptor, range) => await store.open(descriptor.digest, range),
-    // The caller relies on the content, so a sweep must not remove it before the copy is done.
+    // Touches a blob that the store has, so that no sweep deletes it before the copy is done.
     exists: async ({ digest, size }) => (await store.stat(digest))?.size === size && (await store.touch(digest)),
     async push(descriptor, open) {
       if (!isManifestType(descriptor.mediaType)) {
@@ -44,8 +44,8 @@ export function contentTarget(store: ContentStore): Target {
 }
 
 /**
- * Returns the entry of a manifest in a referrers list. Without an artifactType, it has the type of the config (distribution-spec,
- * "Listing Referrers").
+ * Returns the entry of a manifest in a referrers list. If the manifest has no artifactType, the entry has the media type of its config
+ * (distribution-spec, "Listing Referrers").
  */
 export function referrerOf(bytes: Buffer, { mediaType, digest, size }: Descriptor): Descriptor {
   const document = parseManifest(bytes, mediaType);
@@ -64,7 +64,7 @@ function note(referrers: Map<Digest, Descriptor[]>, subject: Digest, referrer: D
   referrers.set(subject, [...others, referrer]);
 }
 
-/** Returns the descriptor of a stored manifest; undefined if the digest has no manifest. */
+/** Returns the descriptor of a stored manifest; undefined if the store has no manifest with this digest. */
 async function describe(store: ContentStore, digest: Digest): Promise<Descriptor | undefined> {
   const held = await store.stat(digest);
   if (held === undefined || held.size > MANIFEST_BYTES_MAX) {

@@ -1,4 +1,4 @@
-// Copies between memory and a real registry: which blobs are sent, which are not, and which side an error names.
+// Copies between memory and a real registry: which blobs are sent, which are not, and which of the two an error names.
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';

@@ -8,23 +8,31 @@ import type { Placed, SharedUploads } from './shared-uploads.ts';
 import type { Source, Target } from './target.ts';
 
 export type CopyOptions = {
-  /** Returns a repository of the target's registry that is known to have a blob; the target's own repository if the blob is there. */
+  /**
+   * Returns a repository of the target's registry that is known to have a blob. If the target's own repository has it, returns that one.
+   */
   mountFrom?: (digest: Digest) => string | undefined;
-  /** Blobs that are known to be in the target: no request checks them. If one is missing, the copy detects it and sends it. */
+  /**
+   * Whether a blob is known to be in the target: then the copy does not check this. If the blob is missing, the copy detects it and sends
+   * the blob.
+   */
   isPresent?: (digest: Digest) => boolean;
   /** Called for each blob once the target has it. */
   onBlob?: (descriptor: Descriptor, how: Placed) => void;
-  /** Tags of the root, set when everything is copied. */
+  /** Tags for the root, set when everything is copied. */
   tags?: string[];
-  /** Number of blobs copied at the same time. */
+  /** Number of blobs that are copied at the same time. */
   concurrency?: number;
-  /** Shared by copies that run together. */
+  /** Uploads of copies that run together and share this object. */
   uploads?: SharedUploads;
-  /** Bytes of all blobs together, as the manifests declare them; every blob is checked against its own size. Unlimited when absent. */
+  /**
+   * Limit of the size of all blobs together, as the manifests declare it; each blob is checked against its declared size. Unlimited when
+   * absent.
+   */
   blobBytesMax?: number;
   /**
-   * For each blob that the target already has, the source must prove with some of its bytes that it has the blob too. Otherwise a source
-   * that knows only the digest could obtain a blob of another organization. Set for a target with content of several organizations.
+   * For a target with content of several organizations. For each blob that the target already has, the source must prove with some of its
+   * bytes that it has the blob too: otherwise a source that knows only the digest could obtain a blob of another organization.
    */
   sourceMustHold?: boolean;
   /** Only these manifests of an index are copied, for example those of one platform; all when absent. */
@@ -34,13 +42,16 @@ export type CopyOptions = {
 /** Enough to use the bandwidth while some answers are pending, without taking the connections of other copies. */
 const CONCURRENCY_DEFAULT = 4;
 /**
- * A blob up to this size is sent without checking whether the target has it: the check takes as long, and the config of each image is new
- * anyway.
+ * Blobs up to this size are sent without asking whether the target has them: the question takes as long as sending, and the config of each
+ * image is new anyway.
  */
 const UNCHECKED_BYTES_MAX = 16 * 1024;
-/** The largest published indexes have some dozens of platforms. */
+/** Limit of the manifests of one artifact: the largest published indexes have some dozens of platforms. */
 const MANIFESTS_MAX = 1000;
-/** Manifests are held in memory during the copy. The manifests of an index of 50 platforms, with attestations, have some 500 KB. */
+/**
+ * Limit of the bytes of all manifests, because they are held in memory during the copy. Those of an index of 50 platforms, with
+ * attestations, have some 500 KB.
+ */
 const MANIFESTS_BYTES_MAX = 32 * 1024 * 1024;
 /** Error codes of registries for a manifest whose blobs or children are missing. */
 const MISSING_CONTENT = new Set(['MANIFEST_BLOB_UNKNOWN', 'BLOB_UNKNOWN', 'MANIFEST_UNKNOWN']);
@@ -49,8 +60,8 @@ type Node = { descriptor: Descriptor; bytes: Buffer; document: Manifest | Index 
 type CopyContext = { source: Source; target: Target; options: CopyOptions };
 
 /**
- * Copies `root` and everything below it. Throws RegistryError, also above the limits of a copy; its `side` is the end that failed. Copied
- * content stays, and the next attempt finds it.
+ * Copies `root` and everything below it. Throws RegistryError, also if a limit is exceeded; its `side` names the end that failed. After an
+ * error, the copied content stays in the target, so that the next attempt does not send it again.
  */
 export async function copyArtifact(
   source: Source,
@@ -72,7 +83,7 @@ export async function copyArtifact(
     if (!(error instanceof RegistryError && MISSING_CONTENT.has(error.code))) {
       throw error;
     }
-    // Content that was expected in the registry is missing: it was swept. The copy is repeated without hints and remembered uploads.
+    // The registry no longer has content that the hints or remembered uploads promised. The copy is repeated without them.
     const { mountFrom: _told, isPresent: _known, uploads: _remembered, ...plain } = options;
     await copyBlobs({ source, target, options: plain }, blobs);
     await pushManifests(context, nodes);
@@ -200,8 +211,7 @@ async function sendMissing({ source, target, options }: CopyContext, blob: Descr
 }
 
 /**
- * Whether source and target have the same bytes of the blob at a random position. If not, the blob is sent whole, and its digest is
- * checked.
+ * Compares a part of the blob, at a random position, in source and target. If it differs, the blob is sent whole and its digest is checked.
  */
 async function hasSamePart(source: Source, target: Target, blob: Descriptor): Promise<boolean> {
   const start = randomInt(blob.size - UNCHECKED_BYTES_MAX);
@@ -211,9 +221,7 @@ async function hasSamePart(source: Source, target: Target, blob: Descriptor): Pr
   return shown.equals(held);
 }
 
-/**
- * Returns the bytes of a blob of the source. An error of the source names the source, even if it occurs while the target reads the bytes.
- */
+/** Returns the bytes of a blob of the source. If reading fails, the error names the source, even if the target was reading the bytes. */
 async function sourceBytes(source: Source, blob: Descriptor): Promise<AsyncIterable<Uint8Array>> {
   const stream = await side('source', 'fetch blob', () => source.fetch(blob));
   async function* bytes(): AsyncGenerator<Uint8Array, void> {
@@ -246,7 +254,7 @@ async function pushManifests({ target, options }: CopyContext, nodes: Node[]): P
   }
 }
 
-/** Runs an operation of one side and adds the side to its error. An error that already names the source is not changed. */
+/** Runs an operation on one side of the copy and adds the side to its error. An error that already names the source is not changed. */
 async function side<Result>(end: RegistrySide, op: string, act: () => Promise<Result>): Promise<Result> {
   try {
     return await act();

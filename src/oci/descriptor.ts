@@ -48,11 +48,11 @@ export type Index = {
   annotations?: Record<string, string>;
 };
 
-/** The image config; only the fields that Larder reads or writes are named (config.md). */
+/** The image config (config.md), with only the fields that Larder reads or writes. */
 export type ImageConfig = {
   created?: string;
   author?: string;
-  /** Empty if the document does not have it; the same for `os`. */
+  /** Empty if the document does not have the field; this also applies to `os`. */
   architecture: string;
   os: string;
   variant?: string;

@@ -4,16 +4,16 @@
 export type RegistrySide = 'source' | 'target';
 
 type Details = {
-  /** The operation: `push manifest`, `mount blob`. */
+  /** The operation, such as `push manifest` or `mount blob`. */
   op: string;
   side: RegistrySide;
-  /** The registry's answer, absent when there was none. */
+  /** The status of the registry's answer; absent when there was no answer. */
   status?: number;
-  /** The registry's code (distribution-spec, "Error Codes"), Node's code of a broken connection, or a code of Larder. */
+  /** The registry's error code (distribution-spec, "Error Codes"), Node's code for a broken connection, or a code of Larder. */
   code: string;
   /** True when a retry may succeed. */
   temporary: boolean;
-  /** A sentence for a person, without queries and credentials. */
+  /** A sentence for people; it contains no query and no credentials. */
   message: string;
   retryAfterMs?: number;
   cause?: unknown;

@@ -9,19 +9,19 @@ const ARGUMENT_BYTES_MAX = 128 * 1024 - 1;
  * gets half.
  */
 const ARGUMENTS_BYTES_MAX = 256 * 1024;
-/** Images with generated environments have some hundreds of variables. */
+/** Limit of arguments, and of variables: generated environments have some hundreds. */
 const ARGUMENT_COUNT_MAX = 1000;
-/** Build tools keep their own records in labels; some write 500 KB. */
+/** Limit of all labels together: build tools keep their records in labels, some of them 500 KB. */
 const LABELS_BYTES_MAX = 1024 * 1024;
-/** Ports, volumes and labels: images have a handful, generated ones some hundreds. */
+/** Limit of ports, of volumes, and of labels: usual images have a handful, generated ones some hundreds. */
 const KEY_COUNT_MAX = 1000;
 /** PATH_MAX of Linux. */
 const PATH_BYTES_MAX = 4096;
-/** Names of users, platforms and signals; usual ones have up to 32 bytes. */
+/** Limit of the names of users, platforms and signals: usual names have up to 32 bytes. */
 const WORD_BYTES_MAX = 256;
-/** Docker rejects an image of more than some 125 layers, overlayfs one of more than 500. */
+/** Limit of layers: Docker rejects an image of more than some 125, overlayfs one of more than 500. */
 export const LAYER_COUNT_MAX = 127;
-/** Steps that make no layer are in the history too; the longest Dockerfiles have some hundreds of steps. */
+/** Limit of history entries, which also include steps without a layer: the longest Dockerfiles have some hundreds of steps. */
 const HISTORY_COUNT_MAX = 1000;
 
 type Rule<Value> = readonly [holds: (value: Value) => boolean, wrong: string | ((value: Value) => string)];
@@ -49,7 +49,7 @@ const TEXT_RULES: Rule<string>[] = [
   [(text) => text.isWellFormed(), 'holds a character that is not valid Unicode'],
 ];
 
-/** Text without NUL and without invalid Unicode. */
+/** Returns the schema of a text without NUL and without invalid Unicode. */
 function text(bytesMax: number, rules: Rule<string>[] = []): TSchema {
   const size: Rule<string> = [(value) => bytesOf(value) <= bytesMax, `is longer than ${bytesMax} bytes`];
   return ruled(Type.String(), isText, [size, ...TEXT_RULES, ...rules]);
@@ -67,7 +67,7 @@ function totalOf(texts: readonly string[]): number {
   return texts.reduce((sum, one) => sum + bytesOf(one), 0);
 }
 
-/** An object whose names are data; each name must satisfy `nameRules`. */
+/** Returns the schema of an object whose keys are data; each key must satisfy `nameRules`. */
 function record(value: TSchema, nameRules: Rule<string>[], rules: Rule<Record<string, unknown>>[] = []): TSchema {
   const perName = [...TEXT_RULES, ...nameRules].map(
     ([holds, wrong]): Rule<Record<string, unknown>> => [
@@ -146,7 +146,7 @@ const DIGEST = text(WORD_BYTES_MAX, [[isDigest, 'is not a sha256 digest']]);
 
 const optional = <Schema extends TSchema>(schema: Schema) => Type.Optional(schema);
 
-/** The container's settings: OCI's fields, and those that Docker adds. */
+/** The settings of a container: the fields of OCI, and those that Docker adds. */
 const SETTINGS = Type.Object({
   User: optional(USER),
   ExposedPorts: optional(PORTS),
@@ -169,7 +169,7 @@ const SETTINGS = Type.Object({
   ),
 });
 
-/** The text of a step may be a whole script. */
+/** One step of the history; it may be the text of a whole script. */
 const STEP = text(ARGUMENT_BYTES_MAX);
 
 const HISTORY = Type.Array(

@@ -8,14 +8,14 @@ import type { Digest, ImageConfig } from './descriptor.ts';
 import { IMAGE_CONFIG } from './image-config-fields.ts';
 import { JsonRejected, parseJsonObject } from './json-document.ts';
 
-/** The limit of most registries for a manifest; the largest configs, with their whole history, have some 100 KB. */
+/** Limit of a config: the same as most registries have for a manifest. The largest configs, with their whole history, have some 100 KB. */
 export const CONFIG_BYTES_MAX = 4 * 1024 * 1024;
 
 /** The error for an invalid config. The message names the field and the fault. */
 export class ImageConfigError extends Error {
   override readonly name = 'ImageConfigError';
   readonly code = 'IMAGE_CONFIG_INVALID';
-  /** `Env[3]`, `rootfs.diff_ids[0]`; absent for the document as a whole. */
+  /** The field, such as `Env[3]` or `rootfs.diff_ids[0]`; absent for the document as a whole. */
   readonly field?: string;
 
   constructor(reason: string, field?: string) {
@@ -31,9 +31,7 @@ export async function readImageConfig(content: ContentStore, digest: Digest): Pr
 
 const validator = Compile(IMAGE_CONFIG);
 
-/**
- * Returns the config with the fields that Larder knows. null is read as absent, as by tools written in Go. Throws ImageConfigError.
- */
+/** Returns the config with the fields that Larder knows. Reads null as absent, as tools written in Go do. Throws ImageConfigError. */
 export function parseImageConfig(bytes: Buffer): ImageConfig {
   if (bytes.length > CONFIG_BYTES_MAX) throw tooLarge();
   const config = knownPart(IMAGE_CONFIG, objectOf(bytes));
@@ -106,7 +104,7 @@ function reasonOf({ keyword, params, message }: Found): string {
   }
 }
 
-/** Returns `Env[3]` for `/config/Env/3`: people know the settings without `config`. */
+/** Returns `Env[3]` for `/config/Env/3`: people know these settings by their names without `config`. */
 function fieldOf({ keyword, instancePath, params }: Found): string {
   const missing = keyword === 'required' ? (params['requiredProperties'] as string[]).slice(0, 1) : [];
   const steps = [

@@ -1,11 +1,11 @@
-// Parses foreign JSON as an object: the number of values and the nesting are limited before it is parsed.
+// Parses foreign JSON as an object. Limits the number of values and the nesting before it parses the text.
 
-/** The largest configs have some thousands of values. Each costs up to 60 bytes of memory. */
+/** Limit of values, because each takes up to 60 bytes of memory. The largest configs have some thousands. */
 const VALUES_MAX = 100_000;
-/** Manifests and configs have five levels. */
+/** Limit of nesting: manifests and configs have five levels. */
 const DEPTH_MAX = 32;
 
-/** The error for rejected JSON; the message is the reason, without a subject. */
+/** The error for rejected JSON. The message is only the reason: callers put the name of the document before it. */
 export class JsonRejected extends Error {
   override readonly name = 'JsonRejected';
 }

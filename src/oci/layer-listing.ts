@@ -14,7 +14,7 @@ export { uncompressed } from './uncompressed.ts';
 
 export type ListOptions = {
   diffId?: Digest;
-  /** Shared by the layers of one image. */
+  /** Counts the entries and bytes of all layers of one image. */
   meter?: ArchiveMeter;
   expansion?: ExpansionLimits;
   /** Called with each header; an error that it throws ends the reading. */
@@ -36,7 +36,7 @@ export async function* listLayer(
     const tar = seen(await uncompressed(stream, options.expansion), (chunk) => hash.update(chunk));
     yield* listEntries(tar, options);
     for await (const _rest of tar) {
-      // Bytes after the archive's end are part of the diffID.
+      // Reads to the end, because the diffID includes the bytes after the archive's end.
     }
   } finally {
     stream.destroy();
@@ -82,7 +82,7 @@ async function* seen(bytes: AsyncIterable<Buffer>, see: (chunk: Buffer) => void)
   }
 }
 
-/** Returns the stream without its `return`: a reader that stops early does not close it for the next reader. */
+/** Returns an iterable over the stream without `return`: a reader that stops early leaves the stream open for the next reader. */
 function keptOpen(bytes: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
   const iterator = bytes[Symbol.asyncIterator]();
   return { [Symbol.asyncIterator]: () => ({ next: () => iterator.next() }) };

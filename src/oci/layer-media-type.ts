@@ -14,8 +14,9 @@ export function layerMediaType(compression: Compression): string {
 }
 
 /**
- * Matches layers of Docker's image manifests (version 2, schema 2) and non-distributable layers (image-spec, layer.md, "Non-Distributable
- * Layers", deprecated). Clients omit non-distributable layers from copies; a registry that has such a layer distributes it anyway.
+ * Media types that are converted: layers of Docker's image manifests (version 2, schema 2) and non-distributable layers (image-spec,
+ * layer.md, "Non-Distributable Layers", deprecated). Clients omit non-distributable layers from copies, although a registry that has such a
+ * layer may distribute it.
  */
 const OTHERS =
   /^application\/vnd\.(?:docker\.image\.rootfs(?:\.foreign)?\.diff\.tar|oci\.image\.layer\.nondistributable\.v1\.tar)(?:[.+](gzip|zstd))?$/;

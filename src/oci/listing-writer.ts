@@ -7,7 +7,7 @@ import type { ListingEntry } from '../tar/listing-entry.ts';
 import type { Digest } from './descriptor.ts';
 
 export type ListingWriter = {
-  /** Waits while the store is slower than the layer. */
+  /** Adds an entry. If the store is slower than the layer, waits until the store has written earlier entries. */
   add(entry: ListingEntry): Promise<void>;
   close(): Promise<Digest>;
   /** Ends the listing without storing it. */
@@ -21,7 +21,7 @@ const WAITING_COUNT_MAX = 1000;
 export function openListing(store: ContentStore): ListingWriter {
   const entries = new PassThrough({ objectMode: true, highWaterMark: WAITING_COUNT_MAX });
   const kept = store.put(writeListing(entries));
-  // `add`, `close` and `drop` handle the error.
+  // Prevents an unhandled rejection: `add`, `close` and `drop` throw the error.
   kept.catch(() => entries.destroy());
   return {
     async add(entry) {

@@ -7,14 +7,17 @@ import { readBounded } from './bounded-read.ts';
 import { type Descriptor, type Digest, type Index, type Manifest, MEDIA_TYPES } from './descriptor.ts';
 import { JsonRejected, parseJsonObject } from './json-document.ts';
 
-/** distribution-spec, "Pushing Manifests": registries should accept at least 4 MiB, and most accept no more. */
+/** Limit of a manifest: registries should accept at least 4 MiB (distribution-spec, "Pushing Manifests"), and most accept no more. */
 export const MANIFEST_BYTES_MAX = 4 * 1024 * 1024;
-/** The largest published indexes have some dozens of platforms; artifacts of other kinds have some hundreds of files. */
+/**
+ * Limit of descriptors in a document: the largest published indexes have some dozens of platforms; artifacts of other kinds have some
+ * hundreds of files.
+ */
 export const DESCRIPTOR_COUNT_MAX = 1000;
 /** RFC 6838, section 4.2: two names of at most 127 characters. */
 const MEDIA_TYPE_LENGTH_MAX = 255;
 
-/** The error for a manifest that is too large or invalid; `code` distinguishes them. */
+/** The error for a manifest; `code` says whether it is too large or invalid. */
 export class ManifestError extends Error {
   override readonly name = 'ManifestError';
   readonly code: 'MANIFEST_TOO_LARGE' | 'MANIFEST_INVALID';
@@ -31,7 +34,7 @@ const INDEX_TYPES: ReadonlySet<string> = new Set([MEDIA_TYPES.index, MEDIA_TYPES
 /** Media types that a client accepts for a manifest, OCI's first. */
 export const MANIFEST_MEDIA_TYPES = [...MANIFEST_TYPES, ...INDEX_TYPES];
 
-/** Whether content of this type is under `manifests` in a registry; false for blobs. */
+/** Whether a registry has content of this type under `manifests`, and not under `blobs`. */
 export function isManifestType(mediaType: string): boolean {
   return MANIFEST_TYPES.has(mediaType) || INDEX_TYPES.has(mediaType);
 }
@@ -122,7 +125,7 @@ export function parseManifest(bytes: Buffer, mediaType?: string): Manifest | Ind
   );
   check(mediaType === undefined || type === mediaType, 'the media type differs from the announced one');
   const index = INDEX_TYPES.has(type);
-  // Readers would disagree about a document that is both (CVE-2021-41190).
+  // A document that is both would be an image for some readers and an index for others (CVE-2021-41190).
   check(!(index && ('layers' in document || 'config' in document)), 'an index must not have layers or a config');
   check(index || !('manifests' in document), 'the manifest of one image must not have manifests');
   check(document['subject'] === undefined || isDescriptor(document['subject']), 'subject is not a descriptor');
@@ -133,7 +136,7 @@ export function parseManifest(bytes: Buffer, mediaType?: string): Manifest | Ind
     check(isDescriptor(document['config']), 'config is not a descriptor');
     checkDescriptors(document['layers'], 'layers');
   }
-  // Checked field by field above.
+  // Every field of this type was checked above.
   return { ...document, mediaType: type } as unknown as Manifest | Index;
 }
 

@@ -1,14 +1,15 @@
-// Finds the image of an index for a platform, also in nested indexes, the basic variant first (image-index.md, "platform").
+// Finds the image for a platform in an index and its nested indexes. Prefers the basic variant of an architecture (image-index.md,
+// "platform").
 import type { Descriptor, Digest, Index, Manifest, Platform } from './descriptor.ts';
 import { isIndex, isIndexType, ManifestError } from './manifest.ts';
 
-/** The image, and in `chain` the digests from the root to the image, all of which a copy needs. */
+/** The image of a platform, and in `chain` the digests from the root to this image: a copy needs all of them. */
 export type PlatformImage = { image: Descriptor; chain: ReadonlySet<Digest> };
 
 /** Reads a manifest or an index; returns undefined if it does not exist. */
 export type ReadManifest = (descriptor: Descriptor) => Promise<Manifest | Index | undefined>;
 
-/** Tools nest an index once, for groups of platforms or for attestations. */
+/** Limit of indexes that are read: tools nest indexes only once, for groups of platforms or for attestations. */
 const INDEX_COUNT_MAX = 64;
 const DEPTH_MAX = 8;
 
@@ -42,7 +43,7 @@ export async function findPlatformImage(
   };
   if (!isIndexType(root.mediaType)) return { image: bare(root), chain: new Set([root.digest]) };
   await visit(root, []);
-  // Among equal ranks the order of the index decides: the sort is stable.
+  // The sort is stable: among images of the same rank, the first in the index is chosen.
   const [best] = candidates.sort((a, b) => a.rank - b.rank);
   if (best === undefined) return undefined;
   return { image: bare(best.descriptor), chain: new Set([...best.above, best.descriptor.digest]) };
@@ -58,10 +59,13 @@ function bare({ mediaType, digest, size }: Descriptor): Descriptor {
 
 /** The lowest variant of each architecture, which a platform may omit. */
 const PLAIN_VARIANTS: Readonly<Record<string, string>> = { amd64: 'v1', arm64: 'v8' };
-/** The rank of an image without a platform: it may fit, and its config is read to decide. */
+/** The rank of an image whose descriptor has no platform: such an image may fit, and its config is read to decide. */
 const NO_PLATFORM_RANK = 1000;
 
-/** Returns the rank of an image, the lowest first; undefined for another platform, and for a manifest that is not a runnable image. */
+/**
+ * Returns the rank of an image; the lowest rank is preferred. Returns undefined for another platform, and for a manifest that is not a
+ * runnable image.
+ */
 function rankOf({ platform, annotations, artifactType }: Descriptor, wanted: Platform): number | undefined {
   if (annotations?.['vnd.docker.reference.type'] !== undefined || artifactType !== undefined) return undefined;
   if (platform === undefined) return NO_PLATFORM_RANK;

@@ -2,20 +2,20 @@
 import { type Digest, isDigest } from '../content/digest.ts';
 
 export type Reference = {
-  /** Host and port; absent when the text begins with the repository. */
+  /** Host and port; absent when the reference begins with the repository. */
   registry?: string;
   repository: string;
   tag?: string;
   digest?: Digest;
 };
 
-/** The text is not an image reference. */
+/** The error for a text that is not an image reference. */
 class ReferenceInvalid extends Error {
   override readonly name = 'ReferenceInvalid';
   readonly code = 'REFERENCE';
 }
 
-/** distribution-spec, "Pulling manifests": names, and names with their registry, have at most 255 characters in practice. */
+/** Many clients limit a repository's name, with or without its registry, to 255 characters (distribution-spec, "Pulling manifests"). */
 const REPOSITORY_LENGTH_MAX = 255;
 const COMPONENT = '[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*';
 const REPOSITORY = new RegExp(`^${COMPONENT}(?:/${COMPONENT})*$`);

@@ -8,8 +8,8 @@ import { EMPTY_CONFIG, EMPTY_CONFIG_BYTES, once, putDocument, readManifestBytes 
 import type { Source, Target } from './target.ts';
 
 /**
- * Puts an artifact manifest that refers to `subject` into the store, which has its layers already (image-spec, manifest.md, "Guidelines
- * for Artifact Usage").
+ * Puts an artifact manifest that refers to `subject` into the store. The layers of the manifest must already be in the store (image-spec,
+ * manifest.md, "Guidelines for Artifact Usage").
  */
 export async function putReferrer(
   store: ContentStore,
@@ -31,8 +31,8 @@ export async function putReferrer(
 }
 
 /**
- * Pushes referrers of one subject and then adds all of them to the subject's list at once: a registry without a referrers API gets the tag
- * of the list written only once. Throws RegistryError.
+ * Pushes the referrers of one subject, and then adds all of them to the subject's list at once: in a registry without a referrers API, the
+ * list is a tag, which is thus written only once. Throws RegistryError.
  */
 export async function attachReferrers(
   source: Source,

@@ -75,7 +75,7 @@ describe('tokens', () => {
   });
 
   it('are renewed when they expire, whatever lifetime the server declared', async () => {
-    // The registry accepts a token for a minute after its expiry.
+    // The tokens have expired two minutes ago, because the registry accepts a token for a minute after its expiry.
     tokens.lifetime = { said: 3600, real: -120 };
     const statuses: number[] = [];
     const repository = open(statuses).repository('team/three');

@@ -1,4 +1,4 @@
-// Uploads a blob once and mounts it in other repositories, also if an upload fails.
+// Uploads a blob once and mounts it in other repositories, even if the first upload fails.
 import { expect, it } from 'vitest';
 import type { Digest } from './descriptor.ts';
 import { createSharedUploads, type Placed } from './shared-uploads.ts';

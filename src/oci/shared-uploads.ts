@@ -1,4 +1,4 @@
-// Copies that run together send a blob to a registry once: one uploads, the others wait and mount.
+// Sends a blob to a registry only once for copies that run together: one copy uploads it, the others wait and mount it.
 import type { Digest } from './descriptor.ts';
 import type { MountResult } from './target.ts';
 
@@ -8,8 +8,8 @@ export type Place = { registry: string; repository: string };
 
 export interface SharedUploads {
   /**
-   * Puts a blob into `place`: does nothing if it is already there, calls `send` if no repository of this registry has it,
-   * otherwise calls `mount` with the repository that has it. When the sender fails, one of the waiting copies sends.
+   * Puts a blob into `place`. Does nothing if the blob is already there. Calls `send` if no repository of this registry has the blob,
+   * otherwise `mount` with a repository that has it. If the copy that sends fails, one of the waiting copies sends.
    */
   place(
     digest: Digest,
@@ -20,12 +20,14 @@ export interface SharedUploads {
   note(digest: Digest, place: Place): void;
 }
 
-/** Limit of blobs with a remembered repository. The oldest blobs are dropped; later copies check or send them again. */
+/** Limit of blobs for which a repository is remembered. The oldest blobs are dropped; later copies check or send them again. */
 const HOLDERS_MAX = 10_000;
 /** Limit of remembered pairs of a blob and a repository that has it, about 200 bytes each. */
 const HELD_MAX = 50_000;
 
-/** Returns a value to share between copies of the same blobs. A remembered blob may have been deleted since; the copy detects this. */
+/**
+ * Returns an object that copies of the same blobs share. A remembered blob may have been deleted from the registry; the copy detects this.
+ */
 export function createSharedUploads(): SharedUploads {
   const holders = new Map<string, Promise<string>>();
   const held = new Map<string, true>();

@@ -1,4 +1,4 @@
-// Reads manifests and indexes of stored images as the expected kind, within the limits of an image.
+// Reads stored manifests and indexes, within the limits of an image. A document of the other kind is rejected.
 import { expect, it } from 'vitest';
 import { memoryContent } from '../content/memory.ts';
 import { type Descriptor, MEDIA_TYPES } from './descriptor.ts';

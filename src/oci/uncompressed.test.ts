@@ -11,14 +11,14 @@ const mixed = Buffer.concat([randomBytes(2000), Buffer.alloc(400_000, 'a'), rand
 const checksum = { params: { [constants.ZSTD_c_checksumFlag]: 1 } };
 const noSize = { params: { [constants.ZSTD_c_contentSizeFlag]: 0 } };
 
-/** A frame that readers skip. */
+/** Returns a zstd frame that readers skip. */
 function skippable(bytes: Buffer): Buffer {
   const head = Buffer.from('5e2a4d1800000000', 'hex');
   head.writeUInt32LE(bytes.length, 4);
   return Buffer.concat([head, bytes]);
 }
 
-/** As zstd:chunked writes a layer: a frame for each file, then its table of contents. */
+/** A layer as zstd:chunked writes it: a frame for each file, then a frame with the table of contents. */
 const chunkedFrames = [
   zstdCompressSync(mixed, checksum),
   zstdCompressSync(Buffer.alloc(0)),

@@ -1,11 +1,11 @@
-// Expands a compressed layer to its tar within limits: a small layer with a huge content does not occupy a worker.
+// Expands a compressed layer to its tar within limits, so that a small layer that expands to very many bytes does not occupy a worker.
 import { pipeline, Readable } from 'node:stream';
 import { constants, createGunzip, createZstdDecompress } from 'node:zlib';
 import { EXPANSION_LIMITS, type ExpansionLimits, LayerTooLarge } from './layer-limits.ts';
 import { zstdFrames } from './zstd-frames.ts';
 
 /**
- * Returns the tar of a layer. The first bytes determine the compression: the media type may be wrong, and engines ignore it too.
+ * Returns the tar of a layer. Detects the compression by the first bytes: the media type may be wrong, and container engines ignore it too.
  * Reading throws LayerTooLarge, LayerBroken and zlib's errors.
  */
 export async function uncompressed(
@@ -50,7 +50,7 @@ async function* bounded(
 /** The number of bytes that identify the compression: four of zstd, two of gzip. */
 export const MAGIC_BYTES = 4;
 
-/** zstd's window is held in memory; `zstd --ultra` uses 64 MiB up to level 21. */
+/** Limit of zstd's window, which is held in memory: `zstd --ultra` uses 64 MiB up to level 21. */
 const ZSTD_WINDOW_LOG_MAX = 26;
 
 /** Returns the compression of bytes, by the first of them. */
@@ -72,6 +72,6 @@ function unpacked(head: Buffer, bytes: AsyncIterable<Buffer>): AsyncIterable<Buf
       ? createGunzip({ chunkSize: 256 * 1024 })
       : createZstdDecompress({ params: { [constants.ZSTD_d_windowLogMax]: ZSTD_WINDOW_LOG_MAX } });
   const source = Readable.from(compression === 'gzip' ? bytes : zstdFrames(bytes));
-  // The reader of the unpacker gets the errors of both streams, so the callback does nothing.
+  // The callback does nothing, because the reader of the unpacker gets the errors of both streams.
   return pipeline(source, unpacker, () => undefined);
 }

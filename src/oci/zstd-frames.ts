@@ -1,8 +1,9 @@
-// Splits a zstd stream at the ends of its frames (RFC 8878, section 3.1): Node's decompressor stops at the first end and drops the rest of the chunk.
+// Splits a zstd stream at the ends of its frames (RFC 8878, section 3.1), because Node's decompressor stops at the end of the first frame
+// and drops the rest of the chunk.
 import { LayerBroken } from './layer-limits.ts';
 
 const FRAME_MAGIC = 0xfd2fb528;
-/** Sixteen consecutive numbers mark skippable frames; zstd:chunked stores its table of contents in one. */
+/** The first of the sixteen consecutive numbers that mark skippable frames; zstd:chunked stores its table of contents in such a frame. */
 const SKIPPABLE_MAGIC = 0x184d2a50;
 const SKIPPABLE_MASK = 0xfffffff0;
 const BLOCK_TYPE_RLE = 1;
@@ -10,14 +11,14 @@ const BLOCK_TYPE_RLE = 1;
 type Part = 'magic' | 'skipped-size' | 'skipped' | 'descriptor' | 'header' | 'block-header' | 'block' | 'checksum';
 
 /**
- * `part` is the part to which the next bytes belong, `left` the number of its missing bytes, and `value` the number read from it so far,
- * least byte first.
+ * The next bytes belong to `part`, which still lacks `left` bytes. `value` is the number read from the part so far, least significant byte
+ * first.
  */
 type State = { part: Part; left: number; read: number; value: number; hasChecksum: boolean; isLast: boolean };
 
 /**
- * Yields the stream without its skippable frames. No piece extends past the end of a frame. Throws LayerBroken for bytes that are not a
- * sequence of frames.
+ * Yields the stream without its skippable frames; each piece is part of one frame. Throws LayerBroken for bytes that are not a sequence of
+ * frames.
  */
 export async function* zstdFrames(bytes: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void> {
   const state: State = { part: 'magic', left: 4, read: 0, value: 0, hasChecksum: false, isLast: false };
@@ -66,7 +67,7 @@ function take(state: State, chunk: Buffer, at: number): number {
   return count;
 }
 
-/** Moves to the next part after a complete one, skipping empty parts. */
+/** Moves to the next part, skipping empty ones, when the current part is complete. */
 function advance(state: State): void {
   do {
     const { part, left } = next(state);

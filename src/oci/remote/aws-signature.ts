@@ -4,7 +4,7 @@ import { createHash, createHmac } from 'node:crypto';
 export type AwsRequest = {
   method: string;
   url: URL;
-  /** All of these are signed, with the host and the date. */
+  /** Headers of the request. The signature covers all of them, the host and the date. */
   headers: Record<string, string>;
   body: string;
 };
@@ -49,7 +49,7 @@ function canonicalQuery(url: URL): string {
     .join('&');
 }
 
-/** Percent-encodes all characters except RFC 3986's unreserved ones; encodeURIComponent leaves five more. */
+/** Percent-encodes all characters except RFC 3986's unreserved ones, and so five more than encodeURIComponent. */
 function encoded(text: string): string {
   return encodeURIComponent(text).replace(/[!'()*]/g, (one) => `%${one.charCodeAt(0).toString(16).toUpperCase()}`);
 }

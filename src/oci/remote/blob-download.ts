@@ -9,7 +9,10 @@ import { startRetry } from './retry.ts';
 
 type Question = Pick<Call, 'op' | 'side' | 'url' | 'scopes' | 'headers'>;
 
-/** First and last position to read; a `whole` read sends no range until its first byte has arrived. */
+/**
+ * The first and the last position to read. With `whole`, the first request has no Range header; only requests that continue after a break
+ * have one.
+ */
 type Wanted = { start: number; end: number; whole: boolean };
 
 /**
@@ -39,7 +42,7 @@ export async function* download(
   }
 }
 
-/** Reads the wanted bytes, over several connections if one breaks. */
+/** Reads the wanted bytes. If a connection breaks, continues over a new one. */
 async function* readOn(session: Session, question: Question, wanted: Wanted): AsyncGenerator<Buffer, void> {
   const retry = startRetry({ policy: session.retry, ...(session.signal && { signal: session.signal }) });
   let start = wanted.start;
@@ -78,7 +81,7 @@ async function connect(session: Session, question: Question, wanted: Wanted): Pr
 
 async function* none(): AsyncGenerator<Buffer, void> {}
 
-/** Selects the range from the answer of a registry that ignores ranges and sends everything. */
+/** Yields only the wanted range of an answer with all bytes, which a registry without support for ranges sends. */
 async function* within(response: IncomingMessage, start: number, end: number): AsyncGenerator<Buffer, void> {
   let position = 0;
   for await (const chunk of response as AsyncIterable<Buffer>) {

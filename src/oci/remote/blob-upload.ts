@@ -7,22 +7,22 @@ import { retrying } from './retry.ts';
 
 type Open = () => Promise<AsyncIterable<Uint8Array>>;
 
-/** The repository of an upload. */
+/** The repository that a blob is uploaded to. */
 export type UploadContext = {
   session: Session;
-  /** `…/v2/NAME/blobs/uploads/` */
+  /** The address of new uploads: `…/v2/NAME/blobs/uploads/`. */
   uploads: URL;
   scopes: string[];
-  /** Whether the repository holds a blob. */
+  /** Returns whether the repository has a blob. */
   holds: (blob: Descriptor) => Promise<boolean>;
 };
 
 /**
- * A blob up to this size is sent with the first request. A registry that does not support this gets the first blob twice, so the limit is
- * small.
+ * A blob up to this size is sent in the first request. The limit is small, because to a registry that does not support this, the first blob
+ * is sent twice.
  */
 const SINGLE_POST_BYTES_MAX = 64 * 1024;
-/** Larger uploads are resumable, which takes one more request. */
+/** A blob up to this size is sent in one PUT. A larger upload can be resumed, which takes one more request. */
 const MONOLITHIC_BYTES_MAX = 4 * 1024 * 1024;
 
 const CONTENT_TYPE = { 'Content-Type': 'application/octet-stream' };
@@ -31,7 +31,7 @@ const NO_CHUNKS = new Set([405, 501]);
 /** HTTP statuses with which a registry rejects a kind of request that it does not support. */
 const UNSUPPORTED = new Set([400, 404, 405, 411, 413, 415, 501]);
 
-/** Pushes a blob. `begun` is an upload that the registry already opened for a rejected mount. Throws RegistryError. */
+/** Pushes a blob. `begun` is the upload that the registry opened instead of a mount, if any. Throws RegistryError. */
 export async function uploadBlob(
   context: UploadContext,
   blob: { descriptor: Descriptor; open: Open; begun?: URL },
@@ -61,8 +61,8 @@ export async function uploadBlob(
 }
 
 /**
- * POST with the blob in it (distribution-spec, "Single POST"). Returns 'done', the address of the upload that a registry without
- * support opened, or undefined if it rejects the request.
+ * Sends POST with the whole blob (distribution-spec, "Single POST"). Returns 'done'; the address of an upload, if the registry opened one
+ * because it does not support this; undefined if the registry rejects the request.
  */
 async function postWhole(
   context: UploadContext,
@@ -92,7 +92,7 @@ function isUnsupported({ status, code }: RegistryError): boolean {
   return UNSUPPORTED.has(status ?? 0) && code !== 'DIGEST_INVALID';
 }
 
-/** POST, then PUT with all bytes (distribution-spec, "POST then PUT"). A broken upload is started again. */
+/** Sends POST, then PUT with all bytes (distribution-spec, "POST then PUT"). If the connection breaks, starts a new upload. */
 async function putWhole(
   context: UploadContext,
   { descriptor, open, begun }: { descriptor: Descriptor; open: Open; begun?: URL },
@@ -110,7 +110,10 @@ async function putWhole(
 
 type Upload = { location: URL; offset: number; continued: boolean };
 
-/** POST, PATCH, PUT (distribution-spec, "Pushing a blob in chunks"): after a break the registry returns the number of bytes it has. */
+/**
+ * Sends POST, PATCH and PUT (distribution-spec, "Pushing a blob in chunks"). After a broken connection, asks the registry how many bytes it
+ * has, and sends the rest.
+ */
 async function sendResumable(
   context: UploadContext,
   { descriptor, open, begun }: { descriptor: Descriptor; open: Open; begun?: URL },
@@ -121,7 +124,7 @@ async function sendResumable(
   async function go(): Promise<void> {
     if (upload !== undefined && broken) {
       upload = await heldBy(context, upload, size);
-      // The upload may be complete, and only the registry's last answer lost.
+      // Maybe the registry completed the upload and only its last answer was lost.
       if (upload === undefined && (await context.holds(descriptor))) {
         return;
       }
@@ -153,9 +156,9 @@ async function sendResumable(
 }
 
 /**
- * Returns how to continue an upload after a permanent error. 416 (409 from Larder's registry) means that bytes of the broken connection
- * arrived after the registry had returned the offset, so the offset is read again. An upload that is unknown or was continued at a wrong
- * offset starts from the beginning.
+ * Returns how to continue an upload after a permanent error. With 416 (409 from Larder's registry), the offset is read again: bytes of the
+ * broken connection arrived after the registry had returned the offset. With an unknown upload or a wrong offset, the upload starts from
+ * the beginning.
  */
 function continuationOf(error: unknown, upload: Upload | undefined): 'resume' | 'restart' | 'fail' {
   if (!(error instanceof RegistryError) || error.side === 'source' || error.temporary || !upload?.continued) {
@@ -173,7 +176,7 @@ async function begin(context: UploadContext): Promise<URL> {
   return locationOf(answer, context);
 }
 
-/** Sends everything from the upload's offset on as one chunk. */
+/** Sends all bytes from the upload's offset to the end as one chunk. */
 async function sendFrom(context: UploadContext, { location, offset }: Upload, { size, open }: Body): Promise<URL> {
   const answer = await context.session.call({
     ...call(context, 'PATCH', location),
@@ -206,8 +209,8 @@ async function finish(
 }
 
 /**
- * Returns the state of a broken upload; undefined when the registry dropped it (docker-registry 2 does this if the connection broke inside
- * a chunk).
+ * Asks the registry for the state of a broken upload. Returns undefined if the registry dropped the upload (docker-registry 2 does this if
+ * the connection broke inside a chunk).
  */
 async function heldBy(context: UploadContext, upload: Upload, size: number): Promise<Upload | undefined> {
   const answer = await context.session
@@ -222,7 +225,7 @@ async function heldBy(context: UploadContext, upload: Upload, size: number): Pro
   if (answer === undefined || end === undefined) {
     return undefined;
   }
-  // Registries send `0-0` for an upload with no byte and with one byte: at worst, the repeated byte is rejected.
+  // `0-0` may mean no byte or one byte, and is read as no byte: at worst the registry rejects the repeated byte.
   const offset = end === '0' ? 0 : Number(end) + 1;
   const location = answer.headers.location === undefined ? upload.location : locationOf(answer, context);
   return offset <= size ? { location, offset, continued: true } : undefined;

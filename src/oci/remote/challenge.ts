@@ -5,7 +5,9 @@ export type Challenge = { scheme: 'basic' } | { scheme: 'bearer'; realm: string;
 const PARAMETER = /\s*([a-z0-9_-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s",]+))\s*,?/iy;
 const SCHEME = /\s*,?\s*([a-z0-9_-]+)(?:\s+|$|,)/iy;
 
-/** Returns the challenge to answer, bearer before basic; undefined if no scheme is supported. */
+/**
+ * Returns the challenge that the client answers: a bearer challenge if there is one, otherwise basic; undefined if the header has neither.
+ */
 export function parseChallenge(header: string | undefined): Challenge | undefined {
   const challenges = [...challengesOf(header ?? '')];
   const bearer = challenges.find(({ scheme, parameters }) => scheme === 'bearer' && parameters.has('realm'));

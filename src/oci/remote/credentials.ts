@@ -1,4 +1,4 @@
-// Authentication at a registry: basic, or tokens by scope. The scheme is learnt from the first rejection.
+// Authentication at a registry: basic, or tokens by scope. The registry's first rejection says which of them it uses.
 import type { IncomingMessage } from 'node:http';
 import type { Egress } from '../../egress/egress.ts';
 import { TOKEN_SERVER_LIMITS } from '../../egress/fetch-limits.ts';
@@ -10,7 +10,7 @@ export type Credentials = { username: string; password: string };
 /** Credentials that expire; `expiresAt` in milliseconds since 1970. */
 export type ExchangedCredentials = Credentials & { expiresAt: number };
 
-/** Exchanges the given credentials for those that the registry accepts. Throws RegistryError. */
+/** Exchanges the given credentials for temporary ones that the registry accepts. Throws RegistryError. */
 export type CredentialExchange = (given: Credentials, signal?: AbortSignal) => Promise<ExchangedCredentials>;
 
 type Token = { value: string; expiresAt: number };
@@ -30,11 +30,11 @@ export type Authorizer = {
 
 /** distribution's token specification: a token without expires_in is valid for a minute. */
 const TOKEN_SECONDS_DEFAULT = 60;
-/** A token is renewed this share of its lifetime before its expiry, so that it does not expire during a request. */
+/** The part of a token's lifetime before its expiry in which it is renewed, so that it does not expire during a request. */
 const TOKEN_MARGIN = 0.1;
-/** Limit of cached tokens: mounts need a token for each pair of repositories. The oldest tokens are dropped. */
+/** Limit of cached tokens. Mounts need a token for each pair of repositories, so there may be many; the oldest are dropped. */
 const TOKENS_MAX = 1000;
-/** Exchanged credentials are renewed this long before their expiry, because a push with them can be long. */
+/** The time before their expiry at which exchanged credentials are renewed. It is long, because a push may take long. */
 const EXCHANGE_MARGIN_MS = 30 * 60_000;
 
 /** Returns the authorizer of one registry. It sends the credentials, if any, to the registry and to the registry's token server. */
@@ -52,7 +52,10 @@ export function createAuthorizer(options: {
   let exchanged: Promise<ExchangedCredentials> | undefined;
   let basic = exchangeCredentials === undefined ? credentials && basicOf(credentials) : undefined;
 
-  /** Returns the header with credentials that the registry accepts; exchanges them if there are no valid ones. */
+  /**
+   * Returns the header for basic authentication. If the registry needs exchanged credentials and there are no valid ones, exchanges them
+   * first.
+   */
   async function basicHeader(): Promise<string | undefined> {
     if (credentials === undefined || exchangeCredentials === undefined) {
       return basic;
@@ -131,7 +134,7 @@ function forgetOldest(tokens: Map<string, unknown>): void {
   }
 }
 
-/** Returns the token server's address. Throws RegistryError for plain HTTP if the registry uses TLS. */
+/** Returns the address of the token server. Throws RegistryError for a plain HTTP address if the registry uses TLS. */
 function realmOf(realm: string, registry: URL): URL {
   const url = URL.parse(realm, registry.href);
   if (
@@ -187,7 +190,7 @@ function parseToken(bytes: Buffer, host: string): Token {
   try {
     answer = JSON.parse(bytes.toString()) as Record<string, unknown>;
   } catch {
-    // An answer that is not JSON has no token.
+    // The answer is not JSON, so it has no token.
   }
   const value = answer['token'] ?? answer['access_token'];
   if (typeof value !== 'string' || value === '') {

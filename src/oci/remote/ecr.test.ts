@@ -1,4 +1,5 @@
-// Amazon's registry by its documentation: a test API that checks each signature, and a real registry that accepts its token.
+// Amazon's registry as its documentation describes it: a test API that checks each signature, and a real registry that accepts the API's
+// token.
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server } from 'node:http';

@@ -1,4 +1,5 @@
-// Amazon's registry accepts a token of twelve hours, which its API returns for a signed request (ECR API reference, GetAuthorizationToken).
+// Exchanges an access key of AWS for a token of Amazon's registry. Amazon's API returns the token, valid for twelve hours, for a signed
+// request (ECR API reference, GetAuthorizationToken).
 import type { Egress } from '../../egress/egress.ts';
 import { TOKEN_SERVER_LIMITS } from '../../egress/fetch-limits.ts';
 import { RegistryError } from '../errors.ts';
@@ -8,7 +9,7 @@ import type { CredentialExchange, Credentials, ExchangedCredentials } from './cr
 const TYPE = 'application/x-amz-json-1.1';
 const TARGET = 'AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken';
 
-/** The region and the domain (amazonaws.com, or amazonaws.com.cn in China) in a registry's host name. */
+/** The parts of a registry's host name: its region, and its domain (amazonaws.com, or amazonaws.com.cn in China). */
 export type EcrPlace = { region: string; domain: string };
 
 /** Exchanges an access key for the registry's user name and password. Throws RegistryError. */
@@ -31,7 +32,10 @@ export function ecrExchange(egress: Egress, { region, domain }: EcrPlace): Crede
   };
 }
 
-/** `{"authorizationData": [{"authorizationToken": base64 of AWS:password, "expiresAt": seconds since 1970}]}` */
+/**
+ * Reads the answer of Amazon's API: `{"authorizationData": [{"authorizationToken": base64 of AWS:password, "expiresAt": seconds since
+ * 1970}]}`.
+ */
 function readToken(bytes: Buffer, host: string): ExchangedCredentials {
   const { authorizationData } = parsed(bytes) as { authorizationData?: unknown };
   const [first] = Array.isArray(authorizationData) ? (authorizationData as Record<string, unknown>[]) : [];
@@ -44,7 +48,10 @@ function readToken(bytes: Buffer, host: string): ExchangedCredentials {
   return { username: pair.slice(0, colon), password: pair.slice(colon + 1), expiresAt: expiresAt * 1000 };
 }
 
-/** AWS answers 400 to a wrong key or signature, with the fault in `__type`: these are errors of the credentials. */
+/**
+ * Returns the error for a rejection. AWS answers 400, with the fault in `__type`, also to a wrong key or signature; these count as wrong
+ * credentials.
+ */
 function rejection(status: number, bytes: Buffer, host: string): RegistryError {
   const { __type } = parsed(bytes) as { __type?: unknown };
   const type = typeof __type === 'string' ? (__type.split('#').at(-1) ?? '').replace(/[^\w.]/g, '').slice(0, 80) : '';

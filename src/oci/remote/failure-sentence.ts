@@ -21,7 +21,7 @@ const REMEDIES: Record<NetworkFault, string> = {
   NO_HTTP: 'Check the address and its port.',
 };
 
-/** Explains a registry's error to a person. `host` is the registry's. For an unknown error, returns the registry's message. */
+/** Explains a registry's error to a person. `host` is the host of the registry. For an unknown error, returns the registry's message. */
 export function explainFailure(error: RegistryError, host: string): string {
   const fault = faultOfCode(error.code);
   if (fault !== undefined) return `${describeFault(fault, host)}. ${REMEDIES[fault]}`;
@@ -36,7 +36,7 @@ export function explainFailure(error: RegistryError, host: string): string {
   return error.message;
 }
 
-/** True for a rejection because of the credentials: missing, wrong, or without the right. */
+/** Whether the registry rejected the credentials: they are missing, wrong, or do not have the right. */
 export function isDenied(error: RegistryError): boolean {
   return error.status === 401 || error.status === 403 || error.code === 'UNAUTHORIZED' || error.code === 'DENIED';
 }

@@ -10,14 +10,14 @@ export function referrersTag(subject: Digest): string {
   return `sha256-${hexOf(subject)}`;
 }
 
-/** Retries of a write: another process may write the tag between the read and the write, so lost entries are written again. */
+/** Limit of writes: if another process wrote the tag between this process's read and write, lost entries are written again. */
 const WRITES_MAX = 5;
 
 const pending = new Map<string, Promise<void>>();
 
 /**
- * Adds referrers to a subject's index: read, write, and read again, one at a time for each subject in this process.
- * Throws RegistryError when the index still lacks them after several writes.
+ * Adds referrers to a subject's index: reads it, writes it, and reads it again to find out whether they are in it. In this process, one
+ * call at a time for each subject. Throws RegistryError if they are still missing after several writes.
  */
 export async function addToReferrersTag(
   subject: Digest,

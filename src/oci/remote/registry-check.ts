@@ -10,15 +10,15 @@ export type CheckOptions = {
   credentials?: Credentials;
   exchangeCredentials?: CredentialExchange;
   egress: Egress;
-  /** The repository in which a push is started and cancelled; absent if only reading is needed. */
+  /** A repository in which the check starts a push and cancels it; absent if only reading is needed. */
   pushTo?: string;
   /** The time limit of the whole check. */
   limitMs?: number;
 };
 
-/** Slow registries answer within seconds; a person does not wait much longer for the result. */
+/** Time limit of a check: slow registries answer within seconds, and a person waits for the result. */
 const CHECK_MS_MAX = 20_000;
-/** No retries: the next check tries again anyway. */
+/** No retries: registries are checked again and again anyway. */
 const ONCE = { tries: 1, firstWaitMs: 0 };
 
 /** Checks once. Returns undefined if no fault was found, otherwise the fault and its remedy. Leaves nothing in the registry. */
@@ -52,7 +52,9 @@ export async function checkRegistry(options: CheckOptions): Promise<string | und
   }
 }
 
-/** `GET /v2/` (distribution-spec, "Determining Support"). A web page is not a registry, whatever its status. */
+/**
+ * Sends `GET /v2/` (distribution-spec, "Determining Support"). An answer that is a web page is not from a registry, whatever its status.
+ */
 async function askForApi(session: Session): Promise<void> {
   const url = new URL('/v2/', session.origin);
   const asked = { op: 'ask for the API', side: 'target' as const, method: 'GET', url, scopes: [], accept: [200] };
@@ -76,6 +78,6 @@ async function tryToPush(session: Session, repository: string): Promise<void> {
   const { headers } = await session.call({ ...call, method: 'POST', url, accept: [202] });
   if (headers.location === undefined) return;
   const upload = followed(headers.location, url, new URL(session.origin));
-  // Registries drop uploads that nobody continues, so a registry that cannot cancel one passes the check.
+  // The check also succeeds if the registry cannot cancel an upload: registries drop uploads that nobody continues.
   await session.call({ ...call, method: 'DELETE', url: upload, accept: [200, 202, 204, 404] }).catch(() => undefined);
 }

@@ -13,13 +13,13 @@ export type ProbeOptions = {
   credentials?: Credentials;
   exchangeCredentials?: CredentialExchange;
   egress: Egress;
-  /** The repository that the bytes are sent to. They are mounted to a second repository, whose name is this one followed by `-2`. */
+  /** The repository to which the probe sends its bytes. It mounts them to a second repository, whose name is this one followed by `-2`. */
   repository: string;
   /** The time limit of the whole probe. */
   limitMs?: number;
 };
 
-/** A probe sends a dozen small requests. */
+/** Time limit of a probe, which sends a dozen small requests. */
 const PROBE_MS_MAX = 40_000;
 const ONCE = { tries: 1, firstWaitMs: 0 };
 const TYPE = { 'Content-Type': 'application/octet-stream' };
@@ -30,9 +30,9 @@ type Blob = { bytes: Buffer; digest: Digest };
 type ProbeContext = { session: Session; repository: string; sent: { repository: string; digest: Digest }[] };
 
 /**
- * Probes a registry that accepts pushes. A capability that cannot be determined is absent, for example when the connection breaks
- * or a request is rejected for another reason. If blobs can be deleted, nothing stays; otherwise less than 200 bytes, which no
- * manifest refers to.
+ * Probes a registry that accepts pushes. The result omits a capability that cannot be determined, for example because the connection breaks
+ * or a request is rejected for another reason. If the registry can delete blobs, nothing stays in it; otherwise less than 200 bytes, to
+ * which no manifest refers.
  */
 export async function probeRegistry(options: ProbeOptions): Promise<RegistryCapabilities> {
   const signal = AbortSignal.timeout(options.limitMs ?? PROBE_MS_MAX);
@@ -55,7 +55,7 @@ function blobOf(word: string): Blob {
   return { bytes, digest: `sha256:${createHash('sha256').update(bytes).digest('hex')}` };
 }
 
-/** Returns the result of a request: false if the registry does not support it, undefined if it failed for another reason. */
+/** Returns whether a request succeeded: false if the registry does not support it, undefined if it failed for another reason. */
 async function capabilityBy(act: () => Promise<boolean | undefined>): Promise<boolean | undefined> {
   try {
     return await act();
@@ -98,7 +98,10 @@ function bodyOf(bytes: Buffer): Body {
   };
 }
 
-/** distribution-spec, "Single POST": 201, or 202 with an upload from a registry that does not support it. */
+/**
+ * Sends a blob in one POST (distribution-spec, "Single POST"). A registry that supports this answers 201; others open an upload and answer
+ * 202.
+ */
 async function postWhole(context: ProbeContext, { bytes, digest }: Blob): Promise<boolean> {
   const url = uploads(context, context.repository, { digest });
   const answer = await ask(context, 'POST', url, { headers: TYPE, body: bodyOf(bytes), accept: [201, 202] });
@@ -107,7 +110,10 @@ async function postWhole(context: ProbeContext, { bytes, digest }: Blob): Promis
   return answer.status === 201;
 }
 
-/** distribution-spec, "POST then PUT", which all registries accept: determines nothing, but the other probes need the blob. */
+/**
+ * Sends a blob with POST and PUT (distribution-spec, "POST then PUT"). All registries accept this, so it determines nothing, but the other
+ * probes need the blob.
+ */
 async function putWhole(context: ProbeContext, { bytes, digest }: Blob): Promise<undefined> {
   const upload = nextOf(context, await ask(context, 'POST', uploads(context, context.repository), { accept: [202] }));
   if (upload === undefined) return;
@@ -123,7 +129,7 @@ function withDigest(upload: URL, digest: Digest): URL {
   return url;
 }
 
-/** distribution-spec, "Pushing a blob in chunks", with two chunks. */
+/** Sends a blob in two chunks (distribution-spec, "Pushing a blob in chunks"). */
 async function sendChunks(context: ProbeContext, { bytes, digest }: Blob): Promise<boolean | undefined> {
   let upload = nextOf(context, await ask(context, 'POST', uploads(context, context.repository), { accept: [202] }));
   const middle = Math.floor(bytes.length / 2);
@@ -142,7 +148,10 @@ async function sendChunks(context: ProbeContext, { bytes, digest }: Blob): Promi
   return true;
 }
 
-/** distribution-spec, "Mounting a blob from another repository": 201, or 202 with an upload from a registry that does not mount. */
+/**
+ * Mounts a blob (distribution-spec, "Mounting a blob from another repository"). A registry that supports this answers 201; others open an
+ * upload and answer 202.
+ */
 async function mountFrom(context: ProbeContext, digest: Digest): Promise<boolean> {
   const repository = `${context.repository}-2`;
   const scopes = [`repository:${repository}:pull,push`, `repository:${context.repository}:pull`];
@@ -153,7 +162,10 @@ async function mountFrom(context: ProbeContext, digest: Digest): Promise<boolean
   return answer.status === 201;
 }
 
-/** distribution-spec, "Listing Referrers": 404 without the API; a 404 for an unknown name determines nothing. */
+/**
+ * Lists referrers (distribution-spec, "Listing Referrers"). A registry without this API answers 404, but a 404 with the code for an unknown
+ * name determines nothing.
+ */
 async function askForReferrers(context: ProbeContext, digest: Digest): Promise<boolean | undefined> {
   const url = new URL(`/v2/${context.repository}/referrers/${digest}`, context.session.origin);
   try {
@@ -165,7 +177,7 @@ async function askForReferrers(context: ProbeContext, digest: Digest): Promise<b
   }
 }
 
-/** Deletes the sent bytes; returns whether the registry can delete. */
+/** Deletes the bytes that the probe sent; returns whether the registry can delete blobs. */
 async function forget(context: ProbeContext): Promise<boolean | undefined> {
   let can: boolean | undefined;
   for (const { repository, digest } of context.sent) {
@@ -187,7 +199,7 @@ async function deletedBy(act: () => Promise<unknown>): Promise<boolean | undefin
   }
 }
 
-/** Cancels an unused upload. If that fails, registries drop it later. */
+/** Cancels an unused upload. If this fails, the registry drops the upload later. */
 async function cancel(context: ProbeContext, answer: Answer, scopes?: string[]): Promise<void> {
   const upload = nextOf(context, answer);
   if (upload === undefined) return;

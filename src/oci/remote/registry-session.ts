@@ -16,7 +16,7 @@ export type SessionOptions = {
   /** `https://host:port`, or host and port alone. */
   url: string;
   credentials?: Credentials;
-  /** For registries that accept other credentials than those that people have. */
+  /** Absent unless the registry accepts only credentials that it issues in exchange for those of people. */
   exchangeCredentials?: CredentialExchange;
   egress: Egress;
   userAgent?: string;
@@ -25,7 +25,7 @@ export type SessionOptions = {
   retry?: RetryPolicy;
   /** Milliseconds of silence after which a connection counts as broken. */
   idleMs?: number;
-  /** Capabilities that were found before; a missing capability is not tried. */
+  /** Capabilities found earlier; requests that need a capability which the registry does not have are not sent. */
   capabilities?: RegistryCapabilities;
   /** Called once when the registry's answers contradict `capabilities`. */
   onContradiction?: (what: keyof RegistryCapabilities) => void;
@@ -45,7 +45,7 @@ export type Call = {
   body?: Body;
   /** Accepted statuses; all others are errors. */
   accept: number[];
-  /** No retries here: the caller retries. */
+  /** The session does not retry this request, because the caller does. */
   once?: boolean;
 };
 
@@ -61,16 +61,16 @@ export type Session = {
   signal?: AbortSignal;
   /** Capabilities found in this session; undefined until known. */
   readonly learnt: Readonly<RegistryCapabilities>;
-  /** Records a capability that an answer shows. */
+  /** Records whether the registry has a capability, as its answer shows. */
   learn(what: keyof RegistryCapabilities, can: boolean): void;
-  /** Records an answer that may contradict a known capability, or may have another cause. */
+  /** Records an answer that casts doubt on a known capability, but may have another cause. */
   doubt(what: keyof RegistryCapabilities): void;
 };
 
-/** After two rejections in a row with new credentials, the request fails. */
+/** Limit of rejections of one request: after each, the request is sent again with new credentials. */
 const REJECTIONS_MAX = 2;
 
-/** Docker Hub's registry has another host name than references to it. */
+/** Names of Docker Hub in image references; its registry has another host name. */
 const DOCKER_HUB_NAMES = new Set(['docker.io', 'index.docker.io', 'www.docker.io']);
 const DOCKER_HUB = 'registry-1.docker.io';
 
@@ -100,7 +100,10 @@ export function openSession(options: SessionOptions): Session {
   };
 }
 
-/** A single POST is tried unless the registry is known to reject it. Its rejection is not an error until the registry has accepted one. */
+/**
+ * Keeps the capabilities of a session. A single POST is tried unless the registry is known to reject it. Until the registry has accepted
+ * one, a rejection only means that it does not support them.
+ */
 function memory({ capabilities = {}, onContradiction }: SessionOptions): Pick<Session, 'learnt' | 'learn' | 'doubt'> {
   const { single_post, ...others } = capabilities;
   const learnt: RegistryCapabilities = { ...others, ...(single_post === false && { single_post }) };
@@ -152,7 +155,7 @@ function registryUrl({ url, plainHttp }: SessionOptions): URL {
   return new URL(parsed.origin);
 }
 
-/** True for Docker Hub, where official images are in `library/`. */
+/** True for Docker Hub, whose official images are in `library/`. */
 export function isDockerHub(origin: string): boolean {
   return new URL(origin).hostname === DOCKER_HUB;
 }
@@ -189,7 +192,10 @@ async function attempt(
   }
 }
 
-/** Sends credentials only to the registry itself: the address of a redirect to storage contains its own signature. */
+/**
+ * Sends one request. Only the registry itself gets the credentials; the storage to which it redirects does not, because the address of the
+ * redirect is already signed.
+ */
 async function ask(
   context: SessionContext,
   { call, url, signal }: { call: Call; url: URL; signal: AbortSignal | undefined },
@@ -213,7 +219,7 @@ async function ask(
   }
 }
 
-/** Returns the error for a body that could not be sent because of its source. */
+/** Returns the error for a request whose body could not be read from its source. */
 function sourceError(cause: unknown): RegistryError {
   const isShort = cause instanceof BodySizeWrong;
   const error = isShort ? new ContentMismatch(`${cause.sizes.expected} bytes`, `${cause.sizes.actual} bytes`) : cause;

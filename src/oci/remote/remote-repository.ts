@@ -13,7 +13,7 @@ import { attach, referrers, tags } from './repository-lists.ts';
 import { exists, pushManifest, reread, resolve } from './repository-manifests.ts';
 
 export interface RemoteRepository extends Target {
-  /** All tags, in the registry's order; none for a repository that does not exist. */
+  /** Returns all tags, in the registry's order; none for a repository that does not exist. */
   tags(): Promise<string[]>;
   readonly place: { registry: string; repository: string };
 }
@@ -27,7 +27,9 @@ export interface RemoteRegistry {
   ping(): Promise<void>;
 }
 
-/** Statuses of a mount that mean only that it was not made; the following push reports the actual cause. */
+/**
+ * Statuses of a rejected mount that do not end the copy: the blob is pushed instead, and the push reports the actual cause if it fails too.
+ */
 const MOUNT_REJECTED = new Set([400, 401, 403, 404, 405, 501]);
 
 /** Opens one registry. Sends no request. Throws TypeError for an invalid address. */
@@ -117,7 +119,8 @@ async function mount(
     if (answer.status === 201) {
       return 'mounted';
     }
-    // The blob may have been removed from the other repository; the next mount shows whether mounts still work.
+    // The mount may have failed only because the other repository no longer has the blob; the next mount shows whether the registry still
+    // mounts.
     session.doubt('mount');
     context.begun.set(digest, locationOf(answer, uploadContext(context)));
     return 'rejected';

@@ -7,9 +7,9 @@ import type { Answer, Call, Session } from './registry-session.ts';
 export type RepositoryContext = {
   session: Session;
   name: string;
-  /** Uploads that the registry opened for rejected mounts; the next push of the blob uses them. */
+  /** Uploads that the registry opened instead of mounts; the next push of the same blob uses one. */
   begun: Map<Digest, URL>;
-  /** Recently pushed manifests: further tags of a manifest are set without reading it again. */
+  /** Manifests that were pushed recently: a further tag is set from these bytes, without reading the manifest again. */
   recent: Map<Digest, Buffer>;
 };
 

@@ -7,7 +7,7 @@ import type { Answer, Call } from './registry-session.ts';
 import { ACCEPT_MANIFESTS, parsed, type RepositoryContext, scopesOf, urlOf } from './repository-context.ts';
 import { pushManifest } from './repository-manifests.ts';
 
-/** Pages of a list that are read: a registry could link further pages forever. */
+/** Limit of pages of one list, because a registry could link further pages forever. */
 const PAGES_MAX = 1000;
 const TAGS_PER_PAGE = 1000;
 
@@ -24,7 +24,9 @@ export async function referrers(
   return found.filter((referrer) => artifactType === undefined || referrer.artifactType === artifactType);
 }
 
-/** Returns undefined if the registry has no referrers API (distribution-spec, "Listing Referrers": then it answers 404). */
+/**
+ * Lists referrers by the API; returns undefined if the registry does not have it and answers 404 (distribution-spec, "Listing Referrers").
+ */
 async function listByApi(context: RepositoryContext, first: URL): Promise<Descriptor[] | undefined> {
   if (context.session.learnt.referrers === false) {
     return undefined;
@@ -93,7 +95,7 @@ function tagsOf(answer: Answer): string[] {
   }
 }
 
-/** Follows `Link: <…>; rel="next"` (RFC 8288) on the same registry. */
+/** Yields the pages of a list: follows `Link: <…>; rel="next"` (RFC 8288) on the same registry. */
 async function* pages(context: RepositoryContext, call: Call): AsyncGenerator<Answer, void> {
   let next: URL | undefined = call.url;
   for (let page = 0; next !== undefined && page < PAGES_MAX; page++) {

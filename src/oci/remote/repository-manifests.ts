@@ -25,7 +25,7 @@ import {
 } from './repository-context.ts';
 import { retrying } from './retry.ts';
 
-/** Enough for the index and the manifests of an image, and those of its referrers. */
+/** Limit of remembered manifests: enough for the index and the manifests of an image, and those of its referrers. */
 const RECENT_MAX = 8;
 
 export async function resolve(context: RepositoryContext, reference: string): Promise<Descriptor | undefined> {
@@ -50,7 +50,7 @@ export async function resolve(context: RepositoryContext, reference: string): Pr
   if (status === 200 && isDescriptor(described) && isManifestType(described.mediaType)) {
     return checkReference(described, reference, url);
   }
-  // The HEAD answer has no digest, so the manifest is read.
+  // The answer to HEAD has no digest, so the manifest is read.
   return await resolveByReading(context, { ...call, reference });
 }
 
@@ -109,8 +109,8 @@ export async function pushManifest(
 }
 
 /**
- * The bytes match the digest, so a registry that rejects them is in a temporary state: docker-registry 2 does this while
- * another push rewrites the link of a blob in the manifest.
+ * Pushes a manifest. A rejection with DIGEST_INVALID is retried: the bytes were checked here, so the registry is in a temporary state.
+ * docker-registry 2 answers this while another push rewrites the link of a blob in the manifest.
  */
 async function putManifest(context: RepositoryContext, call: Call): Promise<Answer> {
   const { retry: policy, signal } = context.session;
@@ -123,7 +123,7 @@ async function putManifest(context: RepositoryContext, call: Call): Promise<Answ
   );
 }
 
-/** Reads and checks a manifest before it is sent: otherwise a tag could silently get other content. */
+/** Reads a manifest and checks its digest before it is sent: the registry would accept other bytes under a tag. */
 async function manifestBytes(descriptor: Descriptor, open: () => Promise<AsyncIterable<Uint8Array>>): Promise<Buffer> {
   const { digest, size } = descriptor;
   try {

@@ -1,25 +1,25 @@
-// Retries: exponential waits with jitter, at least as long as a registry asks for; permanent errors are not retried.
+// Retries with exponential waits and jitter. A wait is at least as long as the registry asks for; permanent errors are not retried.
 import { setTimeout as wait } from 'node:timers/promises';
 import { RegistryError } from '../errors.ts';
 
 export type RetryPolicy = {
-  /** Tries without progress, the first one included. */
+  /** Limit of tries without progress in between, including the first try. */
   tries: number;
   /** The first wait, in milliseconds; each further wait is twice as long. */
   firstWaitMs: number;
 };
 
-/** Six tries wait some 6 s together: a registry's restart or a failover. The queue waits for longer outages. */
+/** Six tries wait some 6 s in total: enough for a registry's restart or a failover. Longer outages are left to the job queue. */
 export const DEFAULT_RETRY: RetryPolicy = { tries: 6, firstWaitMs: 200 };
 const WAIT_MS_MAX = 10_000;
-/** Longer waits are left to the queue, where they do not occupy a worker. */
+/** If the registry asks for a longer wait than this, the error is thrown: the job queue waits without occupying a worker. */
 const RETRY_AFTER_MS_MAX = 60_000;
 
 export type RetryOptions = { policy: RetryPolicy; signal?: AbortSignal };
 
 /**
- * Returns the state of one operation's retries. `pause` waits until the next try, or throws the error if it is permanent or was the last
- * of `tries` without progress (such as received bytes).
+ * Returns the state of one operation's retries. `pause` waits until the next try. It throws the error if the error is permanent, or if this
+ * was the last of `tries` without progress (such as received bytes).
  */
 export function startRetry({ policy, signal }: RetryOptions): {
   pause(error: unknown, progress: number): Promise<void>;
