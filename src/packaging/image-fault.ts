@@ -1,8 +1,9 @@
-// Error texts for faults of an image from outside, which fail its build for good; a build with another error can be retried.
+// Error texts for faults of an image from outside. With such a fault, every build of the image fails; a build with any other error can be
+// retried.
 
 /**
- * Returns the fault of the image; undefined for an error with another cause (the store fails, a content is missing). Errors are
- * recognized by their names, which they keep when another process sends them.
+ * Returns the fault of the image; undefined for an error with another cause, for example a failing store or missing content. Recognizes
+ * errors by their names, because an error from another process has lost its class.
  */
 export function imageFault(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
@@ -22,7 +23,7 @@ export function imageFault(error: unknown): string | undefined {
     case 'ContentMismatch':
       return `a layer does not match its config: ${message}`;
     default:
-      // zlib's codes are `Z_DATA_ERROR` and the like, zstd's `ZSTD_error_prefix_unknown` and the like.
+      // Error codes of zlib begin with `Z_` (`Z_DATA_ERROR`), those of zstd with `ZSTD_` (`ZSTD_error_prefix_unknown`).
       return /^(?:Z|ZSTD)_/.test(code) ? 'a layer is not valid gzip or zstd' : undefined;
   }
 }

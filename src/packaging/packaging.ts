@@ -14,25 +14,33 @@ import type { Workspace } from '../sandbox/workspace.ts';
 import type { LayerCache } from './image/layer-cache.ts';
 import type { TestReport } from './test-report.ts';
 
-/** A packaging type. `build` and `verify` run in an engine process, the others in a worker. */
+/** A packaging type. `build` and `verify` run in an engine process, the other functions in a worker. */
 export type Packaging<P extends Plan> = {
-  /** Pins every input. Throws PlanRejected for a fault that the reader of the pipeline must correct. */
+  /** Pins every input. Throws PlanRejected for a fault that people who read the pipeline must correct. */
   plan(inputs: PlanInputs<P>, tools: PlanTools): Promise<P>;
-  /** Uses no network and no database. The same plan gives the same artifact, which does not contain the log. Throws BuildError. */
+  /**
+   * Builds the artifact without network and database. The same plan gives the same artifact, so the log is not part of it. Throws
+   * BuildError.
+   */
   build(plan: P, tools: BuildTools): Promise<Artifact>;
-  /** Runs the tests; a failing test is in the report. Throws BuildError when the tests cannot run. */
+  /** Runs the tests. A failing test is in the report, and no error. Throws BuildError if the tests cannot run. */
   verify(plan: P, artifact: Artifact, tools: EngineTools): Promise<TestReport>;
-  /** The contents that must be kept to build the plan again and, with its artifact, to distribute the artifact again. */
+  /**
+   * Returns the contents that must be kept to build the plan again. With the artifact, also those that are needed to distribute it again.
+   */
   contents(plan: P, artifact?: Artifact): Digest[];
   components(plan: P, artifact: Artifact, tools: Pick<PlanTools, 'content'>): Promise<Component[]>;
-  /** Repository and tags in a registry. `version` is the artifact's own, for packagings with `versionSeries`. */
+  /**
+   * Returns the repository and tags in a registry. `version` is the artifact's own version; only packagings with `versionSeries` have one.
+   */
   place(plan: P, version?: string): Place;
   /**
-   * The author's part of the artifact's own version: `1.0` of a chart. Its last number is reserved before the build, which writes the
-   * version into the artifact. Absent if artifacts do not contain a version of their own.
+   * Returns the first numbers of the artifact's own version, which the author chooses: `1.0` of a chart. Larder reserves the last number
+   * before the build, because the build writes the version into the artifact. Absent if the artifacts of this packaging have no version of
+   * their own.
    */
   versionSeries?(plan: P): string;
-  /** What the artifact for a registry names there: the digests that the tags of other releases point to. */
+  /** Returns the digests of other releases that the artifact names in this registry: tags of those releases point to them. */
   needs(plan: P, registryId: string): Digest[];
 };
 
@@ -42,11 +50,11 @@ export type PlanInputs<P extends Plan> = {
   branch: string;
   operating_system: { key: string; name: string; codename: string };
   base: BasePin;
-  /** The stack, in the order in which it is applied. */
+  /** The customizations, in the order in which they are applied. */
   customizations: PlannedCustomization[];
-  /** The plan whose pins are kept: only the customizations and the needed releases are planned again. */
+  /** A plan whose pins stay: only the customizations and the needed releases are planned again. */
   kept?: P;
-  /** Releases of the applications that this one needs, the newest in each registry, newest first. */
+  /** For each application that this one needs, its newest release in each registry. The newest releases are first. */
   needs: NeededRelease[];
 };
 
@@ -58,9 +66,9 @@ export type NeededRelease = {
   host: string;
   /** The path in the registry, without the host. */
   repository: string;
-  /** The immutable tag. */
+  /** The immutable tag of the release. */
   tag: string;
-  /** What the tag points to. */
+  /** The manifest or index to which the tag points. */
   root: Root;
   plan: Plan;
 };
@@ -70,7 +78,10 @@ export type PlannedCustomization = {
   version: number;
   name: string | null;
   digest: Digest;
-  /** The newest time in the archive, in seconds since 1970; for versions stored before this field existed, the time of the upload. */
+  /**
+   * The newest time in the archive of the customization, in seconds since 1970. Versions that were stored before this field existed have
+   * the time of the upload.
+   */
   epoch: number;
   inspection: Pick<StoredInspection, 'declaration'>;
 };
@@ -90,17 +101,17 @@ export type BuildTools = EngineTools & {
   inspections: ReadonlyMap<Digest, Inspection>;
   /** Names of the plan's customizations, by id, for messages and the log. A customization may have no name. */
   names: ReadonlyMap<string, string>;
-  /** The artifact's own version, for packagings with `versionSeries`. */
+  /** The artifact's own version; only for packagings with `versionSeries`. */
   version?: string | undefined;
 };
 
-/** Repository and tags of an artifact in a registry. */
+/** The repository and the tags of an artifact in a registry. */
 export type Place = {
-  /** `folder/<key of the base image>/name` below the registry's own path. */
+  /** The repository `folder/<key of the base image>/name`, below the path that the registry is configured with. */
   repository: { folder: 'containers' | 'charts' | 'appliances'; name: string };
-  /** The tag that always points to the release of a revision. */
+  /** Returns the tag that always points to the release with this revision. */
   immutableTag(revision: number): string;
-  /** The tags that move to the release of a revision, given the other releases in the repository. */
+  /** Returns the tags that move to the release with this revision. `others` are the other releases in the repository. */
   movingTags(release: { revision: number; others: readonly ReleasedVersion[] }): string[];
 };
 

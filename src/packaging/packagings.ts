@@ -1,11 +1,11 @@
-// The table of packagings: everything outside this folder reaches a packaging type through it.
+// The table of packagings. All code outside this folder gets a packaging from this table.
 import type { PackagingType } from '../contract/vocabulary.ts';
 import type { Plan, PlanOf } from '../plan/plan.ts';
 import { chartPackaging } from './chart/chart-packaging.ts';
 import { imagePackaging } from './image/image-packaging.ts';
 import type { Packaging } from './packaging.ts';
 
-/** One entry for each member of Plan: a plan without its packaging does not compile. */
+/** One entry for each member of the type Plan: a plan without a packaging does not compile. */
 const packagings = {
   CONTAINER_IMAGE: imagePackaging,
   HELM_CHART: chartPackaging,

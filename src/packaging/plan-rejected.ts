@@ -7,7 +7,7 @@ export type RejectedPlan = {
   customization?: { id: string; version: number };
 };
 
-/** Retrying does not help. The message is for the reader of the pipeline. */
+/** An application cannot be planned, and retrying does not help. The message is for people who read the pipeline. */
 export class PlanRejected extends Error {
   override readonly name = 'PlanRejected';
   readonly rejected: RejectedPlan;

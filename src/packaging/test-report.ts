@@ -10,6 +10,9 @@ type TestResult = {
 export type TestReport = {
   passed: boolean;
   tests: TestResult[];
-  /** Why the artifact does not count as verified although its tests passed: the phase is SKIPPED, and this is in its log. */
+  /**
+   * Why the artifact does not count as verified although its tests passed. The phase of the pipeline is then SKIPPED, and its log has this
+   * text.
+   */
   not_verified?: string;
 };

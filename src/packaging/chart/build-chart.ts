@@ -1,4 +1,4 @@
-// build(plan) → artifact: a chart for each registry, whose values name the images of that registry.
+// build(plan) → artifact: builds one chart for each registry; its values name the images of that registry.
 import { buffer } from 'node:stream/consumers';
 import type { ContentStore } from '../../content/content.ts';
 import { type ChartFiles, writeChartArchive } from '../../helm/chart-archive.ts';
@@ -74,7 +74,10 @@ async function writeChart(content: ContentStore, chart: ChartOf): Promise<Root> 
   return { descriptor, content: layer, parts: [{ manifest: descriptor, blobs: [config, layer] }] };
 }
 
-/** Returns the files of the chart for a registry. Throws BuildError for a chart that has no place for what is filled in. */
+/**
+ * Returns the files of the chart for a registry, with the version and images filled in. Throws BuildError if Chart.yaml or values.yaml
+ * cannot be filled in.
+ */
 function fillIn({ plan, version, registry, sources }: ChartOf, generated_at: string): ChartFiles {
   const images = lockedImages(registry);
   const chart = { name: plan.chart.name, version, appVersion: plan.product.version };

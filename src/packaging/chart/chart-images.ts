@@ -3,15 +3,15 @@ import type { LockedImage } from '../../helm/images-lock.ts';
 import type { ValueEdit } from '../../helm/values-images.ts';
 import type { ChartImage, ChartRegistry } from '../../plan/chart-plan.ts';
 
-/** The key of values.yaml with the registry of each image that names none itself. */
+/** The key of values.yaml for the registry of all images that name no registry themselves. */
 const REGISTRY_PLACE = ['global', 'imageRegistry'];
 
-/** Returns the full reference of an image. The digest decides which image it is; the tag is for people. */
+/** Returns the full reference of an image. Clients pull by the digest; the tag is only for people. */
 function referenceOf(host: string, { repository, tag, digest }: ChartImage): string {
   return `${host}/${repository}:${tag}@${digest}`;
 }
 
-/** Returns each image once, although several places may have it. */
+/** Returns each image of the chart once, even if several places in its values name the image. */
 export function lockedImages({ host, images }: ChartRegistry): LockedImage[] {
   const locked = images.map((image) => ({
     name: image.product,
@@ -25,8 +25,8 @@ export function lockedImages({ host, images }: ChartRegistry): LockedImage[] {
 }
 
 /**
- * Returns the values of a registry's chart: the registry once for all images, and for each image its repository, tag and digest. An
- * image's own registry would win over the one that a user sets for all.
+ * Returns the values of the chart for one registry: the host once for all images, and for each image its repository, tag and digest. The
+ * `registry` of an image stays empty, because it would override the one that a user sets for all images.
  */
 export function valuesOf({ host, images }: ChartRegistry): ValueEdit[] {
   const own = images.flatMap(({ place, repository, tag, digest }) =>

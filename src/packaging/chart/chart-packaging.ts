@@ -1,4 +1,4 @@
-// Helm charts: the entry of the table of packagings.
+// The packaging of Helm charts: its entry in the table of packagings.
 import type { Digest } from '../../contract/vocabulary.ts';
 import { type Artifact, contentsOfArtifact } from '../../plan/artifact.ts';
 import type { ChartPlan } from '../../plan/chart-plan.ts';
@@ -20,7 +20,7 @@ export const chartPackaging: Packaging<ChartPlan> = {
   needs: ({ registries }, registryId) => (registries[registryId]?.images ?? []).map(({ digest }) => digest),
 };
 
-/** Without the images and the base image: their own releases keep them. */
+/** Returns the contents of the chart. The images and the base image are not included, because their own releases keep them. */
 function contentsOfChart({ chart }: ChartPlan, artifact?: Artifact): Digest[] {
   const files = chart.files.map(({ digest }) => digest);
   return artifact === undefined ? files : [...files, ...contentsOfArtifact(artifact)];

@@ -6,8 +6,8 @@ import type { NeededRelease, PlanInputs } from '../packaging.ts';
 import { PlanRejected } from '../plan-rejected.ts';
 
 /**
- * Returns the plan of a chart. With a kept plan, the chart's files stay, and the images are those of the newest releases. A registry
- * that lacks one of the images is left out.
+ * Returns the plan of a chart. With a kept plan, the files of its chart stay, but the images are always those of the newest releases. A
+ * registry that lacks one of the images is left out.
  */
 export async function planChart({ recipe, kept, needs }: PlanInputs<ChartPlan>): Promise<ChartPlan> {
   const source = kept ? sourceOf(kept) : recipe.chart;
@@ -34,7 +34,9 @@ export async function planChart({ recipe, kept, needs }: PlanInputs<ChartPlan>):
   };
 }
 
-/** Where a kept chart has its images is in its plan, the same for each registry. */
+/**
+ * Returns the chart of a kept plan as in a recipe. The places of its images are the same in each registry, so the first registry is used.
+ */
 function sourceOf({ chart, registries }: ChartPlan): RecipeChart {
   const [registry] = Object.values(registries);
   const images = (registry?.images ?? []).map(({ place, product }) => ({ place, product }));
@@ -62,7 +64,10 @@ function pinImage(place: string[], { product_key, repository, tag, root }: Neede
   };
 }
 
-/** The customizations in the images, each once. Their packages are in the images, and the chart has none of its own. */
+/**
+ * Returns the customizations in the images of a chart, each once and without packages: their packages are in the images, and the chart has
+ * none.
+ */
 function customizationsOf(releases: NeededRelease[]): CustomizationPin[] {
   const pins = new Map<string, CustomizationPin>();
   for (const { plan } of releases) {

@@ -1,4 +1,4 @@
-// Checks a finished chart as a registry will serve it: its archive, and that its files agree on its images.
+// Checks a finished chart as a registry will serve it: reads its archive, and compares the images that its files name.
 import { buffer } from 'node:stream/consumers';
 import { parse } from 'yaml';
 import type { ContentStore } from '../../content/content.ts';
@@ -10,7 +10,7 @@ import type { EngineTools } from '../packaging.ts';
 import type { TestReport } from '../test-report.ts';
 import { lockedImages, valuesOf } from './chart-images.ts';
 
-/** Nothing renders charts yet, so that none counts as verified. */
+/** The report of every chart has this text: Larder does not render charts yet, so none counts as verified. */
 const NOT_RENDERED =
   'Not rendered: this version of Larder checks the files of a chart, and does not render its templates.';
 

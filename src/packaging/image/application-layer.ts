@@ -69,7 +69,7 @@ export function disposable(sandbox: Sandbox): Sandbox & AsyncDisposable {
   return { ...sandbox, [Symbol.asyncDispose]: () => sandbox.close() };
 }
 
-/** The paths that a recipe declares, with the folders above them: they stay in the layer, also under /run and /var/log. */
+/** Returns the paths that a recipe declares and the folders above them. They stay in the layer even under /run and /var/log. */
 function declaredPaths(plan: ImagePlan): Set<string> {
   const paths = [...plan.folders, ...plan.files, ...plan.links].map(({ path }) => path.replace(/^\/+/, ''));
   return new Set(
@@ -88,7 +88,10 @@ async function giveFiles(given: GivenFolder, plan: ImagePlan): Promise<void> {
 
 type Given = { sandbox: Sandbox; given: GivenFolder };
 
-/** Writes the plan's files, folders, links and user, after the packages, so that they replace files of the packages. */
+/**
+ * Writes the plan's files, folders, links and user. Runs after the installation of packages, so that the plan's files replace files of
+ * packages.
+ */
 async function writeFiles(plan: ImagePlan, { sandbox, given }: Given, { log, signal }: LayerContext): Promise<void> {
   log.say(`${STEP}: files, folders, links and the user ${plan.image.user.name}`);
   log.mark();
@@ -126,7 +129,7 @@ function fileScript(plan: ImagePlan, given: GivenFolder): string {
   ].join('\n');
 }
 
-/** Shell commands that add the user to passwd, group and shadow, unless the image already has the name or the number. */
+/** Returns shell commands that add the user to passwd, group and shadow, unless the image already has the user's name or number. */
 function userLines({ name, uid, gid, home, groups = [] }: ImageUser, epoch: number): string[] {
   if (uid === 0) return [];
   const day = Math.floor(epoch / SECONDS_PER_DAY);
@@ -138,7 +141,7 @@ function userLines({ name, uid, gid, home, groups = [] }: ImageUser, epoch: numb
     `  if [ -e /etc/shadow ]; then echo ${quoted(`${name}:!:${day}::::::`)} >> /etc/shadow; fi`,
     'fi',
     ...groups.flatMap((group) => [
-      // Appends to the group's members, after a comma if there are any.
+      // Adds the user to the members of the group, after a comma if the group has members.
       `sed -i ${quoted(`/^${group}:/{/[:,]${name}\\(,\\|$\\)/!{s/$/,${name}/;s/:,/:/}}`)} /etc/group`,
     ]),
   ];

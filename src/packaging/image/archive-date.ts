@@ -1,4 +1,4 @@
-// The date at which a package archive was last published: all times in a base image built from the archive are set to this date.
+// Finds the date at which a package archive was last published. All times in a base image built from the archive are set to this date.
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,7 +16,7 @@ const APT_HELPER = '/usr/lib/apt/apt-helper';
 
 /**
  * Returns the newest `Date` of the archive's InRelease files, in seconds since 1970. Throws CommandFailed when the archive cannot be
- * reached. Signatures are not checked here, because apt checks them when it installs; a forged file changes only the date.
+ * reached. Does not check signatures: apt checks them when it installs, and a forged file changes only the date.
  */
 export async function archiveDate({ sources, signal }: ArchiveOptions): Promise<number> {
   const folder = await mkdtemp(join(tmpdir(), 'larder-archive-'));
@@ -51,7 +51,7 @@ export async function archiveDate({ sources, signal }: ArchiveOptions): Promise<
   }
 }
 
-/** Options with which apt reads only the sources in this folder, not the machine's. */
+/** Returns options with which apt reads only the sources in this folder, not those of the machine. */
 function aptSourceOptions(folder: string): string[] {
   return ['-o', 'Dir::Etc::SourceList=/dev/null', '-o', `Dir::Etc::SourceParts=${folder}`];
 }

@@ -1,4 +1,4 @@
-// Pins a registered image by its digests. Its documents and layers come from outside: each is parsed within limits, and a rejection
+// Pins an image of a registry by its digests. Its documents and layers come from outside: each is parsed within limits, and a rejection
 // names the fault.
 import { buffer } from 'node:stream/consumers';
 import type { ContentStore } from '../../content/content.ts';
@@ -37,7 +37,7 @@ export type PinOptions = {
   workspace: Pick<Workspace, 'content'>;
   /** The manifest or index that the tag points to; it and everything that it refers to are in the store. */
   root: Descriptor;
-  /** The manifest in `root` to build on, if it is already known. */
+  /** The image of the platform, a manifest below `root`, if the caller already knows it. */
   image?: Descriptor;
   /** The image's name as a person wrote it: `host/namespace/base/debian:12`. */
   name: string;
@@ -47,7 +47,7 @@ export type PinOptions = {
 };
 
 /**
- * Pins a registered image. Throws BuildError when it is not for the platform, is not an image, cannot be read within the limits, or has
+ * Pins an image of a registry. Throws BuildError if it is not for the platform, is not an image, cannot be read within the limits, or has
  * another operating system than declared. Throws ContentMissing for missing content.
  */
 export async function pinBaseImage(options: PinOptions): Promise<BasePin> {
@@ -94,12 +94,12 @@ async function pin({
   };
 }
 
-/** The root folder as in the topmost layer that contains it. */
+/** The mode of the root folder in the topmost layer that contains this folder. */
 type RootFolder = { mode?: number | undefined };
 
 const OTHERS_MAY_ENTER = 0o001;
 
-/** Checked here, because a sandbox has a root folder of its own, so that verification would not find the fault. */
+/** Checked here, because verification would not find the fault: a sandbox has a root folder of its own. */
 function checkRootFolder({ mode = OTHERS_MAY_ENTER }: RootFolder): string | undefined {
   if ((mode & OTHERS_MAY_ENTER) !== 0) return undefined;
   return `cannot be used: its root folder has mode ${mode.toString(8).padStart(4, '0')}, so no user but root can run anything in it.`;
@@ -129,7 +129,7 @@ function entryCheck(root: RootFolder): (header: TarHeader) => void {
   };
 }
 
-/** Returns a function that adds the number and the digest of the layer to an error. */
+/** Returns a function that adds the number and the digest of the broken layer to an error. */
 function explainFor(name: string, layers: readonly LayerPin[]): (error: unknown, index: number) => unknown {
   return (error, index) => {
     const reason = imageFault(error);
@@ -139,7 +139,7 @@ function explainFor(name: string, layers: readonly LayerPin[]): (error: unknown,
   };
 }
 
-/** `layer 2 of 5, sha256:…`: the lowest is the first, as in the manifest. */
+/** Returns `layer 2 of 5, sha256:…`. The lowest layer has number 1, as in the manifest. */
 function placeOf(layer: Descriptor | undefined, index: number, count: number): string {
   return `layer ${index + 1} of ${count}${layer === undefined ? '' : `, ${layer.digest}`}`;
 }
@@ -157,7 +157,7 @@ const REINSTALL = /\breinstreq\b/;
 /** Limit of package names in one message. */
 const NAMED_PACKAGES_MAX = 5;
 
-/** Checked here, so that the owner gets one rejection and not a failure of every build. */
+/** Checked here, so that the owner of the image gets one rejection; otherwise every build on the image would fail. */
 async function checkPackages(content: ContentStore, packages: Digest | undefined): Promise<string | undefined> {
   if (packages === undefined) return `has no dpkg database (${DPKG_STATUS}), so no packages can be installed on it.`;
   const found = parsePackageDatabase(await readPackageDatabase(content, packages));
@@ -199,7 +199,7 @@ async function manifestFor(
   { name, platform }: { name: string; platform: Platform },
 ): Promise<Descriptor> {
   const found = await findPlatformImage(root, platform, async (descriptor) => {
-    // Of nested indexes, only those that lead to the image were copied.
+    // An index was copied only if it leads to the image, so other nested indexes are missing.
     if (descriptor !== root && (await content.stat(descriptor.digest)) === undefined) return undefined;
     return await readIndex(content, descriptor);
   });
@@ -207,7 +207,7 @@ async function manifestFor(
   return found.image;
 }
 
-/** Returns the fault of the layers that a manifest names, before any of them is read; undefined when images can be built on them. */
+/** Returns the fault of the layers in a manifest, before any layer is read; undefined if images can be built on them. */
 export function checkLayers(layers: readonly Descriptor[]): string | undefined {
   if (layers.length > BASE_LAYERS_MAX)
     return `has ${layers.length} layers; a base image may have at most ${BASE_LAYERS_MAX}, because products and customizations add layers: squash some of them.`;
@@ -221,7 +221,10 @@ export function noImageFor(name: string, { os, architecture }: Platform): string
   return `${name} has no image for ${os}/${architecture}.`;
 }
 
-/** Returns the layers with OCI media types of their real compression: a manifest may have Docker's types, or wrong compressions. */
+/**
+ * Returns the layers with OCI's media types for their real compression: the manifest may have Docker's types, or types of another
+ * compression.
+ */
 async function withLayerTypes(content: ContentStore, layers: LayerPin[]): Promise<LayerPin[]> {
   const typed: LayerPin[] = [];
   for (const { diff_id, descriptor } of layers) {

@@ -1,4 +1,4 @@
-// Runs a real Debian with faults that are found only by running it: each is rejected with a cause that names the fault.
+// Runs a real Debian with faults that only a run finds. Each is rejected with a cause that names the fault.
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { debianBase } from '../../../test/debian.ts';

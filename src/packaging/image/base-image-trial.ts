@@ -1,4 +1,4 @@
-// Checks of a base image that require running it: its shell starts, its package manager works, and a package can be installed.
+// Checks of a base image that require running it: its shell starts, its package manager works, and it can install a package.
 import { readImageConfig } from '../../oci/image-config.ts';
 import type { BasePin } from '../../plan/pin.ts';
 import { BuildError } from '../../sandbox/build-error.ts';
@@ -13,16 +13,19 @@ import { prepareRoots } from './rootfs.ts';
 
 const STEP = 'base image';
 
-/** Limit of one command, because other base images wait meanwhile. On an idle machine, all commands together take two seconds. */
+/** Time limit of one command, because other base images wait meanwhile. On an idle machine, all commands together take two seconds. */
 const TRIAL_MS_MAX = 120_000;
-/** Output of one command; `dpkg --audit` prints some hundred bytes for each broken package. The cause contains the last lines. */
+/** Limit of the output of one command: `dpkg --audit` prints some hundred bytes for each broken package. */
 const TRIAL_OUTPUT_BYTES_MAX = 1024 * 1024;
-/** Lines of output in a cause: the last lines of dpkg say why it failed. */
+/** The number of lines of output in a cause: in its last lines, dpkg says why it failed. */
 const CAUSE_LINES = 4;
 /** dpkg(1): exit code 1 means that a check returned false, which is a fault of a package and not of dpkg. */
 const DPKG_FAILS_ABOVE = 1;
 
-/** The package disappears with the sandbox. It has a script, because a package without scripts needs no shell and no `chroot`. */
+/**
+ * Installs an empty package, which is discarded with the sandbox. The package has a script, because dpkg needs no shell and no `chroot` for
+ * a package without scripts.
+ */
 const INSTALL_EMPTY_PACKAGE = `
 set -e
 ${RUN_DPKG}
@@ -38,9 +41,9 @@ run --configure --pending
 
 type Trial = {
   command: string[];
-  /** Runs with the variables of the image instead of those of a build. */
+  /** Runs with the variables of the image; other commands run with those of a build. */
   asImage?: boolean;
-  /** The fault of the image when the command fails, as the end of a sentence. */
+  /** The fault of the image if the command fails, as the end of a sentence. */
   fault: string;
   fails?: (code: number) => boolean;
 };
@@ -65,9 +68,9 @@ const TRIALS: readonly Trial[] = [
 ];
 
 /**
- * Runs the programs that every build depends on in a sandbox over the image. Does nothing on a machine without a sandbox. Throws
- * BuildError with the fault and the last lines of output, and an error for which `isTrialTimeout` is true if a program did not end in
- * time: the machine may be overloaded, so that a second attempt may succeed.
+ * Runs the programs that every build needs, in a sandbox over the image. Does nothing on a machine without a sandbox. Throws BuildError
+ * with the fault and the last lines of output. If a program did not end in time, throws an error for which `isTrialTimeout` is true: the
+ * machine may be overloaded, so a second attempt may succeed.
  */
 export async function tryBaseImage(
   workspace: Workspace,
@@ -89,7 +92,7 @@ export async function tryBaseImage(
   }
 }
 
-/** The name of an error is kept between an engine process and its worker; its class is not. */
+/** The name of the error. It is compared instead of the class, which is lost when an engine process sends the error to its worker. */
 const TRIAL_TIMEOUT = 'TrialTimeout';
 
 /** Whether the error says that a program in the trial of a base image took too long. */

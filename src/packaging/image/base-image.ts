@@ -32,12 +32,18 @@ const MACHINE_TRACES = [
   'etc/hosts',
 ];
 
-/** Packages beyond Debian's essential ones: images check certificates, and customizations that add a certificate need the tools. */
+/**
+ * Packages in addition to those that Debian marks as essential. ca-certificates: images check certificates, and customizations that add a
+ * certificate need its tools.
+ */
 const PACKAGES = ['ca-certificates', 'netbase', 'tzdata'];
 
 export type BaseImageOptions = {
   workspace: Workspace;
-  /** deb822 text of the archive (sources.list(5)), with the addresses and keys that this machine needs; it is not left in the image. */
+  /**
+   * The archive's sources as deb822 text (sources.list(5)), with the addresses and keys for this machine. The image does not contain this
+   * text.
+   */
   sources: string;
   /** Codename: `bookworm`. */
   suite: string;
@@ -45,7 +51,7 @@ export type BaseImageOptions = {
   operating_system: string;
   log: LogSink;
   signal?: AbortSignal | undefined;
-  /** Seconds since 1970; default the newest date of the archive's indexes. */
+  /** Seconds since 1970. If absent, the newest date of the archive's indexes. */
   epoch?: number;
 };
 
@@ -99,7 +105,7 @@ function failure(message: string, cause?: unknown): BuildError {
   return new BuildError(message, { step: 'base image', cause_kind: 'BUILD_ERROR', cause });
 }
 
-/** The platform of this machine: images are built for the architecture that they are built on. */
+/** Returns the platform of this machine: images are built for the architecture of the machine that builds them. */
 export function hostPlatform(): Platform {
   return { os: 'linux', architecture: process.arch === 'x64' ? 'amd64' : process.arch };
 }
@@ -120,13 +126,14 @@ async function debianLayer(
     const settings = [...(await machineAptOptions()), ...(await credentialOptions(host, join(folder, 'auth.conf')))];
     const command = [
       tool,
-      // Larder creates the namespaces itself: they end with this process, and all processes in the new system end with them.
+      // In mode root, mmdebstrap creates no namespaces. Larder creates them: they end with this process, and all processes of the new
+      // system end with them.
       '--mode=root',
       '--variant=minbase',
       '--format=tar',
       '--verbose',
       `--include=${PACKAGES.join(',')}`,
-      // After a crash the whole system is discarded, so nothing has to be synced to disk.
+      // dpkg does not have to sync files to disk: after a crash the whole new system is discarded.
       '--dpkgopt=force-unsafe-io',
       ...settings.map((option) => `--aptopt=${option}`),
       options.suite,
@@ -152,7 +159,10 @@ async function credentialOptions(host: SandboxHost, path: string): Promise<strin
   return [`Dir::Etc::netrc "${path}";`];
 }
 
-/** Builds the new system in memory where a tmpfs can be mounted: it is read once and discarded, and a build on a disk takes 50 % longer. */
+/**
+ * Builds the new system in memory if a tmpfs can be mounted: a build on a disk takes 50 % longer, and the files are read only once and then
+ * discarded.
+ */
 const IN_MEMORY = 'mkdir "$1/work" && mount -t tmpfs -o size=4g,mode=0755 larder "$1/work" && shift && exec "$@"';
 
 type MmdebstrapRun = BaseImageOptions & {
@@ -194,7 +204,7 @@ async function run(host: SandboxHost, command: string[], options: MmdebstrapRun)
       step: 'base image',
       privateKeys: true,
       remove: MACHINE_TRACES,
-      // /run/lock and /tmp themselves are part of Debian.
+      // Keeps folders such as /run/lock and /tmp, which are part of Debian.
       keep: ({ type, path }) => type === 'folder' && !path.startsWith('dev/') && !path.startsWith('tmp/'),
       watch: { paths: KEPT_FILES, onFile: options.onFile },
     });
@@ -215,7 +225,7 @@ async function run(host: SandboxHost, command: string[], options: MmdebstrapRun)
   }
 }
 
-/** Removes credentials from addresses: tenants read the message. */
+/** Removes credentials from addresses, because tenants read the message. */
 function redacted(text: string): string {
   return text.replace(/\/\/[^/@\s]+@/g, '//');
 }

@@ -1,4 +1,4 @@
-// Checks that a registered image has the platform and operating system that its owner declared, and the programs that builds run.
+// Checks that an image of a registry has the platform and operating system that its owner declared, and the programs that builds run.
 import type { ContentStore } from '../../content/content.ts';
 import type { ImageConfig, Platform } from '../../oci/descriptor.ts';
 import { printable } from '../../tar/header.ts';
@@ -11,8 +11,8 @@ import { findFile, findProgram } from './listed-files.ts';
 export type DeclaredSystem = { name: string; distro: string; version: string; codename: string };
 
 /**
- * Programs that builds and dpkg(1) run in every image: without one of them no product can be installed. Other programs belong to packages
- * that Debian marks as essential, and each recipe is tested on a base that has them.
+ * Programs that builds and dpkg(1) run in every image: without them no product can be installed. Programs of packages that Debian marks as
+ * essential are not listed: each recipe is tested on a base image that has those packages.
  */
 export const NEEDED_PROGRAMS = [
   'sh',
@@ -30,7 +30,7 @@ export const NEEDED_PROGRAMS = [
   'perl',
 ];
 
-/** Returns the fault of the platform in an image's config; undefined when it can run here, or when the config names no platform. */
+/** Returns the fault of the platform in an image's config; undefined if this machine can run it, or if the config names no platform. */
 export function checkPlatform({ os, architecture }: Partial<ImageConfig>, here: Platform): string | undefined {
   const differs = (said: string | undefined, wanted: string) => said !== undefined && said !== '' && said !== wanted;
   if (!differs(os, here.os) && !differs(architecture, here.architecture)) return undefined;
@@ -38,8 +38,8 @@ export function checkPlatform({ os, architecture }: Partial<ImageConfig>, here: 
 }
 
 /**
- * Returns the fault of the operating system of an image; undefined when it is the declared one. A derivative that names the distribution
- * in `ID_LIKE` is rejected, because its packages may not work together with packages of the declared system.
+ * Returns the fault of the operating system of an image; undefined if it is the declared one. A derivative, which names the declared
+ * distribution only in `ID_LIKE`, is rejected: its packages may not work together with packages of the declared distribution.
  */
 export async function checkSystem(
   content: ContentStore,
@@ -77,8 +77,8 @@ function parseOsRelease(text: string): Record<string, string> {
 }
 
 /**
- * Returns the end of a sentence that names the missing programs of `NEEDED_PROGRAMS`; undefined when all are present. `ownPath` is the
- * PATH of the image's config: the text also names programs that are found only there.
+ * Returns the end of a sentence that names the programs of `NEEDED_PROGRAMS` that are missing; undefined if there are all. `ownPath` is the
+ * PATH in the image's config. The text also names programs that are only in a folder of `ownPath`, because builds do not search it.
  */
 export function checkPrograms(listing: MergedListing, ownPath = IMAGE_PATH): string | undefined {
   const missing = NEEDED_PROGRAMS.filter((name) => findProgram(listing, name) === undefined);

@@ -42,7 +42,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('on Debian', () => {
     'a second base image has the same digest, and contains no file of this machine',
     async () => {
       const again = await buildDebian(memoryContent());
-      // The archive may have been published again since the remembered base was built, with other packages or only a new date.
+      // The archive may have been published again since the remembered base image was built, with other packages or only with a new date.
       const { base: kept, content } = builds.debian;
       const isSameArchive = again.packages === kept.packages && again.created_at === kept.created_at;
       const base = isSameArchive ? kept : await buildDebian(content);

@@ -1,4 +1,4 @@
-// build(plan) → artifact: the base, the application and each customization in separate layers, then config, manifest and index.
+// build(plan) → artifact: builds the base, the application and each customization as separate layers, then the config, manifest and index.
 import type { Digest } from '../../contract/vocabulary.ts';
 import type { Inspection } from '../../customization/inspection.ts';
 import { readImageConfig } from '../../oci/image-config.ts';
@@ -31,8 +31,8 @@ export type BuildOptions = {
 };
 
 /**
- * Builds the image of a plan and puts it into the store. The same plan gives the same diffIDs and the same index digest. Throws
- * BuildError for a fault that the reader of the pipeline must correct; any other error can be retried.
+ * Builds the image of a plan and puts it into the store. The same plan gives the same diffIDs and the same index digest. Throws BuildError
+ * for a fault that people who read the pipeline must correct; after any other error, the build can be retried.
  */
 export async function build(plan: ImagePlan, options: BuildOptions): Promise<Artifact> {
   const { workspace, signal } = options;

@@ -1,5 +1,5 @@
-// Converts the changes of a sandbox to a layer: overlayfs marks become OCI whiteouts, times are clamped, leftovers are left out (OCI
-// image-spec, layer.md).
+// Converts the changes of a sandbox to a layer (OCI image-spec, layer.md): marks of overlayfs become OCI whiteouts, times after the epoch
+// become the epoch, and leftovers are left out.
 import type { ContentStore } from '../../content/content.ts';
 import { type BuiltLayer, writeLayer } from '../../oci/layer.ts';
 import { IMAGE_LIMITS } from '../../oci/layer-limits.ts';
@@ -21,7 +21,7 @@ import { CAPABILITY_ATTRIBUTE, OPAQUE_ATTRIBUTE } from './layer-entries.ts';
 import { type LeftoverRules, withoutLeftovers } from './leftovers.ts';
 import { pathMatcher } from './path-pattern.ts';
 
-/** Limits of one captured layer. A file counts with the size in its header: a sparse file uses little of the sandbox's disk limit. */
+/** Limits of one captured layer. A file counts with the size in its header, because a sparse file takes little of the sandbox's disk. */
 const CAPTURE_LIMITS: ArchiveLimits = {
   entryCountMax: TABLE_ENTRY_COUNT_MAX,
   folderCountMax: IMAGE_LIMITS.folderCountMax,
@@ -30,20 +30,23 @@ const CAPTURE_LIMITS: ArchiveLimits = {
 };
 
 export type CaptureOptions = LeftoverRules & {
-  /** Ceiling for times, in seconds since 1970. */
+  /** The latest time of an entry, in seconds since 1970: later times become this time. */
   epoch: number;
-  /** The step for the message if the changes cannot be stored as a layer. */
+  /** The step that an error names if the changes cannot be stored as a layer. */
   step: string;
-  /** The files of the lower layers. Without them, every folder that overlayfs marks as opaque is marked as opaque in the layer. */
+  /**
+   * The files of the layers below. overlayfs marks every new folder as opaque; with this listing, the mark is kept only where it hides a
+   * folder.
+   */
   below?: MergedListing;
-  /** `onFile` receives the bytes of these files while they are read; each has its size limit (image-file-limits.ts). */
+  /** `onFile` receives the bytes of the files at these paths while they are read. Each file has a size limit (image-file-limits.ts). */
   watch?: { paths: readonly string[]; onFile: (path: string, bytes: Buffer) => Promise<void> | void };
 };
 
 /**
- * Puts the changes of a sandbox into the store as a layer; the same changes give the same diffID. Returns undefined when nothing changed.
- * Throws BuildError for names that are whiteouts in a layer, for hard links to a file that was left out, and for a layer beyond the
- * limits.
+ * Puts the changes of a sandbox into the store as a layer. The same changes give the same diffID. Returns undefined if nothing changed.
+ * Throws BuildError for a file name that means a whiteout in a layer, for a hard link to a file that was left out, and for a layer above
+ * the limits.
  */
 export async function captureLayer(
   content: ContentStore,
@@ -53,7 +56,7 @@ export async function captureLayer(
   return await layerFromTree(content, readTar(sandbox.capture()), options);
 }
 
-/** Like `captureLayer`, for any tar of a whole tree. */
+/** Does the same as `captureLayer` for a tar of a whole file system. */
 export async function layerFromTree(
   content: ContentStore,
   tree: AsyncIterable<TarEntry>,
@@ -74,14 +77,17 @@ export async function layerFromTree(
   return changes === 0 ? undefined : layer;
 }
 
-/** Whether a folder is unchanged: overlayfs copies the folders above a change. */
+/** Whether a folder is the same as below: overlayfs also copies the unchanged folders above a changed file. */
 function isSameFolder({ path, type, mode, uid, gid }: TarHeader, below: MergedListing | undefined): boolean {
   if (type !== 'folder') return false;
   const before = below?.get(path);
   return before?.type === type && before.mode === mode && before.uid === uid && before.gid === gid;
 }
 
-/** Throws at the header that exceeds a limit, before its bytes are read, and at a header that no layer can contain: a time out of range. */
+/**
+ * Yields the entries. Throws at a header that exceeds a limit, before the bytes of its entry are read, and at a header that no layer can
+ * contain (a time out of range).
+ */
 async function* measured(tree: AsyncIterable<TarEntry>, { step }: CaptureOptions): AsyncGenerator<TarEntry, void> {
   const meter = new ArchiveMeter(CAPTURE_LIMITS);
   try {
@@ -90,7 +96,7 @@ async function* measured(tree: AsyncIterable<TarEntry>, { step }: CaptureOptions
       yield entry;
     }
   } catch (error) {
-    // An archive ends early because the program that wrote it failed; the caller reports that.
+    // The archive ended early because the program that writes it failed; the caller reports that failure.
     if (!(error instanceof TarError) || error.code === 'TRUNCATED' || error.code === 'NOT_TAR') throw error;
     throw rejection(`The changes cannot be stored as a layer: ${error.message}.`, step);
   }
@@ -105,7 +111,7 @@ async function* layerEntries(
   { epoch, step, below }: CaptureOptions,
 ): AsyncGenerator<TarInput, void> {
   for await (const { header: found, body } of tree) {
-    // The root is left out: every engine creates it, and its name would have to be `./`.
+    // The root folder is left out: every engine creates it, and its name in the layer would have to be `./`.
     if (found.path === '') continue;
     const { xattrs, ...rest } = found;
     const header: TarHeader = { ...rest, mtime: Math.min(found.mtime, epoch) };
@@ -120,14 +126,14 @@ async function* layerEntries(
       yield marker(header, `${WHITEOUT}${baseName(found.path)}`, parentOf(found.path));
       continue;
     }
-    // A sandbox cannot create devices; the archive of a base image may contain those of /dev, which do not belong in an image.
+    // A sandbox cannot create devices. The tar of a base image may contain the devices of /dev, which do not belong in an image.
     if (found.type === 'character' || found.type === 'block') continue;
     const capability = xattrs?.[CAPABILITY_ATTRIBUTE];
     yield {
       header: capability === undefined ? header : { ...header, xattrs: { [CAPABILITY_ATTRIBUTE]: capability } },
       body,
     };
-    // overlayfs marks every new folder as opaque; the mark matters only if there is a folder below to hide.
+    // overlayfs marks every new folder as opaque. The mark is needed only if it hides a folder of a lower layer.
     const isOpaque = xattrs?.[OPAQUE_ATTRIBUTE]?.toString('latin1') === 'y';
     const hides = isOpaque && (below === undefined || below.get(found.path)?.type === 'folder');
     if (hides) yield marker(header, OPAQUE, found.path);
@@ -143,7 +149,7 @@ function marker({ mtime }: TarHeader, name: string, folder: string): TarInput {
   return { header: { path, type: 'file', mode: 0o644, uid: 0, gid: 0, size: 0, mtime } };
 }
 
-/** Rejects hard links whose file was left out. */
+/** Yields the entries. Rejects a hard link to a file that was left out. */
 async function* whole(entries: AsyncIterable<TarInput>, { step }: CaptureOptions): AsyncGenerator<TarInput, void> {
   const files = new PathSet();
   for await (const entry of entries) {

@@ -1,4 +1,4 @@
-// The merged listing of the layers below each layer of a chain, kept while the chain grows: each layer is read once.
+// The merged listing of the lower layers of an image, kept while layers are added to the image, so that each layer is read only once.
 import type { ContentStore } from '../../content/content.ts';
 import { IMAGE_LIMITS } from '../../oci/layer-limits.ts';
 import { listLayer } from '../../oci/layer-listing.ts';
@@ -8,7 +8,10 @@ import { EntryTable } from '../../tar/entry-table.ts';
 import { layOver } from '../../tar/listing.ts';
 import type { MergedListing } from '../../tar/listing-entry.ts';
 
-/** The merged listing of a growing chain. For one image at a time: the next call of `below` changes the returned listing. */
+/**
+ * The merged listing of a growing chain of layers. It serves one image at a time: each call of `below` changes the listing that the last
+ * call returned.
+ */
 export class ChainListing {
   readonly #content: ContentStore;
   #layers: LayerPin[] = [];
@@ -20,8 +23,8 @@ export class ChainListing {
   }
 
   /**
-   * Returns the merged listing of the first `count` layers, reading those that were not read yet. If the layers do not continue the chain
-   * of the last call, they are read from the lowest on. Throws the errors of `listLayer`, with the limits of a whole image.
+   * Returns the merged listing of the first `count` layers. Reads only the layers that the last call did not read; if the last call was for
+   * other layers, reads all of them. Throws the errors of `listLayer`, with the limits of a whole image.
    */
   async below(layers: readonly LayerPin[], count: number): Promise<MergedListing> {
     const wanted = layers.slice(0, count);
@@ -34,7 +37,7 @@ export class ChainListing {
           listLayer(this.#content, descriptor, { diffId, meter: this.#meter }),
         );
       } catch (error) {
-        // After an error, the table may contain part of a layer.
+        // The table may contain only a part of the layer that failed.
         this.#restart();
         throw error;
       }

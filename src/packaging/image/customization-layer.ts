@@ -1,4 +1,4 @@
-// Builds the layer of a customization's files by streaming its archive again, without a sandbox and without unpacking it.
+// Builds the layer of a customization's files: streams its archive a second time, without a sandbox and without unpacking it.
 import { createHash } from 'node:crypto';
 import type { ContentStore } from '../../content/content.ts';
 import { readArchive } from '../../customization/archive.ts';
@@ -14,16 +14,16 @@ import type { MergedListing } from '../../tar/listing-entry.ts';
 
 export type FilesLayerInput = {
   content: ContentStore;
-  /** The uploaded archive. */
+  /** Digest of the uploaded archive. */
   archive: Digest;
   inspection: Inspection;
   /** The files of the image below this layer. */
   below: MergedListing;
-  /** Seconds since 1970: later times are clamped to it, and entries without a time get it. */
+  /** Seconds since 1970: later times become this time, and entries without a time get it. */
   epoch: number;
   /** Returns the bytes of a file of the image by its path in the listing; undefined if the image has no such file. */
   readBelow: (path: string) => Promise<Buffer | undefined>;
-  /** Returns the layer of these inputs from a cache or builds it: a customization gives the same layer on most images of a fleet. */
+  /** Returns the layer of these inputs from a cache, or builds it: on most images of a fleet, a customization gives the same layer. */
   reuse?: (inputs: object, make: () => Promise<BuiltLayer>) => Promise<BuiltLayer | undefined>;
 };
 
@@ -35,8 +35,8 @@ export type FilesLayer = {
 };
 
 /**
- * Builds the layer. The same archive over the same relevant parts of an image (the folders above the files, the certificate bundle, the
- * users) gives the same diffID. Throws CustomizationError when the customization does not fit the image.
+ * Builds the layer. Its diffID depends only on the archive and on the parts of the image that matter: the folders above the files, the
+ * certificate bundle, the users. Throws CustomizationError if the customization does not fit the image.
  */
 export async function buildFilesLayer(input: FilesLayerInput): Promise<FilesLayer> {
   const { environment, labels } = input.inspection.declaration;
@@ -91,10 +91,10 @@ export async function readHooks({
   return hooks;
 }
 
-/** A placement with everything that was read from the image. */
+/** Where the entries are placed, with everything that was read from the image. */
 type Finished = { placed: Placed[]; epoch: number; accounts: Accounts; composed: Map<string, Buffer> };
 
-/** Users and groups of the image, read only if the customization names an owner or adds a user. */
+/** Returns users and groups of the image. They are read only if the customization names an owner or adds a user. */
 async function readAccounts({ inspection, below, readBelow }: FilesLayerInput): Promise<Accounts> {
   const { files, users } = inspection.declaration;
   const byName = files.some(({ user, group }) => typeof user === 'string' || typeof group === 'string');
@@ -106,7 +106,7 @@ async function readAccounts({ inspection, below, readBelow }: FilesLayerInput): 
   return accounts;
 }
 
-/** Reads a file as Latin-1, which preserves every byte: old files contain names in any charset. */
+/** Reads a file as Latin-1, which preserves every byte: names in old files may be in any charset. */
 async function readText(
   path: string,
   { below, readBelow }: Pick<FilesLayerInput, 'below' | 'readBelow'>,
@@ -130,7 +130,10 @@ async function compose(
   return composed;
 }
 
-/** Yields the placed entries in order; files follow in the order of the archive. */
+/**
+ * Yields the placed entries in their order. The archive's files are placed in the order of the archive, so one pass over the archive is
+ * enough.
+ */
 async function* layerEntries(
   archived: AsyncIterable<TarEntry> | Iterable<TarEntry>,
   finished: Finished,
@@ -167,7 +170,7 @@ function fromArchive(placed: Placed | undefined, { header, body }: TarEntry, fin
   return { header: { ...headerOf(placed, finished), size: header.size, mtime }, body };
 }
 
-/** Entries that need no bytes of the archive: folders, links, texts. */
+/** Returns an entry that needs no bytes of the archive: a folder, a link, or a generated text. */
 function made(placed: Placed, finished: Finished): TarInput {
   const { origin, path } = placed;
   if (isArchivedFile(placed))

@@ -133,7 +133,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('customizations', () => {
     ],
   ])('fail with script, line and output when scripts/%s fails: %j', async (name, script, first, printed) => {
     const { pin, inspections } = await builds.customization([
-      // The changes of earlier steps are also present when a script is traced.
+      // When the failed script runs again with a trace, the changes of earlier steps are present too.
       ...(name === 'after-packages.sh'
         ? [entry('scripts/before-packages', { content: 'echo one >> /var/lib/order\n' })]
         : []),

@@ -1,4 +1,5 @@
-// Builds the layers of a customization: the changes of its packages and first scripts, its files, and the changes of its last script.
+// Builds the layers of a customization: one for the changes of its packages and first scripts, one for its files, one for the changes of
+// its last script.
 import { CustomizationError } from '../../customization/errors.ts';
 import type { HookName, Inspection } from '../../customization/inspection.ts';
 import { customizationTitle } from '../../customization/title.ts';
@@ -27,11 +28,11 @@ export type CustomizationInput = LayerContext & {
   /** The customization's name, if its author gave it one. */
   name?: string | undefined;
   inspection: Inspection;
-  /** The image so far. */
+  /** The image on which the customization is built. */
   image: ImageState;
-  /** The image's variables so far. */
+  /** The variables of this image. */
   environment: Record<string, string>;
-  /** The program and user of the image, which must still exist afterwards. */
+  /** The program and the user of the image: both must still exist after the customization. */
   settings: LossInput['settings'];
   cache: LayerCache;
 };
@@ -44,7 +45,10 @@ export type CustomizationResult = {
   labels: Record<string, string>;
 };
 
-/** The step's text in the image's history. It omits the customization's name, which may change: the same plan must give the same image. */
+/**
+ * Returns the text of the step in the image's history. The text omits the customization's name: the name may change, but the same plan must
+ * give the same image.
+ */
 export function customizationStep({ id, version }: CustomizationPin): string {
   return `customization ${id} v${version}`;
 }
@@ -59,13 +63,13 @@ export async function buildCustomization(input: CustomizationInput): Promise<Cus
   }
 }
 
-/** Attributes an error to the customization, also when its scripts left files that cannot be captured. */
+/** Converts an error to a BuildError that names the customization, for example if its scripts left files that no layer can contain. */
 function asItsFault(error: unknown, of: { step: string; customization: { id: string; version: number } }): unknown {
   const cause_kind = 'CUSTOMIZATION_BUILD_ERROR';
   if (error instanceof CustomizationError) return new BuildError(error.message, { ...of, cause_kind, cause: error });
   if (!(error instanceof BuildError)) return error;
   if (error.cause_kind === 'BUILD_ERROR') return new BuildError(error.message, { ...of, cause_kind, cause: error });
-  // A script's error already names its step.
+  // The error of a script already names its step, so this step is kept.
   return new BuildError(error.message, { ...of, step: error.step, cause_kind: error.cause_kind, cause: error });
 }
 
@@ -142,7 +146,7 @@ const HOOKS_OF: Record<Stage, readonly HookName[]> = {
 
 type StageInput = { step: string; image: ImageState; stage: Stage };
 
-/** Builds the layer of a stage that runs programs; returns undefined when the stage runs nothing or changed nothing. */
+/** Builds the layer of a stage that runs programs. Returns undefined if the stage has nothing to run or changed nothing. */
 async function buildScriptedLayer(
   input: CustomizationInput,
   { step, image, stage }: StageInput,
@@ -188,7 +192,7 @@ async function runStage(
       await installPackages(sandbox, { packages, epoch, log, step, cause_kind, signal });
     } else if (part !== undefined) await runHook(sandbox, given, part);
   };
-  /** Runs the stage again up to the failed script, in a new sandbox, and traces the script. */
+  /** Runs the stage up to the failed script in a new sandbox, and traces this script to find the line. */
   const findLine = async (failed: HookFailed): Promise<number | undefined> => {
     if (!canTrace(failed)) return undefined;
     try {
@@ -196,7 +200,7 @@ async function runStage(
       for (const part of parts.slice(0, parts.indexOf(failed.hook))) await run(sandbox, part);
       return await traceHook(sandbox, given, failed);
     } catch (error) {
-      // An earlier part may fail this time: the first failure is reported.
+      // If an earlier part fails this time, the first failure is reported, without a line.
       if (error instanceof HookFailed || error instanceof BuildError) return undefined;
       throw error;
     }
@@ -206,7 +210,8 @@ async function runStage(
     for (const part of parts) await run(sandbox, part);
     return await captureLayer(content, sandbox, {
       ...{ epoch, step, below: image.listing },
-      // Keys that a script wrote are intended; keys that only packages generated would be the same in every container.
+      // Leaves out private keys if packages were installed: all containers would have the same generated keys. If only scripts ran, their
+      // keys are intended.
       privateKeys: packages.length > 0,
       onPrivateKey: (path) =>
         log.say(
@@ -220,10 +225,10 @@ async function runStage(
   }
 }
 
-/** The parts of a stage in order; undefined for a script that the archive does not have. */
+/** One part of a stage; undefined for a script that the archive does not have. */
 type StagePart = HookRun | 'packages' | undefined;
 
-/** The ceiling for times of files that packages and scripts write: at least the epoch of the plan, which may be newer than the archive. */
+/** Returns the latest time of files that packages and scripts write: the epoch of the archive or of the plan, whichever is later. */
 function scriptEpoch({ pin, epoch }: CustomizationInput): number {
   return Math.max(pin.epoch, epoch);
 }

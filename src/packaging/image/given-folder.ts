@@ -1,4 +1,4 @@
-// A read-only folder for a sandbox: filled on this machine before the sandbox opens, removed after it is closed.
+// A folder that a sandbox sees read-only. It is filled on this machine before the sandbox opens, and removed after the sandbox is closed.
 import { randomUUID } from 'node:crypto';
 import { createWriteStream, mkdirSync } from 'node:fs';
 import { chmod, rm, writeFile } from 'node:fs/promises';
@@ -11,7 +11,7 @@ import { ensureFolder, type Workspace } from '../../sandbox/workspace.ts';
 export type GivenFolder = AsyncDisposable & {
   /** Path on this machine, for the option `given` of `openSandbox`. */
   folder: string;
-  /** Returns the path in the sandbox of a file or folder of this folder. */
+  /** Returns the path at which the sandbox sees a file or folder of this folder. */
   inside(name: string): string;
   /** Writes bytes to a file of this folder. */
   write(name: string, bytes: Buffer | string, mode?: number): Promise<void>;

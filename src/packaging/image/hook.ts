@@ -9,16 +9,16 @@ import { baseName } from '../../tar/path.ts';
 import type { GivenFolder } from './given-folder.ts';
 import { buildEnvironment } from './packages.ts';
 
-/** Limits how long a script occupies a worker. */
+/** Time limit of a script, because it occupies a worker. */
 const HOOK_WALL_CLOCK_MS = 10 * 60_000;
 
 export type HookRun = {
-  /** Path in the archive: `scripts/final.sh`. */
+  /** The script's path in the archive: `scripts/final.sh`. */
   path: string;
   script: Buffer;
   /** Whether the image has /bin/bash. */
   bash: boolean;
-  /** The customization's step, for messages. */
+  /** The step of the customization, which errors name. */
   step: string;
   epoch: number;
   /** The variables of the image. */
@@ -32,7 +32,7 @@ export async function giveHook(given: GivenFolder, { path, script }: Pick<HookRu
   await given.write(path, script, 0o755);
 }
 
-/** A script failed or exceeded a limit. The message does not name the line, which `lineOf` or a traced run finds. */
+/** A script failed or exceeded a limit. The message does not name the line: `lineOf` or a traced run finds it. */
 export class HookFailed extends Error {
   override readonly name = 'HookFailed';
   readonly hook: HookRun;
@@ -47,7 +47,7 @@ export class HookFailed extends Error {
   }
 }
 
-/** Runs a script of the given folder with the interpreter in its first line. Throws HookFailed. */
+/** Runs a script of the given folder with the interpreter that the script's first line names. Throws HookFailed. */
 export async function runHook(sandbox: Sandbox, given: GivenFolder, hook: HookRun): Promise<void> {
   const { log, path, script, step } = hook;
   log.say(`${step}: ${path}`);
@@ -57,8 +57,8 @@ export async function runHook(sandbox: Sandbox, given: GivenFolder, hook: HookRu
 }
 
 /**
- * Runs a failed script again, with each command traced, and returns the line at which it fails; undefined when the traced run ends in
- * another way, or when the script's shell does not report lines. The sandbox must be in the state before the first run.
+ * Runs a failed script again with a trace of each command, and returns the line at which it fails. Returns undefined if the traced run ends
+ * differently, or if the script's shell does not report lines. The sandbox must be in the same state as before the first run.
  */
 export async function traceHook(sandbox: Sandbox, given: GivenFolder, failed: HookFailed): Promise<number | undefined> {
   const { log, path, script, step, bash } = failed.hook;
@@ -67,9 +67,9 @@ export async function traceHook(sandbox: Sandbox, given: GivenFolder, failed: Ho
   log.say(`${step}: running ${path} again, traced, to find the line that fails`);
   log.mark();
   const exit = await runCommandOf(sandbox, failed.hook, command);
-  // A syntax error does not appear in the trace: the shell prints a message with the line.
+  // Matches lines of the trace and also messages of the shell: a syntax error does not appear in the trace, but in a message with the line.
   const found = [...log.tail().matchAll(/^(?:\++ (?:\S*\/)?(\S*) line |\S*\/(\S+): (?:line )?)(\d+):/gm)];
-  // Lines of files that the script sources do not count. Shells other than bash do not name the file.
+  // Ignores lines of other files that the script sources. Shells other than bash do not name the file.
   const line = found.findLast(([, traced, named]) => ['', baseName(path)].includes(traced ?? named ?? ''))?.[3];
   return exit.code === failed.exit.code && line !== undefined ? Number(line) : undefined;
 }
@@ -80,13 +80,13 @@ async function runCommandOf(sandbox: Sandbox, hook: HookRun, command: string[]):
   return await sandbox.run({ command, environment }, { ...options, onOutput: hook.log.write });
 }
 
-/** Whether a traced run can find the line: the script is a shell script that started, and it was not stopped by a limit. */
+/** Whether a traced run can find the line: the script is a shell script, it started, and no limit stopped it. */
 export function canTrace(failed: HookFailed): boolean {
   const { hook, exit } = failed;
   return exit.why === undefined && isShellScript(hook.script) && interpreterProblem(failed) === undefined;
 }
 
-/** The BuildError of a failed script. `tracedLine` is the result of `traceHook`. */
+/** Returns the BuildError for a failed script. `tracedLine` is the result of `traceHook`. */
 export function hookError(failed: HookFailed, tracedLine?: number): BuildError {
   const { hook, exit, printed } = failed;
   const line = tracedLine ?? lineOf(failed);
@@ -117,7 +117,7 @@ function interpreterProblem({ hook: { path, script }, exit, printed }: HookFaile
     : `${line}: this image has no interpreter ${interpreter}; use an interpreter that the image has, or add its package under packages and run the script as after-packages or final.`;
 }
 
-/** The line that an interpreter names in its last error message (`final.sh: 3:`, `line 3`). */
+/** Returns the line that the interpreter names in its last error message (`final.sh: 3:`, `line 3`). */
 function lineOf({ hook: { path, script }, printed }: HookFailed): number | undefined {
   if (!isShellScript(script)) return numberOf(/\.(?:py|pl): (\d+):|[,: ]line (\d+)\b/g, printed);
   // A shell continues after most of its error messages, so only the last one counts.
@@ -133,14 +133,14 @@ function numberOf(pattern: RegExp, text: string): number | undefined {
 }
 
 const SHELL = '/bin/sh';
-/** The kernel reads at most this much of the first line (BINPRM_BUF_SIZE). */
+/** The kernel reads only this much of a script's first line (BINPRM_BUF_SIZE). */
 const FIRST_LINE_BYTES_MAX = 256;
 
 function firstLine(script: Buffer): string {
   return script.subarray(0, FIRST_LINE_BYTES_MAX).toString('latin1').split('\n')[0] ?? '';
 }
 
-/** The interpreter in the first line, with its options; empty when the line names none. */
+/** Returns the interpreter in the script's first line, with its options; empty if the line names none. */
 function shebangOf(script: Buffer): string[] {
   const [, program, options = ''] = /^#![ \t]*(\S+)[ \t]*(.*)/.exec(firstLine(script)) ?? [];
   return program === undefined ? [] : [program, ...options.split(/\s+/).filter(Boolean)];
@@ -157,21 +157,24 @@ function wordsOf(script: Buffer): string[] {
   return given.length === 0 ? [SHELL] : given;
 }
 
-/** The command that runs the script at `path` with the interpreter in its first line. Shell scripts stop at the first failing command. */
+/**
+ * Returns the command that runs the script at `path` with the interpreter in its first line. Shell scripts stop at the first failing
+ * command.
+ */
 export function hookCommand(script: Buffer, path: string): string[] {
   return isShellScript(script) ? [...wordsOf(script), '-e', path] : [...wordsOf(script), path];
 }
 
 /**
- * Traces the script `$0`. The command sets PS4, because bash ignores a PS4 from the environment when it runs as root; the hyphen in PS4
- * allows `set -u`. The trace has a separate descriptor, so that it does not appear in the output of `f 2>&1`. Shells other than bash
- * support neither BASH_SOURCE nor BASH_XTRACEFD.
+ * Runs the script `$0` with a trace. The command itself sets PS4, because bash as root ignores PS4 from the environment; the hyphen in PS4
+ * allows `set -u`. The trace goes to a separate descriptor, so that it is not in the output of `f 2>&1`. Shells other than bash support
+ * neither BASH_SOURCE nor BASH_XTRACEFD.
  */
 const TRACED = `exec 9>&2; BASH_XTRACEFD=9; PS4='+ \${BASH_SOURCE-} line $LINENO: '; set -e -x; . "$0"`;
 
 /**
- * The command that runs a shell script and traces each command with its line; undefined for other scripts. Debian's /bin/sh does not
- * report lines, so bash replaces it if the image has bash, in POSIX mode and with the echo of /bin/sh.
+ * Returns the command that runs a shell script and traces each command with its line; undefined for other scripts. Debian's /bin/sh does
+ * not report lines. If the image has bash, bash replaces /bin/sh, in POSIX mode and with the echo of /bin/sh.
  */
 export function traceCommand(script: Buffer, { path, bash }: { path: string; bash: boolean }): string[] | undefined {
   if (!isShellScript(script)) return undefined;

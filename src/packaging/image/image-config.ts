@@ -1,4 +1,5 @@
-// The config of a finished image: the recipe's settings, the base's variables and labels, and the labels that OCI defines (annotations.md).
+// Builds the config of a finished image from the recipe's settings, the base's variables and labels, and the labels that OCI defines
+// (annotations.md).
 import type { ImageConfig } from '../../oci/descriptor.ts';
 import type { ImagePlan } from '../../plan/image-plan.ts';
 import { IMAGE_PATH, timeOf } from './image.ts';
@@ -7,9 +8,9 @@ const NANOSECONDS = 1_000_000_000;
 
 export type ConfigInput = {
   base: ImageConfig;
-  /** Complete: the base's, the recipe's and the customizations' variables. */
+  /** All variables of the image: those of the base, the recipe and the customizations. */
   environment: Record<string, string>;
-  /** Labels of the customizations. */
+  /** Labels that the customizations add. */
   labels: Record<string, string>;
 };
 
@@ -57,7 +58,7 @@ export function imageConfig(
   };
 }
 
-/** The labels of the base, without those that describe the base itself. */
+/** Returns the labels of the base, without labels that describe the base itself. */
 function inheritedLabels({ config }: ImageConfig): Record<string, string> {
   return Object.fromEntries(
     Object.entries(config?.Labels ?? {}).filter(([name]) => !name.startsWith('org.opencontainers.image.')),

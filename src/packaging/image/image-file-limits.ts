@@ -1,19 +1,19 @@
-// Size limits of the image's files that builds read whole. The declared size is checked before the bytes are read.
+// Size limits of the files of an image that builds read into memory. The declared size is checked before the bytes are read.
 import { BuildError } from '../../sandbox/build-error.ts';
 import { printable } from '../../tar/header.ts';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
 
-/** The package database of a full desktop has 4 MB. */
+/** Limit of the package database; that of a full desktop has 4 MB. */
 export const DPKG_STATUS_BYTES_MAX = 16 * MIB;
-/** A passwd of 10,000 users has 700 KB. */
+/** Limit of passwd and group; a passwd of 10,000 users has 700 KB. */
 const ACCOUNTS_BYTES_MAX = MIB;
-/** Debian's bundle of certificates has 220 KB. */
+/** Limit of the certificate bundle; Debian's has 220 KB. */
 const BUNDLE_BYTES_MAX = 4 * MIB;
-/** os-release(5) has some twenty lines. */
+/** Limit of os-release(5), which has some twenty lines. */
 const OS_RELEASE_BYTES_MAX = 64 * KIB;
-/** Limit of a file that is reached through a link at one of the paths above. */
+/** Limit of a file at any other path, to which a link at one of the paths above may lead. */
 const OTHER_BYTES_MAX = 4 * MIB;
 
 const LIMITS: Readonly<Record<string, number>> = {
@@ -25,7 +25,7 @@ const LIMITS: Readonly<Record<string, number>> = {
   'usr/lib/os-release': OS_RELEASE_BYTES_MAX,
 };
 
-/** Returns the largest size, in bytes, of a file that is read at this path. */
+/** Returns the largest allowed size, in bytes, of a file at this path. */
 export function imageFileLimit(path: string): number {
   return Object.hasOwn(LIMITS, path) ? (LIMITS[path] ?? OTHER_BYTES_MAX) : OTHER_BYTES_MAX;
 }
@@ -35,7 +35,7 @@ export function checkImageFile({ path, size }: { path: string; size: number }, s
   if (size > imageFileLimit(path)) throw imageFileTooLarge(path, step, `has ${size} bytes`);
 }
 
-/** Returns the error for a file above its limit. `has` is the predicate of the message, with the size if it is known. */
+/** Returns the error for a file above its limit. `has` is the predicate of the message, which may contain the size. */
 export function imageFileTooLarge(path: string, step: string, has = 'is too large'): BuildError {
   const message = `/${printable(path)} ${has}; at most ${imageFileLimit(path)} bytes are allowed.`;
   return new BuildError(message, { step, cause_kind: 'BUILD_ERROR' });

@@ -10,8 +10,8 @@ import { checkImageFile } from './image-file-limits.ts';
 const STEP = 'image files';
 
 /**
- * Returns the file's bytes in the topmost layer that has it; undefined when it is missing or removed. Links in the path are not followed.
- * Throws BuildError for a file that is too large.
+ * Returns the bytes of a file in the topmost layer that has it; undefined if the file is missing or removed. Does not follow links in the
+ * path. Throws BuildError for a file that is too large.
  */
 export async function readImageFile(
   content: ContentStore,
@@ -37,7 +37,7 @@ async function findInLayer(
       if (result === 'absent' && whiteout !== undefined && 'path' in whiteout && hides(whiteout.path, path))
         result = 'removed';
       if (header.path !== path) continue;
-      // If a layer has two entries of one name, the last one counts, as in its listing.
+      // If a layer has two entries for the path, the last one counts, as in the layer's listing.
       result = 'removed';
       if (header.type !== 'file') continue;
       checkImageFile(header, STEP);
@@ -51,14 +51,14 @@ async function findInLayer(
   }
 }
 
-/** Whether the marked path is the path itself or a folder above it. */
+/** Whether a removed path is the path itself or a folder above it. */
 function hides(marked: string, path: string): boolean {
   return marked === '' || path === marked || path.startsWith(`${marked}/`);
 }
 
 /**
- * Yields the bytes of a file in the layers, of any size; a hard link yields the bytes of its file. Yields nothing for a missing file:
- * callers look the file up in the listing first.
+ * Yields the bytes of a file of any size from the layers; for a hard link, the bytes of its file. Yields nothing for a missing file,
+ * because callers find the file in the listing first.
  */
 export async function* imageFileBytes(
   content: ContentStore,

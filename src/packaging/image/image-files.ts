@@ -1,4 +1,5 @@
-// Reads files of an image by path: the listing has the digest, and a file that is not in content is read from its layer once.
+// Reads files of an image by path. The listing has the digest of a file; if content lacks this digest, the file is read from its layer once
+// and stored.
 import type { ContentStore } from '../../content/content.ts';
 import { readContent } from '../../oci/bounded-read.ts';
 import type { Digest } from '../../oci/descriptor.ts';
@@ -18,7 +19,7 @@ export const DPKG_STATUS = 'var/lib/dpkg/status';
 /** os-release(5): the first of these files that exists is used. */
 export const OS_RELEASE: readonly string[] = ['etc/os-release', 'usr/lib/os-release'];
 
-/** Files that later steps read; builds store each as a separate content, so that no layer has to be unpacked for it. */
+/** Files that later steps read. Builds store each as a separate content, so that later steps do not have to read the whole layer. */
 export const KEPT_FILES: readonly string[] = [
   DPKG_STATUS,
   'etc/passwd',
@@ -26,12 +27,12 @@ export const KEPT_FILES: readonly string[] = [
   'etc/ssl/certs/ca-certificates.crt',
 ];
 
-/** An image during its build: its layers and their merged listing. `chain` is the same object from the first layer to the last. */
+/** An image during its build: its layers and their merged listing. All states of one build share the same `chain`. */
 export type ImageState = { layers: LayerPin[]; listing: MergedListing; chain?: ChainListing };
 
 const STEP = 'image files';
 
-/** Returns the image with one more layer. Throws BuildError when it exceeds the limits of an image. */
+/** Returns the image with one more layer. Throws BuildError if the result exceeds the limits of an image. */
 export async function withLayer(
   content: ContentStore,
   { layers, listing, ...rest }: ImageState,

@@ -11,14 +11,14 @@ import { findFile, findProgram } from './listed-files.ts';
 const PASSWD = 'etc/passwd';
 const GROUP = 'etc/group';
 
-/** Paths of the loader that are compiled into programs of Debian and Alpine. */
+/** Paths of the dynamic loader, as compiled into programs of Debian and of Alpine. */
 const LOADERS = [
   'lib64/ld-linux-x86-64.so.2',
   'lib/ld-linux-aarch64.so.1',
   'lib/ld-musl-x86_64.so.1',
   'lib/ld-musl-aarch64.so.1',
 ];
-/** Paths where the loader of glibc finds the C library (ld.so(8)). */
+/** Paths at which the loader of glibc looks for the C library (ld.so(8)). */
 const C_LIBRARIES = ['x86_64-linux-gnu', 'aarch64-linux-gnu'].flatMap((machine) => [
   `lib/${machine}/libc.so.6`,
   `usr/lib/${machine}/libc.so.6`,
@@ -26,15 +26,15 @@ const C_LIBRARIES = ['x86_64-linux-gnu', 'aarch64-linux-gnu'].flatMap((machine) 
 
 export type LossInput = {
   content: ContentStore;
-  /** The program that the image starts, and its user. */
+  /** The program that the image starts, and the user under which it runs. */
   settings: Pick<ImagePlan['image'], 'user' | 'entrypoint' | 'command'>;
   before: ImageState;
   after: ImageState;
-  /** The image's PATH before and after. */
+  /** The image's PATH before and after the customization. */
   paths: { before: string | undefined; after: string | undefined };
 };
 
-/** Lists the required parts that the image had before and no longer has; [] if there are none. */
+/** Lists the required parts that the image had before the customization and no longer has; [] if there are none. */
 export async function listLosses(input: LossInput): Promise<string[]> {
   const { before, after } = input;
   return [
@@ -52,7 +52,7 @@ function isLost(path: string, { before, after }: Pick<LossInput, 'before' | 'aft
   return findFile(before.listing, path) !== undefined && findFile(after.listing, path) === undefined;
 }
 
-/** Returns the first of these files that existed before, if none exists now. */
+/** Returns the first of these files that existed before the customization, if none of them exists any more. */
 function lostAny(paths: readonly string[], before: MergedListing, after: MergedListing): string[] {
   const found = paths.find((path) => findFile(before, path) !== undefined);
   const isGone = found !== undefined && paths.every((path) => findFile(after, path) === undefined);
@@ -64,7 +64,7 @@ function isUnchanged(path: string, { before, after }: LossInput): boolean {
   return digest !== undefined && before.listing.get(path)?.digest === digest;
 }
 
-/** Compares the user by its number, which the image's config contains. */
+/** Checks whether the image's user is lost. Compares the user's number, because the image's config contains the number. */
 async function lostUser(input: LossInput): Promise<string[]> {
   const { content, before, after, settings } = input;
   const { name, uid } = settings.user;
@@ -82,7 +82,7 @@ async function lostPackages(input: LossInput): Promise<string[]> {
   const { content, before, after } = input;
   if (isUnchanged(DPKG_STATUS, input)) return [];
   const had = countPackages(await readListedFile(content, before, DPKG_STATUS));
-  // A database that could not be read before is not a fault of this customization.
+  // A database that was unreadable or empty before the customization is not a fault of the customization.
   if (typeof had !== 'number' || had === 0) return [];
   if (isLost(DPKG_STATUS, input)) return [`the package database /${DPKG_STATUS}`];
   const has = countPackages(await readListedFile(content, after, DPKG_STATUS));

@@ -1,4 +1,4 @@
-// Container images: the entry of the table of packagings.
+// The packaging of container images: its entry in the table of packagings.
 import type { ContentStore } from '../../content/content.ts';
 import type { Digest } from '../../contract/vocabulary.ts';
 import { debPurl, parseStatus } from '../../evidence/dpkg-packages.ts';

@@ -11,7 +11,10 @@ import { BuildError } from '../../sandbox/build-error.ts';
 import { bytesOf } from './image.ts';
 import { DPKG_STATUS_BYTES_MAX } from './image-file-limits.ts';
 
-/** Puts the SBOM (SPDX 2.3) into content; writes none for an image without dpkg. Throws BuildError if the database cannot be read. */
+/**
+ * Puts the SBOM (SPDX 2.3) of an image into content. Does nothing for an image without dpkg. Throws BuildError if the package database
+ * cannot be read.
+ */
 export async function writeImageSbom(
   content: ContentStore,
   plan: ImagePlan,

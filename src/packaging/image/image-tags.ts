@@ -1,4 +1,4 @@
-// The tags of a release: the immutable tag, and the rolling tags, which point to the newest release.
+// The tags of a release: the immutable tag, and the rolling tags, which move to newer releases.
 import { compareUpstreamVersions } from '../../debian/version-order.ts';
 
 /** The tag that always points to this release. */
@@ -15,9 +15,9 @@ export type TagScope = {
 };
 
 /**
- * Returns the tags that move to this release: `7.0.15`, `7.0`, `7`, each with and without the operating system, and `latest`.
- * A tag does not move if a higher version of the same line, or a higher revision of this version, is already released:
- * a patch of an old branch moves neither `7` nor `latest`, and a late release moves nothing.
+ * Returns the tags that move to this release: `7.0.15`, `7.0`, `7`, each with and without the operating system, and `latest`. A tag stays
+ * if it covers another release with a higher version, or with the same version and a higher revision. So a patch of an old branch moves
+ * neither `7` nor `latest`.
  */
 export function rollingTags({ version, operating_system, revision, others }: TagScope): string[] {
   const isNewer = (other: TagScope['others'][number]) => {
@@ -39,7 +39,10 @@ function startsWith(version: string, line: readonly string[]): boolean {
   return line.every((part, at) => parts[at] === part);
 }
 
-/** A tag is `[a-zA-Z0-9_][a-zA-Z0-9._-]*` (distribution-spec, "Pulling manifests"); other characters of a version become `_`. */
+/**
+ * Returns a version as part of a tag, `[a-zA-Z0-9_][a-zA-Z0-9._-]*` (distribution-spec, "Pulling manifests"): replaces other characters by
+ * `_`.
+ */
 function tagText(version: string): string {
   return version.replaceAll(/[^a-zA-Z0-9._-]/g, '_');
 }

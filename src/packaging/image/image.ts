@@ -16,7 +16,7 @@ import { describeBytes, encodeDocument, MANIFEST_BYTES_MAX, manifestTooLarge, on
 export type ImageLayer = {
   diff_id: Digest;
   descriptor: Descriptor;
-  /** The text of the layer in the image's history. */
+  /** The text about this layer in the image's history. */
   created_by: string;
 };
 
@@ -59,7 +59,7 @@ export async function writeImage(content: ContentStore, input: ImageInput): Prom
     manifests: [{ ...manifest.descriptor, platform: input.platform }],
     ...(input.annotations === undefined ? {} : { annotations: input.annotations }),
   } satisfies Index);
-  // Written concurrently: a file system syncs files that are written together in one operation.
+  // Written concurrently, because a file system syncs files that are written at the same time in one operation.
   await Promise.all([config, manifest, index].map(({ bytes, descriptor }) => content.put(once(bytes), descriptor)));
   return {
     index: index.descriptor,
@@ -74,7 +74,9 @@ function describe(mediaType: string, document: object): { bytes: Buffer; descrip
   return { bytes, descriptor: describeBytes(mediaType, bytes) };
 }
 
-/** Reads a JSON document that Larder wrote; foreign documents have parsers (readManifest, readIndex, readImageConfig). */
+/**
+ * Reads a JSON document that Larder itself wrote, without checks. Documents from outside need readManifest, readIndex or readImageConfig.
+ */
 export async function readDocument<T>(content: ContentStore, digest: Digest): Promise<T> {
   const limit = { sizeBytesMax: MANIFEST_BYTES_MAX, tooLarge: manifestTooLarge };
   return JSON.parse((await readContent(content, digest, limit)).toString('utf8')) as T;
@@ -84,10 +86,10 @@ export async function* bytesOf(text: string | Buffer): AsyncGenerator<Buffer, vo
   yield Buffer.from(text);
 }
 
-/** Returns a time of RFC 3339 with seconds, from seconds since 1970. */
+/** Converts seconds since 1970 to a time of RFC 3339 in whole seconds. */
 export function timeOf(epoch: number): string {
   return new Date(epoch * 1000).toISOString().replace('.000Z', 'Z');
 }
 
-/** Debian's PATH of root: the PATH of builds, and of images that set none. */
+/** The PATH that Debian sets for root. Builds use it, and images that set no PATH get it. */
 export const IMAGE_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';

@@ -101,7 +101,7 @@ describe('overlayEntries', () => {
   });
 
   it('rejects a layer whose links take too much work', async () => {
-    // Forty links of 2,000 steps for each entry: a million entries would keep a worker busy for a day.
+    // Each entry follows forty links of 2,000 steps: a million such entries would keep a worker busy for a day.
     const below = Array.from({ length: 39 }, (_, at) => link(`l${at}`, `${'x/../'.repeat(800)}l${at + 1}`));
     const inputs = Array.from({ length: 500 }, (_, at) => file(`l0/${at}/x`));
     await expect(laidOut(inputs, below)).rejects.toThrow(

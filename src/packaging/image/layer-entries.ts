@@ -12,18 +12,21 @@ import { parseWhiteout } from '../../tar/whiteout.ts';
 import { imageFault } from '../image-fault.ts';
 import { LayerLinks } from './layer-links.ts';
 
-/** The attribute of overlayfs mounted with `userxattr` (Documentation/filesystems/overlayfs.rst). */
+/** The name that overlayfs reads if it is mounted with `userxattr` (Documentation/filesystems/overlayfs.rst). */
 export const OPAQUE_ATTRIBUTE = 'user.overlay.opaque';
 export const CAPABILITY_ATTRIBUTE = 'security.capability';
-/** A sandbox maps the ids 0 to 65,535; higher ids do not exist inside. */
+/** The highest id that exists in a sandbox, which maps the ids 0 to 65,535. */
 const ID_MAX = 65_535;
-/** The longest form of this attribute has 24 bytes (capabilities(7), "File capability extended attribute versioning"). */
+/** Limit of security.capability, whose longest form has 24 bytes (capabilities(7), "File capability extended attribute versioning"). */
 const CAPABILITY_BYTES_MAX = 64;
-/** The latest time of a plain tar header, in the year 2242. A layer may contain later times, which file systems do not support. */
+/**
+ * The latest time that is extracted, in the year 2242: the latest of a plain tar header. A layer may contain later times, which file
+ * systems do not support.
+ */
 const TIME_MAX = 0o77777777777;
 
 export type LayerEntriesOptions = {
-  /** Returns the listing of all layers below; called only if the layer does not contain the parents of an entry. */
+  /** Returns the listing of all layers below. It is called only if the layer has an entry without its parent folders. */
   below: () => Promise<MergedListing>;
   /** Returns the bytes of a file in the layers below. */
   fileBelow: (path: string) => AsyncIterable<Uint8Array>;
@@ -61,7 +64,7 @@ async function* laidOut(
     const whiteout = parseWhiteout(header.path);
     if (whiteout?.kind === 'opaque') {
       const folder = folders.get(whiteout.path);
-      // An opaque root would hide all layers below; no builder writes this marker.
+      // An opaque marker of the root is ignored: no builder writes it, and it would hide all layers below.
       if (folder !== undefined)
         yield { header: { ...folder, xattrs: { ...folder.xattrs, [OPAQUE_ATTRIBUTE]: Buffer.from('y') } } };
     } else if (whiteout?.kind === 'removed') {
@@ -83,7 +86,7 @@ function failure(message: string, cause?: unknown): BuildError {
   return new BuildError(message, { step: 'root file system', cause_kind: 'BUILD_ERROR', cause });
 }
 
-/** The folders of a layer so far. For each known folder, all folders above it are known. */
+/** The folders of a layer that were read so far, each with all folders above it. */
 class LayerFolders {
   readonly #below: () => Promise<MergedListing>;
   readonly #folders = new Map<string, { header: TarHeader; isEmpty: boolean }>();
@@ -105,7 +108,10 @@ class LayerFolders {
     return { ...header, path: parent === '' ? baseName(header.path) : `${parent}/${baseName(header.path)}` };
   }
 
-  /** Returns the folders above a path that the layer did not contain so far, outermost first, as in the layers below, and adds them. */
+  /**
+   * Returns the folders above a path that the layer has not contained so far, outermost first, with the modes and owners that they have
+   * below. Adds them to the folders of the layer.
+   */
   async missingAbove(path: string): Promise<TarHeader[]> {
     const missing: string[] = [];
     for (let at = parentOf(path); at !== '' && !this.#folders.has(at); at = parentOf(at)) missing.push(at);
@@ -135,7 +141,10 @@ class LayerFolders {
   }
 }
 
-/** Each link reads the lower layers again; tools that link across layers do so for a few files. */
+/**
+ * Limit of hard links to files of lower layers, because each makes Larder read the lower layers again. Build tools make such links only for
+ * a few files.
+ */
 const RAISED_COUNT_MAX = 500;
 const RAISED_BYTES_MAX = 4 * 1024 ** 3;
 /** Longest chain of hard links that is followed across layers. */
@@ -144,8 +153,8 @@ const LINK_CHAIN_MAX = 40;
 type Below = LayerEntriesOptions & { folders: LayerFolders };
 
 /**
- * Files of lower layers to which a layer has hard links. A lower folder of overlayfs can only contain links within itself, so the files
- * are copied up, as overlayfs does when a link is created.
+ * Copies of files of lower layers to which a layer has hard links. overlayfs mounts each layer as a folder, and a link cannot lead to
+ * another of these folders, so the file is copied into the layer's folder, as overlayfs itself does when a program creates a link.
  */
 class RaisedFiles {
   readonly #below: Below;
@@ -161,7 +170,10 @@ class RaisedFiles {
     if (type !== 'folder') this.#files.add(path);
   }
 
-  /** Returns the header with the resolved target, and the file to create before it. Throws BuildError for a link to a missing file. */
+  /**
+   * Returns the header with the resolved target; for a file of a lower layer, also the copy to create before the link. Throws BuildError
+   * for a link to a missing file.
+   */
   async ready(header: TarHeader): Promise<{ header: TarHeader; above?: TarInput }> {
     if (header.type !== 'hardlink' || header.target === undefined) return { header };
     const { folders } = this.#below;
@@ -192,7 +204,7 @@ class RaisedFiles {
   }
 }
 
-/** Returns the file at a path, following hard links to hard links. */
+/** Returns the file at a path; if this is a hard link to another hard link, follows them to the file. */
 function linkedFile(listing: MergedListing, path: string): ListingEntry | undefined {
   let found = listing.get(path);
   for (let count = 0; found?.type === 'hardlink' && count < LINK_CHAIN_MAX; count++) {

@@ -1,27 +1,32 @@
-// The limit of layers in an image. Above it, the oldest customization layers are merged, in groups that stay the same when layers are
-// added.
+// Keeps an image within the limit of layers: merges its oldest customization layers, in groups that stay the same when layers are added.
 import type { Digest } from '../../contract/vocabulary.ts';
 import type { ImageLayer } from './image.ts';
 import { type CacheContext, cachedLayer } from './layer-cache.ts';
 import { mergeLayers } from './layer-merge.ts';
 
-/** Docker accepts 125 layers (maxLayerDepth); 25 are left for images that are built on this one. */
+/** Limit of layers of an image. Docker accepts 125 (maxLayerDepth), so images that are built on this one can add 25. */
 export const IMAGE_LAYERS_MAX = 100;
-/** A base image of this size leaves two layers: one for the product and one for all customization layers, merged. */
+/** Limit of layers of a base image: it leaves one layer for the product, and one in which all customization layers are merged. */
 export const BASE_LAYERS_MAX = IMAGE_LAYERS_MAX - 2;
-/** Layers are merged in groups of this size: one more customization changes at most one group, and registries already have the others. */
+/**
+ * The number of layers that are merged into one. With fixed groups, one more customization changes at most one group, and registries
+ * already have the others.
+ */
 const GROUP_SIZE = 25;
 
 /**
- * Returns the number and size of the groups into which the oldest of `count` layers are merged, so that at most `capacity` are left. The
- * last group may be smaller.
+ * Returns the number and the size of the groups to merge, so that of `count` layers at most `capacity` are left. The groups contain the
+ * oldest layers; the last group may be smaller.
  */
 export function mergeGroups(count: number, capacity: number): { groups: number; size: number } {
   const size = Math.max(GROUP_SIZE, Math.ceil(count / capacity));
   return { groups: count <= capacity ? 0 : Math.ceil((count - capacity) / (size - 1)), size };
 }
 
-/** Returns the layers of an image within the limit. `below` are those of the base image and the application, which stay unchanged. */
+/**
+ * Returns the layers of an image, merged if there are too many. `below` are those of the base image and the application, which are never
+ * merged.
+ */
 export async function withinLayerLimit(
   { below, customizations }: { below: ImageLayer[]; customizations: ImageLayer[] },
   context: Omit<CacheContext, 'step'>,

@@ -1,11 +1,12 @@
-// Resolves links of lower layers in a layer's paths, with bounded work: a layer may contain many links, in loops and chains.
+// Resolves the paths of a layer through links of lower layers. The work is limited, because layers may contain many links, in loops and
+// chains.
 import { BuildError } from '../../sandbox/build-error.ts';
 import { DEPTH_MAX } from '../../tar/archive-meter.ts';
 import { printable } from '../../tar/header.ts';
 import type { MergedListing } from '../../tar/listing-entry.ts';
 import { parentOf, partsOf } from '../../tar/path.ts';
 
-/** The limit of Linux for links in one path (path_resolution(7)). */
+/** Limit of links that are followed for one path, as in Linux (path_resolution(7)). */
 const LINK_COUNT_MAX = 40;
 /** Limit of path components resolved for one layer. 100,000 files with paths under /lib, /bin and /sbin take about 500,000. */
 const STEP_COUNT_MAX = 5_000_000;
@@ -13,15 +14,15 @@ const STEP_COUNT_MAX = 5_000_000;
 export class LayerLinks {
   readonly #isFolder: (path: string) => boolean;
   #steps = 0;
-  /** The last resolved path, because entries of one folder follow each other. */
+  /** The path that was resolved last: the next entry is often in the same folder. */
   #last = { path: '', target: '' };
 
-  /** `isFolder` returns whether the layer itself contains the folder, which then replaces a link below. */
+  /** `isFolder` returns whether the layer itself has a folder at this path: such a folder replaces a link of a lower layer. */
   constructor(isFolder: (path: string) => boolean) {
     this.#isFolder = isFolder;
   }
 
-  /** Returns the folder that a path resolves to. Throws BuildError for loops of links and above the limit of components. */
+  /** Returns the folder to which a path leads. Throws BuildError for a loop of links, and if the layer exceeds the limit of components. */
   follow(path: string, listing: MergedListing): string {
     if (path !== this.#last.path) this.#last = { path, target: this.#walk(path, listing) };
     return this.#last.target;

@@ -1,4 +1,4 @@
-// Merged layers have the same effect on an image as the separate layers: selected cases and many random ones.
+// A merged layer has the same effect on an image as the layers from which it was made: selected cases and many random ones.
 import { describe, expect, it, test } from 'vitest';
 import { entry, seededRandom } from '../../../test/fixtures/tar.ts';
 import type { ContentStore } from '../../content/content.ts';
@@ -25,7 +25,7 @@ function shown(listing: MergedListing): string[] {
   return lines.sort();
 }
 
-/** Replaces links by files: a link keeps the bytes of its layer, even if a later layer replaces the file at its other name. */
+/** Replaces hard links by files. A hard link keeps the bytes of the file in its own layer, even if a later layer replaces that file. */
 function withoutLinks(layer: TarInput[]): TarInput[] {
   const files = new Map(layer.map((input) => [input.header.path, input]));
   return layer.map((input) => {
@@ -117,7 +117,7 @@ describe('mergeLayers keeps', () => {
   });
 });
 
-/** A random layer as overlayfs would write it: only folders have paths below them. */
+/** Returns a random layer that overlayfs could have written: only folders have paths below them. */
 function layerByChance(pick: <T>(list: readonly T[]) => T, names: string[], text: string): TarInput[] {
   const entries = new Map<string, TarInput>();
   const files: string[] = [];

@@ -14,15 +14,17 @@ import { OPAQUE, parseWhiteout, WHITEOUT } from '../../tar/whiteout.ts';
 /** The combined effect of the layers on one path. */
 type Node = {
   children: Map<string, Node>;
-  /** The last entry and its position; absent for a path that only leads to other paths. */
+  /**
+   * The last entry for this path: its header, its layer, and its position in the layer. Absent if layers only have entries below this path.
+   */
   entry?: { header: TarHeader; layer: number; at: number };
-  /** The path in the layers below is removed. */
+  /** Whether the path is removed from the layers below. */
   removed: boolean;
-  /** The contents of this folder in the layers below are removed. */
+  /** Whether the contents of this folder are removed from the layers below. */
   opaque: boolean;
 };
 
-/** Merges layers, lowest first. Throws BuildError for more entries than an image may have. */
+/** Merges layers, given from the lowest to the highest. Throws BuildError if there are more entries than an image may have. */
 export async function mergeLayers(content: ContentStore, layers: LayerPin[]): Promise<BuiltLayer> {
   const root = emptyNode();
   const links: TarHeader[][] = [];
@@ -59,7 +61,7 @@ function emptyNode(): Node {
   return { children: new Map(), removed: false, opaque: false };
 }
 
-/** Applies one layer to the tree. Its whiteouts hide entries of other layers, never its own. */
+/** Adds one layer to the tree. Whiteouts of the layer hide entries of lower layers, never entries of the same layer. */
 function lay(root: Node, headers: TarHeader[], layer: number): void {
   for (const { path } of headers) {
     const whiteout = parseWhiteout(path);
@@ -81,7 +83,7 @@ function lay(root: Node, headers: TarHeader[], layer: number): void {
       hideChildren(node);
       node.opaque = false;
     } else if (node.removed || (node.entry !== undefined && node.entry.header.type !== 'folder')) {
-      // The contents of the previous folder stay removed.
+      // The new folder replaces the old one, so the contents of the old one stay removed.
       node.opaque = true;
     }
     node.removed = false;
@@ -115,7 +117,7 @@ function findNode(root: Node, path: string): Node | undefined {
   return node;
 }
 
-/** Hard links of one layer to files that a later layer replaced, by the path of the file. */
+/** Hard links that stay although a later layer replaced their file. The key is the path of the file. */
 type RescuedLinks = ReadonlyMap<string, TarHeader[]>;
 
 function rescuedLinks(root: Node, links: TarHeader[], layer: number): RescuedLinks {
@@ -131,7 +133,10 @@ function rescuedLinks(root: Node, links: TarHeader[], layer: number): RescuedLin
 
 type Merge = { root: Node; layers: LayerPin[]; rescued: RescuedLinks[] };
 
-/** Yields folders and whiteouts first, by name, then other entries layer by layer, so that each layer is read once for its bytes. */
+/**
+ * Yields folders and whiteouts first, ordered by name. Then yields the other entries layer by layer, so that each layer is read once for
+ * their bytes.
+ */
 async function* merged(content: ContentStore, { root, layers, rescued }: Merge): AsyncGenerator<TarInput, void> {
   yield* folders(root, '');
   for (const [layer, pin] of layers.entries()) {
@@ -145,7 +150,7 @@ async function* merged(content: ContentStore, { root, layers, rescued }: Merge):
       const [first, ...others] = saved.get(header.path) ?? [];
       if (isAlive && !isSaved(saved, header)) yield { header, body };
       else if (first !== undefined && header.type !== 'hardlink') {
-        // The first link becomes the file, and the others link to it.
+        // The replaced file is written at the path of its first link; the other links point to that path.
         yield { header: { ...header, path: first.path }, body };
         for (const other of others) yield { header: { ...other, target: first.path } };
       }

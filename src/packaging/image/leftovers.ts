@@ -4,11 +4,11 @@ import type { TarHeader, TarInput } from '../../tar/entry.ts';
 import { parentOf } from '../../tar/path.ts';
 import { pathMatcher } from './path-pattern.ts';
 
-/** Not part of an image: mounted when a container starts, or temporary. */
+/** Paths that do not belong in an image: file systems are mounted there when a container starts, or the files are temporary. */
 const MOUNTED = ['proc/*', 'sys/*', 'dev/*', 'run/*', 'tmp/*', 'var/tmp/*'];
 
 const LEFTOVERS = [
-  // dpkg, apt and debconf: logs, caches and backups.
+  // Logs, caches and backups of dpkg, apt and debconf.
   'var/cache/apt/*',
   'var/cache/debconf/*-old',
   'var/lib/apt/lists/*',
@@ -18,7 +18,7 @@ const LEFTOVERS = [
   'var/lib/dpkg/lock-frontend',
   'var/lib/dpkg/triggers/Lock',
   'var/lib/dpkg/updates/*',
-  // shadow and adduser: backups and a lock.
+  // Backups and a lock of shadow and adduser.
   'etc/passwd-',
   'etc/group-',
   'etc/shadow-',
@@ -26,11 +26,11 @@ const LEFTOVERS = [
   'etc/subuid-',
   'etc/subgid-',
   'etc/.pwd.lock',
-  // The cache of ldconfig contains inode numbers and times; the other files are rebuilt when they are needed.
+  // Files that are rebuilt when they are needed; the cache of ldconfig also contains inode numbers and times.
   'var/cache/ldconfig/*',
   'var/cache/fontconfig/*',
   'var/cache/man/*',
-  // All containers would have the same machine id.
+  // Machine ids, which would be the same in all containers.
   'etc/machine-id',
   'var/lib/dbus/machine-id',
   'var/lib/systemd/random-seed',
@@ -39,25 +39,27 @@ const LEFTOVERS = [
   'etc/.wh.hosts',
   'etc/resolv.conf',
   'etc/mailname',
-  // Everybody who pulls the image would have this key; the certificate of a removed key is useless.
+  // A private key that everybody who pulls the image would have, and its certificate, which is useless without the key.
   'etc/ssl/private/ssl-cert-snakeoil.key',
   'etc/ssl/certs/ssl-cert-snakeoil.pem',
   'etc/ssh/ssh_host_*_key',
   'etc/ssh/ssh_host_*_key.pub',
 ];
 
-/** Folders in which packages generate files; files that they ship in /usr are public anyway. */
+/**
+ * Folders that are searched for private keys, because packages generate files there. Files that packages ship in /usr are public anyway.
+ */
 const KEY_FOLDERS = /^(?:etc|var|root|home|opt|srv)\//;
-/** Private keys are smaller; larger files are not searched for one. */
+/** Larger files are not searched for a private key, because keys are smaller. */
 const KEY_FILE_BYTES_MAX = 64 * 1024;
 const PRIVATE_KEY = /-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY-----/;
 
 export type LeftoverRules = {
-  /** Returns whether an entry stays although a rule matches it, because a recipe or a base requires it. */
+  /** Returns whether an entry stays although a rule would leave it out, because a recipe or a base requires it. */
   keep?: (header: TarHeader) => boolean;
-  /** More patterns to leave out, from the recipe. */
+  /** Further patterns of files to leave out, from the recipe. */
   remove?: readonly string[];
-  /** Leaves out files that hold a private key. */
+  /** Whether files with a private key are left out. */
   privateKeys: boolean;
   /** Called with the path of each private key that was left out. */
   onPrivateKey?: (path: string) => void;
@@ -85,12 +87,15 @@ export async function* withoutLeftovers(
   }
 }
 
-/** Folders are not logs, because services expect them; links are not, because recipes redirect logs to the standard output with them. */
+/**
+ * Whether an entry is a log. Folders of /var/log stay, because services expect them; links stay, because recipes use them to redirect logs
+ * to the standard output.
+ */
 function isLog({ path, type }: TarHeader): boolean {
   return type === 'file' && path.startsWith('var/log/');
 }
 
-/** Whether a link points to a path that is left out: ssl-cert creates a link whose name is the hash of its certificate. */
+/** Whether a symbolic link points to a path that is left out. ssl-cert creates such a link: its name is the hash of the certificate. */
 function pointsTo({ path, type, target = '' }: TarHeader, left: (path: string) => boolean): boolean {
   if (type !== 'symlink') return false;
   return left(posix.resolve('/', parentOf(path), target).slice(1));

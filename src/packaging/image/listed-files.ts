@@ -1,11 +1,11 @@
-// Finds files of an image as programs do: through links and in the folders of PATH.
+// Finds files of an image as programs do: follows links, and searches the folders of PATH.
 import { BuildError } from '../../sandbox/build-error.ts';
 import type { ListingEntry, MergedListing } from '../../tar/listing-entry.ts';
 import { IMAGE_PATH } from './image.ts';
 import { LayerLinks } from './layer-links.ts';
 
 const ANY_EXECUTES = 0o111;
-/** The limit of hard links to hard links; the same as Linux has for symbolic links (path_resolution(7)). */
+/** Limit of hard links to hard links: the same as Linux has for symbolic links (path_resolution(7)). */
 const LINK_COUNT_MAX = 40;
 
 /** Returns the regular file at a path, following links of any kind; undefined when there is none. */
@@ -17,7 +17,7 @@ export function findFile(listing: MergedListing, path: string): ListingEntry | u
       found = listing.get(links.follow(found.target ?? '', listing));
     return found?.type === 'file' ? found : undefined;
   } catch (error) {
-    // A loop of links leads to no file.
+    // The error means a loop of links, which leads to no file.
     if (error instanceof BuildError) return undefined;
     throw error;
   }

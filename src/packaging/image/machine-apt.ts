@@ -1,11 +1,12 @@
-// The apt settings of this machine for reaching its archive (proxies, certificates, credentials), for an apt in another root.
+// The settings with which this machine's apt reaches the package archive (proxies, certificates, credentials), for an apt that runs in
+// another root.
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { findTool, runCommand } from '../../sandbox/host-commands.ts';
 
 /**
- * Options of apt.conf(5) with which the machine reaches an archive, and those for the archive's maximum age. Other options, like hooks and
- * pins, apply only to the machine.
+ * The options of apt.conf(5) that matter for reaching an archive, and those for the archive's maximum age. Other options of the machine,
+ * like hooks and pins, must not apply to another root.
  */
 const REACHING =
   /^Acquire::(?:(?:https?|ftp|socks5h?)::|(?:Retries|Check-Valid-Until|Check-Date|Max-ValidTime|Min-ValidTime) )/;

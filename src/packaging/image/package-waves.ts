@@ -1,4 +1,4 @@
-// The order in which packages are unpacked: pre-dependencies of a package are in an earlier wave.
+// Decides the order in which dpkg unpacks packages: in waves, the pre-dependencies of a package in an earlier wave than the package.
 import type { FailureCause } from '../../contract/vocabulary.ts';
 import { BoundedText } from '../../sandbox/bounded-text.ts';
 import { BuildError } from '../../sandbox/build-error.ts';
@@ -6,13 +6,13 @@ import type { Sandbox } from '../../sandbox/sandbox.ts';
 
 type Control = { file: string; name: string; provides: string[]; preDepends: string[] };
 
-/** A thousand packages print some 100 KB; a modified dpkg-deb of an image could print endlessly. */
+/** Limit of dpkg-deb's output: a thousand packages print some 100 KB, but a modified dpkg-deb of an image could print endlessly. */
 const PRINTED_BYTES_MAX = 1024 * 1024;
 
 const SHOW = `cd "$0" && for file do dpkg-deb --show --showformat='\${Package}\\t\${Provides}\\t\${Pre-Depends}\\n' "$file" || echo; done`;
 
 export type WaveOptions = {
-  /** The folder of the files in the sandbox. */
+  /** The folder in the sandbox that contains the packages. */
   folder: string;
   environment: Record<string, string>;
   step: string;
@@ -21,12 +21,12 @@ export type WaveOptions = {
 };
 
 /**
- * Groups packages into waves: each contains packages that pre-depend only on earlier waves or on the base. dpkg unpacks a package only
- * after its pre-dependencies are configured (Debian policy 7.2), and the lock does not list packages in that order. Reads the packages
- * with the image's dpkg-deb. Throws BuildError when it prints too much.
+ * Groups packages into waves. A package pre-depends only on packages of earlier waves or of the base, because dpkg unpacks a package only
+ * after its pre-dependencies are configured (Debian policy 7.2). The lock does not have this order. Reads the packages with the image's
+ * dpkg-deb. Throws BuildError if it prints too much.
  */
 export async function installWaves(sandbox: Sandbox, files: string[], options: WaveOptions): Promise<string[][]> {
-  // A single package needs no order, and the call of dpkg-deb would take a tenth of the time of a small patch.
+  // A single package needs no order; reading it with dpkg-deb would take a tenth of the build of a small patch.
   if (files.length === 1) return [files];
   const { folder, environment, step, cause_kind, signal } = options;
   const printed = new BoundedText(PRINTED_BYTES_MAX);
@@ -61,7 +61,10 @@ function namesIn(field: string): string[] {
     .filter(Boolean);
 }
 
-/** Exported for its test. Cycles, which Debian forbids, are left for dpkg to reject. */
+/**
+ * Orders packages into waves; exported for its test. If packages pre-depend on each other, which Debian forbids, all remaining packages
+ * form the last wave, and dpkg rejects them.
+ */
 export function orderWaves(packages: Control[]): string[][] {
   const offers = new Offers(packages);
   const left = new Set(packages);
@@ -78,9 +81,12 @@ export function orderWaves(packages: Control[]): string[][] {
   return waves;
 }
 
-/** Tracks which packages block others, by the names that they have and provide. Each name is processed once for each package using it. */
+/**
+ * Tracks which packages wait for which names. A package offers its own name and the names that it provides. Each name is processed once for
+ * each package that needs it.
+ */
 class Offers {
-  /** The number of packages not yet installed that offer a name. */
+  /** For each name, the number of packages that offer it and are not yet installed. */
   readonly #count = new Map<string, number>();
   readonly #waiting = new Map<string, Control[]>();
   readonly #blocked = new Map<Control, number>();
@@ -106,7 +112,7 @@ class Offers {
     return this.#blocked.get(one) === 0;
   }
 
-  /** Marks a package as installed and returns the packages that nothing blocks any longer. */
+  /** Marks a package as installed. Returns the packages that no longer wait for any name. */
   installed(one: Control): Control[] {
     const done = [...offered(one)].filter((name) => {
       const count = (this.#count.get(name) ?? 1) - 1;

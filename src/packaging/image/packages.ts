@@ -1,4 +1,4 @@
-// Installs the packages of a plan with dpkg in the sandbox, from read-only content, without network.
+// Installs the packages of a plan with dpkg in the sandbox. The packages are read-only content, and there is no network.
 import type { FailureCause } from '../../contract/vocabulary.ts';
 import type { PackagePin } from '../../plan/pin.ts';
 import { BuildError } from '../../sandbox/build-error.ts';
@@ -12,7 +12,7 @@ import { installWaves } from './package-waves.ts';
 const PACKAGES = 'packages';
 const PACKAGES_FOLDER = `${SANDBOX_FOLDER}/${PACKAGES}`;
 
-/** dpkg with the options of builds: no syncs, because a crash discards the sandbox; no questions; no log. */
+/** A shell function that runs dpkg for a build: no syncs to disk, because a crash discards the sandbox; no questions; no log. */
 export const RUN_DPKG =
   'run() { dpkg --force-unsafe-io --force-confdef --force-confold --auto-deconfigure --log=/dev/null "$@"; }';
 
@@ -52,7 +52,7 @@ export type InstallOptions = {
   signal?: AbortSignal | undefined;
 };
 
-/** Variables for programs that run as root during a build: no questions, one language, one time (SOURCE_DATE_EPOCH). */
+/** Returns variables for programs that run as root during a build: no questions, one language, one time (SOURCE_DATE_EPOCH). */
 export function buildEnvironment(epoch: number): Record<string, string> {
   return {
     PATH: IMAGE_PATH,
@@ -65,17 +65,17 @@ export function buildEnvironment(epoch: number): Record<string, string> {
   };
 }
 
-/** The name of a package's file, which needs no quoting. */
+/** Returns the file name of a package in the sandbox, which needs no quoting in the shell. */
 function fileOf(index: number): string {
   return `${String(index).padStart(4, '0')}.deb`;
 }
 
-/** Writes the packages to the sandbox's given folder, before the sandbox opens. Throws ContentMissing when a package is missing. */
+/** Writes the packages to the sandbox's given folder, before the sandbox opens. Throws ContentMissing if content lacks a package. */
 export async function givePackages(given: GivenFolder, packages: readonly PackagePin[]): Promise<void> {
   for (const [index, { digest }] of packages.entries()) await given.copy(`${PACKAGES}/${fileOf(index)}`, digest);
 }
 
-/** Installs all packages. Throws BuildError with the last lines of output of dpkg and the packages' scripts. */
+/** Installs all packages. Throws BuildError with the last lines that dpkg and the packages' scripts printed. */
 export async function installPackages(sandbox: Sandbox, options: InstallOptions): Promise<void> {
   const { log, step, cause_kind, packages } = options;
   if (packages.length === 0) return;

@@ -1,4 +1,4 @@
-// Patterns for paths in an image: `*` for anything within one name, `**` for any depth.
+// Patterns for paths in an image: `*` matches anything within one name, `**` any number of folders.
 
 /** Returns a function that tests paths without a leading `/`; a pattern that names a folder matches everything in it. */
 export function pathMatcher(patterns: readonly string[]): (path: string) => boolean {

@@ -13,7 +13,7 @@ import { PlanRejected } from '../plan-rejected.ts';
 import { hostPlatform } from './base-image.ts';
 import { readPackageDatabase } from './image-files.ts';
 
-/** Returns the plan of an image. With a kept plan, only the customizations are planned again. */
+/** Returns the plan of an image. With a kept plan, everything except the customizations stays as in that plan. */
 export async function planImage(inputs: PlanInputs<ImagePlan>, tools: PlanTools): Promise<ImagePlan> {
   const plan = inputs.kept ?? (await planProduct(inputs, tools));
   return withCustomizations(plan, await pinCustomizations(inputs, plan, tools));
@@ -37,7 +37,8 @@ async function planProduct(inputs: PlanInputs<ImagePlan>, tools: PlanTools): Pro
     base,
     packages,
     customizations: [],
-    // The time of the base, so that a new customization does not change the layer of the application.
+    // The epoch is the time of the base and not of the customizations, so that a new customization does not change the layer of the
+    // application.
     epoch: Math.floor(Date.parse(base.created_at) / 1000),
   });
   if (plan.product.branch !== branch) throw gone(inputs);
@@ -55,7 +56,7 @@ async function statusOf(content: ContentStore, base: BasePin): Promise<string> {
   throw new PlanRejected(message, { cause_kind: 'BUILD_ERROR' });
 }
 
-/** Returns the pinned customizations in order; a customization that the kept plan has at the same version keeps its packages. */
+/** Returns the pins of the customizations in order. If the kept plan has a customization at the same version, its packages stay. */
 async function pinCustomizations(
   inputs: PlanInputs<ImagePlan>,
   plan: ImagePlan,
@@ -83,7 +84,7 @@ async function heldPackages(
   return (await areHeld(content, digests)) ? known.packages : undefined;
 }
 
-/** `touch` keeps the contents from being swept between this check and the recording of the plan's uses. */
+/** Touches the contents, so that no sweep deletes them between this check and the recording of the plan's uses. */
 async function areHeld(content: ContentStore, digests: readonly Digest[]): Promise<boolean> {
   for (const digest of digests) if (!(await content.touch(digest))) return false;
   return true;

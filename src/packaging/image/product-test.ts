@@ -1,4 +1,4 @@
-// One attempt of one product test against a service in a sandbox: a command, an HTTP request, or a few bytes over TCP.
+// Makes one attempt of a product test against a service in a sandbox: a command, an HTTP request, or a few bytes over TCP.
 import type { ChildProcess } from 'node:child_process';
 import { request } from 'node:http';
 import { Duplex } from 'node:stream';
@@ -13,7 +13,7 @@ import type { RunningCommand } from '../../sandbox/sandbox-run.ts';
 export type Started = {
   sandbox: Sandbox;
   service: RunningCommand;
-  /** The command of the service: a test's command gets the same user, variables and files. */
+  /** The command of the service. A command of a test runs with the same user, variables and files. */
   command: SandboxCommand;
   signal: AbortSignal | undefined;
 };
@@ -24,10 +24,10 @@ export type Attempt = {
   output: string;
 };
 
-/** Only this much of an answer is checked; no test needs more. */
+/** Limit of the part of an answer that is read and checked; no test needs more. */
 const ANSWER_BYTES_MAX = 256 * 1024;
 
-/** Makes one attempt, within the remaining time. Does not throw for faults of the service. */
+/** Makes one attempt within the remaining time. A fault of the service is returned, not thrown. */
 export async function attemptTest(test: ProductTest, started: Started, leftMs: number): Promise<Attempt> {
   if (test.kind === 'exec') return await attemptExec(test, started, leftMs);
   if (test.kind === 'http') return await attemptHttp(test, started, leftMs);
@@ -63,7 +63,7 @@ async function attemptExec(
   }
 }
 
-/** Returns a failed attempt, for example when the service and its namespaces have ended. Throws the signal's reason if aborted. */
+/** Returns a failed attempt for an error: for example, the service and its namespaces have ended. Throws the signal's reason if aborted. */
 function failed(error: unknown, signal: AbortSignal | undefined): Attempt {
   signal?.throwIfAborted();
   return { passed: false, output: error instanceof Error ? error.message : String(error) };
@@ -112,11 +112,11 @@ async function attemptTcp(test: Kind<'tcp'>, started: Started, leftMs: number): 
     async (socket) => {
       if (test.send !== undefined) socket.write(test.send);
       if (test.receive === undefined) {
-        // CONNECT prints a byte when the connection is open; a service does not have to send first.
+        // The byte that CONNECT printed shows that the port is open; the service itself does not have to send anything.
         return { passed: true, output: `connected to port ${test.port}` };
       }
       const answer = new BoundedText(ANSWER_BYTES_MAX);
-      // A service may send byte by byte: only new text, and the text that it may complete, is searched.
+      // A service may send byte by byte, so each search begins shortly before the new bytes, not at the start of the answer.
       let searched = 0;
       for await (const chunk of socket) {
         const hasSpace = answer.add(chunk as Buffer);
@@ -130,8 +130,8 @@ async function attemptTcp(test: Kind<'tcp'>, started: Started, leftMs: number): 
 }
 
 /**
- * Prints one byte when the connection is open, then copies bytes in both directions. Run with `--norc`: Node's pipes are sockets, and bash
- * would take a socket as input for a remote shell.
+ * Prints one byte when the connection is open, then copies bytes in both directions. Run it with `--norc`: Node's pipes are sockets, and
+ * bash treats a socket as input as a remote shell, for which it reads its startup files.
  */
 const CONNECT = `exec 3<>"/dev/tcp/127.0.0.1/$1" || exit 1; printf '+'; cat <&3 & exec cat >&3`;
 
@@ -143,7 +143,7 @@ async function connected(
 ): Promise<Attempt> {
   let child: ChildProcess | undefined;
   const late = Promise.withResolvers<never>();
-  // The rejection is handled only in the race below; an earlier rejection must not count as unhandled.
+  // Only the race below handles this rejection; if the timeout comes before the race, the rejection must not count as unhandled.
   late.promise.catch(() => undefined);
   const timer = setTimeout(() => {
     late.reject(new Error(`port ${port} did not answer in time`));
@@ -161,14 +161,14 @@ async function connected(
     if (stdin === null || stdout === null)
       throw new Error('The process that connects to the port has no stdin or stdout pipe');
     stdin.on('error', () => undefined);
-    // Background processes of bash may keep the pipes open after bash ended: the timeout decides, not the end of the pipes.
+    // Background processes of bash may keep the pipes open after bash has ended, so the timeout decides, not the end of the pipes.
     const first = await Promise.race([firstByte(child), late.promise]);
     if (!first) return { passed: false, output: `port ${port} refuses connections` };
     const socket = Duplex.from({ readable: stdout, writable: stdin });
-    // A test that has its answer stops reading; then the end of the pipes would be an unhandled error.
+    // A test stops reading when it has its answer; without a handler, the end of the pipes would then be an unhandled error.
     socket.on('error', () => undefined);
     const using = use(socket);
-    // After a timeout, the end of the pipes is ignored.
+    // After a timeout nothing waits for `using`, so its error when the pipes end is ignored.
     using.catch(() => undefined);
     return await Promise.race([using, late.promise]);
   } catch (error) {
@@ -181,7 +181,7 @@ async function connected(
   }
 }
 
-/** Reads the byte that CONNECT prints; returns false when the program ends without it. */
+/** Reads the byte that CONNECT prints. Returns false if the program ends without printing it. */
 function firstByte(child: ChildProcess): Promise<boolean> {
   return new Promise((resolve) => {
     child.once('error', () => resolve(false));

@@ -1,4 +1,4 @@
-// Layers extracted for overlayfs: with their owners and links, completely or not at all, and removed when there are too many.
+// Extracts layers for overlayfs: with owners and links, completely or not at all. Removes extracted layers when there are too many.
 import { existsSync, readFileSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -115,7 +115,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('root file systems', () => {
       },
     };
     const layers = [base];
-    // Each layer has a file in a folder that only the base contains.
+    // Only the base contains the folder /usr/bin; each layer adds a file to it.
     for (let at = 0; at < 12; at++) layers.push(await layerOf([entry(`usr/bin/chain-${at}`, { content: `${at}` })]));
     const counted = { ...workspace, content: counting };
     const chain = new ChainListing(counting);
@@ -166,7 +166,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('root file systems', () => {
     await trimRoots(workspace, { bytesMax: size, inUseMs: -60_000 });
     expect(existsSync(lower)).toBe(false);
     expect(existsSync(upper)).toBe(true);
-    // A removed folder is extracted again.
+    // The folder of the layer was removed, so it is extracted again.
     expect(await inside([base, top], 'cat /opt/kept/file')).toBe('stays');
   });
 });

@@ -1,5 +1,5 @@
-// Extracts layers to folders for overlayfs, inside a namespace, and caches them by chain. A folder is complete or does not exist; the
-// least recently used are removed.
+// Extracts layers to folders for overlayfs, inside a namespace, and caches the folders by chain id. A folder is complete or does not exist.
+// When there are too many, the least recently used are removed.
 import { createHash, randomUUID } from 'node:crypto';
 import { existsSync, lstatSync } from 'node:fs';
 import { readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
@@ -21,26 +21,31 @@ import { ChainListing } from './chain-listing.ts';
 import { imageFileBytes } from './image-file.ts';
 import { overlayEntries } from './layer-entries.ts';
 
-/** Enough for about forty bases and their products; extracting a removed folder again takes a second or two. */
+/**
+ * Limit of all extracted layers: enough for about forty bases and their products. Extracting a removed folder again takes a second or two.
+ */
 const ROOTS_BYTES_MAX = 20 * 1024 ** 3;
-/** Longer than any sandbox runs, so that no mounted folder is removed (DEFAULT_LIMITS.wallClockMs is a quarter of an hour a command). */
+/**
+ * A folder that was used within this time is not removed: a sandbox may have mounted it. No sandbox runs this long
+ * (DEFAULT_LIMITS.wallClockMs allows a quarter of an hour per command).
+ */
 const IN_USE_MS = 6 * 60 * 60_000;
 
-/** Disk space of an entry beside its bytes: millions of empty files also fill a disk. */
+/** Disk space that each entry needs in addition to its bytes: millions of empty files also fill a disk. */
 const ENTRY_BYTES = 4096;
-/** Free space is checked again after this many bytes, because a layer of a few MB may expand to 64 GiB. */
+/** The check of free space is repeated after this many bytes, because a layer of a few MB may expand to very many GB. */
 const SPACE_CHECK_EVERY_BYTES = 256 * 1024 ** 2;
 
 export type RootOptions = {
   step: string;
   signal?: AbortSignal | undefined;
-  /** The chain of the image, if more of its layers are extracted later; by default a new one for this call. */
+  /** The listing of the image's lower layers, if the caller extracts further layers of this image later; if absent, a new one. */
   chain?: ChainListing | undefined;
 };
 
 /**
- * Returns the folders of these layers, lowest first, for `openSandbox`. Throws BuildError for a layer that cannot be extracted, and
- * ContentMissing.
+ * Extracts these layers and returns their folders for `openSandbox`, lowest first. Throws BuildError for a layer that cannot be extracted,
+ * and ContentMissing.
  */
 export async function prepareRoots(workspace: Workspace, layers: LayerPin[], options: RootOptions): Promise<string[]> {
   const host = sandboxHost(workspace, options.step);
@@ -64,13 +69,16 @@ export async function prepareRoots(workspace: Workspace, layers: LayerPin[], opt
   return folders;
 }
 
-/** Files have the owners of one account's namespace, so a service that runs under another account must not use them. */
+/**
+ * Returns the name of the folder for extracted layers. It depends on the account: the files have the owners of that account's namespace, so
+ * a service that runs under another account must not use them.
+ */
 function rootsName({ namespace, user }: SandboxHost): string {
   return namespace ? `roots-${user?.uid ?? process.getuid?.() ?? 0}` : 'roots-root';
 }
 
 /**
- * Returns OCI chain ids (config.md, "Layer ChainID") as folder names. The folder of a layer depends on the layers below too: it gets
+ * Returns OCI chain ids (config.md, "Layer ChainID") as folder names. The layers below are part of the name, because a layer's folder gets
  * missing parent folders from them.
  */
 function chainIds(layers: LayerPin[]): string[] {
@@ -91,7 +99,10 @@ type Extraction = {
   options: RootOptions;
 };
 
-/** Extracts to a temporary folder and renames it when it is complete; if another process was faster, the temporary folder is removed. */
+/**
+ * Extracts a layer to a temporary folder and renames it when it is complete. If another process has extracted the layer meanwhile, removes
+ * the temporary folder.
+ */
 async function extractLayer(work: Extraction): Promise<void> {
   const { workspace, host, folder, layers, index, options } = work;
   const layer = layers[index];
@@ -150,7 +161,7 @@ async function unpack(work: Extraction, { layer, target }: { layer: LayerPin; ta
         '--numeric-owner',
         '--same-owner',
         '--preserve-permissions',
-        // Links are written unchanged: this tar runs in a sandbox that can write only to the target.
+        // tar writes links unchanged. They do no harm: tar runs in a sandbox that can write only to the target folder.
         '--absolute-names',
         '--xattrs',
         '--xattrs-include=user.overlay.opaque',
@@ -167,10 +178,10 @@ async function unpack(work: Extraction, { layer, target }: { layer: LayerPin; ta
   return size;
 }
 
-/** Longer than a sandbox is open for a build: packages and three scripts, each up to its limit. */
+/** The longest time for which a build keeps a sandbox open: its packages and three scripts, each up to its limit. */
 const LONGEST_USE_MS = 90 * 60_000;
 
-/** On a nearly full disk, removes all folders that no sandbox can have mounted any longer, even below the size limit. */
+/** If the disk is nearly full, removes all folders that no sandbox can have mounted any longer, even if they are below the size limit. */
 async function freeSpace(workspace: Workspace, { signal }: RootOptions): Promise<void> {
   const share = await workspace.content.freeShare();
   if (share === undefined || share >= 2 * FREE_SHARE_MIN) return;
@@ -178,7 +189,7 @@ async function freeSpace(workspace: Workspace, { signal }: RootOptions): Promise
   await workspace.exclusive(`trim ${workspace.directory}`, trim, signal);
 }
 
-/** Throws ENOSPC, after which the job waits, while the disk is nearly full: the database is on the same disk. */
+/** Throws ENOSPC if the disk is nearly full, because the database is on the same disk. The job then waits. */
 async function checkSpace({ content }: Workspace): Promise<void> {
   const share = await content.freeShare();
   if (share !== undefined && share < FREE_SHARE_MIN)
@@ -188,8 +199,8 @@ async function checkSpace({ content }: Workspace): Promise<void> {
 }
 
 /**
- * Removes a folder. Files of subordinate ids are removed in a namespace that has these ids. This process removes the rest, because the
- * account of the sandboxes cannot remove files of root. Links are not followed. Throws when a file remains.
+ * Removes a folder. Files with subordinate ids are removed in a namespace that has these ids. Then this process removes the rest: files of
+ * root, which the account of the sandboxes cannot remove. Links are not followed. Throws if a file remains.
  */
 export async function removeFolder(host: SandboxHost, folder: string): Promise<void> {
   const inNamespace = await runCommand(
@@ -202,12 +213,12 @@ export async function removeFolder(host: SandboxHost, folder: string): Promise<v
   }
 }
 
-/** Folders for temporary files of builds; a killed worker leaves files there. */
+/** Folders with temporary files of builds: if a worker is killed, its files stay there. */
 const WORK_FOLDERS = ['sandboxes', 'bases', 'given'];
 
 type CachedRoot = { path: string; usedAt: number; size: number };
 
-/** Removes the least recently used folders until the rest is within the limit, and the files of killed builds. */
+/** Removes the least recently used folders until the rest is within the limit. Also removes the files of killed builds. */
 export async function trimRoots(
   workspace: Workspace,
   { bytesMax = ROOTS_BYTES_MAX, inUseMs = IN_USE_MS }: { bytesMax?: number; inUseMs?: number } = {},
@@ -241,7 +252,7 @@ async function dropOldest(
   let total = cached.reduce((sum, { size }) => sum + size, 0);
   for (const { path, usedAt, size } of cached.toSorted((a, b) => a.usedAt - b.usedAt)) {
     if (total <= bytesMax || usedAt >= before) return;
-    // Renamed first: a partly removed folder must not be used.
+    // The folder is renamed before it is removed: otherwise a build could use a partly removed folder.
     const gone = join(path, '..', `.gone-${randomUUID()}`);
     await rename(path, gone);
     await removeFolder(host, gone);

@@ -29,24 +29,27 @@ export type VerifyOptions = {
 };
 
 const STEP = 'verification';
-/** Most services answer within some tens of milliseconds of their start. */
+/** The pause after the first failed attempt: most services answer within some tens of milliseconds of their start. */
 const FIRST_RETRY_MS = 20;
-/** An attempt starts eight programs (docs/decisions/0037) and takes about 25 ms of processor time, which the service needs to start. */
+/**
+ * The longest pause. An attempt starts eight programs (docs/decisions/0037) and takes about 25 ms of processor time, which the service
+ * needs to start.
+ */
 const RETRY_MS_MAX = 500;
 /** Interval between counts of sockets during a pause; one count takes 0.03 ms. */
 const SOCKETS_EVERY_MS = 10;
 
-/** Returns the pause after this number of failed attempts: doubled each time, up to the maximum. */
+/** Returns the pause after this number of failed attempts. It doubles with each attempt, up to the maximum. */
 export function retryPauseMs(tries: number): number {
   return Math.min(RETRY_MS_MAX, FIRST_RETRY_MS * 2 ** (tries - 1));
 }
 
-/** The sandbox may run this much longer than all tests together. */
+/** Time that the sandbox has in addition to the time limits of all tests. */
 const MARGIN_MS = 30_000;
 
 /**
- * Runs the tests of a plan one after the other, and repeats each until it passes or its time is over. A failing test is reported, not
- * thrown. Throws BuildError if the image cannot be read or extracted, or if there is no sandbox.
+ * Runs the tests of a plan one after the other. Repeats each test until it passes or its time is over. A failing test is in the report, and
+ * no error. Throws BuildError if the image cannot be read or extracted, or if there is no sandbox.
  */
 export async function verify(plan: ImagePlan, artifact: Artifact, options: VerifyOptions): Promise<TestReport> {
   const { workspace, signal } = options;
@@ -130,7 +133,7 @@ async function runTest(test: ProductTest, started: Started, watched: Watched): P
   for (let tries = 1; performance.now() < deadline; tries++) {
     const before = await socketsOf(started);
     const attempt = await attemptTest(test, started, deadline - performance.now());
-    // An attempt that the timeout ended has less information than the attempt before.
+    // If the timeout ended this attempt, the result of the attempt before is kept, because it says more about the fault.
     if (attempt.passed || performance.now() < deadline || last === NOT_TRIED) last = attempt;
     if (last.passed) break;
     const exit = watched.ended();
@@ -146,8 +149,8 @@ async function runTest(test: ProductTest, started: Started, watched: Watched): P
 }
 
 /**
- * Waits before the next attempt, at most until the service ends. Returns true as soon as the service has opened a TCP socket since
- * `before` was counted, otherwise false. A server without any socket is still starting, so the wait for its first socket is longer.
+ * Waits before the next attempt, but not longer than the service runs. Returns true as soon as the service has more TCP sockets than
+ * `before`, otherwise false. A server that has no socket yet is still starting, so the wait for its first socket is longer.
  */
 async function pause(
   started: Started,
@@ -155,7 +158,7 @@ async function pause(
   { tries, before }: { tries: number; before: number },
 ): Promise<boolean> {
   const end = performance.now() + (isServer && before === 0 ? RETRY_MS_MAX : retryPauseMs(tries));
-  // Connections of the last attempt may still be closing.
+  // The number may first fall, because connections of the last attempt are still closing.
   let fewest = before;
   while (performance.now() < end && ended() === undefined) {
     await delay(SOCKETS_EVERY_MS);
@@ -166,7 +169,7 @@ async function pause(
   return false;
 }
 
-/** Returns 0 when the service ended: the next attempt reports that. */
+/** Returns the number of TCP sockets of the service; 0 if the service has ended, which the next attempt reports. */
 async function socketsOf({ sandbox, service, signal }: Started): Promise<number> {
   try {
     return await sandbox.tcpSockets(service);
