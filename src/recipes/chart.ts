@@ -1,4 +1,4 @@
-// Reads the Helm chart of a product, `products/<key>/chart/`, with the library charts beside `products/` that it contains.
+// Reads the Helm chart of a product, `products/<key>/chart/`, and the library charts (in the folder beside `products/`) that it depends on.
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ChartError } from '../helm/chart-error.ts';
@@ -11,24 +11,24 @@ import type { RecipeDocument } from './recipe-schema.ts';
 
 type Violation = { file: string; line: number; reason: string };
 
-/** The chart, if the product has one and it has no violations. */
+/** `chart` is absent if the product has no chart or the chart has violations. */
 type LoadedChart = { chart?: RecipeChart; violations: Violation[] };
 
 const FOLDER = 'chart';
-/** The beginning of README.md, from which the rest is generated: a source of a file of the chart, not one of its files. */
+/** Files in the folder that are not part of the chart. README.md is generated, and begins with the text of README.head.md. */
 const SOURCES_ONLY = ['README.head.md'];
-/** The engine writes the list of the chart's images. */
+/** A name that a chart of the library must not use: the engine writes this file, the list of the chart's images. */
 const WRITTEN_LATER = 'Images.lock';
-/** Larder's repositories for images: `containers/<base image>/<product>`. */
+/** The repository of an image that Larder builds: `containers/<base image>/<product>`. */
 const REPOSITORY = /^containers\/[^/]+\/(?<product>[a-z][a-z0-9-]*)$/;
 
-/** The file of the library with this path in the chart of a product. `directory` is the library's. */
+/** Returns the path on disk of a file in the chart of a product. `directory` is the folder of the product library. */
 export function chartFilePath(directory: string, key: string, path: string): string {
-  // The chart's own folder has no charts/.
+  // Files in charts/ are those of the library charts, because a chart's own folder has no charts/.
   return path.startsWith('charts/') ? join(directory, '..', path) : join(directory, key, FOLDER, path);
 }
 
-/** Reads the chart of a recipe's folder. A product without HELM_CHART may have an unfinished one. */
+/** Reads the chart in a recipe's folder. Without HELM_CHART the chart is not read, so it may be unfinished. */
 export async function loadChart(
   directory: string,
   { key, packaging_types }: Pick<RecipeDocument, 'key' | 'packaging_types'>,
@@ -89,14 +89,17 @@ async function readLibraries(
   return { files: all.flatMap(({ files }) => files), violations: all.flatMap(({ violations }) => violations) };
 }
 
-/** Returns the images of products; images without a repository are of no product. Throws ChartError. */
+/**
+ * Returns the images in values.yaml that products of the library build. An image without a repository is not of a product. Throws
+ * ChartError.
+ */
 function readImages(values: string, key: string): RecipeChart['images'] {
   const images = findImages(values).filter(({ repository }) => repository !== '');
   const found = images.map(({ place, repository }) => ({ place, product: productOf({ place, repository }) }));
   if (!found.some(({ product }) => product === key)) {
     throw new ChartError('values.yaml', `has no image with the repository containers/<base image>/${key}`);
   }
-  // Each value that a release writes must be there.
+  // values.yaml must have each key whose value a release writes.
   const places = found.flatMap(({ place }) => ['repository', 'tag', 'digest'].map((name) => [...place, name]));
   editValues(
     values,

@@ -4,17 +4,17 @@ import { lstat, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Digest } from '../contract/vocabulary.ts';
 
-/** Enough for a few shapes; an image traced from a photograph is not readable at 48 pixels. */
+/** Limit of an icon: enough for a few shapes. An image traced from a photograph would be larger, and not readable at 48 pixels. */
 const ICON_BYTES_MAX = 32 * 1024;
 
 export type Icon = {
-  /** Name of the file beside recipe.yaml. */
+  /** The name of the icon's file beside recipe.yaml. */
   source: string;
   digest: Digest;
   size: number;
 };
 
-/** Parts that an SVG must not have, because a browser would run, load or link to them. */
+/** Parts that an SVG must not have, because a browser would run them, load them, or link to them. */
 const FORBIDDEN: readonly [RegExp, string][] = [
   [/<!(?:DOCTYPE|ENTITY)/i, 'a document type'],
   [/<script\b/i, 'a script'],

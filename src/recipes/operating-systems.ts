@@ -19,7 +19,7 @@ const Library = Type.Object(
           name: Type.String({ minLength: 1, maxLength: 100 }),
           distro: Type.String({ pattern: '^[a-z]+$', expects: 'lowercase letters' }),
           version: Type.String({ pattern: '^\\d+(?:\\.\\d+)*$', expects: 'a version in quotes, as "12"' }),
-          // It becomes a suite of the package archive.
+          // The codename becomes a suite of the package archive.
           codename: Type.String({ pattern: '^[a-z]+$', expects: 'lowercase letters' }),
           end_of_life: Type.Optional(Day('The last day of its fixes.')),
         },

@@ -10,7 +10,7 @@ import type { Recipe } from '../plan/recipe.ts';
 import { BRANCH_PLACEHOLDER } from './recipe-schema.ts';
 
 export type PlanPins = {
-  /** Upstream's version, as returned by `mainVersion` of the resolver. */
+  /** The upstream version, as returned by `mainVersion` of the resolver. */
   version: string;
   operating_system: string;
   platform: Platform;
@@ -27,8 +27,8 @@ export class PlanError extends Error {
 }
 
 /**
- * Returns the plan of a product on a base. Throws PlanError if the recipe has no branch for the version or does not support the operating
- * system.
+ * Returns the plan of a product on a base image. Throws PlanError if the recipe has no branch for the version or does not support the
+ * operating system.
  */
 export function planFromRecipe(recipe: Recipe, pins: PlanPins): ImagePlan {
   const branch = branchOf(pins.version, recipe.branch.components);
@@ -86,17 +86,17 @@ function imageOf(recipe: Recipe): ImageSettings {
   };
 }
 
-/** Replaces {branch} in a recipe; there are no other placeholders, so that recipes stay readable. */
+/** Replaces {branch} in a recipe. It is the only placeholder, so that recipes stay readable. */
 function fillBranch(recipe: Recipe, branch: string): Recipe {
   return JSON.parse(JSON.stringify(recipe).replaceAll(BRANCH_PLACEHOLDER, branch)) as Recipe;
 }
 
-/** Returns the digest of a plan: equal plans are built once. */
+/** Returns the digest of a plan. Plans with the same digest are built only once. */
 export function planDigest(plan: ImagePlan): Digest {
   return `sha256:${createHash('sha256').update(canonicalJson(plan)).digest('hex')}`;
 }
 
-/** Returns the same plan with other customizations: nothing else changes, even if the archive has changed. */
+/** Returns the plan with other customizations. Everything else stays, even if the package archive has changed since. */
 export function withCustomizations(plan: ImagePlan, customizations: CustomizationPin[]): ImagePlan {
   return { ...plan, customizations };
 }

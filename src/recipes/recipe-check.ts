@@ -1,4 +1,4 @@
-// Checks a recipe beyond its schema: no names repeat, files exist, and each operating system has one main input.
+// Checks the rules for recipes that a schema cannot express: no name repeats, files exist, and each operating system has one main input.
 import { isPurlType, PURL_TYPES, parsePurl } from '../plan/purl.ts';
 import type { LineOf } from '../yaml/read-yaml.ts';
 import { BRANCH_PLACEHOLDER, type RecipeDocument } from './recipe-schema.ts';
@@ -6,9 +6,9 @@ import { BRANCH_PLACEHOLDER, type RecipeDocument } from './recipe-schema.ts';
 type Violation = { line: number; reason: string };
 
 export type RecipeSurroundings = {
-  /** The folder's name. */
+  /** The name of the recipe's folder. */
   folder: string;
-  /** Paths in `files/`. */
+  /** The paths of the files in `files/`. */
   sources: string[];
   lineOf: LineOf;
 };
@@ -70,7 +70,7 @@ function readPurl(text: string): ReturnType<typeof parsePurl> | undefined {
   }
 }
 
-/** A deb of one distribution cannot be an input on another. */
+/** Returns faults of a package URL: a deb of one distribution cannot be an input on another distribution. */
 function foreign(namespace: string | undefined, operatingSystems: string[]): string[] {
   return operatingSystems
     .filter((one) => one.split('-')[0] !== namespace)
@@ -103,7 +103,7 @@ function checkPaths(
     (index) => paths[index]?.line ?? 1,
   );
   const undeclared = volumes.flatMap((volume, index) =>
-    // A volume that is not a folder of the image belongs to root when it is mounted.
+    // Such a volume would belong to root when it is mounted, because the image has no folder with another owner at this path.
     folders.some(({ path }) => path === volume)
       ? []
       : [{ line: lineOf('volumes', index), reason: `${volume} must also be in folders, with its owner` }],

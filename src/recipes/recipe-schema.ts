@@ -7,15 +7,15 @@ import { Mapping, Variants } from '../yaml/yaml-fields.ts';
 export const BRANCH_PLACEHOLDER = '{branch}';
 
 const PATH_LENGTH_MAX = 4096; // Linux PATH_MAX
-/** The limit of every text of a recipe; descriptions are the longest. */
+/** Limit of every text in a recipe; descriptions are the longest texts. */
 const TEXT_LENGTH_MAX = 2000;
-/** The limit of entries of a list or a mapping: ten times the longest list in use. */
+/** Limit of entries in every list and mapping: ten times the longest list in use. */
 const ENTRIES_MAX = 100;
 
 /** Excludes control characters except tabs and line ends, and requires a visible character. */
 const READABLE = '^(?=[\\s\\S]*\\S)[^\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f]*$';
 const PART = '(?!\\.{1,2}(?:/|$))[^/\\u0000-\\u001f\\u007f]+';
-/** Folders in which an image has no files: the machine fills them when a container runs. */
+/** Folders in which an image must not have files: the runtime fills them when a container starts. */
 const RUNTIME_FOLDERS = '(?:proc|sys|dev|run|tmp)(?:/|$)';
 
 type TextOptions = { pattern?: string; expects?: string; maxLength?: number; format?: string };
@@ -56,7 +56,7 @@ const Mode = Text('The mode.', { pattern: '^[0-7]{4}$', expects: 'four octal dig
 const Owner = Whole('The user id of the owner.', [0, 65_535]);
 const Group = Whole('The group id.', [0, 65_535]);
 const Seconds = (description: string) => Whole(description, [1, 600]);
-// On some machines only root may listen below 1024.
+// Ports below 1024 are rejected: on some machines only root may listen on them.
 const Port = Whole('A port. Ports below 1024 need root on some machines.', [1024, 65_535]);
 const Environment = (description: string) =>
   Mapping(
@@ -190,7 +190,7 @@ export const RecipeSchema = Fields({
   user: Fields(
     {
       name: Text('The name of the user.', { pattern: '^[a-z][a-z0-9-]{0,30}$', expects: 'a user name' }),
-      // The user id is a number, so that the policy of a cluster can check it.
+      // A number and not a name, so that the policy of a cluster can check it.
       uid: Whole('The user id; never 0, which is root.', [1, 65_533]),
       gid: Whole('The group id.', [0, 65_533]),
       home: Path('The home folder.'),

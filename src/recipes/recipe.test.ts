@@ -1,4 +1,4 @@
-// The product library is read; a wrong recipe is rejected with all violations, each with file, line and reason.
+// Reads the product library. A wrong recipe is rejected with all violations, each with file, line and reason.
 import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -22,7 +22,7 @@ let source: string;
 beforeAll(async () => {
   scratch = await mkdtemp(join(tmpdir(), 'larder-recipes-'));
   source = await readFile(join(PRODUCTS, 'redis', 'recipe.yaml'), 'utf8');
-  // The library charts are beside the products.
+  // The folder of library charts must be beside the folder of products.
   await cp(join(PRODUCTS, '../charts'), join(scratch, 'charts'), { recursive: true });
 });
 afterAll(async () => {
@@ -31,7 +31,7 @@ afterAll(async () => {
 
 let libraries = 0;
 
-/** Creates a library with only redis, whose recipe is changed. */
+/** Creates a library with only redis, after changing the text of its recipe. */
 async function library(change: (text: string) => string): Promise<string> {
   libraries += 1;
   const directory = join(scratch, `library-${libraries}`);

@@ -29,7 +29,7 @@ export class RecipeRejected extends Error {
 }
 
 const RECIPE_BYTES_MAX = 256 * 1024; // a hundred times the longest one
-/** The mode of files without a declared one; scripts declare 0755. */
+/** The mode of files for which a recipe declares none; recipes declare 0755 for scripts. */
 const FILE_MODE_DEFAULT = '0644';
 
 /**
@@ -49,7 +49,7 @@ export async function loadRecipes(directory: string): Promise<Recipe[]> {
   return results.flatMap(({ recipe }) => (recipe ? [recipe] : []));
 }
 
-/** Writes the files of a recipe to content, from which its plan reads them. `directory` is the folder of the library. */
+/** Writes the files of a recipe to content, because builds read them from there. `directory` is the folder of the library. */
 export async function storeRecipeFiles(directory: string, recipe: Recipe, content: ContentStore): Promise<void> {
   for (const { source, digest, size } of recipe.files) {
     await content.put(createReadStream(join(directory, recipe.key, 'files', source)), { digest, size });
@@ -63,21 +63,21 @@ export async function storeRecipeFiles(directory: string, recipe: Recipe, conten
   }
 }
 
-/** Returns the content that a product needs as long as it is in the library. */
+/** Returns the digests of the content that must be kept while the product is in the library: its files, icon and chart. */
 export function recipeContents({ files, icon, chart }: Recipe): Digest[] {
   return [...files, ...(icon ? [icon] : []), ...(chart?.files ?? [])].map(({ digest }) => digest);
 }
 
-/** Returns the digest of a recipe with its files. */
+/** Returns a digest that changes with the recipe or any of its files. */
 export function recipeDigest(recipe: Recipe): Digest {
   return `sha256:${createHash('sha256').update(canonicalJson(recipe)).digest('hex')}`;
 }
 
 type Loaded = { recipe?: Recipe; violations: RecipeViolation[]; parentAt?: Omit<RecipeViolation, 'reason'> };
 
-/** Checks that a parent is another product of the library and has no parent itself. */
+/** Checks the parent that a recipe names: it must be another product of the library, and must have no parent itself. */
 function checkParents(results: Loaded[]): RecipeViolation[] {
-  // A recipe that could not be read may be the parent of another one.
+  // Not checked if any recipe could not be read, because that recipe may be the parent.
   if (results.some(({ violations }) => violations.length > 0)) return [];
   const byKey = new Map(results.map((result) => [result.recipe?.key, result.recipe]));
   return results.flatMap(({ recipe, parentAt }) => {
@@ -91,7 +91,7 @@ function checkParents(results: Loaded[]): RecipeViolation[] {
   });
 }
 
-/** A chart's images are those of products of the library. */
+/** Checks that the images of each chart are images of products in the library. */
 function checkChartImages(directory: string, results: Loaded[]): RecipeViolation[] {
   if (results.some(({ violations }) => violations.length > 0)) return [];
   const keys = new Set(results.map(({ recipe }) => recipe?.key));
@@ -142,12 +142,12 @@ async function loadRecipe(directory: string, folder: string): Promise<Loaded> {
 
 type License = Recipe['licenses'][number];
 
-/** Returns a license as a mapping; an SPDX id alone is its short form. */
+/** Returns a license as a mapping. Recipes may write only an SPDX id, which is short for a mapping with that id. */
 export function licenseOf(license: RecipeDocument['licenses'][number]): License {
   return typeof license === 'string' ? { key: license } : license;
 }
 
-/** Returns the violations with the file that they are in. */
+/** Returns the violations of a file with its name. */
 export function inFile(file: string, violations: readonly YamlViolation[]): RecipeViolation[] {
   return violations.map(({ line = 1, reason }) => ({ file, line, reason }));
 }
