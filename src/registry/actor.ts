@@ -1,16 +1,16 @@
-// The client behind a change, and the audit events of changes: one for each manifest, tag and delete, written in the transaction of the
-// change.
+// The client behind a change, and the audit events of its changes: one event for each manifest, tag and delete, written in the same
+// transaction as the change.
 import type { FastifyRequest } from 'fastify';
 import type { AuditEntry } from '../db/audit-trail.ts';
 import type { Caller } from './caller.ts';
 
-/** The user or token that acts, and its address: an audit event without its action. */
+/** The user or token that makes a request, and the address of the client: an audit event without the action. */
 export type Actor = Omit<AuditEntry, 'action' | 'outcome' | 'subject_kind' | 'subject_id' | 'changed_fields'>;
 
-/** Operations of clients that are recorded. A push of blobs without a manifest makes nothing visible, so it is not recorded. */
+/** Operations of clients that are recorded. A push of blobs is not: without a manifest it makes nothing visible. */
 type Act = { action: 'pushManifest' | 'deleteManifest' | 'deleteTag' | 'deleteBlob'; subject_kind: string };
 
-/** Returns the SQL that inserts the events of a JSON array in a parameter; a condition may follow. */
+/** Returns the SQL that inserts events from a parameter with a JSON array. Callers may append a condition. */
 export function insertEvents(parameter: string): string {
   return `insert into audit_events (organization_id, actor_id, actor_name, token_id, action, subject_kind, subject_id, request_id, address)
    select organization_id, actor_id, actor_name, token_id, action, subject_kind, subject_id, request_id, address
@@ -18,7 +18,7 @@ export function insertEvents(parameter: string): string {
      action text, subject_kind text, subject_id text, request_id text, address text)`;
 }
 
-/** Returns the client of a request. Only tokens of earlier versions have no user. */
+/** Returns the client of a request. Its user is missing only for tokens of earlier versions. */
 export function actorOf({ caller, request }: { caller: Caller; request: FastifyRequest }): Actor {
   return {
     organization_id: caller.organization_id,
@@ -31,8 +31,8 @@ export function actorOf({ caller, request }: { caller: Caller; request: FastifyR
 }
 
 /**
- * Returns the events of an operation on `subject_id`, a whole reference, as the parameter of a statement. A push by a job of Larder has no
- * event: its release is recorded instead.
+ * Returns the events of an operation, as the parameter of a statement. `subject_id` is a whole reference. A push by a job of Larder has no
+ * event, because its release is recorded.
  */
 export function eventsOf(by: 'LARDER' | Actor, act: Act, subject_id: string): string {
   return JSON.stringify(by === 'LARDER' ? [] : [{ ...by, ...act, subject_id }]);

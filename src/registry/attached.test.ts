@@ -30,7 +30,7 @@ describe('a referrer of a released image', () => {
     for (const bytes of ['{}', payload, own.config, own.layer]) await client.pushBlob(name, bytes);
   });
 
-  /** A manifest of a signature, as cosign makes it. */
+  /** Returns a manifest with a signature, as cosign makes it. */
   function signature(more: Record<string, unknown> = {}, config = descriptorOf('{}', MEDIA_TYPES.config)): string {
     return JSON.stringify({
       schemaVersion: 2,

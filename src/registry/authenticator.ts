@@ -1,4 +1,4 @@
-// Authentication at the registry: from an Authorization header to a caller. Verified credentials are cached for a few seconds.
+// Authentication at the registry: finds the caller of an Authorization header. Verified credentials are cached for a few seconds.
 import { createHash } from 'node:crypto';
 import { ROLES } from '../contract/vocabulary.ts';
 import type { Attempt } from '../identity/failed-logins.ts';
@@ -23,20 +23,23 @@ export type RegistryIdentity = Pick<
   | 'failedLogins'
 >;
 
-/** A removed API token and the tokens made from it are accepted for at most this time (credentials of the registry not at all). Long enough that a push of a thousand requests needs one query. */
+/**
+ * How long a verified API token is cached. A removed API token, and registry tokens made from it, are accepted for at most this time; a
+ * revoked credential of the registry not at all. The time is long enough for a push of a thousand requests to need one query.
+ */
 const CREDENTIAL_CACHE_MS = 5_000;
 
-/** Cached credentials; the oldest are dropped. */
+/** Limit of cached credentials; the oldest are dropped. */
 const CREDENTIALS_MAX = 10_000;
 
 /**
- * Audience of registry tokens, and the `service` of the challenge: the API rejects these tokens, and the registry rejects those of the
- * API.
+ * Audience of registry tokens, and the `service` of the challenge. It differs from the API's audience: the API rejects registry tokens, and
+ * the registry rejects tokens of the API.
  */
 export const SERVICE = 'larder-registry';
 
 export type Authenticator = {
-  /** Returns the caller of an Authorization header; undefined for no or wrong credentials. Throws TOOMANYREQUESTS. */
+  /** Returns the caller that an Authorization header identifies; undefined for no or wrong credentials. Throws TOOMANYREQUESTS. */
   authenticate(authorization: string | undefined, address: string): Promise<Caller | undefined>;
 };
 
@@ -71,7 +74,7 @@ export function openAuthenticator(identity: RegistryIdentity, now: () => number 
       const caller = verify(authorization, key);
       remember(remembered, key, { caller, until: now() + CREDENTIAL_CACHE_MS });
       const admitted = await ifStillValid(identity, await caller);
-      // An expired or damaged token of the registry does not count as a failed log-in: its holder logs in next.
+      // An expired or damaged registry token does not count as a failed log-in: its holder logs in next to get a new one.
       if (isLogin) {
         countLogin(identity, attempt, admitted !== undefined);
       }
@@ -80,7 +83,7 @@ export function openAuthenticator(identity: RegistryIdentity, now: () => number 
   };
 }
 
-/** Counts the log-in. Throws TOOMANYREQUESTS if the account has failed too often, from any address. */
+/** Counts a successful or failed log-in. Throws TOOMANYREQUESTS if there were too many failed log-ins to the account, from any address. */
 function countLogin(identity: RegistryIdentity, attempt: Attempt, isGood: boolean): void {
   if (isGood) {
     identity.failedLogins.succeeded(attempt);
@@ -97,7 +100,10 @@ function requireWait(seconds: number): void {
   }
 }
 
-/** Checks a credential at each request: a revocation takes effect at once, on all servers and for tokens made from it. */
+/**
+ * Checks a credential of the registry at each request, also behind registry tokens made from it, so that a revocation takes effect at once
+ * on all servers.
+ */
 async function ifStillValid(identity: RegistryIdentity, caller: Caller | undefined): Promise<Caller | undefined> {
   if (caller?.credential_id === undefined) {
     return caller;
@@ -133,7 +139,7 @@ async function verifyCredentials(identity: RegistryIdentity, authorization: stri
   }
 }
 
-/** The user name is ignored: the password identifies the caller. */
+/** Returns the password of basic credentials. The user name is ignored, because the password alone identifies the caller. */
 function passwordOf(basic: string): string {
   const text = Buffer.from(basic, 'base64').toString('utf8');
   return text.slice(text.indexOf(':') + 1);
@@ -164,7 +170,7 @@ async function callerOfRegistryToken(identity: RegistryIdentity, jwt: string): P
   const access = (claims?.['access'] ?? []) as Access[];
   const tokenId = claims?.['token_id'];
   if (typeof tokenId === 'string') {
-    // The rights are those that the API token has now, not those when the registry token was made from it.
+    // The caller gets the rights that the API token has now, not those that it had when the registry token was made from it.
     const caller = callerOfHolder(await identity.findTokenHolderById(tokenId));
     return caller && { ...caller, access };
   }

@@ -1,4 +1,4 @@
-// The rows of blobs in repositories, with the uses that keep their content from being swept.
+// The rows of blobs in repositories, and the uses that keep the content of these blobs from being swept.
 import type pg from 'pg';
 import type { ContentInfo } from '../content/content.ts';
 import type { Digest } from '../oci/descriptor.ts';
@@ -8,8 +8,8 @@ import { READABLE, type RepositoryRef, WRITABLE, writeInto } from './repositorie
 import { type Ask, askTogether, statement } from './statements.ts';
 
 /**
- * The largest blob that a client may push to a repository of Larder: signatures have kilobytes, attestations and SBOMs of whole
- * distributions megabytes. Larger blobs are layers.
+ * The largest blob that a client may push to a repository of Larder, which accepts no layers from clients. Signatures have kilobytes,
+ * attestations and SBOMs of whole distributions megabytes; larger blobs are layers.
  */
 export const REFERRER_BLOB_BYTES_MAX = 32 * 1024 * 1024;
 
@@ -30,8 +30,8 @@ const ADD = statement<{ accepted: boolean }>(
 );
 
 /**
- * One round trip, also if the mount falls back to an upload session. The source row is locked, so that a concurrent delete of this row
- * cannot leave the content without any use. $5: whether a client requests the mount.
+ * Mounts a blob, or opens an upload session if it cannot, in one round trip. Locks the source row: a concurrent delete of this row could
+ * otherwise leave the content without any use. $5: whether a client requests the mount.
  */
 const MOUNT = statement<{ accepted: boolean; upload_id: string | null }>(
   'mount_blob',
@@ -84,7 +84,10 @@ function blobUnknown(): Rejection {
   return new Rejection('BLOB_UNKNOWN', 'blob unknown to registry');
 }
 
-/** Adds content to a repository as a blob, and ends its upload session. Throws DENIED for a large blob of a client in a repository of Larder. */
+/**
+ * Adds content to a repository as a blob, and ends the blob's upload session. Throws DENIED for a large blob that a client pushes to a
+ * repository of Larder.
+ */
 export async function addBlob(
   ask: Ask,
   repository: RepositoryRef,
@@ -99,7 +102,10 @@ export async function addBlob(
   }
 }
 
-/** Mounts a blob of a repository that the organization can read; if there is none, returns the id of a new upload session. Throws DENIED for a client in a repository of Larder. */
+/**
+ * Mounts a blob of another repository that the organization can read; if none has the blob, returns the id of a new upload session. Throws
+ * DENIED for a client in a repository of Larder.
+ */
 export async function mountBlob(
   ask: Ask,
   repository: RepositoryRef,

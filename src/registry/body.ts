@@ -1,9 +1,10 @@
-// Request bodies of the registry: streamed (only small ones are read whole), and without a reset of the connection after an early answer.
+// Request bodies of the registry. They are streamed, and only small ones are read whole. An answer before the end of the body does not
+// reset the connection.
 import type { FastifyRequest } from 'fastify';
 import { countPassed } from './garbage-collection.ts';
 import { Rejection } from './rejection.ts';
 
-/** A client that sends nothing for this long is disconnected; the received bytes are kept for its next attempt. */
+/** A client that sends nothing for this long is disconnected. The received bytes are kept, so that the client can resume. */
 const BODY_IDLE_MS = 60_000;
 
 /** Whether the request has a body (RFC 9112, section 6). */
@@ -12,15 +13,15 @@ export function hasBody(request: FastifyRequest): boolean {
   return request.headers['transfer-encoding'] !== undefined || (length !== undefined && length !== '0');
 }
 
-/** Returns the Content-Length; undefined for a chunked transfer. */
+/** Returns the Content-Length of a request; undefined for a chunked transfer. */
 export function declaredLength(request: FastifyRequest): number | undefined {
   const length = Number(request.headers['content-length'] ?? Number.NaN);
   return Number.isSafeInteger(length) && length >= 0 ? length : undefined;
 }
 
 /**
- * Yields the body as it arrives. A reader that stops early leaves the connection open: Node drops the rest after the answer is
- * sent, so that the client reads the answer. With `length`, throws SIZE_INVALID for a body of another length.
+ * Yields the body as it arrives. If the reader stops early, the connection stays open so that the client reads the answer: Node drops the
+ * rest of the body after the answer is sent. With `length`, throws SIZE_INVALID for a body of another length.
  */
 export async function* bodyOf(request: FastifyRequest, length?: number): AsyncGenerator<Uint8Array> {
   request.raw.setTimeout?.(BODY_IDLE_MS, () => request.raw.destroy(new Error('the client stopped sending')));
@@ -42,7 +43,7 @@ function sizeInvalid(length: number): Rejection {
   return new Rejection('SIZE_INVALID', `the body does not have the declared ${length} bytes`);
 }
 
-/** Reads a small body. Throws SIZE_INVALID with 413 above `lengthMax` bytes. */
+/** Reads a small body. Throws SIZE_INVALID with status 413 for more than `lengthMax` bytes. */
 export async function readBody(request: FastifyRequest, lengthMax: number): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
   let length = declaredLength(request) ?? 0;

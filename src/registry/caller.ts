@@ -1,4 +1,4 @@
-// The caller of a request and its rights: given by its role and namespace; a registry token can only limit them.
+// The caller of a request and its rights. Role and namespace give the rights; a registry token can only reduce them.
 import type { Role } from '../contract/vocabulary.ts';
 import { namespaceOf } from './names.ts';
 
@@ -13,24 +13,24 @@ export type Caller = {
   /** First segment of the organization's repository names. */
   namespace: string;
   role: Role;
-  /** The credential of the hosted registry with which the caller authenticated, as a viewer; absent for users. */
+  /** The credential of the hosted registry with which the caller authenticated; its role is viewer. Absent for users. */
   credential_id?: string;
-  /** The API token with which the caller authenticated, and its user. */
+  /** The API token with which the caller authenticated. The next field is its user. */
   token_id?: string;
   user?: { id: string; name: string };
-  /** Absent: an API token, which has all rights of its role. */
+  /** The rights of a registry token. Absent for an API token, which has all rights of its role. */
   access?: Access[];
 };
 
 /**
- * Whether the caller's role and namespace allow an action on a name, whether or not the repository exists. Every organization may try
- * to pull any name, and finds only its own and shared repositories.
+ * Whether the caller's role and namespace allow an action on a name, whether or not the repository exists. Every organization may try to
+ * pull any name, but finds only its own repositories and the shared ones.
  */
 export function isAllowedByRole(caller: Caller, action: Action, name: string): boolean {
   return action === 'pull' || (caller.role !== 'VIEWER' && namespaceOf(name) === caller.namespace);
 }
 
-/** Whether the caller's token has this right. If not, the client may request a new token with this scope. */
+/** Whether the caller's token includes this right. If not, the client may request a new token for it. */
 export function isGranted(caller: Caller, wanted: { type: string; name: string; action: string }): boolean {
   return (
     caller.access === undefined ||
@@ -40,7 +40,10 @@ export function isGranted(caller: Caller, wanted: { type: string; name: string; 
   );
 }
 
-/** Parses `repository:acme/redis:pull,push`. A name may contain colons (a port), so the actions follow the last one. Undefined for other texts. */
+/**
+ * Parses `repository:acme/redis:pull,push`; returns undefined for other texts. A name may contain colons (before a port), so the actions
+ * follow the last colon.
+ */
 export function parseScope(scope: string): Access | undefined {
   const [first, last] = [scope.indexOf(':'), scope.lastIndexOf(':')];
   if (first < 1 || last <= first + 1) {
@@ -53,7 +56,7 @@ export function parseScope(scope: string): Access | undefined {
   return { type: scope.slice(0, first), name: scope.slice(first + 1, last), actions };
 }
 
-/** Returns the part of the requested access that the caller may have, without saying what is missing. */
+/** Returns the requested rights that the caller may have. The rest is left out without an error. */
 export function grantedPart(caller: Caller, wanted: Access[]): Access[] {
   return wanted.map(({ type, name, actions }) => ({
     type,

@@ -1,4 +1,5 @@
-// The challenge with the address at which a client logs in (RFC 9110, section 11.6.1; docker registry v2, "Token Authentication").
+// The challenge in an answer with 401: it tells clients the address at which they log in (RFC 9110, section 11.6.1; docker registry v2,
+// "Token Authentication").
 import type { FastifyRequest } from 'fastify';
 import { isRepository } from '../oci/reference.ts';
 import { SERVICE } from './authenticator.ts';
@@ -6,14 +7,17 @@ import type { Asked } from './paths.ts';
 import type { RegistryContext } from './registry-context.ts';
 import { Rejection } from './rejection.ts';
 
-/** The error for no or wrong credentials: bearer first, because clients that read only one challenge support it; then basic. */
+/**
+ * Returns the error for no or wrong credentials, with two challenges. Bearer is first, because clients that read only one challenge support
+ * it.
+ */
 export function unauthorized(context: RegistryContext, request: FastifyRequest, asked: Asked | undefined): Rejection {
   const scope = asked && scopeOf(request, asked);
   const headers = { 'www-authenticate': [bearer(context, request, { scope }), `Basic realm="${SERVICE}"`] };
   return new Rejection('UNAUTHORIZED', 'authentication required', { headers });
 }
 
-/** The error for a valid token without the scope: the client requests another one. */
+/** Returns the error for a valid token without the required scope; the client then requests a token with this scope. */
 export function scopeMissing(context: RegistryContext, request: FastifyRequest, scope: string): Rejection {
   const headers = { 'www-authenticate': bearer(context, request, { scope, error: 'insufficient_scope' }) };
   return new Rejection('UNAUTHORIZED', 'the token does not have the scope for this request', { headers });
@@ -36,8 +40,8 @@ function hostOf(request: FastifyRequest): string {
 }
 
 /**
- * Returns the scope that the request requires. A mount reads a second repository, so its token needs both scopes (docker registry
- * v2, "Token Scope": scopes are separated by spaces). The status of an upload requires the right to push.
+ * Returns the scope that the request requires. A mount reads a second repository, so it requires two scopes, separated by a space (docker
+ * registry v2, "Token Scope"). Reading the status of an upload requires the right to push.
  */
 function scopeOf(request: FastifyRequest, asked: Asked): string | undefined {
   if (asked.kind === 'catalog') {
@@ -59,7 +63,7 @@ function actionsOf(method: string, kind: Asked['kind']): string {
   return method === 'DELETE' ? 'delete' : reading ? 'pull' : 'pull,push';
 }
 
-/** Returns the source repository of a mount; only a valid name, so that no other text gets into the header. */
+/** Returns the source repository of a mount if its name is valid, so that no other text gets into the header. */
 function mountedFrom(request: FastifyRequest): string | undefined {
   const from = new URLSearchParams(request.raw.url?.split('?')[1]).get('from') ?? '';
   return isRepository(from) ? from : undefined;

@@ -1,4 +1,4 @@
-// Third-party clients with the hosted registry, and with Debian's docker-registry as the other side.
+// Third-party clients copy between the hosted registry and Debian's docker-registry.
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -33,7 +33,7 @@ afterAll(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-/** A tar of one file: header, bytes padded to 512, two empty blocks. */
+/** Returns a tar of one file: a header, the bytes padded to 512, and two empty blocks. */
 function tarOf(name: string, text: string): Buffer {
   const header = Buffer.alloc(512);
   const fields: [number, string][] = [
@@ -135,7 +135,7 @@ test('skopeo writes docker manifests too, and mounts between repositories', asyn
   expect((await client.call('GET', '/v2/acme/docker/manifests/v1')).status).toBe(404);
 });
 
-// Only the benchmarks require umoci, so a machine may not have it.
+// Tests with umoci are skipped on a machine without it, because only the benchmarks require it.
 test.skipIf(!existsSync('/usr/bin/umoci'))(
   'umoci adds a layer to a pulled image, and skopeo pushes the result',
   async () => {

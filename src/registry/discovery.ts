@@ -1,4 +1,4 @@
-// Content discovery: tags, referrers, and the caller's repositories (distribution-spec 1.1, "Content Discovery").
+// Content discovery: lists tags, referrers, and the caller's repositories (distribution-spec 1.1, "Content Discovery").
 import type { FastifyReply } from 'fastify';
 import { MEDIA_TYPES } from '../oci/descriptor.ts';
 import { isGranted } from './caller.ts';
@@ -7,14 +7,14 @@ import { listReferrers, listTags } from './manifests.ts';
 import { nextLink, type RegistryExchange, readDigest, readLimit, repositoryOf } from './registry-exchange.ts';
 import { listRepositories } from './repositories.ts';
 
-/** Names on a page; clients follow Link for more. */
+/** Limit of names on a page; clients follow the Link header to the next page. */
 const NAMES_MAX = 1_000;
 
-/** Referrers on a page, and bytes of their descriptors: clients with a manifest limit of 4 MiB can read the index. */
+/** Limits of referrers on a page, and of the bytes of their descriptors: a client that reads manifests up to 4 MiB can read the index. */
 const REFERRERS_MAX = 1_000;
 const REFERRERS_BYTES_MAX = 3 * 1024 * 1024;
 
-/** `tags/list?n=&last=`. */
+/** Answers `tags/list?n=&last=`. */
 export async function showTags(exchange: RegistryExchange<'tags'>): Promise<unknown> {
   const { context, query, reply } = exchange;
   const { name } = exchange.asked;
@@ -25,7 +25,7 @@ export async function showTags(exchange: RegistryExchange<'tags'>): Promise<unkn
   return await reply.type('application/json').send(JSON.stringify({ name, tags }));
 }
 
-/** `_catalog?n=&last=`: the organization's own repositories. */
+/** Answers `_catalog?n=&last=` with the organization's own repositories. */
 export async function showCatalog(exchange: RegistryExchange<'catalog'>): Promise<unknown> {
   const { context, query, reply, caller, request } = exchange;
   if (!isGranted(caller, { type: 'registry', name: 'catalog', action: '*' })) {
@@ -39,7 +39,7 @@ export async function showCatalog(exchange: RegistryExchange<'catalog'>): Promis
   return await reply.type('application/json').send(JSON.stringify({ repositories }));
 }
 
-/** An empty page has no next page, even if more names follow ("When `n` is zero"). */
+/** Adds the Link header with the next page. An empty page has none, even if more names follow (distribution-spec, "When `n` is zero"). */
 function linkNames(reply: FastifyReply, names: string[], page: { path: string; limit: number; more: boolean }): void {
   const last = names.at(-1);
   if (page.more && last !== undefined) {
@@ -47,7 +47,10 @@ function linkNames(reply: FastifyReply, names: string[], page: { path: string; l
   }
 }
 
-/** `referrers/<digest>?artifactType=`: an index, empty if there are none. Never 404: clients would fall back to tags. */
+/**
+ * Answers `referrers/<digest>?artifactType=` with an index, which is empty if there are no referrers. Never answers 404: clients would then
+ * use the referrers tag schema.
+ */
 export async function showReferrers(exchange: RegistryExchange<'referrers'>): Promise<unknown> {
   const { context, query, reply } = exchange;
   const subject = readDigest(exchange.asked.digest);
@@ -63,6 +66,6 @@ export async function showReferrers(exchange: RegistryExchange<'referrers'>): Pr
     reply.header('link', nextLink(`/v2/${exchange.asked.name}/referrers/${subject}`, { ...filter, last: last.digest }));
   }
   const index = { schemaVersion: 2, mediaType: MEDIA_TYPES.index, manifests: found.manifests };
-  // As bytes: the server would add a charset to text, and clients compare the whole type.
+  // Sent as bytes: to a text, the server would add a charset, and clients compare the whole media type.
   return await reply.header('content-type', MEDIA_TYPES.index).send(Buffer.from(JSON.stringify(index)));
 }

@@ -1,4 +1,4 @@
-// Pushes and deletes of clients that overlap with the first release to the repository, in every order.
+// Pushes and deletes of clients at the same time as the first release to a repository, in every order.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { digestOf, openTestRegistry, type TestRegistry, testImage } from '../../test/registry.ts';
 import { clientOf, codeOf, type TestClient } from '../../test/registry-client.ts';
@@ -97,7 +97,7 @@ describe('a push that began before the release', () => {
   test('never changes the tags and the content of the release, in any order', async () => {
     for (let round = 0; round < 15; round += 1) {
       const name = `acme/debian-12/any-${round}`;
-      // The same image, so that deletes concern the content of the release.
+      // The client pushes the image of the release, so that its deletes concern the release's content.
       await client.pushImage(name, 'latest', released);
       await client.pushImage(name, 'own', own);
       const answers = await Promise.all([

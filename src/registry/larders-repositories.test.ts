@@ -1,4 +1,4 @@
-// Repositories that Larder releases to: clients change and delete nothing there, with any token and any spelling of the name.
+// Repositories that Larder releases to: clients can change and delete nothing in them, with any token and any spelling of the name.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { headOf, openRaw } from '../../test/raw-connection.ts';
 import { basic, digestOf, openTestRegistry, type TestRegistry, testImage } from '../../test/registry.ts';
@@ -55,7 +55,7 @@ function changes(name: string): Request[] {
     put('mine', own.manifest),
     put(own.digest, own.manifest),
     put('latest', indexOf(own), index),
-    // Manifests that the repository has, under other references.
+    // The repository already has these manifests; the requests push them under other references.
     put('1.6.18-debian-12-r6', indexOf(released), index),
     put('latest', released.manifest),
     put(released.digest, released.manifest),
@@ -78,7 +78,7 @@ describe('a repository that Larder pushed to', () => {
   beforeAll(async () => {
     await pushRelease(registry, { name: NAME, image: released, tags: [VERSION, 'latest'] });
     await client.pushImage('acme/own', 'v1', own);
-    // With these blobs, a missing blob cannot be the reason to reject the manifest.
+    // The blobs are pushed first, so that the manifest is not rejected because of a missing blob.
     await client.pushBlob(NAME, own.config);
     await client.pushBlob(NAME, own.layer);
   });

@@ -1,4 +1,4 @@
-// Makes an artifact whose content is in the store visible in a repository, with one statement: completely and under its tags, or not at all.
+// Makes an artifact whose content is in the store visible in a repository with one statement: all of the artifact and its tags, or nothing.
 import type { ContentInfo } from '../content/content.ts';
 import type { CheckedManifest } from './manifest.ts';
 import { isImmutableTag } from './names.ts';
@@ -7,10 +7,9 @@ import { CLAIMED, OWN, type RepositoryRef, writeInto } from './repositories.ts';
 import { type Ask, statement } from './statements.ts';
 
 /**
- * $3 blobs, $4 their sizes, $5 manifests as JSON, $6 every digest, $7 tags, $8 whether each is immutable, $9 the digest of the tags.
- * Existing rows are locked: a concurrent delete waits and then sees the new references. Rows are inserted only after these locks, so that a
- * row which a delete removed before is inserted again. The repository is claimed before any other lock, so that earlier writes of clients
- * have ended.
+ * $3 blobs, $4 their sizes, $5 manifests as JSON, $6 all digests, $7 tags, $8 whether each tag is immutable, $9 the digest for the tags.
+ * First claims the repository, so that earlier writes of clients have ended. Then locks the existing rows: a concurrent delete waits, and
+ * then sees the new references. Inserts missing rows last, so that a row that a delete removed before the lock is inserted again.
  */
 const LINK = statement<{ holders: string[]; tagged: number }>(
   'link_artifact',
@@ -48,16 +47,16 @@ const LINK = statement<{ holders: string[]; tagged: number }>(
 );
 
 export type LinkedArtifact = {
-  /** All blobs to which the manifests refer. */
+  /** All blobs to which the artifact's manifests refer. */
   blobs: ContentInfo[];
-  /** Children before parents; the tags name the last manifest. */
+  /** The artifact's manifests, children before parents; the tags point to the last one. */
   manifests: CheckedManifest[];
   tags: string[];
 };
 
 /**
- * Makes an artifact visible. The caller has checked that the store has all its content. Throws DENIED for an immutable tag that
- * names another digest; then nothing changes.
+ * Makes an artifact visible. The caller has checked that the store has all its content. Throws DENIED if an immutable tag points to another
+ * digest; then nothing changes.
  */
 export async function linkArtifactRows(ask: Ask, repository: RepositoryRef, artifact: LinkedArtifact): Promise<void> {
   const { blobs, manifests } = artifact;
@@ -79,6 +78,6 @@ export async function linkArtifactRows(ask: Ask, repository: RepositoryRef, arti
   ];
   const { holders, tagged } = await writeInto(ask, repository, () => ask(LINK, values));
   if (holders.length > 0) throw denied(`tag ${holders.join(', ')} is immutable and names another digest`);
-  // An immutable tag was set concurrently: the statement did not move it. The other rows that it wrote do no harm.
+  // Another request set an immutable tag at the same time, so the statement did not move this tag. The rows that it wrote do no harm.
   if (tagged < tags.length) throw denied('a tag is immutable and names another digest');
 }

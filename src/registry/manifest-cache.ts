@@ -1,10 +1,10 @@
 // A cache of recently read and pushed manifests, by digest. The bytes of a digest never change, so no entry becomes stale.
 import type { Digest } from '../oci/descriptor.ts';
 
-/** Enough for a few thousand manifests of usual size. */
+/** Limit of all cached manifests: enough for a few thousand of usual size. */
 const BYTES_MAX = 16 * 1024 * 1024;
 
-/** A larger entry would replace too many others. */
+/** Limit of one cached manifest: a larger one would replace too many others. */
 const ENTRY_BYTES_MAX = 256 * 1024;
 
 export type ManifestCache = {
@@ -12,7 +12,7 @@ export type ManifestCache = {
   set(digest: Digest, bytes: Buffer): void;
 };
 
-/** Returns an empty cache, which drops the least recently used entries. */
+/** Returns an empty cache. When it is full, it drops the least recently used entries. */
 export function manifestCache(): ManifestCache {
   const held = new Map<Digest, Buffer>();
   let size = 0;

@@ -1,18 +1,21 @@
-// A pushed manifest: checked before it is stored, and converted to the values of its row.
+// Checks a pushed manifest before it is stored, and converts it to the values of its row.
 import type { Descriptor, Digest, Index, Manifest } from '../oci/descriptor.ts';
 import { describeBytes, isIndex, isManifestType, ManifestError, parseManifest } from '../oci/manifest.ts';
 import { Rejection } from './rejection.ts';
 
-/** The values of a manifest's row, and the digests that must exist before it. */
+/** The values of a manifest's row, and the digests that must be in the repository before the manifest. */
 export type CheckedManifest = {
   digest: Digest;
   media_type: string;
   size_bytes: number;
-  /** The manifest's own type, or the media type of its config ("Listing Referrers"). */
+  /** The `artifactType` of the manifest; without it, the media type of its config ("Listing Referrers"). */
   artifact_type: string | null;
   annotations: Record<string, string> | null;
   subject_digest: Digest | null;
-  /** Whether the manifest is an image with files or a chart. False for an index: each of its manifests is checked when it is pushed. */
+  /**
+   * Whether the manifest is an image with files or a chart. False for an index, because each of its manifests was checked when it was
+   * pushed.
+   */
   is_image: boolean;
   /** Distinct digests of config and layers that must be in the repository. */
   blobs: Digest[];
@@ -20,7 +23,7 @@ export type CheckedManifest = {
   manifests: Digest[];
 };
 
-/** Layers whose license forbids distribution: clients fetch them from their `urls` and do not push them. */
+/** Layers whose license forbids distribution. Clients do not push them, but fetch them from their `urls`. */
 const FOREIGN_LAYER = /\.(?:foreign\.diff|nondistributable)\./;
 
 /** Config types by which runtimes and helm recognize images and charts. Media types ignore case (RFC 6838, section 4.2). */
@@ -58,7 +61,7 @@ function read(bytes: Buffer, mediaType: string | undefined): Manifest | Index {
   }
 }
 
-/** Signatures of cosign have the config of an image too, so the layers are checked as well. */
+/** Whether a manifest is an image or a chart. Signatures of cosign also have the config of an image, so the layers decide too. */
 function isImage(document: Manifest | Index): boolean {
   if (isIndex(document)) {
     return false;
@@ -71,7 +74,9 @@ function isFileSystem({ mediaType }: Descriptor): boolean {
   return FILE_SYSTEM_LAYER.test(mediaType);
 }
 
-/** Descriptors in an index that are not of manifests are blobs. */
+/**
+ * Returns the digests to which a document refers. In an index, descriptors with other media types than those of manifests refer to blobs.
+ */
 function partsOf(document: Manifest | Index): { blobs: Digest[]; manifests: Digest[] } {
   const parts = isIndex(document)
     ? document.manifests
@@ -95,7 +100,7 @@ function artifactTypeOf(document: Manifest | Index): string | null {
   return type;
 }
 
-/** Stored in a row for the referrers API, so texts that PostgreSQL's JSON cannot store are rejected. */
+/** Returns the annotations, which are stored in a row for the referrers API. Rejects texts that PostgreSQL's JSON cannot store. */
 function readAnnotations(annotations: Record<string, string> | null | undefined): Record<string, string> | null {
   if (annotations === undefined || annotations === null) {
     return null;

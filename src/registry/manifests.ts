@@ -1,4 +1,4 @@
-// The rows of manifests and tags: a manifest appears and disappears together with everything that belongs to it.
+// The rows of manifests and tags. The row of a manifest appears and disappears in the same statement as everything that belongs to it.
 import type pg from 'pg';
 import type { Descriptor, Digest } from '../oci/descriptor.ts';
 import { eventsOf, insertEvents } from './actor.ts';
@@ -25,10 +25,10 @@ const FIND_BY_TAG = statement<FoundManifest>(
 );
 
 /**
- * All changes of a push of a manifest, or none: locks the rows to which it refers (a row that is deleted concurrently counts as
- * missing), then writes the manifest, its use, its tag and its audit event. $14 immutable: an existing tag is not moved. $15
- * whether a client pushes: a closed repository accepts only referrers of a manifest in it, which $16 names. $17 the event of a
- * push that changes something.
+ * Makes all changes of a push of a manifest, or none. First locks the rows to which the manifest refers; a row that is being deleted counts
+ * as missing. Then writes the manifest, its use, its tag and its audit event. $14 immutable: an existing tag is not moved. $15 whether a
+ * client pushes: a closed repository accepts only referrers of a manifest in it, which $16 names. $17 the audit event, written only if the
+ * push changes something.
  */
 const PUT = statement<{ open: boolean; missing: string[]; holder: string | null; tagged: boolean }>(
   'put_manifest',
@@ -72,7 +72,7 @@ const LOCK = statement<{ repository_id: string; is_claimed: boolean; held: boole
    select r.id as repository_id, r.is_claimed, exists (select from manifest) as held from repository r`,
 );
 
-/** The foreign key deletes its tags too. */
+/** The foreign key also deletes the tags of the manifest. */
 const REMOVE = statement<{ digest: string }>(
   'remove_manifest',
   `with removed as (
@@ -107,11 +107,11 @@ const TAGS = statement<{ tags: string[] }>(
 type FoundReferrer = FoundManifest & {
   artifact_type: string | null;
   annotations: Record<string, string> | null;
-  /** The number of referrers from this page on. */
+  /** The number of referrers on this page and on all later pages. */
   total: number;
 };
 
-/** A page ends before its descriptors exceed $6 bytes, but has at least one. */
+/** A page has at least one descriptor, and ends before its descriptors exceed $6 bytes. */
 const REFERRERS = statement<FoundReferrer>(
   'list_referrers',
   `select digest, media_type, size_bytes, artifact_type, annotations, total from (
@@ -141,9 +141,9 @@ export function manifestUnknown(): Rejection {
 }
 
 /**
- * Adds a manifest whose bytes are content already, and sets `tag` to it. Throws MANIFEST_BLOB_UNKNOWN with each digest that is
- * not in the repository, and DENIED for an immutable tag that names another digest, and for a version that a client pushes to a
- * repository of Larder.
+ * Adds a manifest whose bytes are already stored as content, and sets `tag` to it. Throws MANIFEST_BLOB_UNKNOWN with each digest that is
+ * not in the repository. Throws DENIED if an immutable tag points to another digest, and if a client pushes a version to a repository of
+ * Larder.
  */
 export async function putManifest(
   ask: Ask,
@@ -195,7 +195,10 @@ function valuesOf(
   ];
 }
 
-/** Returns the digest that a manifest refers to: by its tag, if it has one, or by its subject. Null for images and charts. */
+/**
+ * Returns the digest that a referrer refers to: with a tag, the digest in this tag (null for a tag of another form); without a tag, the
+ * digest of its subject. Null for images and charts.
+ */
 function referredTo({ is_image, subject_digest, tag }: CheckedManifest & { tag?: string }): Digest | null {
   if (is_image) {
     return null;
@@ -203,12 +206,15 @@ function referredTo({ is_image, subject_digest, tag }: CheckedManifest & { tag?:
   return tag === undefined ? subject_digest : (referrerTagSubject(tag) ?? null);
 }
 
-/** Returns the name in the audit trail: `acme/app:v1@sha256:…`. */
+/** Returns a manifest's name in the audit trail: `acme/app:v1@sha256:…`. */
 function referenceTo({ name }: RepositoryRef, { tag, digest }: { tag?: string; digest: Digest }): string {
   return `${name}${tag === undefined ? '' : `:${tag}`}@${digest}`;
 }
 
-/** Removes a manifest and its tags from a repository. Throws NAME_UNKNOWN, DENIED in a repository of Larder, MANIFEST_UNKNOWN, and UNSUPPORTED while an index lists it. */
+/**
+ * Removes a manifest and its tags from a repository. Throws NAME_UNKNOWN; DENIED in a repository of Larder; MANIFEST_UNKNOWN; UNSUPPORTED
+ * if an index lists the manifest.
+ */
 export async function removeManifest(pool: pg.Pool, repository: RepositoryRef, digest: Digest): Promise<void> {
   await askTogether(pool, async (ask) => {
     const [found] = await ask(LOCK, [repository.name, repository.organization_id, digest]);
@@ -261,7 +267,10 @@ export async function listTags(
   return row.tags;
 }
 
-/** Lists the descriptors of the manifests with this subject, ordered by digest, after `last`; empty for an unknown repository. */
+/**
+ * Lists the descriptors of the manifests with this subject, ordered by digest, starting after the digest `last`; empty for an unknown
+ * repository.
+ */
 export async function listReferrers(
   ask: Ask,
   repository: RepositoryRef,

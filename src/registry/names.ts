@@ -1,4 +1,4 @@
-// The meaning of names and tags in the hosted registry, beyond their grammar.
+// Rules for names and tags in the hosted registry, in addition to their grammar.
 import type { Digest } from '../oci/descriptor.ts';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
@@ -12,31 +12,32 @@ export function isImmutableTag(tag: string): boolean {
 }
 
 /**
- * The tags under which clients store referrers of a digest: those of the referrers tag schema of distribution-spec 1.1, and those of
- * cosign. Of these, Larder sets only `.sig`. A client that moves that tag can hide Larder's signature, but not make one.
+ * The tags under which clients store referrers of a digest: that of the referrers tag schema (distribution-spec 1.1), and those of cosign.
+ * Larder itself sets only the tag with `.sig`. A client that moves this tag can hide Larder's signature, but cannot make a signature of
+ * Larder.
  */
 const REFERRER_TAG = /^sha256-([0-9a-f]{64})(?:\.(?:sig|att|sbom))?$/;
 
-/** Returns the digest in a referrers tag; undefined for every other tag. No version has this form. */
+/** Returns the digest in a referrers tag; undefined for every other tag. The tag of a version never has this form. */
 export function referrerTagSubject(tag: string): Digest | undefined {
   const hex = REFERRER_TAG.exec(tag)?.[1];
   return hex === undefined ? undefined : `sha256:${hex}`;
 }
 
-/** Whether this is the id of an upload session in the registry's format. */
+/** Whether a text has the form of the registry's ids of upload sessions. */
 export function isUploadId(text: string): boolean {
   return UUID.test(text);
 }
 
-/** Returns the first segment of a name: the namespace of its organization. */
+/** Returns the first segment of a repository's name: the namespace of the organization that owns it. */
 export function namespaceOf(name: string): string {
   const slash = name.indexOf('/');
   return slash === -1 ? name : name.slice(0, slash);
 }
 
 /**
- * Repositories below these folders of an organization's namespace are reserved for Larder, so that no client uses their names before Larder
- * does. The pattern is valid in JavaScript and in PostgreSQL.
+ * Names that are reserved for Larder: repositories below these folders of an organization's namespace. Otherwise a client could create a
+ * repository that Larder needs later. The pattern is valid in JavaScript and in PostgreSQL.
  */
 export const RESERVED = '^[^/]+/(?:containers|charts|appliances)/.';
 

@@ -1,4 +1,4 @@
-// Parses the path of a request (distribution-spec 1.1, "Endpoints"); names may have any number of segments.
+// Parses the path of a request (distribution-spec 1.1, "Endpoints"). The name of a repository may have any number of segments.
 import { isRepository } from '../oci/reference.ts';
 import { Rejection } from './rejection.ts';
 
@@ -12,7 +12,7 @@ export type Asked =
   | { kind: 'upload'; name: string; id: string }
   | { kind: 'referrers'; name: string; digest: string };
 
-/** Longer paths name nothing: 255 characters for the name, 128 for a tag, and the fixed parts. */
+/** Limit of a path: no valid path is longer, with 255 characters for the name, 128 for a tag, and the fixed parts. */
 const PATH_LENGTH_MAX = 600;
 
 /** Parses the part after `/v2/`; undefined if it is not an endpoint. Throws NAME_INVALID for a name outside the grammar. */
@@ -50,7 +50,9 @@ function parseSegments(segments: string[]): Extract<Asked, { name: string }> | u
   return second === 'referrers' ? { kind: 'referrers', name, digest: last } : undefined;
 }
 
-/** Some clients percent-encode the colon of a digest. The server has already rejected paths that cannot be decoded. */
+/**
+ * Decodes a path, because some clients percent-encode the colon of a digest. The server has already rejected paths that cannot be decoded.
+ */
 function decode(path: string): string {
   return path.includes('%') ? decodeURIComponent(path) : path;
 }

@@ -15,7 +15,7 @@ import { type RegistryExchange, readDigest, repositoryOf } from './registry-exch
 import { Rejection } from './rejection.ts';
 import { holdPullShare } from './transfer-shares.ts';
 
-/** GET and HEAD of a blob. */
+/** Answers GET and HEAD of a blob. */
 export async function pullBlob(exchange: RegistryExchange<'blob'>): Promise<unknown> {
   const { context, request, reply } = exchange;
   const digest = readDigest(exchange.asked.digest);
@@ -48,7 +48,7 @@ export async function pullBlob(exchange: RegistryExchange<'blob'>): Promise<unkn
   return await reply.send(counted(await openContent(context, 'blob', { digest, ...(range && { range }) })));
 }
 
-/** Counts the bytes that are read. A listener starts the stream, so it is paused until the answer reads it. */
+/** Counts the bytes that are read from a stream. Adding a listener starts the stream, so it is paused until the answer reads it. */
 function counted(stream: Readable): Readable {
   return stream.on('data', (chunk: Buffer) => countPassed(chunk.length)).pause();
 }
@@ -65,24 +65,26 @@ async function openContent(
   });
 }
 
-/** HEAD answers like GET: a client that can push the content then does so, which repairs the store. */
+/** Throws if the store lacks the content, also for HEAD: a client that has the content then pushes it, which repairs the store. */
 async function requireHeld(context: RegistryContext, kind: ContentKind, digest: Digest): Promise<void> {
   if ((await context.content.stat(digest)) === undefined) throw notHeld(kind, digest);
 }
 
-/** The error for content that has rows but is missing from the store. 404, because clients show the message only for 4xx. */
+/**
+ * Returns the error for content that has rows but is missing from the store. Its status is 404, because clients show messages only for 4xx.
+ */
 function notHeld(kind: ContentKind, digest: Digest, cause?: ContentMissing): Rejection {
   const code = kind === 'blob' ? 'BLOB_UNKNOWN' : 'MANIFEST_UNKNOWN';
   const message = `the registry lists this ${kind}, but its content store does not have it: the operator can list missing content with «larder content check»`;
   return new Rejection(code, message, { detail: { digest }, ...(cause && { cause }) });
 }
 
-/** GET and HEAD of a manifest. */
+/** Answers GET and HEAD of a manifest. */
 export async function pullManifest(exchange: RegistryExchange<'manifest'>): Promise<unknown> {
   const { context, request, reply } = exchange;
   const { reference } = exchange.asked;
   if (!isTag(reference) && !reference.includes(':')) {
-    // The reference is neither a valid tag nor a digest, so the manifest cannot exist (the conformance suite expects 404).
+    // A reference that is neither a valid tag nor a digest: no such manifest can exist, and the conformance suite expects 404.
     throw new Rejection('MANIFEST_UNKNOWN', 'manifest unknown to registry');
   }
   const manifest = await getManifest(
@@ -119,12 +121,12 @@ async function readManifest(context: RegistryContext, { digest }: FoundManifest)
   return bytes;
 }
 
-/** Whether If-None-Match has this digest (RFC 9110, 13.1.2). */
+/** Whether the client already has this digest, as its If-None-Match header says (RFC 9110, 13.1.2). */
 function isKnown(header: string | undefined, digest: Digest): boolean {
   return header?.split(',').some((tag) => tag.trim().replace(/^W\//, '') === `"${digest}"`) ?? false;
 }
 
-/** Whether If-Range has this digest or is absent (RFC 9110, 13.1.5). */
+/** Whether a range may be sent: If-Range has this digest or is absent (RFC 9110, 13.1.5). */
 function isFresh(header: string | undefined, digest: Digest): boolean {
   return header === undefined || header.trim() === `"${digest}"`;
 }

@@ -14,13 +14,16 @@ import { ownedByLarder, Rejection } from './rejection.ts';
 import { isClosed } from './repositories.ts';
 import { endUpload, getUpload, startUpload, type UploadRow } from './uploads.ts';
 
-/** A final PUT of at most this size is written directly to content; a larger one is appended to the upload, so that it can be resumed. */
+/**
+ * A final PUT of at most this size is written directly to content. A larger one is appended to the upload, so that the client can resume
+ * it.
+ */
 const DIRECT_BYTES_MAX = 1024 * 1024;
 
-/** The repository of an upload, and the reply. */
+/** The repository of an upload, and the reply to the request. */
 type Place = { asked: { name: string }; reply: FastifyReply };
 
-/** POST: a session, a whole blob (`digest=`), or a mount (`mount=&from=`). */
+/** Answers POST: opens a session, stores a whole blob (`digest=`), or mounts a blob (`mount=&from=`). */
 export async function beginUpload(exchange: RegistryExchange<'uploads'>): Promise<unknown> {
   const { context, query, request } = exchange;
   await context.checkFreeSpace();
@@ -37,7 +40,7 @@ export async function beginUpload(exchange: RegistryExchange<'uploads'>): Promis
   return await accepted(exchange, await startUpload(context.ask, repositoryOf(exchange)), 0);
 }
 
-/** Rejects a layer for a repository of Larder before the client sends it. Throws DENIED. */
+/** Rejects a layer that a client is about to push to a repository of Larder, before the client sends it. Throws DENIED. */
 async function checkWholeBlob(exchange: RegistryExchange<'uploads'>): Promise<void> {
   const length = declaredLength(exchange.request) ?? Number.POSITIVE_INFINITY;
   if (length > REFERRER_BLOB_BYTES_MAX && (await isClosed(exchange.context.ask, repositoryOf(exchange)))) {
@@ -45,7 +48,10 @@ async function checkWholeBlob(exchange: RegistryExchange<'uploads'>): Promise<vo
   }
 }
 
-/** 201 only for a blob of a repository that the caller can read; all other mounts start a session, without a reason. */
+/**
+ * Answers a mount. The answer is 201 only if the caller can read the blob's repository; otherwise a session is opened without giving a
+ * reason.
+ */
 async function answerMount(exchange: RegistryExchange<'uploads'>, digest: Digest): Promise<unknown> {
   const { context, query, caller } = exchange;
   const from = query.get('from') ?? '';
@@ -57,7 +63,7 @@ async function answerMount(exchange: RegistryExchange<'uploads'>, digest: Digest
   return await (mount.mounted ? created(exchange, digest) : accepted(exchange, mount.upload_id, 0));
 }
 
-/** PATCH: the next chunk, or a stream of unknown length. */
+/** Answers PATCH: stores the next chunk, or a stream of unknown length. */
 export async function continueUpload(exchange: RegistryExchange<'upload'>): Promise<unknown> {
   await exchange.context.checkFreeSpace();
   return await exclusively(
@@ -66,13 +72,13 @@ export async function continueUpload(exchange: RegistryExchange<'upload'>): Prom
   );
 }
 
-/** GET: the number of received bytes. */
+/** Answers GET with the number of received bytes. */
 export async function showUpload(exchange: RegistryExchange<'upload'>): Promise<unknown> {
   const { id } = await findSession(exchange, false);
   return await accepted(exchange, id, await exchange.context.content.uploads.length(id), 204);
 }
 
-/** DELETE: cancels the upload. */
+/** Answers DELETE: cancels the upload. */
 export async function cancelUpload(exchange: RegistryExchange<'upload'>): Promise<unknown> {
   const { context } = exchange;
   await exclusively(exchange, async ({ id }) => {
@@ -82,7 +88,7 @@ export async function cancelUpload(exchange: RegistryExchange<'upload'>): Promis
   return await exchange.reply.code(204).send();
 }
 
-/** PUT: the last bytes, if any, and the digest of all of them. */
+/** Answers PUT, which has the last bytes, if any, and the digest of the whole blob. */
 export async function finishUpload(exchange: RegistryExchange<'upload'>): Promise<unknown> {
   const { context, query } = exchange;
   const digest = readDigest(query.get('digest'));
@@ -94,7 +100,7 @@ export async function finishUpload(exchange: RegistryExchange<'upload'>): Promis
   });
 }
 
-/** DELETE of a blob. */
+/** Answers DELETE of a blob. */
 export async function deleteBlob(exchange: RegistryExchange<'blob'>): Promise<unknown> {
   await removeBlob(exchange.context.pool, repositoryOf(exchange), readDigest(exchange.asked.digest));
   return await exchange.reply.code(202).send();
@@ -128,7 +134,7 @@ async function appendBody(exchange: RegistryExchange<'upload'>, { id, is_closed 
   }
 }
 
-/** The body of an upload to a repository of Larder. Throws DENIED if it exceeds the size of referrers. */
+/** Yields the body of an upload. In a repository of Larder, throws DENIED if the upload exceeds the largest size of a referrer's blob. */
 async function* withinReferrer(exchange: RegistryExchange<'upload'>, body: AsyncIterable<Uint8Array>, held: number) {
   const check = (size: number) => {
     if (size > REFERRER_BLOB_BYTES_MAX) throw ownedByLarder(exchange.asked.name);
@@ -142,7 +148,7 @@ async function* withinReferrer(exchange: RegistryExchange<'upload'>, body: Async
   }
 }
 
-/** Returns the length in Content-Range. Throws 416 for a chunk that does not start at the end of the upload. */
+/** Returns the length of the chunk from its Content-Range. Throws 416 for a chunk that does not start at the end of the upload. */
 function checkChunk(request: FastifyRequest, exchange: RegistryExchange<'upload'>, held: number): number | undefined {
   const header = request.headers['content-range'];
   if (header === undefined) {
@@ -179,16 +185,18 @@ async function findSession(exchange: RegistryExchange<'upload'>, touch: boolean)
 }
 
 /**
- * Two concurrent requests to one upload would mix their bytes. The newer one takes the upload over: a client retries because its
- * older connection broke, which the server may notice minutes later. The body of the older request is cut, its received bytes are
- * kept, and the newer request starts when the older one has ended. An older request with a complete body succeeds.
+ * Runs the requests of one upload one at a time, because concurrent requests would mix their bytes. A newer request takes the upload over:
+ * clients retry when a connection breaks, but the server may notice the break minutes later. The body of the older request is cut, and its
+ * received bytes are kept; when the older request has ended, the newer one starts. An older request whose whole body has arrived still
+ * succeeds.
  */
 async function exclusively<T>(
   exchange: RegistryExchange<'upload'>,
   act: (upload: UploadRow) => Promise<T>,
 ): Promise<T> {
   const { busyUploads } = exchange.context;
-  // The key includes the repository, to which the caller may write, so that no caller can cut requests to uploads of others.
+  // The key includes the repository. The caller may write to this repository, so no caller can cut requests to uploads of another
+  // organization.
   const key = `${exchange.caller.organization_id} ${exchange.asked.name} ${exchange.asked.id}`;
   const older = busyUploads.get(key);
   const { promise: ended, resolve: end } = Promise.withResolvers<void>();
@@ -197,7 +205,7 @@ async function exclusively<T>(
     ended,
     cut() {
       cut.abort(new Rejection('BLOB_UPLOAD_INVALID', 'a newer request continues this upload', { status: 409 }));
-      // A request with a complete body ends by itself, and its client reads the answer.
+      // A request whose whole body has arrived is not cut: it ends by itself, and its client reads the answer.
       if (!exchange.request.raw.complete) exchange.request.raw.destroy(cut.signal.reason);
     },
   };
@@ -206,7 +214,7 @@ async function exclusively<T>(
     older?.cut();
     await older?.ended;
     cut.signal.throwIfAborted();
-    // After the wait: the older request may have closed the session.
+    // Finds the session only now, because the older request may have closed it.
     return await act(await findSession(exchange, exchange.request.method === 'PATCH'));
   } finally {
     if (busyUploads.get(key) === own) busyUploads.delete(key);
@@ -239,7 +247,7 @@ function locationOf(exchange: Place, id: string): string {
   return `/v2/${exchange.asked.name}/blobs/uploads/${id}`;
 }
 
-/** The range is inclusive, so an empty upload has none; clients expect `0-0`. */
+/** Returns the range of the received bytes, which includes both ends. An empty upload has no such range; clients expect `0-0` for it. */
 function rangeOf(held: number): string {
   return `0-${Math.max(0, held - 1)}`;
 }

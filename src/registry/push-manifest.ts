@@ -1,4 +1,4 @@
-// Pushing and deleting manifests and tags (distribution-spec 1.1, "Pushing Manifests", "Content Management").
+// Pushes and deletes manifests and tags (distribution-spec 1.1, "Pushing Manifests", "Content Management").
 import { isDigest } from '../content/digest.ts';
 import { MANIFEST_BYTES_MAX, once } from '../oci/manifest.ts';
 import { isTag } from '../oci/reference.ts';
@@ -9,7 +9,7 @@ import type { RegistryContext } from './registry-context.ts';
 import { type RegistryExchange, readDigest, repositoryOf } from './registry-exchange.ts';
 import { Rejection } from './rejection.ts';
 
-/** PUT of a manifest under a tag or under its own digest. */
+/** Answers PUT of a manifest under a tag or under its own digest. */
 export async function pushManifest(exchange: RegistryExchange<'manifest'>): Promise<unknown> {
   const { context, request, reply } = exchange;
   const { name, reference } = exchange.asked;
@@ -30,7 +30,7 @@ export async function pushManifest(exchange: RegistryExchange<'manifest'>): Prom
   return await reply.code(201).send();
 }
 
-/** Stores the bytes. One manifest is often pushed under five tags, but written once. */
+/** Stores the bytes of a manifest. Often the same manifest is pushed under five tags; its bytes are written only once. */
 async function keep(context: RegistryContext, { digest }: CheckedManifest, bytes: Buffer): Promise<void> {
   if (!(await context.content.touch(digest))) {
     await context.content.put(once(bytes), { digest });
@@ -38,7 +38,7 @@ async function keep(context: RegistryContext, { digest }: CheckedManifest, bytes
   context.manifests.set(digest, bytes);
 }
 
-/** DELETE of a manifest by digest, with all its tags, or of one tag. */
+/** Answers DELETE: of a manifest by digest, with all its tags, or of one tag. */
 export async function deleteManifest(exchange: RegistryExchange<'manifest'>): Promise<unknown> {
   const { context, reply } = exchange;
   const { reference } = exchange.asked;

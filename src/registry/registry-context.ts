@@ -7,7 +7,7 @@ import { Rejection } from './rejection.ts';
 import type { Ask } from './statements.ts';
 import type { TransferShares } from './transfer-shares.ts';
 
-/** A request that sends to an upload: `cut` ends its body, and `ended` resolves when it no longer uses the upload. */
+/** A request that sends bytes to an upload. `cut` ends its body; `ended` resolves when the request no longer uses the upload. */
 type SendingRequest = { cut(): void; ended: Promise<void> };
 
 export type RegistryContext = {
@@ -17,20 +17,20 @@ export type RegistryContext = {
   identity: RegistryIdentity;
   authenticator: Authenticator;
   manifests: ManifestCache;
-  /** The newest request that sends to each upload session, by repository and session. */
+  /** For each upload, the newest request that sends to it. The key contains the repository and the session. */
   busyUploads: Map<string, SendingRequest>;
-  /** The pushes and pulls that each organization and each address has running. */
+  /** The running pushes and pulls of each organization and of each address. */
   shares: TransferShares;
-  /** Throws UNAVAILABLE while the content store has too little space. */
+  /** Throws UNAVAILABLE if the disk of the content store is nearly full. */
   checkFreeSpace(): Promise<void>;
   /** The configured public URL; if absent, answers use the host of the request. */
   publicUrl?: string;
 };
 
-/** How long a measured share of free space is reused. At full disk speed, at most 2 GiB are written meanwhile. */
+/** How long a measured share of free space is reused. At full disk speed, at most 2 GiB are written in this time. */
 const FREE_SHARE_AGE_MS = 1_000;
 
-/** Sweeps and operators free space within minutes. */
+/** When a client should retry: sweeps and operators free space within minutes. */
 const RETRY_AFTER_SECONDS = 60;
 
 /** Returns the function `RegistryContext.checkFreeSpace`. `now` returns milliseconds. */

@@ -36,7 +36,10 @@ export function readDigest(text: string | null): Digest {
   return text;
 }
 
-/** Returns `n` of a list: at most `limit`, which is also the default. Throws UNSUPPORTED with 400 if it is not a number. */
+/**
+ * Returns the parameter `n` of a list, but at most `limit`; without the parameter, returns `limit`. Throws UNSUPPORTED with 400 if it is
+ * not a number.
+ */
 export function readLimit(query: URLSearchParams, limit: number): number {
   const text = query.get('n');
   if (text === null) {

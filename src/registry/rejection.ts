@@ -1,6 +1,6 @@
 // Errors of the registry: the specification's codes with their statuses, and their JSON body.
 
-/** distribution-spec 1.1, "Error Codes", and two of Larder for faults that the client did not cause. */
+/** The error codes of distribution-spec 1.1, "Error Codes", and two codes of Larder for faults that the client did not cause. */
 const REJECTIONS = {
   BLOB_UNKNOWN: 404,
   BLOB_UPLOAD_INVALID: 400,
@@ -23,7 +23,7 @@ const REJECTIONS = {
 export type RejectionCode = keyof typeof REJECTIONS;
 
 type RejectionOptions = {
-  /** Replaces the status of the code. */
+  /** The status of the answer, if it differs from the usual status of the code. */
   status?: number;
   detail?: unknown;
   headers?: Record<string, string | string[]>;
@@ -46,7 +46,7 @@ export class Rejection extends Error {
     this.headers = options.headers ?? {};
   }
 
-  /** The body that clients parse (distribution-spec, "Error Codes"). `detail` may list several missing digests. */
+  /** Returns the JSON body that clients parse (distribution-spec, "Error Codes"). `detail` may list several missing digests. */
   body(): string {
     const details = Array.isArray(this.detail) ? this.detail : [this.detail];
     const errors = details.map((detail) => ({
@@ -58,12 +58,15 @@ export class Rejection extends Error {
   }
 }
 
-/** The same error for a repository that does not exist and for one of another organization. */
+/**
+ * Returns the error for an unknown repository. For the repository of another organization it is the same, so that nobody learns that it
+ * exists.
+ */
 export function nameUnknown(): Rejection {
   return new Rejection('NAME_UNKNOWN', 'repository name not known to registry');
 }
 
-/** The error for a push or delete by a client in a repository to which Larder releases. */
+/** Returns the error for a client that pushes or deletes in a repository to which Larder releases. */
 export function ownedByLarder(name: string): Rejection {
   const [namespace = ''] = name.split('/', 1);
   return denied(
@@ -71,7 +74,7 @@ export function ownedByLarder(name: string): Rejection {
   );
 }
 
-/** The error for a push by a client to a name that is reserved for Larder. */
+/** Returns the error for a client that pushes to a name that is reserved for Larder. */
 export function reserved(name: string): Rejection {
   const [namespace = ''] = name.split('/', 1);
   return denied(
@@ -79,7 +82,7 @@ export function reserved(name: string): Rejection {
   );
 }
 
-/** The error if the caller's role or namespace does not allow the request, whether or not the repository exists. */
+/** Returns the error for a request that the caller's role or namespace does not allow, whether or not the repository exists. */
 export function denied(message = 'requested access to the resource is denied'): Rejection {
   return new Rejection('DENIED', message);
 }

@@ -1,4 +1,4 @@
-// Attempts of an owner with a token of scope REGISTRY to delete or overwrite a release.
+// An owner with a token of scope REGISTRY tries to delete or overwrite a release.
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { catalogOver, type TestCatalog, type TestOrganization } from '../../test/catalog.ts';
@@ -114,7 +114,8 @@ test('an owner cannot delete or overwrite a version', async () => {
   for (const reference of [tag, 'latest']) expect(await digestAt(client, name, reference)).toBe(repo_digest);
   await pull(name, image);
 
-  // Without tags (clients could delete them in an earlier version), without the application, and with another address of the service.
+  // Releases stay in each of these cases: without tags (in an earlier version, clients could delete them), without the application, and
+  // after a change of the service's address.
   const { pool } = registry.database;
   await pool.query('delete from repository_tags t using repositories r where r.id = t.repository_id and r.name = $1', [
     name,
@@ -140,7 +141,7 @@ test('a release claims the repository that it names, even if a client pushed the
 });
 
 test("a release claims no other organization's repository", async () => {
-  // The test catalog names acme's path in releases of rival too.
+  // In the test catalog, releases of rival also have paths in acme's namespace.
   const { application_ids } = await catalog.request(catalog.rival, ['postgresql']);
   await catalog.finish(await catalog.openPipeline(application_ids[0] ?? ''));
   const { rows } = await registry.database.pool.query('select name from repositories where name = $1', [

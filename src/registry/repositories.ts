@@ -9,31 +9,32 @@ export type RepositoryRef = {
   /** Null: the installation's own, readable by every organization. */
   organization_id: string | null;
   name: string;
-  /** Larder's jobs push releases; clients cannot write to repositories to which a job has pushed. */
+  /** Who writes: a job of Larder, or a client. Clients cannot write to a repository to which a job has pushed. */
   by: 'LARDER' | Actor;
 };
 
 /**
- * $1 name, $2 organization: a repository that the organization can read. Returns no row for the repository of another organization and for
- * an unknown name.
+ * $1 name, $2 organization: returns the repository if the organization can read it. Returns no row for an unknown name, nor for a
+ * repository that belongs only to another organization.
  */
 export const READABLE = `select id, name from repositories where name = $1 and (organization_id = $2 or organization_id is null)`;
 
 /**
- * $1 name, $2 organization: a repository of the organization. `is_claimed`: Larder has pushed to it, so clients delete nothing there.
- * `is_closed`: it is claimed or its name is reserved, so clients push only referrers; images from before the reservation may be deleted.
+ * $1 name, $2 organization: returns a repository that the organization owns. `is_claimed`: Larder has pushed to it, so clients can delete
+ * nothing. `is_closed`: it is claimed or its name is reserved, so clients can push only referrers. In a repository that is closed but not
+ * claimed, clients may delete images from before the reservation.
  */
 export const OWN = `select id, larder_since is not null as is_claimed,
      larder_since is not null or organization_id is not null and name ~ '${RESERVED}' as is_closed
    from repositories where name = $1 and organization_id is not distinct from $2::uuid`;
 
 /**
- * `OWN` for a write, locked until its transaction ends: a claim by Larder either precedes the write, which sees it, or follows it. Share
- * locks, so that writes do not wait for each other.
+ * `OWN` for a write: locks the repository until the transaction of the write ends. So a claim by Larder either ends before the write, which
+ * then sees the claim, or waits for the write. Share locks, because writes need not wait for each other.
  */
 export const WRITABLE = `${OWN} for share`;
 
-/** $1 name, $2 organization: claims the repository for Larder. Writes nothing if it is claimed already. */
+/** $1 name, $2 organization: claims the repository for Larder, unless it is already claimed. */
 export const CLAIMED = `update repositories set larder_since = now()
    where name = $1 and organization_id is not distinct from $2::uuid and larder_since is null returning id`;
 
@@ -67,8 +68,8 @@ const LIST = statement<{ name: string }>(
 );
 
 /**
- * Runs a statement that writes to a repository and returns its row; without a row, creates the repository and runs the statement
- * again. Throws DENIED if the name is outside the owner's namespace, and for a client under a reserved name.
+ * Runs a statement that writes to a repository and returns its row. If there is no row, creates the repository and runs the statement
+ * again. Throws DENIED if the name is outside the owner's namespace, or if a client writes to a reserved name.
  */
 export async function writeInto<Row>(ask: Ask, repository: RepositoryRef, write: () => Promise<Row[]>): Promise<Row> {
   const [row] = await write();
@@ -85,7 +86,7 @@ export async function writeInto<Row>(ask: Ask, repository: RepositoryRef, write:
   return again;
 }
 
-/** Claims a repository for Larder permanently, before a push to it. Throws DENIED like `writeInto`. */
+/** Claims a repository for Larder permanently. Called before a job pushes to the repository. Throws DENIED like `writeInto`. */
 export async function claimRepository(ask: Ask, repository: RepositoryRef): Promise<void> {
   await writeInto(ask, repository, () => ask(CLAIM, [repository.name, repository.organization_id]));
 }
@@ -96,7 +97,7 @@ export async function isClosed(ask: Ask, repository: RepositoryRef): Promise<boo
   return row?.is_closed ?? isReserved(repository.name);
 }
 
-/** Lists the names of an organization's repositories that are not empty, after `last`, in byte order. */
+/** Lists the names of the organization's repositories that are not empty, in byte order, starting after the name `last`. */
 export async function listRepositories(
   ask: Ask,
   page: { organization_id: string; last: string | null; limit: number },

@@ -1,4 +1,4 @@
-// Names that are reserved for Larder: clients create no repository there, and may delete what they pushed before the reservation.
+// Names that are reserved for Larder: clients cannot create repositories with them, but may delete what they pushed before the reservation.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { digestOf, openTestRegistry, type TestRegistry, testImage } from '../../test/registry.ts';
 import { clientOf, type TestClient } from '../../test/registry-client.ts';

@@ -25,7 +25,7 @@ afterAll(async () => {
   await registry.close();
 });
 
-/** A second server over the same rows and the same content. */
+/** Starts a second server with the same database and the same content. */
 async function startServer(): Promise<{ url: string; server: ChildProcess }> {
   const script = new URL('../../test/registry-server.ts', import.meta.url).pathname;
   const parameters = [script, registry.database.url, registry.directory, join(registry.directory, 'key')];
@@ -35,7 +35,10 @@ async function startServer(): Promise<{ url: string; server: ChildProcess }> {
   return { url, server };
 }
 
-/** Sends `bytes` in a request that stays open. Returns a function that cuts it, and a promise that resolves when it has ended. */
+/**
+ * Sends `bytes` in a request that stays open. Returns a function that breaks the connection, and a promise that resolves when the request
+ * has ended.
+ */
 function sendPart(url: string, bytes: Buffer): { cut: () => void; broken: Promise<unknown> } {
   const sending = request(url, {
     method: 'PATCH',
@@ -53,7 +56,7 @@ async function heldOf(url: string): Promise<number> {
   return Number(/^0-(\d+)$/.exec(response.headers.get('range') ?? '')?.[1]) + 1;
 }
 
-/** Sends the missing bytes and closes the session. */
+/** Sends the bytes that the registry lacks and closes the session. */
 async function resume(url: string, bytes: Buffer): Promise<void> {
   const held = await heldOf(url);
   const headers = { 'content-range': `${held}-${bytes.length - 1}` };
@@ -81,7 +84,8 @@ test('a client that retries while its older request hangs takes the upload over'
   const half = bytes.subarray(0, bytes.length / 2);
   const hanging = sendPart(url, half);
   await expect.poll(() => heldOf(url)).toBe(half.length);
-  // A second request, which hangs too, sends a quarter. A third request sends the rest and closes the upload at once.
+  // A second request, which stays open too, sends a quarter of the blob. A third request sends the rest and closes the upload while the
+  // second is still open.
   const held = await heldOf(url);
   const quarter = bytes.subarray(held, held + bytes.length / 4);
   const hangingToo = sendPart(url, quarter);
@@ -111,7 +115,8 @@ test('only one of many concurrent requests writes to the upload', async () => {
   const answers = await Promise.allSettled(
     bodies.map((body) => client.call('PATCH', url, { headers: { 'content-range': `0-${body.length - 1}` }, body })),
   );
-  // An interrupted request gets 409 or a closed connection; a request after a complete one begins at a wrong offset.
+  // A request that a newer one interrupted gets 409 or a closed connection. A request that comes after a complete one starts at a wrong
+  // offset.
   const statuses = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value.status] : []));
   expect(statuses.filter((status) => ![202, 409, 416].includes(status))).toEqual([]);
   const held = await heldOf(url);
@@ -120,7 +125,7 @@ test('only one of many concurrent requests writes to the upload', async () => {
     const digest = digestOf(body.subarray(0, held));
     closing.push((await client.call('PUT', `${url}?digest=${digest}`)).status);
   }
-  // All received bytes are of the same body.
+  // All received bytes are from the same body, so exactly one digest matches them.
   expect(closing.filter((status) => status === 201).length).toBe(1);
 });
 

@@ -33,7 +33,7 @@ type Entries = { [K in Kind]: Partial<Record<string, Entry<K>>> };
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'];
 
-/** distribution-spec 1.1, "Endpoints": the function of each method, and the right that it requires. */
+/** The handler of each method of each endpoint (distribution-spec 1.1, "Endpoints"), and the right that it requires. */
 const ENTRIES: Entries = {
   base: { GET: { answer: showBase }, HEAD: { answer: showBase } },
   catalog: { GET: { answer: showCatalog } },
@@ -59,7 +59,7 @@ const ENTRIES: Entries = {
   },
 };
 
-/** Registers the registry under /v2/ of a server. Bodies are not parsed: the functions that answer stream them. */
+/** Registers the registry under /v2/ of a server. Fastify does not parse bodies, because the handlers stream them. */
 export function registerRegistryRoutes(app: FastifyInstance, options: RegistryOptions): void {
   const { pool, content, identity, publicUrl } = options;
   const context: RegistryContext = {
@@ -121,7 +121,10 @@ function splitUrl(url: string): [string, string] {
   return [path.slice('/v2/'.length), mark === -1 ? '' : url.slice(mark + 1)];
 }
 
-/** Returns the error instead of throwing it: a client without valid credentials must not learn that a name is malformed. */
+/**
+ * Parses a path. Returns an error instead of throwing it, so that it is answered only after authentication: a client without valid
+ * credentials must not learn that a name is malformed.
+ */
 function tryPath(path: string): Asked | undefined | Rejection {
   try {
     return parsePath(path);
@@ -167,11 +170,12 @@ async function showBase(exchange: RegistryExchange<'base'>): Promise<unknown> {
   return await exchange.reply.type('application/json').send('{}');
 }
 
-/** Answers with the error. Internal errors are logged and not shown to the client. */
+/** Answers with the error. Internal errors are logged, and the client gets no details of them. */
 async function reject(request: FastifyRequest, reply: FastifyReply, error: unknown): Promise<unknown> {
   const rejection =
     error instanceof Rejection ? error : new Rejection('UNKNOWN', 'the registry failed', { cause: error });
-  // A rejection without a cause was decided, for example while the disk is nearly full. A client that is gone is no fault of the server.
+  // Not logged: a rejection without a cause, which the registry itself decided (for example because the disk is nearly full), and any error
+  // after the client has disconnected.
   if (rejection.status >= 500 && rejection.cause !== undefined && !request.raw.socket.destroyed) {
     request.log.error({ err: rejection.cause }, rejection.message);
   }

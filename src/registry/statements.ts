@@ -1,21 +1,26 @@
-// The registry's access to PostgreSQL: prepared statements, mostly one per request, each a transaction of its own.
+// The registry's access to PostgreSQL by prepared statements. Most requests need only one statement, which is a transaction of its own.
 import { CompiledQuery } from 'kysely';
 import type pg from 'pg';
 import type { Database } from '../db/database.ts';
 
-/** SQL with a name under which each connection keeps its plan: planning takes longer than running these statements. */
+/**
+ * SQL with a name, under which each connection keeps the plan of the statement: planning these statements takes longer than running them.
+ */
 export type Statement<Row> = { name: string; text: string; row?: Row };
 
 /** Runs a statement and returns its rows. A statement makes all its changes or none. */
 export type Ask = <Row>(statement: Statement<Row>, values: unknown[]) => Promise<Row[]>;
 
-/** deadlock_detected, serialization_failure, foreign_key_violation (a referenced row was deleted concurrently): nothing was changed, so the statement can run again. */
+/**
+ * Errors after which a statement runs again, because nothing was changed: deadlock_detected, serialization_failure, and
+ * foreign_key_violation (a referenced row was deleted concurrently).
+ */
 const RETRIED_STATES = new Set(['40P01', '40001', '23503']);
 
-/** Usually two requests conflict; more retries would hide another error. */
+/** Limit of tries of one statement: usually only two requests conflict, and more tries would hide another error. */
 const TRIES_MAX = 3;
 
-/** Declares a statement. The row type is not checked: it must match the columns. */
+/** Declares a statement. TypeScript cannot check that `Row` matches the columns of the SQL. */
 export function statement<Row>(name: string, text: string): Statement<Row> {
   return { name: `registry_${name}`, text };
 }
@@ -32,7 +37,7 @@ export function askDatabase(db: Database): Ask {
   return (asked, values) => tryAgain(() => askOnce(asked, values));
 }
 
-/** Runs several statements in one transaction, for changes that must read again after a lock. */
+/** Runs several statements in one transaction, for changes that have to read rows again after locking them. */
 export async function askTogether<T>(pool: pg.Pool, act: (ask: Ask) => Promise<T>): Promise<T> {
   return await tryAgain(async () => {
     const client = await pool.connect();

@@ -1,4 +1,4 @@
-// The hosted registry as a target of jobs: the content is already in the store, so a copy only writes rows.
+// The hosted registry as a target of jobs. The content of an artifact is already in the store, so a copy writes only rows.
 import type pg from 'pg';
 import type { ContentStore } from '../content/content.ts';
 import type { Descriptor, Digest } from '../oci/descriptor.ts';
@@ -19,22 +19,22 @@ export type HostedOptions = {
   content: ContentStore;
   /** Null: the installation's own repository, which every organization can read. */
   organization_id: string | null;
-  /** The whole name, with the namespace. */
+  /** The whole name of the repository, with the namespace. */
   repository: string;
 };
 
 type Opener = () => Promise<AsyncIterable<Uint8Array>>;
 
-/** Referrers on a page. */
+/** Limit of referrers that are read at a time. */
 const REFERRERS_MAX = 1_000;
 
-/** The registry in `Target.place` of every hosted repository: the same, so that blobs are mounted between them. */
+/** The name of the hosted registry in `Target.place`. All hosted repositories have the same one, so blobs are mounted between them. */
 const HOSTED = 'hosted';
 
 /**
- * Returns a repository of the hosted registry as a target. Its functions throw RegistryError, with code DENIED for an immutable tag that
- * names another digest and for a name outside the organization's namespace. The first push claims the repository for Larder: clients
- * cannot write to it any more.
+ * Returns a repository of the hosted registry as a target. Its functions throw RegistryError; the code is DENIED for an immutable tag that
+ * points to another digest and for a name outside the organization's namespace. The first push claims the repository for Larder, after
+ * which clients cannot write to it.
  */
 export function hostedTarget(options: HostedOptions): Target {
   let claimed = false;
@@ -119,7 +119,7 @@ async function resolve(options: HostedOptions, reference: string): Promise<Descr
   return found && { mediaType: found.media_type, digest: found.digest, size: found.size_bytes };
 }
 
-/** Adds content to the repository; reads `open` only if the store does not have it. */
+/** Adds content to the repository. Calls `open` and stores the bytes only if the store does not have the content. */
 async function push(
   options: HostedOptions,
   descriptor: Descriptor,
@@ -143,11 +143,11 @@ async function push(
   await putManifest(ask, refOf(options), { ...manifest, ...(how.tag !== undefined && { tag: how.tag }) });
 }
 
-/** Touches all content before writing its rows, like `push`. */
+/** Makes an artifact visible. Like `push`, touches all content before it writes the rows. */
 async function linkArtifact(options: HostedOptions, { blobs, manifests, tags }: WholeArtifact): Promise<boolean> {
   const held = await Promise.all([
     ...blobs.map((blob) => isHeld(options.content, blob)),
-    // The bytes of manifests are in memory, so their sizes are known.
+    // The sizes of manifests need no check, because their bytes are in memory.
     ...manifests.map(({ descriptor }) => options.content.touch(descriptor.digest)),
   ]);
   if (held.includes(false)) {
@@ -158,7 +158,7 @@ async function linkArtifact(options: HostedOptions, { blobs, manifests, tags }: 
   return true;
 }
 
-/** Whether the store has a content. Touches it, so that no sweep deletes it before its row exists. */
+/** Whether the store has a content. If so, touches the content, so that no sweep deletes it before its row exists. */
 async function isHeld(content: ContentStore, { digest, size }: Descriptor): Promise<boolean> {
   if (!(await content.touch(digest))) {
     return false;

@@ -6,18 +6,18 @@ import { type Access, type Caller, grantedPart, isGranted, parseScope } from './
 import type { RegistryContext } from './registry-context.ts';
 import { Rejection } from './rejection.ts';
 
-/** Long enough for the requests between two 401s, short enough that a removed API token soon has no effect. */
+/** How long a registry token is valid: clients need not log in for every request, and a removed API token soon has no effect. */
 const TOKEN_LIFE_SECONDS = 300;
 
-/** Enough for a form with credentials and scopes. */
+/** Limit of the form: enough for credentials and scopes. */
 const FORM_BYTES_MAX = 64 * 1024;
 
-/** More scopes than any client requests at once. */
+/** Limit of scopes in one request; no client requests so many. */
 const SCOPES_MAX = 100;
 
 /**
- * Answers `GET /v2/token?service=&scope=` with basic credentials, and the OAuth2 form of it as POST with the API token
- * as `password` or `refresh_token`.
+ * Answers `GET /v2/token?service=&scope=` with basic credentials, and its OAuth2 form: a POST with the API token as `password` or
+ * `refresh_token`.
  */
 export async function answerToken(
   context: RegistryContext,
@@ -47,13 +47,13 @@ export async function answerToken(
     },
     { audience: SERVICE, lifetimeSeconds: TOKEN_LIFE_SECONDS },
   );
-  // The time of the signature (src/identity/access-tokens.ts), to which clients add `expires_in`.
+  // The time at which the token was signed (src/identity/access-tokens.ts). Clients add `expires_in` to this time.
   const issuedAt = new Date().toISOString();
   const answer = { token, access_token: token, expires_in: TOKEN_LIFE_SECONDS, issued_at: issuedAt };
   await reply.type('application/json').header('cache-control', 'no-store').send(JSON.stringify(answer));
 }
 
-/** A registry token that is exchanged for another one never gets more rights. */
+/** Returns the rights that a new token may have: a registry token can be exchanged only for one with the same or fewer rights. */
 function narrowed(caller: Caller, access: Access[]): Access[] {
   return access.map(({ type, name, actions }) => ({
     type,
@@ -69,7 +69,7 @@ async function readForm(request: FastifyRequest): Promise<URLSearchParams> {
   return new URL(request.raw.url ?? '', 'http://registry').searchParams;
 }
 
-/** Returns the API token of the form as basic credentials: log-ins by form and by header are cached and counted in the same way. */
+/** Converts the API token of the form to basic credentials, so that log-ins by form are cached and counted like those by header. */
 function credentialsOf(form: URLSearchParams): string | undefined {
   const apiToken = form.get('password') ?? form.get('refresh_token');
   return apiToken === null ? undefined : `Basic ${Buffer.from(`:${apiToken}`).toString('base64')}`;

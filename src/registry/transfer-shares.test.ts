@@ -1,4 +1,4 @@
-// The share of pulls: which requests count towards it, and until when. The share of pushes: test/containment/shares.test.ts.
+// The share of pulls: which requests count towards it, and until when. Pushes are tested in test/containment/shares.test.ts.
 import { Readable } from 'node:stream';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { closeAll, headOf, openMany, openRaw, type RawConnection } from '../../test/raw-connection.ts';
@@ -12,7 +12,7 @@ const path = (namespace: string) => `/v2/${namespace}/pulled/blobs/${digestOf(BL
 let registry: TestRegistry;
 let client: TestClient;
 let port: number;
-/** Whether the store returns only the first byte of a content. */
+/** If true, the store sends only the first byte of a content and then waits. */
 let isStalled = false;
 const stalled = () => Readable.from(firstByte());
 

@@ -1,10 +1,10 @@
-// The rows of upload sessions; the content store has their bytes.
+// The rows of upload sessions. The bytes of uploads are in the content store.
 import type { Database } from '../db/database.ts';
 import { Rejection } from './rejection.ts';
 import { OWN, type RepositoryRef, writeInto } from './repositories.ts';
 import { type Ask, askDatabase, statement } from './statements.ts';
 
-/** A session expires a day after the last request to it; clients that resume do so within minutes. */
+/** A session expires a day after its last request; clients that resume an upload do so within minutes. */
 const UPLOAD_LIFE_SECONDS = 24 * 60 * 60;
 
 const START = statement<{ id: string }>(
@@ -12,7 +12,7 @@ const START = statement<{ id: string }>(
   `insert into repository_uploads (repository_id) select id from (${OWN}) r returning id`,
 );
 
-/** An upload session, and whether clients may push only referrers to its repository. */
+/** An upload session. `is_closed`: clients may push only referrers to its repository. */
 export type UploadRow = { id: string; is_closed: boolean };
 
 const FIND = statement<UploadRow>(
@@ -34,13 +34,13 @@ const EXPIRE = statement<{ id: string }>(
   'delete from repository_uploads where updated_at <= now() - make_interval(secs => $1) returning id',
 );
 
-/** Starts a session in a repository, which is created if missing. Returns the id of the session. */
+/** Starts a session in a repository and returns the id of the session. Creates the repository if it does not exist. */
 export async function startUpload(ask: Ask, repository: RepositoryRef): Promise<string> {
   const { id } = await writeInto(ask, repository, () => ask(START, [repository.name, repository.organization_id]));
   return id;
 }
 
-/** Returns an active session of this repository. `touch` restarts its day. Throws BLOB_UPLOAD_UNKNOWN. */
+/** Returns an active session of this repository. With `touch`, its time to expiry starts again. Throws BLOB_UPLOAD_UNKNOWN. */
 export async function getUpload(
   ask: Ask,
   repository: RepositoryRef,
@@ -59,7 +59,7 @@ export async function endUpload(ask: Ask, id: string): Promise<void> {
   await ask(END, [id]);
 }
 
-/** Deletes expired sessions and returns their number; the content store drops their bytes itself (`uploads.expire`). */
+/** Deletes expired sessions and returns their number. Their bytes are deleted separately (`uploads.expire` of the content store). */
 export async function expireUploads(db: Database): Promise<number> {
   return (await askDatabase(db)(EXPIRE, [UPLOAD_LIFE_SECONDS])).length;
 }
