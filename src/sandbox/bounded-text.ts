@@ -10,7 +10,7 @@ export class BoundedText {
     this.#bytesMax = bytesMax;
   }
 
-  /** Appends a chunk. Returns false once text was dropped. */
+  /** Appends a chunk. Returns false as soon as any text was dropped. */
   add(chunk: Uint8Array): boolean {
     const space = this.#bytesMax - this.#bytes;
     this.#bytes += chunk.length;

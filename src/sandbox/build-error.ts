@@ -3,15 +3,15 @@ import type { FailureCause } from '../contract/vocabulary.ts';
 import { visibleText } from './visible-text.ts';
 
 export type BuildErrorOptions = {
-  /** The step for a reader: `packages`, `customization 1f0c… v2: scripts/install`. */
+  /** The failed step as people read it: `packages`, `customization 1f0c… v2: scripts/install`. */
   step: string;
   cause_kind: FailureCause;
-  /** The customization that failed, if any. The other customizations of the pipeline are not the cause. */
+  /** The customization that caused the failure, if any. The other customizations of the pipeline are not the cause. */
   customization?: { id: string; version: number };
   cause?: unknown;
 };
 
-/** A build that cannot succeed with these inputs, so a retry changes nothing. Temporary faults are thrown as other errors. */
+/** A build that cannot succeed with these inputs, so that a retry is useless. Temporary faults are thrown as other errors. */
 export class BuildError extends Error {
   override readonly name = 'BuildError';
   readonly step: string;
@@ -19,7 +19,7 @@ export class BuildError extends Error {
   readonly customization: { id: string; version: number } | undefined;
 
   constructor(message: string, { step, cause_kind, customization, cause }: BuildErrorOptions) {
-    // Messages contain file names of images and output of programs.
+    // Control characters are made visible, because messages contain file names of images and output of programs.
     super(visibleText(message), cause === undefined ? {} : { cause });
     this.step = visibleText(step);
     this.cause_kind = cause_kind;

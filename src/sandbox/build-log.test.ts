@@ -1,4 +1,4 @@
-// Logs are read in terminals and browsers, so control characters of a step's output are made visible, at any chunk boundaries.
+// Control characters in the output of a step are made visible, at any chunk boundaries, because people read logs in terminals and browsers.
 import { describe, expect, it } from 'vitest';
 import { BuildError } from './build-error.ts';
 import { lastLines, openBuildLog } from './build-log.ts';

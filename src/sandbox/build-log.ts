@@ -1,27 +1,28 @@
-// The log of a build: the output of its steps up to a limit, with visible control characters, and its last lines for failure messages.
+// The log of a build: the output of its steps up to a limit, with visible control characters. Also keeps the last lines, for failure
+// messages.
 import { VisibleStream, visibleText } from './visible-text.ts';
 
-/** Limit of the log of one task. The longest log of a real build is below it. */
+/** Limit of the log of one task; the logs of real builds are shorter. */
 export const LOG_BYTES_MAX = 10 * 1024 * 1024;
 /** The number of lines in a failure message. */
 const TAIL_LINES = 25;
 const TAIL_LENGTH_MAX = 4096;
 
-/** One log that several steps write to, one after the other. */
+/** A log to which several steps write, one after the other. */
 export type BuildLog = {
   /** Writes the output of a step. Output above the limit is dropped, and one line in the log says so. */
   write(chunk: Uint8Array | string): void;
-  /** Writes a line of the builder itself, marked to distinguish it from the output of steps. */
+  /** Writes a line of the builder itself, with a mark that distinguishes the line from the output of steps. */
   say(line: string): void;
-  /** Returns the last lines printed since the last call of `mark`, even if the limit dropped them from the log. */
+  /** Returns the last lines since the last call of `mark`, even if the log no longer accepts output because of its limit. */
   tail(): string;
   mark(): void;
 };
 
-/** A destination for bytes: a stream, or a list. */
+/** A destination for the bytes of a log: a stream, or a list. */
 export type LogSink = { write(bytes: Buffer): unknown };
 
-/** Returns a sink that writes the first `bytesMax` bytes, then one line which says that the log was cut. */
+/** Returns a sink that passes on the first `bytesMax` bytes, and then one line which says that the log was cut. */
 export function boundedSink(sink: LogSink, bytesMax: number): { write(bytes: Buffer): void; isCut(): boolean } {
   let space = bytesMax;
   let isCut = false;
@@ -37,7 +38,7 @@ export function boundedSink(sink: LogSink, bytesMax: number): { write(bytes: Buf
   };
 }
 
-/** Wraps a stream as a log. `bytesMax` is for tests. */
+/** Returns a log that writes to the sink. Only tests set `bytesMax`. */
 export function openBuildLog(sink: LogSink, { bytesMax = LOG_BYTES_MAX }: { bytesMax?: number } = {}): BuildLog {
   const visible = new VisibleStream();
   let recent = new RecentText();
@@ -52,7 +53,7 @@ export function openBuildLog(sink: LogSink, { bytesMax = LOG_BYTES_MAX }: { byte
   return {
     write(chunk) {
       const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
-      // Above the limit only the tail is needed, so only the end of a chunk is converted.
+      // Above the limit only the last lines are needed, so only the end of a chunk is converted.
       print(visible.next(bounded.isCut() ? bytes.subarray(-TAIL_LENGTH_MAX) : bytes));
     },
     say(line) {
@@ -67,21 +68,22 @@ export function openBuildLog(sink: LogSink, { bytesMax = LOG_BYTES_MAX }: { byte
 }
 
 /**
- * The end of a text that grows by chunks of any size. Old text is dropped in halves, so that no chunk causes a copy of everything.
+ * Keeps the end of a growing text, in two halves. When the newer half is full, the older half is dropped, so that a new chunk does not copy
+ * the whole text.
  */
 class RecentText {
   #older = '';
   #newer = '';
 
   add(text: string): void {
-    // A slice of a large text would keep all of it in memory.
+    // The end is copied, because a slice would keep the whole large text in memory.
     this.#newer += text.length > TAIL_LENGTH_MAX ? Buffer.from(text.slice(-TAIL_LENGTH_MAX)).toString() : text;
     if (this.#newer.length < TAIL_LENGTH_MAX) return;
     this.#older = this.#newer;
     this.#newer = '';
   }
 
-  /** Returns the end of the text: at least as long as a tail, if that much was printed. */
+  /** Returns the end of the text: at least as many characters as a tail may have, if that many were printed. */
   get text(): string {
     return this.#older + this.#newer;
   }

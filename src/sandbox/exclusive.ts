@@ -1,9 +1,9 @@
-// Mutual exclusion by name: two builds that need the same layer, or the same unpacked layer, do the work once.
+// Mutual exclusion by name. If two builds need the same layer, or the same extracted layer, only one of them does the work.
 
-/** Runs work while no other work of this name runs. Throws the signal's reason if aborted while waiting. */
+/** Runs work while no other work with the same name runs. Throws the signal's reason if aborted while waiting. */
 export type Exclusive = <T>(name: string, work: () => Promise<T>, signal?: AbortSignal | undefined) => Promise<T>;
 
-/** Locks by name, granted in the order of the requests. */
+/** Locks by name. A lock is granted in the order of the requests. */
 export type KeyedLocks = {
   /** Resolves with the function that releases the lock. Throws the signal's reason if aborted while waiting. */
   acquire(name: string, signal?: AbortSignal | undefined): Promise<() => void>;

@@ -1,11 +1,15 @@
-// Starts programs of this machine for a build: as the account that owns the sandboxes, killed with their parent, with an empty environment.
+// Starts programs of this machine for a build: under the account of the sandboxes, with an empty environment, and so that they are killed
+// when their parent ends.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { lastLines } from './build-log.ts';
 import type { SandboxHost } from './sandbox-host.ts';
 
-/** Standard folders instead of the caller's PATH: an environment must not choose the programs that run with a namespace's rights. */
+/**
+ * The folders in which programs are searched, instead of the PATH of the caller: an environment variable must not decide which programs run
+ * with the rights of a namespace.
+ */
 const PROGRAM_FOLDERS = ['/usr/bin', '/usr/sbin', '/bin', '/sbin', '/usr/local/bin', '/usr/local/sbin'];
 export const STANDARD_PATH = PROGRAM_FOLDERS.join(':');
 
@@ -15,17 +19,17 @@ export function findTool(name: string): string | undefined {
 }
 
 /**
- * Returns the command line that runs the command as the sandboxes' account. The command is killed when this process, or the thread that
- * started it, ends, even by kill -9.
+ * Returns the command line that runs the command under the account of the sandboxes. The command is killed when this process ends, even by
+ * kill -9, or when the thread ends that started the command.
  */
 export function asOwner(host: SandboxHost, command: string[]): string[] {
-  // A second setpriv, because changing the user id resets the parent-death signal (prctl(2), PR_SET_PDEATHSIG).
+  // The signal is set by a second setpriv, after the first has changed the user id: that change resets it (prctl(2), PR_SET_PDEATHSIG).
   return asAccount(host, [host.tools.setpriv, '--pdeathsig', 'KILL', ...command]);
 }
 
 /**
- * Returns the command line that runs the command as the sandboxes' account. The command keeps running when this process ends, unless its
- * namespace ends.
+ * Returns the command line that runs the command under the account of the sandboxes. When this process ends, the command continues, unless
+ * its namespace ends too.
  */
 export function asAccount({ tools, user }: SandboxHost, command: string[]): string[] {
   if (user === undefined) return command;
@@ -33,9 +37,9 @@ export function asAccount({ tools, user }: SandboxHost, command: string[]): stri
 }
 
 /**
- * Returns the command line that runs the command as root of a new user namespace with the account's subordinate ids. The command has its
- * own mounts, and is the first process of its process namespace, so that all other processes end with the command. `offline` also gives the
- * command a network namespace without a network.
+ * Returns the command line that runs the command as root of a new user namespace with the account's subordinate ids. The command has mounts
+ * of its own. It is the first process of a process namespace, so all other processes in that namespace end with it. With `offline`, it also
+ * has a network namespace without a network.
  */
 export function inNewNamespace(
   { tools, namespace }: SandboxHost,
@@ -58,11 +62,11 @@ export function inNewNamespace(
 }
 
 export type NamespaceOptions = {
-  /** The unshare process of `inNewNamespace`, which created the namespaces. */
+  /** The pid of the unshare process that created the namespaces (`inNewNamespace`). */
   pid: number;
-  /** The same as for `inNewNamespace`. */
+  /** The value that was given to `inNewNamespace`. */
   offline?: boolean;
-  /** Uses the network, host name and shared memory of the process with this pid inside the namespaces. */
+  /** A pid inside the namespaces: the command shares the network, host name and shared memory of this process. */
   beside?: number | undefined;
 };
 
@@ -73,7 +77,7 @@ export function inNamespaceOf(
   command: string[],
 ): string[] {
   const user = namespace ? ['--user', '--setuid', '0', '--setgid', '0'] : [];
-  // unshare's children are in the process namespace, but unshare itself is not.
+  // The process namespace of unshare's children. unshare itself is not in this namespace.
   const processes = `--pid=/proc/${pid}/ns/pid_for_children`;
   const shared = beside === undefined ? ['--ipc', '--uts', ...(offline ? ['--net'] : [])] : namespacesOf(pid, beside);
   return [tools.nsenter, '--target', String(pid), ...user, '--mount', ...shared, processes, ...command];
@@ -83,9 +87,12 @@ function namespacesOf(pid: number, beside: number): string[] {
   return ['ipc', 'uts', 'net'].map((name) => `--${name}=${processFile(pid, beside, `ns/${name}`)}`);
 }
 
-/** Returns the path on this machine of a /proc file of the process with the pid `inside` in the namespaces of the unshare process `pid`. */
+/**
+ * Returns the path on this machine of a file in /proc. The file belongs to the process with the pid `inside` in the namespaces that the
+ * unshare process `pid` created.
+ */
 export function processFile(pid: number, inside: number, name: string): string {
-  // unshare mounted a new /proc for its children, and is in their mount namespace.
+  // unshare mounted a new /proc for its children in a mount namespace that it shares with them.
   return `/proc/${pid}/root/proc/${inside}/${name}`;
 }
 
@@ -93,11 +100,13 @@ export type RunOptions = {
   stdin?: AsyncIterable<Uint8Array>;
   onOutput?: (chunk: Buffer) => void;
   signal?: AbortSignal | undefined;
-  /** Inherits this process's environment, from which `withProxies` selects; otherwise the environment is empty. */
+  /**
+   * Whether the command gets this process's environment, from which `withProxies` selects variables; otherwise its environment is empty.
+   */
   inherit?: boolean;
 };
 
-/** A program of this machine that failed. */
+/** The failure of a program of this machine. */
 export class CommandFailed extends Error {
   override readonly name = 'CommandFailed';
   readonly code: number | undefined;
@@ -144,8 +153,9 @@ export async function runCommand(command: string[], options: RunOptions = {}): P
 }
 
 /**
- * Kills the process group of a child that was spawned `detached` when the child ends. An `unshare --map-auto` that fails, or is killed
- * while it starts, leaves its helper, which waits and keeps the output open forever (orphans.ts ends the helpers of a killed worker).
+ * Kills the process group of a child, spawned as `detached`, when the child ends. This ends the helper that `unshare --map-auto` leaves if
+ * it fails or is killed while it starts: the helper would wait forever and keep the output open. (If the worker itself is killed,
+ * orphans.ts ends the helper.)
  */
 export function endWithGroup(child: ChildProcess): void {
   child.once('exit', () => {
@@ -153,12 +163,12 @@ export function endWithGroup(child: ChildProcess): void {
     try {
       process.kill(-child.pid, 'SIGKILL');
     } catch {
-      // No process is left.
+      // The group has no process any more.
     }
   });
 }
 
-/** Resolves with the exit code (undefined after a signal) when the child and its streams have ended. */
+/** Resolves when the child and its streams have ended: with the exit code, or with undefined if a signal ended the child. */
 export function endOf(child: ChildProcess): Promise<number | undefined> {
   return new Promise((resolve, reject) => {
     child.once('error', (error: Error) => (error.name === 'AbortError' ? undefined : reject(error)));
@@ -166,7 +176,9 @@ export function endOf(child: ChildProcess): Promise<number | undefined> {
   });
 }
 
-/** Writes a stream into the child. If a child stops reading early, its exit code shows whether it failed. */
+/**
+ * Writes a stream to the child. It is no error here if the child stops reading early: the exit code of the child shows whether it failed.
+ */
 async function feed(child: ChildProcess, bytes: AsyncIterable<Uint8Array>): Promise<void> {
   const { stdin } = child;
   if (stdin === null) return;

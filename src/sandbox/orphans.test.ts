@@ -1,4 +1,4 @@
-// Ends the helper that `unshare` leaves if a worker is killed with -9 while a sandbox starts.
+// Ends the helper that `unshare` leaves behind if a worker is killed with -9 while a sandbox starts.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -10,7 +10,7 @@ import { asOwner, inNewNamespace } from './host-commands.ts';
 import { endOrphans } from './orphans.ts';
 
 const TRIES_MAX = 500;
-/** unshare starts its helper within some milliseconds, or not at all. */
+/** Limit of the wait for the helper: unshare starts it within some milliseconds, or not at all. */
 const HELPER_MS_MAX = 1_000;
 
 /** Kills unshare in the fraction of a millisecond between starting its helper and signaling it. */
@@ -22,11 +22,11 @@ async function leaveHelper(command: string[], folder: string): Promise<void> {
     const children = `/proc/${child.pid}/task/${child.pid}/children`;
     const until = performance.now() + HELPER_MS_MAX;
     while (readFileSync(children, 'utf8') === '' && performance.now() < until) {
-      // Nothing else may run in between: the kill would be too late.
+      // The loop does nothing else, because otherwise the kill would come too late.
     }
     child.kill('SIGKILL');
     await ended;
-    // A process that is ending has ended after this delay.
+    // After this delay, a process that was ending has ended.
     await delay(20);
     if (processesOf(folder).length > 0) return;
   }

@@ -1,7 +1,7 @@
-// Ends helpers of `unshare --map-auto` that would wait forever, because their worker was killed.
+// Ends helpers of `unshare --map-auto` that would wait forever because their worker was killed.
 import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, readSync } from 'node:fs';
 
-/** A helper lives for milliseconds; the parent of one that is this old has ended. */
+/** A helper needs only milliseconds, so if a helper is older than this, its parent has ended. */
 const HELPER_SECONDS_MAX = 60;
 
 /** Clock ticks per second in /proc/PID/stat, the same on every architecture of Linux (sysconf(3), _SC_CLK_TCK). */
@@ -10,9 +10,9 @@ const TICKS = 100;
 type Process = { pid: number; parent: number; startedAt: number; command: string };
 
 /**
- * Ends the helpers that a killed worker left and whose command contains this folder. `unshare` forks a helper to write its user map, and
- * signals the helper when the map can be written. If PR_SET_PDEATHSIG kills unshare before the signal, the helper waits forever, because a
- * child does not inherit that setting. There is no sandbox to end: the namespace was not created yet.
+ * Ends the helpers that a killed worker left, and whose command contains this folder. `unshare` forks a helper that writes its user map,
+ * and signals the helper when the map can be written. If the death of the worker kills unshare (PR_SET_PDEATHSIG) before this signal, the
+ * helper waits forever, because a child does not inherit that setting. The namespace does not exist yet, so there is no sandbox to end.
  */
 export function endOrphans(directory: string, { olderThanSeconds = HELPER_SECONDS_MAX } = {}): void {
   const uptime = Number.parseFloat(readFileSync('/proc/uptime', 'utf8'));
@@ -27,12 +27,12 @@ export function endOrphans(directory: string, { olderThanSeconds = HELPER_SECOND
     try {
       process.kill(pid, 'SIGKILL');
     } catch {
-      // It has ended, or belongs to another account.
+      // The process has already ended, or belongs to another account.
     }
   }
 }
 
-/** Returns the processes with a command like a helper's; a process of a sandbox can have one too. */
+/** Returns the processes whose command looks like a helper's. Processes in a sandbox can have such a command too. */
 function unshares(): Process[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
@@ -40,8 +40,8 @@ function unshares(): Process[] {
       const command = commandOf(Number(pid));
       if (!/^\S*unshare\0--map-auto\0/.test(command)) return [];
       const stat = look(() => readFileSync(`/proc/${pid}/stat`, 'utf8'));
-      // The fields follow the name, which can contain any character: state, parent, and as the 20th the start in ticks since the
-      // boot (proc(5)).
+      // The fields after the process name, which can contain any character. The first is the state, the second the parent, and the 20th the
+      // start in ticks since the boot (proc(5)).
       const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
       return stat === ''
         ? []
@@ -49,16 +49,16 @@ function unshares(): Process[] {
     });
 }
 
-/** True for a helper. False for an unshare that has finished: it has created another process namespace for its children. */
+/** Whether a process is a helper: an unshare that has done its work has created a process namespace for its children. */
 function hasNoNamespaces(pid: number): boolean {
   const own = look(() => readlinkSync(`/proc/${pid}/ns/pid`));
   return own !== '' && own === look(() => readlinkSync(`/proc/${pid}/ns/pid_for_children`));
 }
 
-/** A helper's command has about 4 KiB; the commands of processes in a sandbox, which are read too, may have 6 MiB each. */
+/** Only this much of a command is read. A helper's command has about 4 KiB, but commands of processes in a sandbox may have 6 MiB each. */
 const COMMAND_BYTES_MAX = 16 * 1024;
 
-/** Returns the start of a process's command line. */
+/** Returns the beginning of a process's command line. */
 function commandOf(pid: number): string {
   return look(() => {
     const file = openSync(`/proc/${pid}/cmdline`, 'r');
@@ -71,7 +71,7 @@ function commandOf(pid: number): string {
   });
 }
 
-/** The process may have ended, or belong to another account. */
+/** Returns what `read` returns; empty if the process has ended or belongs to another account. */
 function look(read: () => string): string {
   try {
     return read();

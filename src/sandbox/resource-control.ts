@@ -1,17 +1,17 @@
-// Limits on memory and on the number of processes of one sandbox or engine process: enforced by the kernel's control groups
-// (cgroups(7)) if this account may create them, else by the watchdog (watchdog.ts).
+// Limits the memory and the number of processes of one sandbox or engine process. The kernel's control groups (cgroups(7)) enforce the
+// limits if this account may create groups; otherwise the watchdog does (watchdog.ts).
 import { randomUUID } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type ControlGroups, findControlGroups, type GroupFolders } from '../host/control-groups.ts';
 
-/** How limits are enforced; plain data, so that it can be sent to another process. */
+/** How limits are enforced. Plain data, because it is sent to engine processes. */
 export type ResourceControl =
   | ControlGroups
   | {
       mode: 'watchdog';
-      /** Why there are no control groups, for the operator. */
+      /** Why control groups cannot be used, for the operator. */
       reasons: string[];
     };
 
@@ -28,26 +28,34 @@ export type ExceededLimit = 'memory' | 'processes';
 export type ResourceGroup = {
   /** Wraps the command so that it starts inside the group, and all its children with it. */
   enter(command: string[]): string[];
-  /** The first arguments of a shell that runs `ENTER_GROUP`. */
+  /** The first arguments for a shell that runs `ENTER_GROUP`. */
   arguments: string[];
   /** Returns the limit that the group has reached, or undefined. */
   exceeded(): ExceededLimit | undefined;
-  /** Removes the group once its last process has ended. If processes do not end within seconds, the next start removes the group. */
+  /**
+   * Removes the group when its last process has ended. If its processes do not end within seconds, the group stays until the next start of
+   * a worker, which removes it.
+   */
   close(): Promise<void>;
 };
 
 const PREFIX = 'larder-';
 /**
- * A quarter of the weight of everything else on the machine (cpu.weight, cpu.shares): a thousand busy processes of one group do not slow
- * down the API or the database, and get the CPU time that these leave unused.
+ * The share of processor time of a group: a quarter of the weight of everything else on the machine (cpu.weight, cpu.shares). A thousand
+ * busy processes in one group do not slow down the API or the database, but can use the time that these leave unused.
  */
 const CPU_WEIGHT = 25;
 const CPU_SHARES = 256;
-/** Processes of a killed sandbox end within milliseconds; on a machine under load it takes longer. */
+/**
+ * Limit of attempts to remove a group: processes of a killed sandbox end within milliseconds, but on a machine under load it takes longer.
+ */
 const CLOSE_TRIES = 100;
 const CLOSE_PAUSE_MS = 20;
 
-/** Detects how limits can be enforced, by creating a group. Removes groups that killed processes left. */
+/**
+ * Finds out how limits can be enforced, by creating a control group as a trial. First removes groups left behind by processes that were
+ * killed.
+ */
 export function probeResourceControl(): ResourceControl {
   const { candidates, reasons } = findControlGroups();
   for (const control of candidates) {
@@ -63,7 +71,7 @@ export function probeResourceControl(): ResourceControl {
   return { mode: 'watchdog', reasons: [...new Set(reasons)] };
 }
 
-/** Creates a group; returns undefined if the watchdog enforces the limits. Throws errors of the file system. */
+/** Creates a control group; returns undefined if the watchdog enforces the limits instead. Throws errors of the file system. */
 export function openResourceGroup(control: ResourceControl, limits: GroupLimits): ResourceGroup | undefined {
   if (control.mode === 'watchdog') return undefined;
   const folders = makeGroup(control, limits);
@@ -87,7 +95,7 @@ function makeGroup(control: ControlGroups, limits: GroupLimits): GroupFolders {
     for (const folder of distinct(folders)) mkdirSync(folder);
     if (control.mode === 'cgroup-v2') {
       writeFileSync(join(folders.memory, 'memory.max'), String(limits.memoryBytes));
-      // Killing one process does not help a group over its limit, so the command is killed as a whole.
+      // At the limit, the kernel kills all processes of the group: killing only one does not help.
       writeIfThere(join(folders.memory, 'memory.oom.group'), '1');
       writeIfThere(join(folders.memory, 'memory.swap.max'), '0');
       writeIfThere(join(folders.memory, 'cpu.weight'), String(CPU_WEIGHT));
@@ -104,7 +112,7 @@ function makeGroup(control: ControlGroups, limits: GroupLimits): GroupFolders {
   }
 }
 
-/** The file is missing on a kernel without swap accounting. */
+/** Writes a file if it exists; a kernel without swap accounting does not have all of them. */
 function writeIfThere(file: string, text: string): void {
   try {
     writeFileSync(file, text);
@@ -117,7 +125,10 @@ function distinct(folders: GroupFolders): string[] {
   return [...new Set(Object.values(folders))];
 }
 
-/** Shell code that moves its shell into the group, so that no part of the command runs outside it. Removes its arguments from `$@`. */
+/**
+ * Shell code that moves its own shell into the group, so that the command which follows runs inside it from the start. Removes its
+ * arguments from `$@`.
+ */
 export const ENTER_GROUP = `count=$1; shift
 while [ "$count" -gt 0 ]; do echo $$ > "$1/cgroup.procs" || exit 125; shift; count=$((count - 1)); done
 `;
@@ -138,7 +149,7 @@ function exceededLimit(mode: ControlGroups['mode'], { memory, pids }: GroupFolde
   return counterIn(join(pids, 'pids.events'), 'max') > 0 ? 'processes' : undefined;
 }
 
-/** Reads a number of a flat keyed file; 0 if the kernel does not count it or the group is gone. */
+/** Reads a number from a file with a key and a number per line; 0 if the kernel does not count it or the group no longer exists. */
 function counterIn(file: string, key: string): number {
   try {
     return Number(new RegExp(`^${key} (\\d+)$`, 'm').exec(readFileSync(file, 'utf8'))?.[1] ?? 0);
@@ -168,10 +179,12 @@ function removeFolder(folder: string): boolean {
   }
 }
 
-/** A group is empty until its first process enters, a few milliseconds after its creation. */
+/** A group younger than this is not removed: it is empty until its first process enters, some milliseconds after its creation. */
 const ABANDONED_AFTER_MS = 60_000;
 
-/** Removes groups of killed processes: they are empty, and groups in use cannot be removed (cgroups(7)). */
+/**
+ * Removes groups left behind by killed processes. Such groups are empty; the kernel does not remove a group with processes (cgroups(7)).
+ */
 function removeAbandonedGroups(folders: GroupFolders): void {
   const before = Date.now() - ABANDONED_AFTER_MS;
   for (const folder of distinct(folders)) {

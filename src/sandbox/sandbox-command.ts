@@ -1,4 +1,4 @@
-// The command line of one program inside a sandbox: its view of the file system, its rights and its limits.
+// The command line for one program in a sandbox: the files that it sees, its rights and its limits.
 import { lstatSync, readlinkSync } from 'node:fs';
 import { BuildError } from './build-error.ts';
 import type { SandboxHost } from './sandbox-host.ts';
@@ -8,48 +8,48 @@ import { seccompProgram } from './seccomp.ts';
 export type SandboxCommand = {
   command: string[];
   environment?: Record<string, string>;
-  /** The working directory; default `/`. */
+  /** The working directory; `/` if absent. */
   directory?: string;
-  /** Numeric, as in an image config; default root of the sandbox. */
+  /** Numeric ids, as in an image config; root of the sandbox if absent. */
   user?: { uid: number; gid: number; groups: number[] };
 };
 
 export type SandboxLimits = {
-  /** CPU seconds of one process. */
+  /** CPU seconds of each process. */
   cpuSeconds: number;
-  /** Address space of one process. */
+  /** Address space of each process. */
   addressSpaceBytes: number;
   /** Resident memory of all processes together, including files written where changes are kept in memory. */
   memoryBytes: number;
-  /** Processes of the sandbox at a time, over all its users. */
+  /** Processes of the sandbox at the same time, of all its users together. */
   processes: number;
-  /** Open files of one process; they also limit its memory in sockets and pipes. */
+  /** Open files of each process. This also limits the memory of its sockets and pipes. */
   openFiles: number;
-  /** The size of all changes of the sandbox, and so also of one file. */
+  /** The size of all changes in the sandbox together, and so also of one file. */
   changeBytes: number;
   /** The number of files and folders among the changes. */
   changeFiles: number;
-  /** The output of one command. */
+  /** The bytes that one command may print. */
   outputBytes: number;
-  /** From the start of a command to its SIGKILL. */
+  /** The time from the start of a command until it is killed. */
   wallClockMs: number;
 };
 
 const MIB = 1024 ** 2;
 const GIB = 1024 ** 3;
-/** A package's scripts use a tenth of this; a runaway script is stopped before it affects other builds. */
+/** Ten times what the scripts of packages need. A script that never ends is stopped before it affects other builds. */
 export const DEFAULT_LIMITS: SandboxLimits = {
   cpuSeconds: 600,
-  // JVMs and Go programs reserve several times what they use.
+  // High, because JVMs and Go programs reserve several times the memory that they use.
   addressSpaceBytes: 16 * GIB,
-  // Twice the changes: a sandbox with a full tmpfs can still run.
+  // Twice the limit of changes: programs can still run when the changes fill the tmpfs.
   memoryBytes: 4 * GIB,
   processes: 1024,
   openFiles: 16_384,
   changeBytes: 2 * GIB,
-  // A full desktop distribution has about 400,000 files, and a build adds a few packages to a base.
+  // A full desktop distribution has about 400,000 files, and a build only adds a few packages to a base image.
   changeFiles: 250_000,
-  // The log keeps 10 MiB; a program that prints six times as much will probably not stop.
+  // The log keeps 10 MiB; a program that prints more than six times as much will probably never stop.
   outputBytes: 64 * MIB,
   wallClockMs: 15 * 60_000,
 };
@@ -65,7 +65,7 @@ export type SandboxLimit =
   | 'file-size'
   | 'output';
 
-/** The limit as a predicate for the name of the stopped program: «used more than 4 GiB of memory». */
+/** Returns the limit as a predicate: «used more than 4 GiB of memory». Callers put the name of the stopped program before it. */
 export function limitInWords(limit: SandboxLimit, limits: SandboxLimits): string {
   const words: Record<SandboxLimit, string> = {
     'wall-clock': `ran longer than ${duration(limits.wallClockMs)}`,
@@ -89,7 +89,7 @@ function size(bytes: number): string {
   return bytes >= GIB ? `${Math.round((bytes / GIB) * 10) / 10} GiB` : `${Math.round(bytes / MIB)} MiB`;
 }
 
-/** The capabilities that dpkg and maintainer scripts need, measured by omitting each in turn. */
+/** The capabilities that dpkg and maintainer scripts need: without any one of them, packages failed to install. */
 const CAPABILITIES = [
   'CHOWN',
   'DAC_OVERRIDE',
@@ -104,17 +104,21 @@ const CAPABILITIES = [
 ];
 
 /**
- * Larder's files inside a sandbox, read-only. It is a folder of the root, because programs inside can neither rename nor replace a mount
- * point there. They could rename a folder above a deeper mount point.
+ * The folder of Larder's files in a sandbox, read-only. It is directly below the root, because programs in the sandbox could rename a
+ * folder above a deeper mount point. A mount point itself they can neither rename nor replace.
  */
 export const SANDBOX_FOLDER = '/.larder';
 
-/** The descriptors from which bwrap reads its arguments and its filter, and to which it writes its state. */
+/**
+ * The numbers of the descriptors: bwrap reads its arguments and the system call filter from the first two, and writes its state to the
+ * third.
+ */
 export const BWRAP_FDS = { args: 3, seccomp: 4, status: 5, processes: 6 } as const;
 
 /** Returns the system call filter for a sandbox of this machine. */
 export function seccompFilter({ control }: SandboxHost): Buffer {
-  // A memfd that is only written to does not count as memory of a process, so only a control group counts it.
+  // A control group also counts the memory of a memfd. The watchdog does not: a memfd that is only written to is not in the memory of any
+  // process.
   return seccompProgram(process.arch as SeccompArchitecture, { memfd: control.mode !== 'watchdog' });
 }
 
@@ -122,9 +126,9 @@ export function seccompFilter({ control }: SandboxHost): Buffer {
 const SHARED_MEMORY_BYTES = 64 * MIB;
 
 /**
- * Returns bwrap's command line, and the options that bwrap reads from a pipe: /proc/1/cmdline inside shows the command line, which must
- * not contain paths of this machine. `joined`: the process is already in the namespaces of another sandboxed process. Throws BuildError
- * for an argument or a variable that contains NUL or is too long.
+ * Returns bwrap's command line, and the options that bwrap reads from a pipe: programs inside can read the command line in /proc/1/cmdline,
+ * and it must not contain paths of this machine. `joined`: the process is already in the namespaces of another sandboxed process. Throws
+ * BuildError for an argument or a variable that contains NUL or is too long.
  */
 export function bwrapCommand(
   host: SandboxHost,
@@ -132,7 +136,7 @@ export function bwrapCommand(
   { root, joined }: { root: string; joined: boolean },
 ): { command: string[]; args: Buffer } {
   const options = [
-    // Without the process namespace in its options, bwrap would show this machine's /proc.
+    // Without an option for the process namespace, bwrap would show the /proc of this machine.
     ...(joined
       ? ['--pidns', String(BWRAP_FDS.processes)]
       : ['--unshare-pid', '--unshare-net', '--unshare-uts', '--hostname', 'localhost']),
@@ -142,13 +146,14 @@ export function bwrapCommand(
     '--cap-drop',
     'ALL',
     ...CAPABILITIES.flatMap((name) => ['--cap-add', `CAP_${name}`]),
-    // All mount points are folders of the root that the mask layer contains: see sandbox-holder.ts.
+    // All mount points are directly below the root, and the mask layer has a folder for each: see sandbox-holder.ts.
     '--bind',
     root,
     '/',
     '--proc',
     '/proc',
-    // The root of a machine may write kernel settings without any capability; one of them names a program to run (core_pattern).
+    // Read-only, because root of the machine may write kernel settings without any capability; one of them names a program to run
+    // (core_pattern).
     '--remount-ro',
     '/proc',
     '--dev',
@@ -159,7 +164,7 @@ export function bwrapCommand(
     String(SHARED_MEMORY_BYTES),
     '--tmpfs',
     '/dev/shm',
-    // The rest of /dev is a tmpfs without a size limit.
+    // Read-only, because the rest of /dev is a tmpfs without a size limit.
     '--remount-ro',
     '/dev',
     '--clearenv',
@@ -168,7 +173,8 @@ export function bwrapCommand(
     wanted.directory ?? '/',
     '--seccomp',
     String(BWRAP_FDS.seccomp),
-    // In another process namespace, bwrap would look up its pid of that namespace in this machine's /proc, and fail.
+    // A joined process gets no status pipe: bwrap would look up its pid, which is of another process namespace, in this machine's /proc,
+    // and fail.
     ...(joined ? [] : ['--json-status-fd', String(BWRAP_FDS.status)]),
   ];
   return {
@@ -177,11 +183,11 @@ export function bwrapCommand(
   };
 }
 
-/** The limit of the kernel for an argument and for a variable (execve(2), MAX_ARG_STRLEN: 32 pages). */
+/** The kernel's limit for one argument and for one variable (execve(2), MAX_ARG_STRLEN: 32 pages). */
 const STRING_BYTES_MAX = 128 * 1024 - 1;
 
 /**
- * A last check, because callers parse their strings. A NUL would end the string, and bwrap would read the rest as its next option.
+ * Checks a string once more, although callers have parsed it: a NUL would end the string, and bwrap would read the rest as its next option.
  */
 function oneString(text: string): string {
   if (text.includes('\0')) throw rejected(`${STRING} contains a NUL character.`);
@@ -200,7 +206,8 @@ const USER_ENVIRONMENT = 'LARDER_ENVIRONMENT';
 const LOADER = [`${SANDBOX_FOLDER}/ld.so`, '--library-path', SANDBOX_FOLDER];
 
 /**
- * For root of the sandbox, bwrap sets the variables. Those of another user are passed in one variable, from which `ENTER` sets them.
+ * Returns the options that set the variables. For root of the sandbox, bwrap sets them. For another user, all of them are passed in one
+ * variable, from which `ENTER` sets them.
  */
 function environmentOptions({ environment = {}, user }: SandboxCommand): string[] {
   if (user !== undefined) {
@@ -212,18 +219,21 @@ function environmentOptions({ environment = {}, user }: SandboxCommand): string[
 
 /** Closes the namespace file, which bwrap leaves open for its child. */
 const CLOSE = `exec ${BWRAP_FDS.processes}<&-;`;
-/** Sets the variables and executes the command, after all rights are dropped: LD_PRELOAD could give them to a library of the image. */
+/**
+ * Sets the variables of the user and executes the command. This happens only after all rights are dropped, because LD_PRELOAD could load a
+ * library of the image into a program that still has rights.
+ */
 const ENTER = `${CLOSE} eval "exec ${[...LOADER, `${SANDBOX_FOLDER}/env`].join(' ')} -i $${USER_ENVIRONMENT}" '"$@"'`;
 
 /**
- * bwrap can change the user only with a new user namespace, so the machine's setpriv changes it (sandbox-tools.ts) and starts `ENTER`,
- * which sets the variables.
+ * Returns the command that bwrap starts. For another user, this is the machine's setpriv (sandbox-tools.ts), which changes the user and
+ * starts `ENTER`: bwrap itself can change the user only with a new user namespace.
  */
 function started({ command, user }: SandboxCommand, joined: boolean): string[] {
   if (user === undefined) {
     return joined ? [...LOADER, `${SANDBOX_FOLDER}/sh`, '-c', `${CLOSE} exec "$@"`, 'joined', ...command] : command;
   }
-  // env(1) would read the name as another variable.
+  // env(1) would read a program's name that contains `=` as a variable.
   if (command[0]?.includes('=')) throw rejected('The name of a program contains «=».');
   const groups = user.groups.length > 0 ? `--groups=${user.groups.join(',')}` : '--clear-groups';
   return [
@@ -238,12 +248,15 @@ function quoted(text: string): string {
   return `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
-/** The kernel counts threads of one user. The control group or the watchdog enforces the exact limit over all users, and names it. */
+/**
+ * The kernel's limit of processes is this many times the sandbox's, because the kernel counts threads, and for each user separately. The
+ * control group or the watchdog enforces the exact limit over all users, and the error names it.
+ */
 export const USER_PROCESSES_FACTOR = 4;
-/** The time between the kernel's signal and its kill of a process that ignores the signal. */
+/** Seconds of processor time between the kernel's signal at the CPU limit and its kill of a process that ignores the signal. */
 const CPU_GRACE_SECONDS = 5;
 
-/** The limits that the kernel enforces for each process (getrlimit(2)); no core files, which would be changes. */
+/** Returns a command that sets the limits for each process (getrlimit(2)). It also forbids core files, because they would be changes. */
 export function limitCommand(host: SandboxHost, limits: SandboxLimits): string[] {
   return [
     host.tools.prlimit,
@@ -256,7 +269,7 @@ export function limitCommand(host: SandboxHost, limits: SandboxLimits): string[]
   ];
 }
 
-/** Folders of an old layout beside /usr; a merged layout has links into /usr instead. */
+/** Folders that an old system has beside /usr. On a system with merged /usr, they are links into /usr. */
 const SYSTEM_FOLDERS = ['bin', 'sbin', 'lib', 'lib32', 'lib64'];
 
 /**

@@ -1,4 +1,5 @@
-// The process that holds a sandbox's namespaces and mounts. It creates them before any program of the image runs, and then waits.
+// The holder: a process that holds the namespaces and mounts of a sandbox. It creates them before any program of the image runs, and then
+// waits.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { lastLines } from './build-log.ts';
 import { asOwner, CommandFailed, endWithGroup, inNewNamespace, STANDARD_PATH } from './host-commands.ts';
@@ -6,7 +7,7 @@ import { ENTER_GROUP, NO_GROUP, type ResourceGroup } from './resource-control.ts
 import { BWRAP_FDS, SANDBOX_FOLDER, type SandboxLimits, USER_PROCESSES_FACTOR } from './sandbox-command.ts';
 import type { SandboxHost } from './sandbox-host.ts';
 
-/** The limit of SysV shared memory in a sandbox (kernel.shmall), in pages of 4 KiB; PostgreSQL uses 56 bytes. */
+/** Limit of SysV shared memory in a sandbox (kernel.shmall), in pages of 4 KiB. PostgreSQL uses only 56 bytes of it. */
 const SYSV_SHARED_PAGES = 65_536;
 
 /**
@@ -64,13 +65,13 @@ echo ready
 exec cat > /dev/null
 `;
 
-/** The size of the mask in the tmpfs, with a margin: a file of exactly the limit fits beside it. */
+/** The size of the mask in the tmpfs, with a margin. It is added to the limit of changes, so that a file of exactly this limit fits. */
 const MASK_BYTES = 64 * 1024;
 
 export type HolderOptions = {
   limits: SandboxLimits;
   scratch: string;
-  /** A folder that is mounted read-only. */
+  /** A folder that programs in the sandbox see read-only. */
   given: string | undefined;
   tools: string;
   layers: string[];
@@ -88,7 +89,7 @@ export function spawnHolder(host: SandboxHost, options: HolderOptions): ChildPro
     ...[scratch, given, tools],
     ...layers,
   ];
-  // Each command gets its own network namespace; the holder's has no network either.
+  // The holder has no network. Each command gets a network namespace of its own.
   const inside = inNewNamespace(host, [host.tools.sh, '-c', HOLDER, 'larder-sandbox', ...args], { offline: true });
   const [program = '', ...rest] = inGroup(host, group, asOwner(host, countedProcesses(host, limits, inside)));
   const holder = spawn(program, rest, { env: {}, cwd: '/', detached: true, stdio: ['pipe', 'pipe', 'pipe'] });
@@ -96,7 +97,7 @@ export function spawnHolder(host: SandboxHost, options: HolderOptions): ChildPro
   return holder;
 }
 
-/** Code for bash: sh cannot close descriptors with more than one digit. */
+/** Code for bash, because sh cannot close descriptors with more than one digit. */
 const CLOSE_ALL = `for number in /proc/self/fd/*; do
   number=\${number##*/}
   if [ "$number" -gt 5 ]; then eval "exec $number>&-" 2> /dev/null; fi
@@ -107,9 +108,9 @@ shift
 exec "$@"`;
 
 /**
- * Enters the group and closes inherited files: those that the parent of this process left open without close-on-exec would stay open in
- * every sandbox. Descriptors up to 5 are the pipes of the command, and 6 is opened for it. bash runs only if a descriptor has more than
- * one digit, because sh starts in half the time.
+ * Enters the group and closes inherited files: if the parent of this process left files open without close-on-exec, every sandbox would
+ * have them. Descriptors 0 to 5 are the pipes of the command, and 6 is opened for it. bash is used only if a descriptor has more than one
+ * digit, because sh starts in half the time.
  */
 const ENTER = `${ENTER_GROUP}echo 1000 > /proc/self/oom_score_adj
 bash=$1; shift
@@ -123,8 +124,8 @@ done
 ${OPEN_AND_BECOME}`;
 
 /**
- * Wraps the command so that it runs in the sandbox's control group, if there is one, without inherited files, and is among the first
- * processes that the kernel kills when memory is short. `file` is opened for the command (BWRAP_FDS.processes).
+ * Wraps the command so that it runs in the sandbox's control group, if there is one, and without inherited files. When memory is short, the
+ * kernel kills the command before other processes. `file` is opened for the command (BWRAP_FDS.processes).
  */
 export function inGroup(
   { tools }: SandboxHost,
@@ -135,12 +136,16 @@ export function inGroup(
   return [tools.sh, '-c', ENTER, 'sandbox', ...(group?.arguments ?? NO_GROUP), tools.bash, file, ...command];
 }
 
-/** A lower limit would also affect other programs: the kernel counts all processes of an account, including other sandboxes. */
+/**
+ * The lowest limit of an account's processes. A lower one would affect other programs: the kernel counts all processes of the account,
+ * including those of other sandboxes.
+ */
 const ACCOUNT_PROCESSES_MIN = 4096;
 
 /**
- * Limits the processes of all users of the sandbox together: the limit of the process that creates a user namespace applies to the whole
- * namespace (user_namespaces(7), kernel 5.14), also after a change of the uid. The control group or the watchdog enforces the exact limit.
+ * Limits the processes of all users in the sandbox together. The limit of the process that creates a user namespace applies to the whole
+ * namespace (user_namespaces(7), kernel 5.14), even after a change of the uid. The exact limit is enforced by the control group or the
+ * watchdog.
  */
 function countedProcesses(host: SandboxHost, limits: SandboxLimits, command: string[]): string[] {
   if (!host.namespace) return command;

@@ -18,19 +18,19 @@ export const TOOLS = {
 } as const;
 type Tool = keyof typeof TOOLS;
 
-/** Maps names in the sandbox's folder to paths on this machine; the dynamic loader has the name `ld.so`. */
+/** Maps the names of files in the sandbox's folder to their paths on this machine. The dynamic loader has the name `ld.so`. */
 export type BroughtFiles = Record<string, string>;
 
 /** Everything needed to start a sandbox on this machine. */
 export type SandboxHost = {
   tools: Record<Tool, string>;
-  /** The account of sandboxes if this process is root; absent if they run as this process's own user. */
+  /** The account of the sandboxes, if this process is root; if absent, sandboxes run as the user of this process. */
   user?: Account;
-  /** Whether sandboxes have a user namespace; otherwise they run as the machine's root. */
+  /** Whether sandboxes have a user namespace; without one, they run as root of the machine. */
   namespace: boolean;
-  /** The location of changes: a tmpfs of limited size, or the disk on kernels whose tmpfs has no user attributes (before 6.6). */
+  /** Where changes are stored: in a tmpfs of limited size, or on the disk if the kernel's tmpfs has no user attributes (before 6.6). */
   upper: 'tmpfs' | 'disk';
-  /** Programs of this machine that run inside, with their loader and libraries. */
+  /** Programs of this machine that run in sandboxes, with their loader and libraries. */
   brought: BroughtFiles;
   /** How memory and processes are limited. */
   control: ResourceControl;
@@ -39,7 +39,7 @@ export type SandboxHost = {
 export type SandboxMode =
   | {
       mode: 'userns' | 'root';
-      /** The reasons why better modes are not possible; empty for the best mode. */
+      /** Why better modes are not possible; empty for the best mode. */
       reasons: string[];
       host: SandboxHost;
     }

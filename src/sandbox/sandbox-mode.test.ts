@@ -1,4 +1,4 @@
-// Every way to run sandboxes on this machine produces the same layer; a machine without sandboxes reports the reason.
+// All modes of sandboxes that this machine supports give the same layer. A machine without sandboxes reports the reason.
 import { execFileSync } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { programsLayer, sandboxMode, type TestWorkspace, testWorkspace } from '../../test/fixtures/build.ts';
@@ -27,7 +27,7 @@ test.runIf(isRoot)('the reasons name an account without subordinate ids', async 
   expect(reasons.join(' ')).toContain('«daemon» has no range of 65,536 subordinate ids');
 });
 
-/** A user namespace in which no further user namespace is allowed, and a process in it without any capability: like a strict container. */
+/** Runs a command without any capability in a user namespace that allows no further user namespaces, as in a strict container. */
 const STRICT =
   'echo 0 > /proc/sys/user/max_user_namespaces; exec setpriv --bounding-set=-all --inh-caps=-all --ambient-caps=-all "$@"';
 

@@ -1,4 +1,5 @@
-// Detects how this machine can run sandboxes, by running one: in user namespaces, as root, or not at all, with reasons for the operator.
+// Detects how this machine can run sandboxes, by running one: in user namespaces, as root, or not at all. Collects the reasons for the
+// operator.
 import { chmodSync, chownSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,7 +10,7 @@ import { type SandboxHost, type SandboxMode, TOOLS } from './sandbox-host.ts';
 import { findBroughtFiles } from './sandbox-tools.ts';
 
 export type ProbeOptions = {
-  /** Accounts for sandboxes under root; the first that exists is used. */
+  /** Accounts under which root runs sandboxes; the first that exists is used. */
   accounts?: readonly string[];
 };
 
@@ -43,7 +44,7 @@ function filesOnly(reasons: string[]): SandboxMode {
   };
 }
 
-/** Returns the ways to try, best first; adds the reasons why others are impossible. */
+/** Returns the modes to try, the best first. For each mode that is impossible, adds the reason to `reasons`. */
 function candidates(accounts: readonly string[], reasons: string[]): SandboxHost[] {
   const tools = Object.fromEntries(
     Object.keys(TOOLS).map((tool) => [tool, findTool(tool) ?? tool]),
@@ -87,7 +88,10 @@ function accountRejection(
   return undefined;
 }
 
-/** The setting is inherited from a service manager or a container runtime (prctl(2), PR_SET_NO_NEW_PRIVS). */
+/**
+ * Whether this process can gain no privileges. A service manager or a container runtime sets this, and children inherit it (prctl(2),
+ * PR_SET_NO_NEW_PRIVS).
+ */
 function hasNoNewPrivileges(): boolean {
   return /^NoNewPrivs:\s*1$/m.test(readFileSync('/proc/self/status', 'utf8'));
 }
@@ -131,7 +135,10 @@ async function tryHost(host: SandboxHost): Promise<string | undefined> {
   }
 }
 
-/** Root of a container may lack the right or the account's ids (chown(2)). */
+/**
+ * Whether files could not be given to the account: root of a container may lack the right, or the container the ids of the account
+ * (chown(2)).
+ */
 function isRejectedOwner(error: unknown): boolean {
   const { code, syscall } = error as NodeJS.ErrnoException;
   return syscall === 'chown' && (code === 'EINVAL' || code === 'EPERM');

@@ -1,4 +1,5 @@
-// Runs programs in an open sandbox: in its namespaces and its control group, connected by pipes, ended at a limit that the exit names.
+// Runs programs in an open sandbox, in its namespaces and control group, connected by pipes. A program is ended at a limit, which its exit
+// names.
 import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
 import { statfs } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -19,29 +20,29 @@ import type { SandboxHost } from './sandbox-host.ts';
 import type { World } from './sandbox-world.ts';
 
 export type SandboxExit = {
-  /** The exit code as in a shell: 128 plus the number of the signal that ended the command. */
+  /** The exit code as in a shell: if a signal ended the command, 128 plus the number of the signal. */
   code: number;
   /** The limit that ended the command; absent if it ended by itself. */
   stopped?: SandboxLimit;
-  /** The limit as a predicate for the name of the program: «used more than 4 GiB of memory». */
+  /** The limit as a predicate: «used more than 4 GiB of memory». Callers put the name of the program before it. */
   why?: string;
 };
 
 export type OutputStream = 'stdout' | 'stderr';
 export type RunOptions = {
   onOutput?: (chunk: Buffer, stream: OutputStream) => void;
-  /** Both outputs as one `stdout`, so that errors appear in order. */
+  /** Sends standard error to `stdout` too, so that errors appear in order with the output. */
   merged?: boolean;
   wallClockMs?: number;
-  /** Ends the command if it prints more; default the sandbox's limit. */
+  /** Ends the command if it prints more than this; the sandbox's limit if absent. */
   outputBytes?: number;
   signal?: AbortSignal | undefined;
-  /** Runs in the namespaces of this command: same processes, same network. */
+  /** Runs the command in the namespaces of this other command: it sees its processes and shares its network. */
   beside?: RunningCommand;
 };
 
 export type RunningCommand = {
-  /** The process whose namespaces the command has, by its number inside the sandbox. */
+  /** The pid, inside the sandbox, of a process whose namespaces are those of the command. */
   pid: Promise<number>;
   exited: Promise<SandboxExit>;
   kill(): void;
@@ -49,15 +50,15 @@ export type RunningCommand = {
 
 export type ChildOptions = {
   stdio: StdioOptions;
-  /** Uses the network of the process with this number inside the sandbox; default the holder's, which has no network. */
+  /** The pid, inside the sandbox, of a process whose network is used; if absent, that of the holder, which has no network. */
   beside?: number | undefined;
   /** A file to open as the first descriptor after the pipes (BWRAP_FDS.processes). */
   file?: string | undefined;
 };
 
 /**
- * Starts a program that ends with the sandbox. It is in the holder's process namespace, and the holder ends with this process, so it
- * needs no death signal of its own.
+ * Starts a program that ends with the sandbox. It needs no death signal of its own: it is in the holder's process namespace, and the holder
+ * ends with this process.
  */
 export function startChild(world: World, command: string[], { stdio, beside, file }: ChildOptions): ChildProcess {
   const { host, group, pid } = world;
@@ -70,7 +71,7 @@ export function startChild(world: World, command: string[], { stdio, beside, fil
   return child;
 }
 
-/** Ends all programs, because together they reached a limit. */
+/** Ends all programs in the sandbox, because together they reached a limit. */
 export function stopFor(world: World, limit: SandboxLimit): void {
   world.exceeded ??= limit;
   for (const child of world.children) child.kill('SIGKILL');
@@ -83,7 +84,8 @@ export function startCommand(world: World, wanted: SandboxCommand, options: RunO
   const spawned = (async () => {
     const beside = await options.beside?.pid;
     const inside = [...(options.merged === true ? mergeCommand(host) : []), ...limitCommand(host, limits), ...command];
-    // A command that joins other namespaces has no state to write, and would leave that pipe open for the image.
+    // A command that joins the namespaces of another has no status pipe: bwrap would write nothing to it, and leave it open for the program
+    // of the image.
     const pipes = ['ignore', 'pipe', 'pipe', 'pipe', 'pipe', ...(joined ? [] : (['pipe'] as const))] as const;
     const file = beside === undefined ? undefined : processFile(world.pid, beside, 'ns/pid');
     return startChild(world, inside, { stdio: [...pipes], beside, file });
@@ -106,7 +108,7 @@ function watch(
       () => undefined,
     );
   const exited = spawned.then((child) => supervise(world, child, { args, options, kill }));
-  // The exit of a service that is killed with its sandbox may have no handler.
+  // Nobody may wait for the exit of a service that is killed with its sandbox, so its rejection must not count as unhandled.
   exited.catch(() => undefined);
   const pid = spawned.then((child) => (options.beside === undefined ? statusPid(child) : options.beside.pid));
   pid.catch(() => undefined);
@@ -115,7 +117,7 @@ function watch(
 
 type Supervision = { args: Buffer; options: RunOptions; kill: () => void };
 
-/** Writes bwrap's options to a started command, reads its output, and ends it at its limits. */
+/** Writes bwrap's options to a started command, reads the output of the command, and ends it at its limits. */
 async function supervise(
   world: World,
   child: ChildProcess,
@@ -149,7 +151,7 @@ async function supervise(
   }
 }
 
-/** Calls `onOutput` up to the limit. Output above it is dropped, because the command is being killed. */
+/** Calls `onOutput` with the output up to the limit. Further output is dropped, because the command is being killed. */
 function passOutput(
   child: ChildProcess,
   { onOutput }: RunOptions,
@@ -165,31 +167,37 @@ function passOutput(
   }
 }
 
-/** Signals that the kernel sends at its own limits (getrlimit(2)), as exit codes of a shell. */
+/** The kernel ends a process at a limit with a signal (getrlimit(2)); these are the exit codes of a shell for these signals. */
 const LIMIT_CODES: Record<number, SandboxLimit> = { 152: 'cpu', 153: 'file-size' };
 
-/** Returns the limit of the kernel or the tmpfs that a failed command reached; undefined if it failed by itself. */
+/** Returns the limit of the kernel or of the tmpfs that made a command fail; undefined if the command failed by itself. */
 async function limitBehind(world: World, code: number): Promise<SandboxLimit | undefined> {
   if (code === 0) return undefined;
   return LIMIT_CODES[code] ?? (await fullChanges(world));
 }
 
-/** A full tmpfs makes writes fail, and the program's own message rarely names the limit. */
+/**
+ * Returns the limit that the changes have reached. When the tmpfs is full, programs fail to write, and their messages rarely name the
+ * limit.
+ */
 async function fullChanges({ host, pid, scratch, signal }: World): Promise<SandboxLimit | undefined> {
   if (host.upper !== 'tmpfs' || signal?.aborted === true) return undefined;
   try {
-    // The holder's view of its scratch folder; no path of the image is involved.
+    // The path of the scratch folder as the holder sees it; it contains no path of the image.
     const { bavail, ffree } = await statfs(`/proc/${pid}/root${scratch}`);
     if (bavail === 0) return 'change-size';
     return ffree === 0 ? 'change-files' : undefined;
   } catch (error) {
-    // The sandbox was closed meanwhile: the result is not needed.
+    // The sandbox was closed in between, so nobody needs the result.
     if (['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
     throw error;
   }
 }
 
-/** A program that is still running after its command ended may keep the output open forever; the command's own output arrives sooner. */
+/**
+ * How long output is read after the command has ended. Its own output arrives sooner, but another program that is still running may keep
+ * the pipe open forever.
+ */
 const PIPES_GRACE_MS = 500;
 
 function closePipes(child: ChildProcess): void {
@@ -202,13 +210,13 @@ function feedBwrap(child: ChildProcess, args: Buffer, filter: Buffer): void {
     [BWRAP_FDS.seccomp, filter],
   ] as const) {
     const pipe = child.stdio[fd] as Writable;
-    // A bwrap that cannot start reports it on standard error; the broken pipe adds nothing.
+    // If bwrap cannot start, it says so on standard error; the error of the broken pipe adds nothing.
     pipe.on('error', () => undefined);
     pipe.end(bytes);
   }
 }
 
-/** bwrap writes a line of about 50 bytes. */
+/** Limit of the status line of bwrap, which has about 50 bytes. */
 const STATUS_BYTES_MAX = 4096;
 
 /** Returns the pid of the sandbox's first process, from bwrap's first line of JSON. */
@@ -226,7 +234,10 @@ function statusPid(child: ChildProcess): Promise<number> {
   });
 }
 
-/** Yields the changes as a tar that is the same for the same changes: `--sort` orders names, and `--pax-option` drops changing times. */
+/**
+ * Yields the changes as a tar. The same changes give the same tar: `--sort` orders names, and `--pax-option` drops times that differ
+ * between runs.
+ */
 export async function* captureChanges(world: World): AsyncGenerator<Uint8Array, void> {
   const { host, scratch } = world;
   const tar = [

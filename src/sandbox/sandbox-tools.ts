@@ -1,5 +1,5 @@
-// Programs of this machine that run inside a sandbox before the image's own. Their loader and libraries come with them, so that they
-// use nothing of the image.
+// Programs of this machine that run in a sandbox before a program of the image. Their loader and libraries are copied with them, so that
+// they use no file of the image.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, realpathSync, statSync } from 'node:fs';
@@ -9,10 +9,10 @@ import { findTool, STANDARD_PATH } from './host-commands.ts';
 import type { BroughtFiles } from './sandbox-host.ts';
 import { ensureFolder, type Workspace } from './workspace.ts';
 
-/** The tools: setpriv to change the user, sh and env to set that user's variables afterwards. */
+/** setpriv changes the user; sh and env then set the variables of that user. */
 const BROUGHT = ['setpriv', 'sh', 'env'];
 
-/** Returns the files of the tools and all libraries that the dynamic loader would load for them (ldd(1)). */
+/** Returns the files of these programs, and of all libraries that the dynamic loader would load for them (ldd(1)). */
 export function findBroughtFiles(): BroughtFiles {
   const files: BroughtFiles = {};
   for (const tool of BROUGHT) {
@@ -50,7 +50,10 @@ function librariesOf(program: string): BroughtFiles {
   return libraries;
 }
 
-/** Returns a folder of the workspace with copies of the files, made if missing; an upgrade of the machine leads to a new folder. */
+/**
+ * Returns a folder of the workspace with copies of the files, which is created if missing. After an upgrade of the machine, the files are
+ * copied to a new folder.
+ */
 export async function prepareTools(workspace: Workspace, files: BroughtFiles): Promise<string> {
   const parent = ensureFolder(workspace, 'tools');
   const folder = join(parent, fingerprint(files));
@@ -64,7 +67,7 @@ export async function prepareTools(workspace: Workspace, files: BroughtFiles): P
     await chmod(part, 0o755);
     await rename(part, folder);
   } catch (error) {
-    // Another process made the folder first: its copies are the same.
+    // Another process created the folder first, with the same copies.
     if (!existsSync(folder)) throw error;
   } finally {
     await rm(part, { recursive: true, force: true });

@@ -1,5 +1,5 @@
-// Watches the resources that all programs of an open sandbox use together: by the control group or the watchdog, and the size of changes
-// on a disk.
+// Watches the resources that all programs in an open sandbox use together: memory and processes by the control group or the watchdog, and
+// the size of changes on a disk.
 import type { ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
 import { asOwner, inNamespaceOf, runCommand } from './host-commands.ts';
@@ -7,9 +7,12 @@ import type { SandboxLimit } from './sandbox-command.ts';
 import type { World } from './sandbox-world.ts';
 import { watchProcesses } from './watchdog.ts';
 
-/** The kernel enforces the limit; this check ends programs that continue without the memory or processes that they need. */
+/**
+ * How often a control group is checked. The kernel enforces the limit; the check ends programs that continue although they did not get the
+ * memory or processes that they need.
+ */
 const GROUP_EVERY_MS = 200;
-/** The interval at which changes on a disk are measured, because no tmpfs limits them. */
+/** How often changes on a disk are measured, which no tmpfs limits. */
 const MEASURE_EVERY_MS = 1000;
 
 /** Watches until `stop`. Calls `onExceeded` at most once for each limit. */
@@ -45,7 +48,7 @@ function watchMemory(
   return { stop: () => clearInterval(timer) };
 }
 
-/** A disk has no size limit for a sandbox, so the changes are measured while programs run. */
+/** Measures the changes while programs run, because a disk has no size limit for a sandbox. */
 function watchDisk(world: World, onExceeded: (limit: SandboxLimit) => void): { stop(): void } {
   const { limits } = world;
   let busy = false;
@@ -57,7 +60,7 @@ function watchDisk(world: World, onExceeded: (limit: SandboxLimit) => void): { s
         if (bytes > limits.changeBytes) onExceeded('change-size');
         else if (files > limits.changeFiles) onExceeded('change-files');
       })
-      // The sandbox is being closed, or the disk fails, which makes the commands fail too.
+      // Ignored: either the sandbox is being closed, or the disk fails, and then the commands fail too.
       .catch(() => undefined)
       .finally(() => {
         busy = false;

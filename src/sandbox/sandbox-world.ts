@@ -8,13 +8,13 @@ import type { SandboxHost } from './sandbox-host.ts';
 export type World = {
   host: SandboxHost;
   scratch: string;
-  /** The process that made the namespaces, by its number on this machine. */
+  /** The pid, on this machine, of the process that created the namespaces. */
   pid: number;
   limits: SandboxLimits;
   group: ResourceGroup | undefined;
   signal: AbortSignal | undefined;
-  /** All programs started in the sandbox that still run. */
+  /** All programs started in the sandbox that are still running. */
   children: Set<ChildProcess>;
-  /** The limit that the sandbox as a whole reached. */
+  /** The limit that all programs of the sandbox together have reached. */
   exceeded?: SandboxLimit;
 };

@@ -1,4 +1,5 @@
-// A sandbox: an overlay over a chain of layers in its own namespaces. Programs run confined in it, and its changes can be read as a tar.
+// A sandbox: an overlay over a chain of layers, in namespaces of its own. Programs run confined in it, and its changes can be read as a
+// tar.
 import type { ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
@@ -17,26 +18,32 @@ import { countTcpSockets } from './tcp-sockets.ts';
 import { ensureFolder, sandboxHost, type Workspace } from './workspace.ts';
 
 export type SandboxOptions = {
-  /** Root file systems from `rootfs.ts`, lowest first. */
+  /** Folders with the extracted layers, from `rootfs.ts`, lowest first. */
   layers: string[];
-  /** The step of the build, for the error if the machine has no sandboxes. */
+  /** The step of the build, which the error names if this machine cannot run sandboxes. */
   step: string;
-  /** A folder of this machine that is mounted read-only at /.larder. It must not change while the sandbox is open. */
+  /** A folder of this machine that the sandbox sees read-only at /.larder. It must not change while the sandbox is open. */
   given?: string;
   limits?: Partial<SandboxLimits>;
   signal?: AbortSignal | undefined;
 };
 
 export interface Sandbox {
-  /** Starts a program; it is killed with the sandbox at the latest. */
+  /** Starts a program. If it is still running when the sandbox is closed, it is killed. */
   start(command: SandboxCommand, options?: RunOptions): RunningCommand;
-  /** Runs a program to its end and returns its exit, even on failure. Throws only the signal's reason or a fault of the sandbox itself. */
+  /**
+   * Runs a program to its end and returns its exit, even if the program failed. Throws only the signal's reason, or a fault of the sandbox
+   * itself.
+   */
   run(command: SandboxCommand, options?: RunOptions): Promise<SandboxExit>;
-  /** Starts a program of this machine with its input and output, in the network of a running command but not in its other namespaces. */
+  /**
+   * Starts a program of this machine, with pipes for input and output. It shares the network of a running command, but not the command's
+   * other namespaces.
+   */
   connect(beside: RunningCommand, command: string[]): Promise<ChildProcess>;
-  /** Returns the number of TCP sockets in the network of a running command, including listening ones; 0 once it has ended. */
+  /** Returns the number of TCP sockets in the network of a running command, including listening ones; 0 if the command has ended. */
   tcpSockets(beside: RunningCommand): Promise<number>;
-  /** Returns the changes so far as a tar of GNU tar; names start with `./`, whiteouts and opaque folders are as in overlayfs. */
+  /** Returns the changes so far as a tar of GNU tar. Names start with `./`; removed files and opaque folders are marked as in overlayfs. */
   capture(): AsyncIterable<Uint8Array>;
   /** Ends all programs inside and deletes the changes. */
   close(): Promise<void>;
@@ -63,7 +70,7 @@ export async function openSandbox(workspace: Workspace, options: SandboxOptions)
     signal?.removeEventListener('abort', stop);
     stop();
     await ended;
-    // The children end with the holder's process namespace; this waits for their processes on this machine.
+    // The kernel ends all programs with the holder's process namespace; this waits until their processes on this machine have ended.
     await Promise.all([...children].map(killed));
     await removeScratch(host, scratch);
     await group?.close();
@@ -78,7 +85,7 @@ export async function openSandbox(workspace: Workspace, options: SandboxOptions)
   }
 }
 
-/** On a disk the files belong to subordinate ids, so only root of the namespace can delete them. */
+/** Deletes the scratch folder. On a disk its files belong to subordinate ids, so only root of the namespace can delete them. */
 async function removeScratch(host: SandboxHost, scratch: string): Promise<void> {
   if (host.upper === 'disk') {
     const parts = [join(scratch, 'upper'), join(scratch, 'work'), join(scratch, 'mask')];

@@ -1,13 +1,18 @@
 // Counts the TCP sockets of programs in a sandbox from the kernel's counters, without starting a program.
 import { readFileSync } from 'node:fs';
 
-/** Counters of one network, some 200 bytes (proc_net(5)). Reading net/tcp takes milliseconds: the kernel searches the sockets of all networks. */
+/**
+ * Files with the counters of one network, some 200 bytes (proc_net(5)). They are read instead of net/tcp, which takes milliseconds: for it,
+ * the kernel searches the sockets of all networks.
+ */
 const COUNTERS = [
   ['sockstat', /^TCP: inuse (\d+)/m],
   ['sockstat6', /^TCP6: inuse (\d+)/m],
 ] as const;
 
-/** Returns the number of listening and connected sockets; 0 once the process has ended. `network` is the folder `net` of a process in /proc. */
+/**
+ * Returns the number of listening and connected sockets; 0 if the process has ended. `network` is the folder `net` of a process in /proc.
+ */
 export function countTcpSockets(network: string): number {
   return COUNTERS.map(([name, inUse]) => Number(inUse.exec(readCounters(`${network}/${name}`))?.[1] ?? 0)).reduce(
     (sum, count) => sum + count,
@@ -19,7 +24,7 @@ function readCounters(path: string): string {
   try {
     return readFileSync(path, 'latin1');
   } catch (error) {
-    // The process ended, or the kernel has no IPv6.
+    // The process has ended, or the kernel has no IPv6.
     if (['ENOENT', 'ESRCH', 'EINVAL'].includes((error as NodeJS.ErrnoException).code ?? '')) return '';
     throw error;
   }

@@ -1,14 +1,14 @@
-// Makes output of programs safe for terminals and browsers: control characters are shown instead of interpreted.
+// Makes the output of programs safe for terminals and browsers: they show control characters instead of interpreting them.
 
 /**
- * C0 except tab and newline, DEL, C1, and characters that reorder text or end a line only for some readers: the bidirectional
- * marks, embeddings, overrides and isolates (Unicode, UAX #9), and the line and paragraph separators.
+ * C0 except tab and newline, DEL, and C1. Also characters that reorder text, the bidirectional marks, embeddings, overrides and isolates
+ * (Unicode, UAX #9), and characters that end a line only for some readers, the line and paragraph separators.
  */
 const CONTROL = /[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
-/** CR LF, and a CR alone, after which a terminal overwrites the line. */
+/** CR LF, and a single CR, after which a terminal would overwrite the line. */
 const LINE_ENDS = /\r\n?/g;
 
-/** Returns the text with control characters as `^[` and `<U+202E>`, invalid UTF-8 as U+FFFD, and LF at the end of each line. */
+/** Returns the text with control characters as `^[` or `<U+202E>`, invalid UTF-8 as U+FFFD, and LF at the end of each line. */
 export function visibleText(text: string): string {
   return text.toWellFormed().replace(LINE_ENDS, '\n').replace(CONTROL, shown);
 }
@@ -25,19 +25,19 @@ export class VisibleStream {
   #decoder = new TextDecoder('utf-8', { ignoreBOM: true });
   #endedInReturn = false;
 
-  /** Returns the text that is complete so far; an incomplete character waits for its next bytes. */
+  /** Returns the text that is complete so far. The bytes of an incomplete character wait for the next chunk. */
   next(chunk: Uint8Array): string {
     return this.#show(this.#decoder.decode(chunk, { stream: true }));
   }
 
-  /** Returns the rest: an incomplete character, if any. */
+  /** Returns the incomplete character at the end of the stream, if there is one. */
   end(): string {
     return this.#show(this.#decoder.decode());
   }
 
   #show(text: string): string {
     if (text === '') return '';
-    // The CR was already shown as a newline.
+    // The previous chunk ended with CR, which was already returned as a newline, so the LF that belongs to it is dropped.
     const rest = this.#endedInReturn && text.startsWith('\n') ? text.slice(1) : text;
     this.#endedInReturn = text.endsWith('\r');
     return visibleText(rest);

@@ -1,17 +1,18 @@
-// Counts the memory and the processes of sandboxes if there are no control groups, and ends those over their limit.
+// Enforces limits of memory and processes if there are no control groups: counts the usage of each sandbox, and ends a sandbox above its
+// limit.
 import { readdirSync, readFileSync } from 'node:fs';
 import type { ExceededLimit, GroupLimits } from './resource-control.ts';
 
-/** Short, because memory grows until the next check; a check reads one small file per process. */
+/** How often usage is checked. Often, because memory grows until the next check; a check reads only one small file per process. */
 const CHECK_EVERY_MS = 100;
-/** At most this multiple of the limit is read: more processes exceed it anyway. */
+/** A check reads at most this many times the allowed number of processes: with more, the limit is exceeded anyway. */
 const WALK_FACTOR = 4;
 
 export type WatchOptions = {
-  /** The processes whose descendants are counted, by their numbers on this machine. */
+  /** Returns the pids, on this machine, of the processes whose usage is counted together with that of their descendants. */
   roots: () => number[];
   limits: GroupLimits;
-  /** Counts only the roots, without their descendants. */
+  /** Counts only the processes that `roots` returns, without their descendants. */
   alone?: boolean;
   onExceeded: (limit: ExceededLimit) => void;
 };
@@ -35,8 +36,9 @@ function exceededBy({ memoryBytes, processes }: Usage, limits: GroupLimits): Exc
 }
 
 /**
- * Returns the usage of these processes and all their descendants. Shared pages count for each process that maps them: the sum is
- * too high, but never too low. A process whose parent ended is a child of its namespace's first process, and so is counted.
+ * Returns the usage of these processes and all their descendants. A page that several processes share counts for each of them, so the sum
+ * may be too high, but is never too low. A process whose parent has ended is also counted, because it becomes a child of the first process
+ * of its namespace.
  */
 export function usageOf(roots: readonly number[], { walkMax, alone }: { walkMax: number; alone: boolean }): Usage {
   const left = [...roots];
@@ -53,7 +55,7 @@ export function usageOf(roots: readonly number[], { walkMax, alone }: { walkMax:
   return { memoryBytes: kib * 1024, processes: seen.size };
 }
 
-/** Resident memory of one process in bytes; 0 if it has ended. */
+/** Returns the resident memory of one process in bytes; 0 if the process has ended. */
 export function memoryOf(pid: number): number {
   return usageOf([pid], { walkMax: 1, alone: true }).memoryBytes;
 }
@@ -62,7 +64,9 @@ function kibibytes(status: string, field: string): number {
   return Number(new RegExp(`^${field}:\\s*(\\d+) kB$`, 'm').exec(status)?.[1] ?? 0);
 }
 
-/** The kernel lists children by the thread that made them (proc(5), /proc/[pid]/task/[tid]/children). */
+/**
+ * Returns the children of a process. The kernel lists them for each thread that created them (proc(5), /proc/[pid]/task/[tid]/children).
+ */
 function childrenOf(pid: number): number[] {
   return threadsOf(pid).flatMap((thread) =>
     readText(`/proc/${pid}/task/${thread}/children`).split(' ').filter(Boolean).map(Number),
@@ -77,7 +81,7 @@ function threadsOf(pid: number): string[] {
   }
 }
 
-/** The process may have ended since the last read. */
+/** Returns the text of a file; empty if the process has ended since the last read. */
 function readText(file: string): string {
   try {
     return readFileSync(file, 'utf8');

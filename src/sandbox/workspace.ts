@@ -7,19 +7,21 @@ import type { Exclusive } from './exclusive.ts';
 import type { SandboxHost, SandboxMode } from './sandbox-host.ts';
 
 export type Workspace = {
-  /** Larder's folder for work files, on a disk with space. Under root, the account of the sandboxes must be able to enter its parents. */
+  /**
+   * Larder's folder for work files, on a disk with enough space. If Larder runs as root, the account of the sandboxes must be able to enter
+   * the folders above it.
+   */
   directory: string;
   content: ContentStore;
   probe: SandboxMode;
   /** Helm on this machine, or the reason why there is none. */
   helm?: { path: string } | { path?: undefined; reason: string };
-  /** Mutual exclusion by name, over all work in this workspace. */
+  /** Mutual exclusion by name among all work in this workspace. */
   exclusive: Exclusive;
 };
 
 /**
- * Returns how sandboxes run on this machine. Throws BuildError if they cannot run, with a message for the person whose build needs a
- * sandbox.
+ * Returns how sandboxes run on this machine. Throws BuildError if they cannot run; its message is for people whose build needs a sandbox.
  */
 export function sandboxHost({ probe }: Workspace, step: string): SandboxHost {
   if (probe.mode !== 'files-only') return probe.host;
