@@ -1,4 +1,5 @@
-// One resolver for each type of package URL: the available versions of a recipe, and the packages to fetch for one.
+// One resolver for each type of package URL: it finds the available versions of a recipe's product, and the packages to install for a
+// version.
 import type { AptRoot } from '../debian/apt.ts';
 import { branchOf, upstreamVersion } from '../debian/debian-version.ts';
 import { installedVersion } from '../debian/dpkg-status.ts';
@@ -8,12 +9,12 @@ import { formatPurl, isPurlType, type PurlType, parsePurl } from '../plan/purl.t
 import type { Recipe } from '../plan/recipe.ts';
 import { BRANCH_PLACEHOLDER } from '../recipes/recipe-schema.ts';
 
-/** A version of a product that the archive of an operating system has. */
+/** A version of a product in the archive of an operating system. */
 type Discovered = {
   branch: string;
-  /** Upstream's version. */
+  /** The upstream version. */
   version: string;
-  /** The main input, with the distribution's full version. */
+  /** The package URL of the main input, with the full version of the distribution. */
   purl: string;
 };
 
@@ -22,9 +23,12 @@ type Wanted = { operating_system: string; branch: string };
 export type Resolver = {
   /** Returns the newest version of each branch in the operating system's archive; [] if the archive has none. */
   discover(recipe: Recipe, source: { operating_system: string; apt: AptRoot }): Promise<Discovered[]>;
-  /** Returns the packages for the solver. */
+  /** Returns the packages that the solver must install: `name` or `name=version`. */
   install(recipe: Recipe, wanted: Wanted): string[];
-  /** Returns upstream's version of the product among resolved packages, or in the dpkg status of a base that already has it. */
+  /**
+   * Returns the upstream version of the product: in the resolved packages, or in the dpkg status of a base image that already has the
+   * product.
+   */
   mainVersion(recipe: Recipe, wanted: Wanted & { packages: PackagePin[]; status?: string }): string | undefined;
 };
 
@@ -48,7 +52,8 @@ async function discover(
     if (candidate === undefined) return [];
     const version = upstreamVersion(candidate);
     const branch = branchOf(version, recipe.branch.components);
-    // A postgresql-15 with version 16 would be a transitional package: branch 16 already covers it.
+    // The name of the package must be that of its branch: a package postgresql-15 with version 16 would be a transitional package, and
+    // branch 16 already has this version.
     if (branch === undefined || nameOf(withBranch(main, branch)) !== name) return [];
     const purl = formatPurl({
       ...parsePurl(withBranch(main, branch)),
@@ -92,7 +97,10 @@ function nameOf(purl: string): string {
   return parsePurl(purl).name;
 }
 
-/** Matches names of packages for the placeholder: postgresql-{branch} matches postgresql-15, not postgresql-15-debversion. */
+/**
+ * Returns a pattern for the names that `{branch}` may make: for postgresql-{branch}, it matches postgresql-15 and not
+ * postgresql-15-debversion.
+ */
 function namePattern(purl: string): RegExp {
   const marker = '0branch0';
   const escaped = nameOf(withBranch(purl, marker)).replaceAll(/[.+*?^$()[\]{}|\\]/g, '\\$&');
