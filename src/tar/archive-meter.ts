@@ -1,4 +1,4 @@
-// Limits of an archive, checked with each header: an entry above a limit ends the reading before its bytes are read.
+// Limits of an archive. They are checked with each header, so that an entry above a limit ends the reading before its bytes are read.
 import type { TarHeader } from './entry.ts';
 import { TarError } from './errors.ts';
 import { printable } from './header.ts';
@@ -10,7 +10,7 @@ import { parseWhiteout } from './whiteout.ts';
 export type ArchiveLimits = {
   /** Total number of entries. */
   entryCountMax: number;
-  /** Distinct folders, including those that only occur in paths of other entries: readers keep a record of each. */
+  /** Distinct folders, including folders that occur only in paths of other entries, because readers keep every folder in memory. */
   folderCountMax: number;
   /** Bytes of all paths and link targets together. */
   namesBytesMax: number;
@@ -18,10 +18,10 @@ export type ArchiveLimits = {
   contentBytesMax: number;
 };
 
-/** NAME_MAX and PATH_MAX of Linux: no file can have a longer name. */
+/** NAME_MAX and PATH_MAX of Linux: files cannot have longer names and paths. */
 const NAME_BYTES_MAX = 255;
 const PATH_BYTES_MAX = 4096;
-/** Components of a path. The deepest trees in images (nested `node_modules`) have some 60. */
+/** Limit of components in a path: the deepest trees in images (nested `node_modules`) have some 60. */
 export const DEPTH_MAX = 128;
 
 /** Adds up the entries of one or several archives. */
@@ -53,7 +53,7 @@ export class ArchiveMeter {
     }
   }
 
-  /** The parents of a known folder are known too. */
+  /** Stops at the first known folder, because the folders above it are known too. */
   #addFolders(path: string): void {
     if (path === this.#lastFolder) return;
     this.#lastFolder = path;
@@ -67,7 +67,7 @@ function checkPath({ path, type, target }: TarHeader): void {
   for (let start = 0; start <= path.length; depth++) {
     const slash = path.indexOf('/', start);
     const end = slash < 0 ? path.length : slash;
-    // A name of few characters has few bytes.
+    // Counts the bytes only of a name that could be too long: a character has at most four bytes.
     if (end - start > NAME_BYTES_MAX / 4 && nameLength(path.slice(start, end)) > NAME_BYTES_MAX) {
       throw limit(`a name in the path is longer than ${NAME_BYTES_MAX} bytes`, path);
     }

@@ -1,4 +1,4 @@
-// Reads exact numbers of bytes from a stream of chunks of any size; buffers one chunk at a time.
+// Reads exact numbers of bytes from a stream whose chunks have any size. Keeps only one chunk in memory.
 import { TarError } from './errors.ts';
 
 export class ByteSource {
@@ -10,7 +10,10 @@ export class ByteSource {
     this.#iterator = bytes[Symbol.asyncIterator]();
   }
 
-  /** Returns 1 to `most` bytes; undefined at the end. The bytes are a view: valid until the stream's owner reuses them. */
+  /**
+   * Returns 1 to `most` bytes; undefined at the end. The bytes are a view into the stream's chunk, valid until the owner of the stream
+   * reuses the chunk.
+   */
   async some(most: number): Promise<Buffer | undefined> {
     while (this.#chunk.length === 0) {
       if (this.#ended || !(await this.#pull())) return undefined;
@@ -20,7 +23,7 @@ export class ByteSource {
     return taken;
   }
 
-  /** Returns exactly `length` bytes; undefined if the stream ended before the first. Throws TRUNCATED if it ends in between. */
+  /** Returns exactly `length` bytes; undefined if the stream has no more bytes. Throws TRUNCATED if it has fewer. */
   async exactly(length: number): Promise<Buffer | undefined> {
     const first = await this.some(length);
     if (first === undefined || first.length === length) return first;

@@ -1,21 +1,24 @@
-// A merged listing in memory: paths, numbers and digests in columns, so that an entry costs its path and some 80 bytes instead of 400.
+// A merged listing in memory. It stores paths, numbers and digests in columns, so that an entry needs its path and some 80 bytes; as an
+// object it would need 400.
 import { TarError } from './errors.ts';
 import type { EntryType, ListingEntry, MergedListing } from './listing-entry.ts';
 import { parentOf } from './path.ts';
 import { PathIndex } from './path-index.ts';
 
-/** A full desktop distribution has some 400,000 files. With this number and the longest names, a table takes 80 MB. */
+/**
+ * Limit of entries: a full desktop distribution has some 400,000 files. A table with this many entries and the longest names takes 80 MB.
+ */
 export const TABLE_ENTRY_COUNT_MAX = 450_000;
-/** Bytes of all paths and link targets; the paths of a desktop distribution have 65 bytes on average. */
+/** Limit of the bytes of all paths and link targets together; paths of a desktop distribution have 65 bytes on average. */
 export const TABLE_NAMES_BYTES_MAX = 40 * 1024 * 1024;
 
 const TYPES: readonly EntryType[] = ['file', 'folder', 'symlink', 'hardlink', 'character', 'block', 'fifo'];
 const DIGEST_BYTES = 32;
 const DIGEST_PREFIX = 'sha256:';
-/** A bit that is set in the type of an entry that has a digest. */
+/** A bit in the stored type of an entry: set if the entry has a digest. */
 const HAS_DIGEST = 0x80;
 
-/** Rows are added in segments, so that the table grows without copies. */
+/** Number of rows in a segment. The table grows by whole segments, so that existing rows are not copied. */
 const SEGMENT_ROWS = 4096;
 
 type Segment = ReturnType<typeof newSegment>;
@@ -51,7 +54,7 @@ export class EntryTable implements MergedListing {
   #isComplete = true;
   #lastParent = '';
 
-  /** Returns a copy. */
+  /** Returns a table with the entries of a listing, which stays unchanged. */
   static from(listing: MergedListing): EntryTable {
     const table = new EntryTable();
     if (listing instanceof EntryTable) table.#copyOf(listing);
@@ -63,7 +66,7 @@ export class EntryTable implements MergedListing {
     return this.#paths.size;
   }
 
-  /** Whether all parent folders of each entry were added before it, as by tools that pack a whole tree. */
+  /** Whether the table had all parent folders of each entry before the entry, as in archives of tools that pack a whole tree. */
   get isComplete(): boolean {
     return this.#isComplete;
   }
@@ -77,7 +80,7 @@ export class EntryTable implements MergedListing {
     return row === undefined ? undefined : this.#entryAt(path, row);
   }
 
-  /** Adds the entry, or replaces the one with its path. Throws TarError LIMIT. */
+  /** Adds an entry, or replaces the entry at the same path. Throws TarError LIMIT. */
   set(entry: ListingEntry): void {
     const { row, isNew } = this.#paths.add(entry.path);
     if (isNew) {
@@ -91,7 +94,7 @@ export class EntryTable implements MergedListing {
     }
   }
 
-  /** Removes the entries whose paths satisfy `unwanted`. */
+  /** Removes the entries for whose paths `unwanted` returns true. */
   dropWhere(unwanted: (path: string) => boolean): void {
     this.#lastParent = '';
     for (const [path, row] of this.#paths.rows()) {

@@ -1,4 +1,4 @@
-// One entry of an archive, the same for all dialects of tar.
+// One entry of an archive, in the same form for all dialects of tar.
 import type { ListingEntry } from './listing-entry.ts';
 
 /** The header of an entry. `path` and the `target` of a hard link are normalized as in a listing; the target of a symbolic link is unchanged. */
@@ -9,18 +9,18 @@ export type TarHeader = Omit<ListingEntry, 'digest'> & {
   xattrs?: Record<string, Buffer>;
   /** Names of further attributes, whose values are not read. */
   otherAttributes?: string[];
-  /** Whether it has an access list (acl(5)) in the format of star, GNU tar or bsdtar; its content is not read. */
+  /** Whether the entry has an access list (acl(5)) in the format of star, GNU tar or bsdtar; the list itself is not read. */
   acl?: true;
-  /** For devices only. */
+  /** The device numbers; only for devices. */
   major?: number;
   minor?: number;
 };
 
 export type TarEntry = {
   header: TarHeader;
-  /** The name as written: it may be absolute, start with `./` or end with `/`. */
+  /** The name as written in the archive: it may be absolute, start with `./` or end with `/`. */
   name: string;
-  /** The bytes of a file; empty for other types. It can only be read before the next entry. */
+  /** The bytes of a file; empty for other types. The body must be read before the next entry is requested. */
   body: AsyncIterable<Uint8Array>;
 };
 

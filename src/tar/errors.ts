@@ -1,4 +1,4 @@
-// The error of this folder: a fault of an archive, as a code and a message for the person who made it.
+// The error of this folder. It describes a fault of an archive as a code, and as a message for the person who made the archive.
 
 /** The reasons why an archive is rejected. */
 export type TarErrorCode =
@@ -19,7 +19,10 @@ export type TarErrorCode =
   | 'BODY_GONE'
   | 'LIMIT';
 
-/** An archive that cannot be read, or entries that cannot be written. `path` is the path of the entry, as written. */
+/**
+ * The error for an archive that cannot be read, and for entries that cannot be written. `path` is the path of the entry as written in the
+ * archive.
+ */
 export class TarError extends Error {
   override readonly name = 'TarError';
   readonly code: TarErrorCode;

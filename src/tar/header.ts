@@ -1,10 +1,10 @@
-// The 512-byte header block (POSIX.1-2017, pax, "ustar Interchange Format"), with the older v7 and GNU dialects.
+// Reads and writes the 512-byte header block (POSIX.1-2017, pax, "ustar Interchange Format"), also in the older dialects v7 and GNU.
 import { TarError } from './errors.ts';
 import { decodeName } from './text.ts';
 
 export const BLOCK = 512;
 
-/** The position of each field: [offset, length]. */
+/** The position of each field in the block: [offset, length]. */
 const FIELDS = {
   name: [0, 100],
   mode: [100, 8],
@@ -23,22 +23,22 @@ const FIELDS = {
 type Field = keyof typeof FIELDS;
 
 export type RawHeader = {
-  /** Unchanged: a NUL inside is kept, so that a check of names sees the bytes after it, which other readers drop. */
+  /** The name as written, with a NUL and the bytes after it: other readers drop these bytes, so the check of names must see them. */
   name: string;
-  /** One character; NUL of old archives is read as '0'. */
+  /** One character; the NUL that old archives have is converted to '0'. */
   type: string;
   mode: number;
   uid: number;
   gid: number;
   size: number;
   mtime: number;
-  /** Unchanged, like `name`. */
+  /** The link target as written, with a NUL and the bytes after it, like `name`. */
   linkname: string;
   major: number;
   minor: number;
 };
 
-/** Whether a block has only zeros: two of them are the end marker. */
+/** Whether a block has only zeros. Two such blocks mark the end of an archive. */
 export function isZero(block: Buffer): boolean {
   return block.equals(ZEROS.subarray(0, block.length));
 }
@@ -52,11 +52,11 @@ export function parseHeader(block: Buffer): RawHeader {
   }
   const magic = field(block, 'magic').toString('latin1');
   const posix = magic.startsWith('ustar\0');
-  // v7 has no magic. Any other value is an unknown dialect, whose fields may have other meanings.
+  // In v7, the magic is empty. Any other value means an unknown dialect, whose fields may have other meanings.
   if (!posix && magic !== 'ustar  \0' && /[^\0]/.test(magic)) {
     throw new TarError('HEADER_FIELD', 'the header is of an unknown dialect', printable(name));
   }
-  // Some writers (star) store times after the prefix.
+  // Only up to the first NUL: some writers (star) store times in the rest of the prefix field.
   const prefix = posix ? (fieldText(block, 'prefix').split('\0', 1)[0] ?? '') : '';
   const type = field(block, 'type').toString('latin1');
   const device = type === '3' || type === '4';
@@ -93,7 +93,7 @@ function fieldText(block: Buffer, name: 'name' | 'linkname' | 'prefix'): string 
   return decodeName(bytes.subarray(0, end));
 }
 
-/** Only times may be negative. */
+/** Reads a number. Only times may be negative. */
 function numberField(block: Buffer, name: Field, path: string): number {
   const bytes = field(block, name);
   const value = parseNumber(bytes);
@@ -104,12 +104,12 @@ function numberField(block: Buffer, name: Field, path: string): number {
   return value;
 }
 
-/** Returns the remedy if the field is an owner, which many archives do not need. */
+/** Returns the remedy for an invalid field of the owner, which many archives do not need. */
 export function ownerRemedy(field: string): string {
   return field === 'uid' || field === 'gid' ? '; pack with --owner=0 --group=0' : '';
 }
 
-/** Parses octal text, or base 256 if the first bit is set (GNU; star); undefined for other values. */
+/** Parses a number: octal text, or base 256 if the first bit is set (GNU; star). Returns undefined for other bytes. */
 export function parseNumber(bytes: Buffer): number | undefined {
   return ((bytes[0] ?? 0) & 0x80) === 0 ? octal(bytes) : base256(bytes);
 }
@@ -130,7 +130,7 @@ function base256(bytes: Buffer): number | undefined {
     : undefined;
 }
 
-/** For messages: replaces control characters and shortens long names. */
+/** Returns a name for a message: replaces control characters and shortens long names. */
 export function printable(name: string): string {
   const head = name.length > 256 ? `${name.slice(0, 255)}…` : name;
   return head.toWellFormed().replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '\ufffd');

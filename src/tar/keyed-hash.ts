@@ -1,21 +1,24 @@
 // HalfSipHash-1-3 (Aumasson and Bernstein, "SipHash: a fast short-input PRF"): a hash for tables whose keys an attacker may choose.
 import { randomInt } from 'node:crypto';
 
-/** Random in each process, so that an attacker cannot choose names that collide. */
+/** A random key for each process, so that an attacker cannot choose names whose hashes collide. */
 const KEY: HashKey = [randomInt(2 ** 32) | 0, randomInt(2 ** 32) | 0];
-/** One round per word and three at the end, as in the hash tables of Rust and Linux: no secret depends on the hash. */
+/**
+ * One round per word and three at the end, as in the hash tables of Rust and Linux. Fewer than for signatures, because no secret depends on
+ * the hash.
+ */
 const TABLE_ROUNDS: Rounds = { word: 1, end: 3 };
 
-/** The key's two halves, each 32 bits. */
+/** The two halves of the key, 32 bits each. */
 type HashKey = readonly [number, number];
 type Rounds = { word: number; end: number };
 
-/** Returns 32 bits over the bytes, under the key of this process. */
+/** Returns a hash of 32 bits of the bytes, with the key of this process. */
 export function keyedHash(bytes: Buffer): number {
   return halfSipHash(bytes, KEY, TABLE_ROUNDS);
 }
 
-/** HalfSipHash-`word`-`end` with a result of 32 bits. */
+/** Returns HalfSipHash-`word`-`end` of the bytes, with 32 bits. */
 export function halfSipHash(bytes: Buffer, [key0, key1]: HashKey, rounds: Rounds): number {
   const state = new Int32Array([key0, key1, 0x6c796765 ^ key0, 0x74656462 ^ key1]);
   const { length } = bytes;

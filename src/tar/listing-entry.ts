@@ -1,4 +1,4 @@
-// The entries of an archive or a layer, and those of a whole image by path.
+// Listings: the entries of an archive or a layer, and all entries of an image by path.
 import type { Digest } from '../contract/vocabulary.ts';
 
 export type EntryType = 'file' | 'folder' | 'symlink' | 'hardlink' | 'character' | 'block' | 'fifo';
@@ -11,17 +11,17 @@ export type ListingEntry = {
   mode: number;
   uid: number;
   gid: number;
-  /** Bytes of a file, 0 otherwise. */
+  /** Bytes of a file; 0 for other types. */
   size: number;
   /** Digest of a file's bytes. */
   digest?: Digest;
-  /** Target of a symbolic link, as written; of a hard link, the path of the shared file. */
+  /** For a symbolic link, its target as written; for a hard link, the path of the file. */
   target?: string;
 };
 
-/** In the order of the archive. Stored as JSON lines, one entry a line. */
+/** Entries in the order of the archive. Stored as JSON lines, one line per entry. */
 export type Listing = ListingEntry[];
 
-/** All entries of an image by path: the merged listings of its layers. A Map can be used as one. */
+/** All entries of an image by path, merged from the listings of its layers. A Map satisfies this type. */
 export type MergedListing = Pick<ReadonlyMap<string, ListingEntry>, 'get' | 'has' | 'size'> &
   Iterable<[string, ListingEntry]> & { keys(): Iterable<string>; values(): Iterable<ListingEntry> };

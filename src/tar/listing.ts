@@ -1,11 +1,11 @@
-// Listings of archives and layers, one entry per path: previews, diffs and overlays compare listings and unpack nothing.
+// Listings of archives and layers, with one entry per path. Previews, diffs and overlays compare listings instead of unpacking archives.
 import { EntryTable } from './entry-table.ts';
 import type { ListingEntry, MergedListing } from './listing-entry.ts';
 import { parentOf } from './path.ts';
 import { PathSet } from './path-index.ts';
 import { parseWhiteout } from './whiteout.ts';
 
-// Lines are joined into chunks, so that a store or a hash is not called for each of ten thousand lines.
+// Number of lines in one chunk, so that a store or a hash is not called for each of ten thousand lines.
 const LINES_AT_ONCE = 500;
 
 /** Writes JSON lines with a fixed order of fields, so that equal listings have equal digests. */
@@ -37,9 +37,9 @@ export async function* readListing(bytes: AsyncIterable<Uint8Array>): AsyncGener
 }
 
 /**
- * Merges the listing of a layer over those of lower layers (OCI image-spec, layer.md, "Applying Changesets" and "Whiteouts"):
- * whiteouts hide entries of lower layers, at any position in the layer; an entry that is not a folder replaces a whole folder; a
- * folder over a folder keeps its content. Throws TarError above the limits of a table.
+ * Merges the listing of a layer over the listing of lower layers (OCI image-spec, layer.md, "Applying Changesets" and "Whiteouts").
+ * Whiteouts hide entries of lower layers, wherever they are in the layer. An entry that is not a folder replaces a folder with all its
+ * content; a folder over a folder keeps the content. Throws TarError above the limits of a table.
  */
 export async function applyListing(below: MergedListing, layer: Entries): Promise<EntryTable> {
   return await layOver(EntryTable.from(below), layer);
@@ -47,7 +47,7 @@ export async function applyListing(below: MergedListing, layer: Entries): Promis
 
 type Entries = AsyncIterable<ListingEntry> | Iterable<ListingEntry>;
 
-/** Like `applyListing`, but changes the lower table, which the caller must not use any more. */
+/** Does the same as `applyListing`, but changes the table `below`, which the caller must not use any more. */
 export async function layOver(below: EntryTable, layer: Entries): Promise<EntryTable> {
   const added = new EntryTable();
   const gone = new PathSet();
@@ -64,7 +64,7 @@ export async function layOver(below: EntryTable, layer: Entries): Promise<EntryT
   }
   if (below.size === 0) return added;
   const hides = gone.size > 0 || emptied.size > 0 || replacesFolder;
-  // An entry can replace a folder that is not listed itself.
+  // A folder that an entry replaces may have no entry of its own, if the table is not complete.
   if (hides || !below.isComplete) dropHidden(below, { added, gone, emptied });
   for (const entry of added.values()) below.set(entry);
   return below;
@@ -74,7 +74,7 @@ type Layer = { added: EntryTable; gone: PathSet; emptied: PathSet };
 
 function dropHidden(below: EntryTable, { added, gone, emptied }: Layer): void {
   const hiding = new Map([['', emptied.has('')]]);
-  /** Whether the content of a folder is hidden; each folder is checked once, through its parent. */
+  /** Returns whether the content of a folder is hidden. The result for each folder is kept, and is derived from that of its parent. */
   const hides = (folder: string): boolean => {
     const known = hiding.get(folder);
     if (known !== undefined) return known;

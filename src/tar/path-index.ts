@@ -1,18 +1,22 @@
-// Paths, numbered in the order in which they were added and stored as bytes outside the heap: 450,000 strings in a Map take twice the memory.
+// Numbers paths in the order in which they are added. Stores them as bytes outside the heap: 450,000 strings in a Map would take twice the
+// memory.
 import { keyedHash } from './keyed-hash.ts';
 
-/** Paths are stored one after the other in chunks of this size. */
+/** Size of the chunks in which paths are stored, one after the other. */
 const CHUNK_BYTES = 1024 * 1024;
-/** Rows are added in segments, so that the index grows without copies. */
+/** Number of rows in a segment. The index grows by whole segments, so that existing rows are not copied. */
 const SEGMENT_ROWS = 4096;
-/** At least a quarter of the slots is empty, so that a search is short. */
+/** The largest part of the slots that is used, so that a search is short. */
 const LOAD_MAX = 0.75;
 const EMPTY = -1;
 const DELETED = -2;
 
 type Row = { chunk: Int32Array; start: Int32Array; length: Int32Array; hash: Int32Array };
 type Encoding = 'utf8' | 'utf16le';
-/** A bit that is set in the length of a path whose bytes are not UTF-8: the string of this path cannot be encoded as UTF-8 either. */
+/**
+ * A bit in the stored length of a path: set if the bytes of the path in the archive were not UTF-8. The string of such a path cannot be
+ * encoded as UTF-8 either.
+ */
 const WIDE = 0x4000_0000;
 
 export class PathIndex {
@@ -33,7 +37,7 @@ export class PathIndex {
     return this.#findEncoded(encoded(path));
   }
 
-  /** Returns the number of a path, and adds it if it is unknown. */
+  /** Returns the number of a path. Adds the path if it is unknown. */
   add(path: string): { row: number; isNew: boolean } {
     const key = encoded(path);
     const known = this.#findEncoded(key);
@@ -47,7 +51,7 @@ export class PathIndex {
     return { row, isNew: true };
   }
 
-  /** Removes a path; its number is not used again. */
+  /** Removes a path. Its number is not used again. */
   delete(row: number): void {
     const { segment, at } = this.#segmentOf(row);
     for (let slot = this.#firstSlot(segment.hash[at] ?? 0); ; slot = this.#nextSlot(slot)) {
@@ -77,7 +81,7 @@ export class PathIndex {
       length: length.slice(),
       hash: hashes.slice(),
     }));
-    // Existing chunks never change, so they are shared; each index adds its own new chunks.
+    // Both indexes share the existing chunks, which never change. Each adds its new paths to new chunks of its own.
     copy.#chunks = [...this.#chunks];
     copy.#chunkEnd = CHUNK_BYTES;
     this.#chunkEnd = CHUNK_BYTES;
@@ -161,7 +165,7 @@ export class PathIndex {
   }
 }
 
-/** A set of paths, without numbers. */
+/** A set of paths, whose numbers are not needed. */
 export class PathSet {
   readonly #index = new PathIndex();
 
@@ -180,10 +184,10 @@ export class PathSet {
 
 type Key = { bytes: Buffer; encoding: Encoding; hash: number };
 
-/** Paths are looked up one at a time, so one buffer is enough for all but the longest. */
+/** A buffer for the path that is being looked up: only one at a time, so one buffer is enough for all but the longest paths. */
 const scratch = Buffer.alloc(16 * 1024);
 
-/** The bytes are valid until the next call. */
+/** Returns the bytes of a path, valid until the next call. */
 function encoded(path: string): Key {
   const encoding: Encoding = path.isWellFormed() ? 'utf8' : 'utf16le';
   const whole = 3 * path.length > scratch.length ? Buffer.alloc(3 * path.length) : scratch;

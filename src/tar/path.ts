@@ -5,12 +5,15 @@ export function partsOf(name: string): string[] {
   return name.split('/').filter((part) => part !== '' && part !== '.');
 }
 
-/** Returns the path for a listing: without leading `/` or `./`, doubled or trailing `/`. The root is ''. `..` stays: see `climbs`. */
+/**
+ * Returns the path for a listing: without a leading `/` or `./`, without doubled or trailing `/`. The root is ''. Keeps `..`, which callers
+ * reject (see `climbs`).
+ */
 export function cleanPath(name: string): string {
   return partsOf(name).join('/');
 }
 
-/** Whether a component is `..`: no archive needs it in a name, so it indicates an attack. */
+/** Whether a component of a name is `..`. No archive needs this, so it indicates an attack. */
 export function climbs(name: string): boolean {
   return name.includes('..') && name.split('/').includes('..');
 }

@@ -4,7 +4,7 @@ import { ownerRemedy } from './header.ts';
 
 export type PaxRecords = Map<string, Buffer>;
 
-/** Writers set about ten, and one more for each extended attribute. */
+/** Limit of records in one header: writers set about ten, and one for each extended attribute. */
 const RECORD_COUNT_MAX = 256;
 
 /** Reads the body of an extension header; a later record with the same key replaces an earlier one. Throws EXTENSION for malformed records. */
@@ -35,10 +35,12 @@ export function parsePax(body: Buffer): PaxRecords {
   return records;
 }
 
-/** Version 0.0 of sparse files repeats these two keys for each part of a file. They are read as the single record of version 0.1. */
+/**
+ * The two keys that version 0.0 of sparse files repeats for each part of a file. They are converted to the single record of version 0.1.
+ */
 const SPARSE_PART = ['GNU.sparse.offset', 'GNU.sparse.numbytes'];
 
-/** Writes records in the order of their keys, so that equal records give equal bytes. */
+/** Writes records ordered by key, so that equal records give equal bytes. */
 export function formatPax(records: PaxRecords): Buffer {
   const keys = [...records.keys()].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
   return Buffer.concat(keys.map((key) => formatRecord(key, records.get(key) ?? Buffer.alloc(0))));
@@ -46,13 +48,13 @@ export function formatPax(records: PaxRecords): Buffer {
 
 function formatRecord(key: string, value: Buffer): Buffer {
   const rest = Buffer.concat([Buffer.from(` ${key}=`), value, Buffer.from('\n')]);
-  // The length includes its own digits, so one more digit may require another one.
+  // The length includes its own digits: adding them may make it one digit longer.
   let length = rest.length + String(rest.length).length;
   if (String(length).length !== String(rest.length).length) length = rest.length + String(length).length;
   return Buffer.concat([Buffer.from(String(length)), rest]);
 }
 
-/** Returns a record that must be a whole number, at least 0; undefined if it is absent. */
+/** Returns the value of a record that must be a whole number and not negative; undefined if the record is absent. */
 export function paxInteger(records: PaxRecords, key: string, path: string): number | undefined {
   const text = records.get(key)?.toString('latin1');
   if (text === undefined) return undefined;
@@ -65,7 +67,7 @@ export function paxInteger(records: PaxRecords, key: string, path: string): numb
   );
 }
 
-/** Returns a time record in seconds, rounded down. */
+/** Returns the value of a time record in seconds, rounded down. */
 export function paxSeconds(records: PaxRecords, key: string, path: string): number | undefined {
   const text = records.get(key)?.toString('latin1');
   if (text === undefined) return undefined;

@@ -1,4 +1,5 @@
-// Reads an archive as a stream, entry by entry, in constant memory: v7, ustar, GNU long names, PAX headers, and optionally sparse files.
+// Reads an archive as a stream, entry by entry, in constant memory. Supports v7, ustar, GNU long names, PAX headers, and optionally sparse
+// files.
 import { ByteSource } from './byte-source.ts';
 import type { TarEntry, TarHeader } from './entry.ts';
 import { TarError } from './errors.ts';
@@ -11,23 +12,24 @@ import { decodeName } from './text.ts';
 
 export type ReadOptions = {
   /**
-   * Called with the error of an entry (such as an invalid name or type) after which the rest of the archive can still be read; the entry is
-   * omitted. Without this function, the error ends the reading. The error of a broken archive always ends it.
+   * Called with the error of an entry (such as an invalid name or type) if the rest of the archive can still be read; the entry is omitted.
+   * Without this function, such an error ends the reading. The error of a broken archive always ends the reading.
    */
   onBadEntry?: (error: TarError) => void;
   /**
-   * Accepts, as container engines do, an archive without its end marker or with bytes after it, a name with bytes after its NUL, and a
-   * global header, which is ignored. Not used for uploads.
+   * Accepts four faults that container engines accept in layers: a missing end marker, bytes after the end marker, a name with bytes after
+   * its NUL, and a global header, which is ignored. Not used for uploads.
    */
   lenient?: boolean;
   /**
-   * Accepts sparse files and reads their holes as zeros: at most this many bytes of holes in the whole archive, because they cost nothing
-   * to send. The `size` of a file includes its holes. Without this option, sparse files are rejected.
+   * Accepts sparse files and reads their holes as zeros; without this option, sparse files are rejected. The number limits the bytes of all
+   * holes in the archive, because holes take almost no space in it. The `size` of a file includes its holes.
    */
   holeBytesMax?: number;
 };
 
-// Room for the longest path, the longest link and a few attributes of 64 KiB (the kernel's limit for one); more is an attack on the memory of the reader.
+// Limit of an extension header: enough for the longest path, the longest link and a few attributes of 64 KiB (the kernel's limit for one).
+// A larger header is an attack on the memory of the reader.
 const EXTENSION_BYTES_MAX = 1024 * 1024;
 
 const TYPES: Record<string, EntryType> = {
@@ -76,14 +78,14 @@ function tooManyHoles({ raw }: ReadHeader, holeBytesMax = 0): TarError {
   return new TarError('LIMIT', message, printable(raw.name));
 }
 
-/** The bytes of one entry; unread bytes are skipped. */
+/** The bytes of one entry. Bytes that the caller did not read are skipped before the next entry. */
 class EntryBody implements AsyncIterable<Uint8Array> {
   readonly #source: ByteSource;
   readonly #padding: number;
-  /** The remaining parts, in order. */
+  /** The parts that were not read yet, in order. */
   readonly #pieces: Iterator<Piece>;
   #piece: Piece | undefined;
-  /** Stored bytes. */
+  /** The number of stored bytes that were not read yet. */
   #left: number;
   #finished = false;
 
@@ -133,10 +135,10 @@ function* piecesOf({ size, parts }: Pick<SparseFile, 'size' | 'parts'>): Generat
 }
 
 type Extensions = { local?: PaxRecords; longName?: string; longLink?: string };
-/** `size` is the number of stored bytes. */
+/** The header of an entry with its extension headers. `size` is the number of stored bytes. */
 type ReadHeader = { raw: RawHeader; extensions: Extensions; size: number; sparse?: SparseFile };
 
-/** Returns the header of the next entry with its extension headers; undefined at the end marker. */
+/** Reads the next header and the extension headers before it; returns undefined at the end marker. */
 async function readHeader(
   source: ByteSource,
   { first, lenient, sparse }: { first: boolean; lenient: boolean; sparse: boolean },
@@ -163,7 +165,7 @@ async function readHeader(
   }
 }
 
-/** Reads the map of a sparse file, which may follow the header. */
+/** Adds the map of a sparse file to its header. The map may be in the blocks after the header. */
 async function withMap(
   source: ByteSource,
   block: Buffer,
@@ -178,7 +180,7 @@ async function withMap(
   return { ...read, sparse: await readSparse({ source, block, type, local, storedSize, name }) };
 }
 
-/** Other readers end a name at its first NUL. */
+/** Cuts names at their first NUL, as other readers do. */
 function cutNames(raw: RawHeader): RawHeader {
   const cut = (name: string) => name.split('\0', 1)[0] ?? '';
   return { ...raw, name: cut(raw.name), linkname: cut(raw.linkname) };
@@ -195,7 +197,7 @@ function parseFirst(block: Buffer, first: boolean): RawHeader {
   }
 }
 
-/** After the first zero block comes a second one, then only zeros, which fill the last record. */
+/** Reads the end of the archive after the first zero block: a second zero block, and then only zeros, which fill the last record. */
 async function expectEnd(
   source: ByteSource,
   { block, first }: { block: Buffer | undefined; first: boolean },
@@ -227,7 +229,8 @@ async function readExtension(
   if (blocks === undefined) throw new TarError('TRUNCATED', 'the archive ends in the middle of an extension header');
   const body = blocks.subarray(0, raw.size);
   if (raw.type === 'g') {
-    // A global header changes every entry after it, so it could hide a name; git writes only its commit as a comment.
+    // Of a global header, only a comment is accepted, in which git writes its commit. Other records would change every later entry, so they
+    // could hide a name.
     const other = [...parsePax(body).keys()].find((key) => key !== 'comment');
     if (other !== undefined && lenient) return;
     if (other === 'GNU.volume.label') throw new TarError('GLOBAL_HEADER', OPTIONS_OF_TYPES.V ?? '');
@@ -237,19 +240,22 @@ async function readExtension(
   }
   const kind = raw.type === 'x' ? 'local' : raw.type === 'L' ? 'longName' : 'longLink';
   if (extensions[kind] !== undefined) throw new TarError('EXTENSION', 'an entry has two extension headers of one kind');
-  // The body is a view into a chunk that the stream may reuse.
+  // Copied, because the stream may reuse the chunk that contains the body.
   if (kind === 'local') extensions.local = parsePax(Buffer.from(body));
   else extensions[kind] = decodeName(withoutTail(body));
 }
 
-/** GNU ends long names with a NUL, some writers pad with more. */
+/** Removes the NUL with which GNU tar ends long names; some writers add more than one. */
 function withoutTail(bytes: Buffer): Buffer {
   let end = bytes.length;
   while (end > 0 && bytes[end - 1] === 0) end--;
   return bytes.subarray(0, end);
 }
 
-/** Returns the number of bytes after the header. It determines the position of the next header, so any contradiction ends the reading. */
+/**
+ * Returns the number of bytes of an entry after its header. If fields contradict each other, the position of the next header is unknown, so
+ * the reading ends.
+ */
 function sizeOf(raw: RawHeader, { local }: Extensions): number {
   const name = printable(raw.name);
   if (raw.type === 'M') throw new TarError('MULTIVOLUME', 'multi-volume archives are not accepted', name);
@@ -263,7 +269,7 @@ function sizeOf(raw: RawHeader, { local }: Extensions): number {
   return size;
 }
 
-/** Returns the entry, or undefined if it was reported as bad. */
+/** Returns the entry; undefined if `onBadEntry` was called for it. */
 function validEntry(
   read: ReadHeader,
   onBadEntry: ReadOptions['onBadEntry'],
@@ -310,7 +316,7 @@ function interpret({ raw, extensions, size: storedSize, sparse }: ReadHeader): {
   return { header, name };
 }
 
-/** Linux has ids of 32 bits, and the last one means "unchanged" (chown(2)). */
+/** The highest id: Linux has ids of 32 bits, and the last one means "unchanged" (chown(2)). */
 const OWNER_ID_MAX = 0xfffffffe;
 
 function ownerId(id: number, shown: string): number {
@@ -325,7 +331,7 @@ function ownerId(id: number, shown: string): number {
   return id;
 }
 
-/** Entry types of GNU tar that are not files, with the option that writes them. */
+/** Types of entries of GNU tar that are not files, with the option of tar that writes them. */
 const OPTIONS_OF_TYPES: Record<string, string> = {
   V: 'it is a volume label; pack without --label (-V)',
   D: 'it is the listing of an incremental backup; pack without --incremental (-G) and --listed-incremental (-g)',
@@ -337,7 +343,7 @@ function unknownType(type: string): string {
   );
 }
 
-/** Before ustar a folder was a file whose name ends in a slash. */
+/** Returns the type of an entry. In v7, a folder is a file whose name ends with a slash. */
 function typeOf(raw: RawHeader, name: string): EntryType | undefined {
   const type = TYPES[raw.type];
   return type === 'file' && name.endsWith('/') ? 'folder' : type;
@@ -361,11 +367,14 @@ function xattrsOf(records: PaxRecords): Record<string, Buffer> | undefined {
   return Object.fromEntries(found.map(([key, value]) => [key.slice(XATTR.length), value]));
 }
 
-/** Access lists of POSIX, of NFS version 4, and of macOS. */
+/** Records with access lists of POSIX, of NFS version 4, and of macOS. */
 const ACLS = ['SCHILY.acl.access', 'SCHILY.acl.default', 'SCHILY.acl.ace'];
 const LIBARCHIVE_XATTR = 'LIBARCHIVE.xattr.';
 
-/** Names of attributes in other dialects: GNU tar's for SELinux, libarchive's (a name in URL encoding), and flags of BSD. */
+/**
+ * Returns the names of attributes that other dialects store: those of SELinux (GNU tar), those of libarchive (names in URL encoding), and
+ * flags of BSD.
+ */
 function otherAttributes(records: PaxRecords): string[] {
   return [...records.keys()].flatMap((key) => {
     if (key === 'RHT.security.selinux') return records.has(`${XATTR}security.selinux`) ? [] : ['security.selinux'];

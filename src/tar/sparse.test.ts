@@ -12,7 +12,7 @@ import { readTar } from './read.ts';
 import { formatHeader } from './write.ts';
 
 const MIB = 1024 ** 2;
-/** Longer than the 100 bytes of a name field, so that the name is an extension too. */
+/** Longer than the name field, which has 100 bytes, so that an extension header has the name. */
 const LONG = `${'n'.repeat(120)}.db`;
 let directory: string;
 const digests: Record<string, string> = {};
@@ -22,7 +22,7 @@ beforeAll(() => {
   make('hole-first', 3 * MIB, [[2 * MIB, 'tail']]);
   make('hole-last', 3 * MIB, [[0, 'head']]);
   make('only-hole', MIB, []);
-  // More parts than a header of the old format and two of its extension blocks can store.
+  // More parts than fit into a header of the old format and two of its extension blocks.
   make(
     'many',
     8 * MIB,
@@ -104,7 +104,7 @@ describe('archives of real programs', () => {
   });
 });
 
-/** An archive of one entry with these PAX records and stored bytes. */
+/** Returns an archive of one entry with these PAX records and these stored bytes. */
 function withRecords(records: Record<string, string> | Buffer, stored = Buffer.alloc(0)): Buffer {
   const pax = Buffer.isBuffer(records)
     ? records

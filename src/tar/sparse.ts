@@ -1,28 +1,28 @@
-// Files with holes: which parts of a file an archive stores, in GNU's four formats (GNU tar manual, "Storing Sparse Files").
+// Sparse files: reads which parts of a file an archive stores, in GNU's four formats (GNU tar manual, "Storing Sparse Files").
 import type { ByteSource } from './byte-source.ts';
 import { TarError } from './errors.ts';
 import { BLOCK, parseNumber } from './header.ts';
 import { type PaxRecords, paxInteger } from './pax.ts';
 
-/** A part whose bytes are stored; all bytes between parts are zeros. */
+/** A part of a file whose bytes are stored. All bytes outside such parts are zeros. */
 export type SparsePart = { offset: number; length: number };
-/** `mapBytes` is the number of stored bytes before those of the file, which contain the map. */
+/** `mapBytes` is the number of bytes of the map that are stored before the bytes of the file. */
 export type SparseFile = { size: number; parts: SparsePart[]; mapBytes: number };
 
-/** A database file of 10 GiB with a hole in every other 64 KiB has 82,000. */
+/** Limit of parts: a database file of 10 GiB with a hole in every other 64 KiB has 82,000. */
 const PART_COUNT_MAX = 100_000;
-/** Digits of the largest exact number of bytes. */
+/** Limit of digits in a number: the largest exact integer has this many. */
 const DIGITS_MAX = 16;
 
 type SparseEntry = {
   source: ByteSource;
-  /** The header block; read only for type `S`. */
+  /** The header block of the entry; read only for type `S`. */
   block: Buffer;
   type: string;
   local: PaxRecords | undefined;
-  /** Stored bytes of the entry. */
+  /** The number of bytes that the archive stores for the entry. */
   storedSize: number;
-  /** The name for messages. */
+  /** The entry's name for messages. */
   name: string;
 };
 
@@ -31,7 +31,7 @@ export function isSparse({ type, local }: Pick<SparseEntry, 'type' | 'local'>): 
   return type === 'S' || (local !== undefined && [...local.keys()].some((key) => key.startsWith('GNU.sparse.')));
 }
 
-/** Reads the map of an entry, including that in the blocks after its header. Throws TarError SPARSE, TRUNCATED. */
+/** Reads the map of a sparse file, which may continue in the blocks after its header. Throws TarError SPARSE, TRUNCATED. */
 export async function readSparse(entry: SparseEntry): Promise<SparseFile> {
   const file = entry.type === 'S' ? await readOldMap(entry) : await readPaxMap(entry);
   checkParts(file, entry);
@@ -54,7 +54,10 @@ function malformed(what: string, name: string): TarError {
   return new TarError('SPARSE', `the sparse file's map is malformed: ${what}`, name);
 }
 
-/** The fields of the old format: four parts in the header, 21 in each block after it, then a byte that announces another block. */
+/**
+ * The old format stores four parts in the header and 21 in each block after it; in each, a byte after the parts says whether another block
+ * follows.
+ */
 const PART_BYTES = 24;
 const HEADER_PARTS = { at: 386, count: 4, more: 482 };
 const BLOCK_PARTS = { at: 0, count: 21, more: 504 };
@@ -91,7 +94,10 @@ function tooManyParts(name: string): TarError {
   return new TarError('LIMIT', `the sparse file has more than ${PART_COUNT_MAX} parts`, name);
 }
 
-/** Versions 0.0 and 0.1 have the map in the extension header (`parsePax` converts 0.0 to 0.1), version 1.0 before the bytes. */
+/**
+ * Reads the map of the PAX formats. Versions 0.0 and 0.1 have it in the extension header (`parsePax` converts 0.0 to 0.1); version 1.0 has
+ * it before the bytes of the file.
+ */
 async function readPaxMap(entry: SparseEntry): Promise<SparseFile> {
   const { local = new Map(), name, type } = entry;
   if (type !== '0' && type !== '7') throw malformed('the entry is not a file', name);
@@ -105,7 +111,10 @@ async function readPaxMap(entry: SparseEntry): Promise<SparseFile> {
   return { size, parts: pairsOf(text === '' ? [] : text.split(','), name), mapBytes: 0 };
 }
 
-/** One number per line: the number of parts, then position and length of each; zeros fill the last block. */
+/**
+ * Reads the map of version 1.0, with one number per line: the number of parts, then offset and length of each part. Zeros fill the last
+ * block.
+ */
 async function readStoredMap({
   source,
   storedSize,

@@ -1,4 +1,4 @@
-// Converts names to strings and back without loss, also if they are not UTF-8.
+// Converts names to strings and back without loss, even if they are not UTF-8.
 import { expect, it } from 'vitest';
 import { seededRandom } from '../../test/fixtures/tar.ts';
 import { decodeName, encodeName } from './text.ts';
@@ -19,7 +19,7 @@ it.each([
 it('preserves any bytes', () => {
   const random = seededRandom(11);
   for (let round = 0; round < 2000; round++) {
-    // Mostly bytes that begin or continue a sequence.
+    // Most of these bytes begin or continue a UTF-8 sequence.
     const bytes = Buffer.from(Array.from({ length: 12 }, () => 0x78 + Math.floor(random() * 136)));
     expect(encodeName(decodeName(bytes))).toEqual(bytes);
   }

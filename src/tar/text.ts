@@ -1,11 +1,11 @@
-// Converts names between the bytes of tar and strings; bytes that are not UTF-8 are preserved in both directions.
+// Converts names between the bytes of tar and strings. Bytes that are not UTF-8 survive the conversion in both directions.
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-// A byte 0x80–0xff that is not UTF-8 becomes the lone surrogate U+DC80–U+DCFF, as in Python's "surrogateescape" (PEP 383).
+// A byte 0x80–0xff that is not part of valid UTF-8 becomes the lone surrogate U+DC80–U+DCFF, as in Python's "surrogateescape" (PEP 383).
 const ESCAPE = 0xdc00;
 
-/** Decodes a name without loss; `hasBadBytes` returns whether its bytes were not UTF-8. */
+/** Decodes a name without loss. For the result, `hasBadBytes` returns whether the bytes were not UTF-8. */
 export function decodeName(bytes: Uint8Array): string {
   try {
     return utf8.decode(bytes);
@@ -31,7 +31,10 @@ function decodeEscaped(bytes: Uint8Array): string {
   return parts.join('');
 }
 
-/** The range of the second byte after certain first bytes: no overlong form, no surrogate, nothing past U+10FFFF (RFC 3629, section 4). */
+/**
+ * For some first bytes, the second byte has a smaller range, so that no overlong form, no surrogate and nothing past U+10FFFF is valid (RFC
+ * 3629, section 4).
+ */
 const SECOND_BYTES: Record<number, readonly [least: number, most: number]> = {
   224: [0xa0, 0xbf],
   237: [0x80, 0x9f],
@@ -51,7 +54,7 @@ function sequenceLength(bytes: Uint8Array, at: number): number {
   return length;
 }
 
-/** Returns the bytes that `decodeName` read. */
+/** Returns the bytes from which `decodeName` made this name. */
 export function encodeName(name: string): Buffer {
   if (!hasBadBytes(name)) return Buffer.from(name, 'utf8');
   const parts: Buffer[] = [];
@@ -63,7 +66,7 @@ export function encodeName(name: string): Buffer {
   return Buffer.concat(parts);
 }
 
-/** Returns the number of bytes of a name in an archive. */
+/** Returns the number of bytes that a name has in an archive. */
 export function nameLength(name: string): number {
   return hasBadBytes(name) ? encodeName(name).length : Buffer.byteLength(name);
 }

@@ -1,23 +1,26 @@
-// Names in a layer that remove entries instead of adding them (OCI image-spec, layer.md, "Whiteouts").
+// Whiteouts: names in a layer that remove entries of lower layers (OCI image-spec, layer.md, "Whiteouts").
 import { TarError } from './errors.ts';
 import { printable } from './header.ts';
 import { parentOf } from './path.ts';
 
 export const WHITEOUT = '.wh.';
 export const OPAQUE = '.wh..wh..opq';
-/** aufs stores internal records under names with this prefix; they are not files of the image. */
+/** The prefix under which aufs stores internal records, which are not files of the image. */
 const RECORD = `${WHITEOUT}${WHITEOUT}`;
 
 export type Whiteout =
-  /** All entries of lower layers in this folder are removed. */
+  /** Everything that lower layers have in this folder is removed. */
   | { kind: 'opaque'; path: string }
-  /** This path of lower layers is removed, with everything below it. */
+  /** This path is removed from the lower layers, with everything below it. */
   | { kind: 'removed'; path: string }
   | { kind: 'record' };
 
-/** Returns what a path of a layer removes; undefined if it adds an entry. Throws TarError NAME for a whiteout without a name. */
+/**
+ * Returns what a path in a layer removes; undefined if the path is that of a usual entry. Throws TarError NAME for a whiteout without a
+ * name.
+ */
 export function parseWhiteout(path: string): Whiteout | undefined {
-  // Most paths contain no such name.
+  // A fast check first, because most paths contain no whiteout.
   const at = path.indexOf(WHITEOUT);
   if (at < 0 || (!path.startsWith(WHITEOUT) && !path.includes(`/${WHITEOUT}`))) return undefined;
   const names = path.split('/');

@@ -1,4 +1,4 @@
-// The writer: compared with a stored digest, and read by GNU tar and by the reader.
+// Archives from the writer: their digest is compared with a stored one, and GNU tar and Larder's reader read them.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
