@@ -1,7 +1,10 @@
-// The JSON Schema of a format for editors: draft 7, which the YAML language server supports.
+// Converts the schema of a format to JSON Schema for editors: draft 7, which the YAML language server supports.
 import type { TSchema } from 'typebox';
 
-/** Returns the schema as a plain document. `expects` becomes the message that editors show for a pattern. */
+/**
+ * Returns the schema as a plain document. The text `expects` becomes the message that editors show for a value that does not match the
+ * pattern.
+ */
 export function toJsonSchema(schema: TSchema, title: string): Record<string, unknown> {
   return { $schema: 'http://json-schema.org/draft-07/schema#', title, ...(plain(schema) as Record<string, unknown>) };
 }
@@ -9,7 +12,7 @@ export function toJsonSchema(schema: TSchema, title: string): Record<string, unk
 function plain(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(plain);
   if (typeof value !== 'object' || value === null) return value;
-  // `discriminator` is a keyword of OpenAPI and of Larder's reader.
+  // `discriminator` is removed: it is a keyword of OpenAPI and of Larder's reader, not of JSON Schema.
   const { expects, discriminator: _, ...keywords } = value as Record<string, unknown>;
   const entries = Object.entries(keywords).map(([name, held]) => [name, plain(held)]);
   return {

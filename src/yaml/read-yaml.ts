@@ -1,23 +1,27 @@
-// Reads a YAML document by a typebox schema: returns a typed value, and all violations with line, path and suggestions for misspelled keys.
+// Reads a YAML document by a typebox schema. Returns a typed value, and all violations with line and path, and a suggestion for each
+// misspelled key.
 import type { Static, TSchema } from 'typebox';
 import { similarWord } from '../nearest-word.ts';
 import { quoted } from './quoted.ts';
 import { scalarProblem } from './scalar-rules.ts';
 import { parseYaml, YamlError, type YamlValue } from './yaml-document.ts';
 
-/** One fault of a document. The reason names the field by its path. The line is absent if the fault concerns the whole document. */
+/** One fault of a document. The reason names the path of the field. The line is absent if the fault concerns the whole document. */
 export type YamlViolation = { line?: number; reason: string };
 
-/** Returns the line of a value by its path of keys and positions; without such a value, the line of the nearest value around it. */
+/**
+ * Returns the line of a value by its path of keys and positions. If the document has no such value, returns the line of the nearest value
+ * above it in the path.
+ */
 export type LineOf = (...path: (string | number)[]) => number;
 
-/** Whether the mapping at a path has no violation, so that none of its fields was omitted. */
+/** Whether the mapping at a path has no violation, so that the result contains all its fields. */
 export type IsWhole = (...path: (string | number)[]) => boolean;
 
 export type ReadYaml<T> = {
   /**
-   * The valid part. Optional fields, entries of lists and entries of mappings are omitted if they have a fault; if a required field
-   * is missing, there is no value at all.
+   * The valid part of the document. Optional fields, entries of lists and entries of mappings are omitted if they have a fault. If a
+   * required field is missing, there is no value at all.
    */
   value?: T;
   violations: YamlViolation[];
@@ -25,7 +29,7 @@ export type ReadYaml<T> = {
   isWhole: IsWhole;
 };
 
-/** Reads a document. Unknown keys are violations. Never throws for faults of the document. */
+/** Reads a document. Unknown keys are violations. Faults of the document are returned, never thrown. */
 export function readYaml<S extends TSchema>(bytes: Uint8Array, schema: S): ReadYaml<Static<S>> {
   try {
     const root = parseYaml(bytes);
@@ -44,7 +48,7 @@ export function readYaml<S extends TSchema>(bytes: Uint8Array, schema: S): ReadY
   }
 }
 
-/** Returns the value at a path and its line; for a field, the line of its key. */
+/** Returns the value at a path and its line. For a field, the line is that of its key. */
 function locate(root: YamlValue, path: readonly (string | number)[]): { line: number; value: YamlValue } {
   let value = root;
   let line = root.line;
@@ -64,7 +68,7 @@ function locate(root: YamlValue, path: readonly (string | number)[]): { line: nu
 
 const INVALID = Symbol('invalid');
 
-/** The keywords of JSON Schema that formats use, beside those of scalars. */
+/** The keywords of JSON Schema that formats use, in addition to those of scalars. */
 type Keywords = {
   type?: string | string[];
   properties?: Record<string, TSchema>;
@@ -81,10 +85,10 @@ type Keywords = {
 
 class Reader {
   readonly violations: YamlViolation[] = [];
-  /** Mappings with a violation in them. */
+  /** Mappings in which a violation was found. */
   readonly faulty = new Set<YamlValue>();
 
-  /** Returns the value, undefined for an empty one if allowed, or INVALID after adding violations. */
+  /** Returns the value; undefined for an empty value if the schema allows it; INVALID after adding violations. */
   read(node: YamlValue, schema: TSchema, path: string): unknown {
     const keywords = schema as Keywords;
     const types = [keywords.type ?? []].flat();
@@ -104,7 +108,9 @@ class Reader {
     return INVALID;
   }
 
-  /** Reads the node by the variant that the discriminator names, or else by the variant for the node's kind. */
+  /**
+   * Reads a node that has several variants: by the variant that the discriminator names, otherwise by the variant for the kind of the node.
+   */
   #variant(node: YamlValue, { anyOf = [], discriminator }: Keywords, path: string): unknown {
     if (discriminator === undefined) {
       const type = node.kind === 'map' ? 'object' : node.kind === 'list' ? 'array' : 'string';
@@ -128,7 +134,7 @@ class Reader {
     if (node.items.length > maxItems) return this.#add(node.line, path, `must have at most ${maxItems} entries`);
     const entries = node.items.map((item, index) => ({ item, value: this.read(item, items, `${path}[${index}]`) }));
     const kept = entries.filter(({ value }) => value !== INVALID);
-    // The positions in a path of `lineOf` are those in the value, which has no invalid items.
+    // Invalid items are removed from the node, so that positions in a path of `lineOf` are those in the returned value.
     node.items = kept.map(({ item }) => item);
     return kept.map(({ value }) => value);
   }
@@ -173,7 +179,7 @@ function unknownKey(key: string, known: readonly string[]): string {
   return `is not known; ${expected}`;
 }
 
-/** The path of a field: `user.home`, `environment["A B"]`. */
+/** Returns the path of a field: `user.home`, `environment["A B"]`. */
 function inside(path: string, key: string): string {
   if (!/^[A-Za-z_][\w-]{0,79}$/.test(key)) return `${path}[${quoted(key)}]`;
   return path === '' ? key : `${path}.${key}`;

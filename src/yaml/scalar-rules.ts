@@ -1,4 +1,4 @@
-// Describes in words what a schema requires of one scalar: "must be …".
+// Checks a scalar by its schema, and says in words what the schema requires: "must be …".
 import type { TSchema } from 'typebox';
 import { similarWord } from '../nearest-word.ts';
 import { quoted } from './quoted.ts';
@@ -21,7 +21,7 @@ type Keywords = {
   maximum?: number;
 };
 
-/** Returns the fault of a value that must be a scalar; undefined if it is valid. */
+/** Returns the fault of a value that the schema requires to be a scalar; undefined if the value is valid. */
 export function scalarProblem(node: YamlValue, schema: TSchema): string | undefined {
   const keywords = schema as Keywords;
   const types = [keywords.type ?? []].flat();
@@ -52,7 +52,7 @@ function textProblem(node: YamlValue, keywords: Keywords, types: readonly string
   if (node.kind === 'nothing') return `must be a text${minLength === 0 ? '; write "" for an empty one' : ''}`;
   if (node.kind !== 'scalar') return 'must be a text';
   const { text, value } = node;
-  // A field that also accepts numbers gets the text as written.
+  // If the field also accepts numbers, a number without quotes is accepted, and its text is used as written.
   if (typeof value !== 'string' && types.length === 1) return 'must be a text: write it in quotes';
   if (minLength > 0 && text.trim() === '') return 'must not be empty';
   if (text.length > maxLength) return `must have at most ${maxLength} characters`;
@@ -63,7 +63,7 @@ function textProblem(node: YamlValue, keywords: Keywords, types: readonly string
 
 const compiled = new Map<string, RegExp>();
 
-/** Returns the compiled pattern. All patterns are kept: they come from the schemas, so there are few. */
+/** Returns the compiled pattern. Compiled patterns are kept forever: they come only from the schemas, so there are few. */
 function patternOf(source: string): RegExp {
   const pattern = compiled.get(source) ?? new RegExp(source, 'u');
   compiled.set(source, pattern);
@@ -72,6 +72,6 @@ function patternOf(source: string): RegExp {
 
 function isDate(value: string): boolean {
   const time = /^\d{4}-\d{2}-\d{2}$/.test(value) ? Date.parse(value) : Number.NaN;
-  // The parser converts a day that does not exist, such as 30 February, to another day.
+  // Compared with the text, because the parser converts a day that does not exist, such as 30 February, to another day.
   return !Number.isNaN(time) && new Date(time).toISOString().startsWith(value);
 }

@@ -15,17 +15,19 @@ import {
 } from 'yaml';
 import { quoted } from './quoted.ts';
 
-/** The limit of values in a document. Values of an alias count each time, so that nested aliases cannot multiply without limit. */
+/**
+ * Limit of values in a document. A value counts again for each alias to it, because nested aliases could otherwise multiply without limit.
+ */
 const NODES_MAX = 20_000;
 const ALIASES_MAX = 100;
-/** The limit of words and punctuation: in the worst case, this many are parsed in under a second. */
+/** Limit of tokens (words and punctuation): even in the worst case, this many are parsed in under a second. */
 const TOKENS_MAX = 100_000;
-/** The limit of levels: the deepest field of a format has five. */
+/** Limit of nesting: the deepest field of a format has five levels. */
 const DEPTH_MAX = 16;
 
 /**
- * A scalar has the text as written (`0640`, `no`) and the value that YAML 1.2 assigns to it (640, "no"). The schema of the field
- * selects one of them.
+ * A scalar has two forms: the text as written (`0640`, `no`), and the value that YAML 1.2 assigns to it (640, "no"). The schema of the
+ * field decides which of them is used.
  */
 export type YamlValue =
   | { kind: 'scalar'; line: number; text: string; value: unknown }
@@ -33,10 +35,10 @@ export type YamlValue =
   | { kind: 'map'; line: number; entries: { key: string; line: number; value: YamlValue }[] }
   | { kind: 'nothing'; line: number };
 
-/** A document that is not YAML, or beyond the limits. */
+/** The error for a document that is not YAML or exceeds the limits. */
 export class YamlError extends Error {
   override readonly name = 'YamlError';
-  /** From 1; absent if the error concerns the whole document. */
+  /** The line of the error, from 1; absent if the error concerns the whole document. */
   readonly line?: number;
 
   constructor(message: string, line?: number) {
@@ -59,7 +61,8 @@ export function parseYaml(bytes: Uint8Array): YamlValue {
 
 function readDocument(text: string): YamlValue {
   const lines = new LineCounter();
-  // `uniqueKeys` compares each key with every other one: a megabyte of keys would take minutes. The walk finds duplicates instead.
+  // `uniqueKeys` is off, because it compares each key with every other one: a megabyte of keys would take minutes. The code that walks the
+  // document finds duplicates instead.
   const document = parseDocument(text, {
     version: '1.2',
     schema: 'core',
@@ -82,8 +85,8 @@ function decode(bytes: Uint8Array): string {
 }
 
 /**
- * Counts the tokens with the lexer before the parser runs: the parser creates an error for each wrong token (seven seconds for a megabyte
- * of commas) and recurses once per level; the lexer does neither.
+ * Counts the tokens with the lexer before the parser runs. The lexer is safe for any text. The parser is not: it creates an error for each
+ * wrong token (seven seconds for a megabyte of commas) and recurses once per level.
  */
 function checkTokens(text: string): void {
   let tokens = 0;
@@ -107,7 +110,10 @@ const MERGE_KEY =
 
 class Walk {
   readonly #lines: LineCounter;
-  /** Resolved once: `alias.resolve` visits the whole document, and an alias inside an aliased value is followed each time. */
+  /**
+   * The target of each alias, resolved once: `alias.resolve` visits the whole document, and an alias inside a value is followed again for
+   * each alias to that value.
+   */
   readonly #targets = new Map<Alias, Node | undefined>();
   #nodes = 0;
 
@@ -140,7 +146,7 @@ class Walk {
     return { kind: 'nothing', line };
   }
 
-  /** Returns the node of an alias. The parser does not check that its anchor exists; this function does. */
+  /** Returns the node to which an alias refers. Throws if its anchor does not exist, which the parser does not check. */
   #target(alias: Alias, line: number): Node {
     const target = this.#targets.get(alias);
     if (target !== undefined) return target;

@@ -1,9 +1,9 @@
-// Schemas of fields that YAML needs and typebox lacks: text as written, mappings with keys by a pattern, values that may be empty.
+// Schemas of fields that YAML needs and typebox lacks: text as written, mappings whose keys match a pattern, values that may be empty.
 import { type Static, type TSchema, Type } from 'typebox';
 
 type TextOptions = {
   pattern?: string;
-  /** Describes the pattern: "must be …". */
+  /** Completes the message for a value that does not match the pattern: "must be …". */
   expects?: string;
   maxLength?: number;
   minimum?: number;
@@ -13,14 +13,14 @@ type TextOptions = {
 };
 
 /**
- * Text that needs no quotes: `0640`, `500` and `no` are read as written. `minimum` and `maximum` are for
- * editors, which see a number; the reader checks the text by its pattern.
+ * A text that needs no quotes: `0640`, `500` and `no` are read as written. Larder's reader checks the text by its pattern; `minimum` and
+ * `maximum` are only for editors, which see a number.
  */
 export function WrittenText(options: TextOptions = {}) {
   return Type.Unsafe<string>({ type: ['string', 'number', 'boolean'], ...options });
 }
 
-/** A mapping whose keys the author chooses, each by the schema `key`. */
+/** A mapping whose keys the author chooses. Each key must match the schema `key`. */
 export function Mapping<V extends TSchema>(
   key: TSchema,
   value: V,
@@ -34,13 +34,13 @@ export function Mapping<V extends TSchema>(
   });
 }
 
-/** A field that may also be empty (`labels:`), which is the same as omitting it. */
+/** A field that may also be empty (`labels:`), which means the same as omitting the field. */
 export function Emptiable<S extends TSchema>(schema: S) {
   const { type } = schema as { type?: string };
   return Type.Optional(Type.Unsafe<Static<S>>({ ...schema, type: [type, 'null'] }));
 }
 
-/** One of several mappings, selected by the field `name`, which each of them has as a literal. */
+/** One of several mappings. The field `name` selects the mapping: in each of them, it has another literal. */
 export function Variants<S extends TSchema[]>(name: string, variants: [...S]) {
   return Type.Union(variants, { discriminator: { propertyName: name } });
 }
