@@ -1,57 +1,67 @@
-// A process that is restarted when it dies: at once, then after growing pauses; if it never stays up, after long pauses or not at all.
+// Starts a process and restarts it when it dies: at once, then after growing pauses. A process that never stays up is restarted
+// only after long pauses, or not any more.
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { ProcessMessage, SupervisorMessage, WorkerDeaths } from './process-messages.ts';
 
 /**
- * A process that has not ended this long after the request to stop is killed. Then PostgreSQL stops, in at most 12 s: together
- * within the 20 s in which the whole tree must end.
+ * If the process has not ended this long after it was asked to stop, it is killed. Then PostgreSQL stops, in at most 12 s:
+ * together, the whole tree ends within the required 20 s.
  */
 const PROCESS_STOP_MS = 8_000;
 
-/** The first pause before a restart, doubled up to the maximum: on a broken machine, quick restarts do not help. */
+/**
+ * The first pause before a restart; each later pause is twice as long, up to the maximum. On a broken machine, fast restarts do
+ * not help.
+ */
 const RESTART_PAUSE_MS = 100;
 const RESTART_PAUSE_MAX_MS = 10_000;
 
 export type RestartPolicy = {
-  /** A process that runs this long has started successfully. */
+  /** A process that has run for this long counts as healthy. */
   healthyAfterMs: number;
-  /** Consecutive restarts without a healthy run before `pauseMs` applies. */
+  /** How many restarts in a row, without a healthy run in between, may happen before `pauseMs` applies. */
   restartsMax: number;
-  /** The pause between further restarts, without a limit. If absent, or before the first run was ready, `onLost` is called. */
+  /**
+   * The pause before each further restart, any number of times. If absent, or if no run was ever ready, `onLost` is called
+   * instead.
+   */
   pauseMs?: number;
 };
 
 export type KeepOptions = {
-  /** `server` or `worker`, for messages. */
+  /** `server` or `worker`, used in messages. */
   name: string;
-  /** Arguments of node. */
+  /** The arguments of node. */
   args: string[];
   env: NodeJS.ProcessEnv;
   policy: RestartPolicy;
-  /** Aborted: the process is killed at once. */
+  /** If aborted, the process is killed at once. */
   forced: AbortSignal;
-  /** Called with each line of progress. */
+  /** Called with each line that reports progress. */
   say: (line: string) => void;
-  /** Called with the reason when the process is not restarted any more. */
+  /** Called with the reason when the process will not be restarted. */
   onLost: (reason: string) => void;
-  /** Called with each message of the process. */
+  /** Called with each message that the process sends. */
   onMessage?: (message: ProcessMessage) => void;
-  /** Called with each death, and when the process stays up again. */
+  /** Called each time the process dies, and when it stays up again. */
   onDeaths?: (deaths: WorkerDeaths) => void;
 };
 
 export type KeptProcess = {
-  /** Resolves with the message of the first run that is ready. */
+  /** Resolves when the first run is ready, with the text of its message. */
   ready: Promise<string>;
-  /** Sends a message to the running process; the message is lost if no process runs. */
+  /** Sends a message to the process. The message is lost if no process runs. */
   send(message: SupervisorMessage): void;
   stop(): Promise<void>;
 };
 
-/** How a process ended, and its last message. */
+/** How a process ended, and the last reason that it sent for its failure. */
 type End = { how: string; failed: string | undefined };
 
-/** Starts the process. If the first run reports why it cannot start, it is not restarted: the operator must fix the cause first. */
+/**
+ * Starts the process. If the first run reports that it cannot start, the process is not restarted, because the operator must
+ * fix the cause first.
+ */
 export function keepProcess(options: KeepOptions): KeptProcess {
   const { name, policy, say } = options;
   const ready = Promise.withResolvers<string>();
@@ -79,11 +89,11 @@ export function keepProcess(options: KeepOptions): KeptProcess {
       }
       options.onMessage?.(message);
     });
-    // Emitted for a process that could not be started, and for a message that could not be sent.
+    // Emitted if the process could not be started, or if a message to it could not be sent.
     started.on('error', (error) => {
       if (started.pid === undefined) failed = `The ${name} cannot be run (${error.message}).`;
     });
-    // Not «exit», which may come before the last message.
+    // The event «exit» may come before the last message; «close» comes after it.
     started.once('close', (code, signal) => died({ how: signal ?? `exit code ${code}`, failed }));
     healthy = setTimeout(recover, policy.healthyAfterMs);
   }

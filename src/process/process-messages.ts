@@ -1,26 +1,26 @@
-// The messages between the supervisor and the processes of its tree.
+// The messages between the supervisor and the processes that it starts.
 
-/** A message of a server or a worker to the supervisor. */
+/** What a server or a worker sends to the supervisor. */
 export type ProcessMessage =
   | { /** The server's address; a fixed word of the worker. */ ready: string }
   | { /** Why it cannot start, in one line. */ failed: string }
   | { api_token: string };
 
-/** The number of the worker's deaths, and whether work is paused because of them. */
+/** How often the worker has died, and whether it is therefore restarted only after long pauses. */
 export type WorkerDeaths = {
-  /** Since the supervisor started. */
+  /** The number of deaths since the supervisor started. */
   deaths: number;
   /** Present while the worker keeps dying and is restarted only after long pauses. */
   paused?: {
     since: string;
-    /** Consecutive deaths. */
+    /** The number of deaths in a row. */
     deaths: number;
-    /** How it ended last: its signal or exit code. */
+    /** How the worker ended last: its signal or exit code. */
     how: string;
-    /** Its last message, if any. It may contain hosts and folders: only for the log. */
+    /** The last message of the worker, if it sent one. It may contain hosts and folders, so it is only logged. */
     failed?: string;
   };
 };
 
-/** A message of the supervisor to the server: periodically, and each time the server becomes ready. */
+/** What the supervisor sends to the server: periodically, and each time the server becomes ready. */
 export type SupervisorMessage = { worker: WorkerDeaths };

@@ -1,4 +1,5 @@
-// A server from start to stop: listens, creates the rows of a first start, reports when it is ready, and drains.
+// A server from start to stop: it listens, creates the rows of a first start, reports when it is ready, and drains before it
+// stops.
 import { hostname } from 'node:os';
 import type { Server as TlsServer } from 'node:tls';
 import type { FastifyInstance } from 'fastify';
@@ -20,31 +21,43 @@ import { openResources, type Resources } from '../resources.ts';
 import { StartError } from '../start-error.ts';
 import type { WorkerDeaths } from './process-messages.ts';
 
-/** A load balancer that polls every second has seen «draining» at /readyz before connections are refused. */
+/**
+ * How long the server still accepts connections while /readyz answers «draining»: a load balancer that polls every second sees
+ * it in time.
+ */
 const DRAIN_NOTICE_MS = 1_000;
 
-/** Time for requests in progress; longer uploads are cut, and the client continues at another server. */
+/**
+ * How long the server waits for requests in progress. Uploads that take longer are cut; clients continue them at another
+ * server.
+ */
 const DRAIN_MS = 5_000;
 
 const READY_POLL_MS = 100;
 
-/** The maximum age of cached figures about ways to log in, for frequent requests of /readyz: the ways expire over weeks. */
+/**
+ * For how long the figures about the owners' ways to log in are reused. /readyz is requested often, and these ways expire over
+ * weeks.
+ */
 const WAYS_IN_MS = 5_000;
 
 export type StartedServer = {
   /** `http://127.0.0.1:8080` */
   url: string;
-  /** Resolves to true when /readyz first answers 200, to false when the server is stopped before. */
+  /** Resolves to true when /readyz first answers 200, or to false if the server is stopped before. */
   ready: Promise<boolean>;
-  /** Receives the supervisor's state of the worker, for /readyz, the metrics and the log. */
+  /** Called with the supervisor's counts of the worker's deaths, which /readyz, the metrics and the log show. */
   noteWorker(deaths: WorkerDeaths): void;
   stop(): Promise<void>;
 };
 
-/** Called with the API token of a first start, and the file that it was written to, if one is configured. */
+/**
+ * Called with the API token of a first start and, if a file for the token is configured, with that file, which then contains
+ * it.
+ */
 export type OnApiToken = (apiToken: string, file?: string) => void;
 
-/** Starts to listen. Throws StartError for faults that the operator can fix. */
+/** Starts to listen. Throws StartError for a fault that the operator can fix. */
 export async function startServer(config: Config, log: Logger, onApiToken: OnApiToken): Promise<StartedServer> {
   const tls = config.tls === undefined ? undefined : await readTlsFiles(config.tls).catch(rejectTls);
   const resources = await openResources(config, log);
@@ -94,7 +107,7 @@ export async function startServer(config: Config, log: Logger, onApiToken: OnApi
   }
 }
 
-/** Creates the rows of a first start. A file with the API token is removed if the rows are not committed. */
+/** Creates the rows of a first start. If they are not committed, the file with the API token is removed. */
 async function makeFirstStart({ db, config }: Resources, listenUrl: string, onApiToken: OnApiToken): Promise<void> {
   const { firstTokenFile: file } = config;
   const address =
@@ -104,7 +117,7 @@ async function makeFirstStart({ db, config }: Resources, listenUrl: string, onAp
   if (file === undefined) return await bootstrap(db, { ...address, onApiToken });
   let removeFile: (() => Promise<void>) | undefined;
   const write = async (apiToken: string) => {
-    // A transaction that is retried creates another token.
+    // If the transaction runs again, it creates another token, so the file with the first one is removed.
     await removeFile?.();
     removeFile = await writeSecretFile(file, 'The first API token', apiToken).catch(rejectTokenFile);
     onApiToken(apiToken, file);
@@ -127,12 +140,15 @@ function rejectTls(cause: unknown): never {
   throw new StartError('TLS', cause.message, { cause });
 }
 
-/** The settings that name an address to listen on. */
+/** The names of the two settings for an address to listen on. */
 type AddressSettings = { host: string; port: string };
 const CLIENTS: AddressSettings = { host: 'LARDER_HOST', port: 'LARDER_PORT' };
 const METRICS: AddressSettings = { host: 'LARDER_METRICS_HOST', port: 'LARDER_METRICS_PORT' };
 
-/** The reasons why an address cannot be listened on (listen(2), bind(2), getaddrinfo(3)), and the setting to change. */
+/**
+ * Returns a function that explains why the server cannot listen on an address (listen(2), bind(2), getaddrinfo(3)) and names
+ * the setting to change.
+ */
 function rejectAddress(settings: AddressSettings, { host, port }: { host: string; port: number }) {
   const reasons: Record<string, string> = {
     EADDRINUSE: `Port ${port} on ${host} is taken. Stop what listens there, or choose another ${settings.port}.`,
@@ -172,13 +188,13 @@ function checksOf({ db, content, identity }: Resources, state: State): Readiness
     content: async () => {
       const free = await content.freeShare();
       if (free === undefined) return { ok: true };
-      // Truncated, not rounded, so that a value below the limit never looks equal to it.
+      // Rounded down, so that a value below the limit is never shown as equal to it.
       return { ok: true, free_percent: Math.floor(free * 1000) / 10, has_room: free >= FREE_SHARE_MIN };
     },
-    // Organizations whose owners cannot log in, or cannot within a month: information for the operator. It does not make the
-    // server unready.
+    // Counts organizations whose owners cannot log in, or cannot within a month. This informs the operator; the server is still
+    // ready.
     owner_access: async () => ({ ok: true, ...(await endingWaysIn().catch(() => undefined)) }),
-    // Without a worker nothing is built, but all requests work, so a load balancer must not act on it.
+    // Without a worker nothing is built, but all requests work. So the check passes, and a load balancer still sends requests.
     workers: async () => {
       const { failed: _, ...paused } = state.worker.paused ?? {};
       return { ok: true, alive: await listWorkers(db), ...(state.worker.paused && { paused }) };

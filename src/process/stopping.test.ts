@@ -1,4 +1,5 @@
-// Every way to stop Larder, with the real programs: in order, during the start, twice, without a terminal, and after deaths of a part.
+// All ways to stop Larder, with the real programs: normally, during the start, twice, without a terminal, and after a part has
+// died.
 import { once } from 'node:events';
 import { chmodSync, existsSync, readFileSync } from 'node:fs';
 import { type AddressInfo, connect, createServer } from 'node:net';
@@ -13,7 +14,7 @@ const PATIENCE_MS = 180_000;
 
 afterEach(endEntrances, PATIENCE_MS);
 
-/** The time a stop may take (README, operator guide). */
+/** The time within which Larder must stop (README, operator guide). */
 const DRAIN_MS = 20_000;
 
 async function endsWithin(service: StartedEntrance, ms: number): Promise<number | string> {
@@ -42,7 +43,7 @@ describe('before it is ready', () => {
     expect(await endsWithin(service, DRAIN_MS)).toBe(143);
     await service.nobodyLeft();
     expect(service.said()).not.toMatch(/Error|initdb/);
-    // The incomplete database is not used.
+    // The database that the interrupted start left incomplete is not used.
     const again = await startEntrance('all-in-one', { data: service.data });
     await again.ready();
   });
@@ -58,7 +59,7 @@ describe('before it is ready', () => {
   });
 
   test('a server that waits for its database stops at once', { timeout: PATIENCE_MS }, async () => {
-    // Accepts the connection and sends nothing, as a database behind a broken proxy does.
+    // This server accepts connections and sends nothing, like a broken proxy before a database.
     const silent = createServer((socket) => socket.on('error', () => {})).listen(0, '127.0.0.1');
     await once(silent, 'listening');
     const { port } = silent.address() as AddressInfo;
@@ -86,7 +87,7 @@ describe('when it is up', () => {
   test('a signal that npm repeats counts once; a second request forces the end', { timeout: PATIENCE_MS }, async () => {
     const service = await startEntrance('all-in-one');
     await service.says(/Larder is ready/);
-    // An upload that never ends: an orderly stop waits five seconds for it.
+    // This upload never ends. A normal stop waits five seconds for it.
     const { hostname, port } = new URL(service.url);
     const socket = connect(Number(port), hostname);
     socket.on('error', () => {});
@@ -114,7 +115,8 @@ describe('when it is up', () => {
     expect((await fetch(`${service.url}/v1/api.yml`)).status).toBe(200);
     expect((await fetch(`${service.url}/readyz`)).status).toBe(200);
     service.child.kill('SIGTERM');
-    // The server may answer shortly before its parent receives the message that the start is complete.
+    // The server may already answer before its parent has received the message that the start is complete. So the exit code may
+    // be 0 or 143.
     expect([0, 143]).toContain(await endsWithin(service, DRAIN_MS));
     await service.nobodyLeft();
   });
@@ -128,7 +130,7 @@ describe('when it is up', () => {
     process.kill(worker, 'SIGKILL');
     await until('another worker', async () => ![0, worker].includes(pidOf(service, 'worker')));
     const server = pidOf(service, 'server');
-    // A key that others can read is rejected at every start.
+    // If others can read the key file, every start fails.
     chmodSync(join(service.data, 'installation.key'), 0o644);
     process.kill(server, 'SIGKILL');
     expect(await endsWithin(service, PATIENCE_MS)).toBe(1);

@@ -1,33 +1,40 @@
-// How a process stops: the first request stops it in order, the second one ends it at once, and a closed output does not stop it.
+// How a process stops: the first signal stops it normally and the second one ends it at once. If its output is closed, it does
+// not stop.
 
-/** Under npm, Ctrl-C arrives twice, from the terminal and from npm. A signal after this time is a second request of a person. */
+/**
+ * Under npm, one Ctrl-C arrives twice: from the terminal and from npm. Only a signal that comes later than this is a second
+ * request.
+ */
 const ONE_SIGNAL_MS = 1_000;
 
-/** The exit code that a shell reports for a program ended by a signal: 128 plus the signal's number. */
+/** The exit code for each signal, as shells report it: 128 plus the number of the signal. */
 const SIGNALS = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
 
-/** The end of the parent is not a signal and has no number. */
+/** The exit code if the parent has ended: no signal caused this stop. */
 const PARENT_GONE = 1;
 
 export type Life = {
-  /** Aborted by the first signal: parts that are still starting stop. */
+  /** Aborted by the first signal. Parts that are still starting stop. */
   readonly stopping: AbortSignal;
-  /** Aborted by the second signal: each part kills its processes at once. */
+  /** Aborted by the second signal. Each part kills its processes at once. */
   readonly forced: AbortSignal;
-  /** Sets the function that stops the process. Called at once if a signal came before. */
+  /** Sets the function that stops the process. Calls it at once if a signal has already arrived. */
   onStop(stop: () => Promise<void>): void;
-  /** Ends a process whose start was interrupted. If `onStop` was called, waits until the stop function ends it. Never returns. */
+  /**
+   * Ends a process whose start was interrupted. If `onStop` was called, waits until the function given to it has ended the
+   * process. Never returns.
+   */
   giveUp(): Promise<never>;
 };
 
 export type LifeOptions = {
-  /** A start that does not stop by itself is ended after this time. */
+  /** If an interrupted start has not stopped after this time, the process is ended. */
   giveUpMs: number;
   /** False if SIGHUP has another meaning: a server with TLS reads its certificate again. */
   hangUpStops: boolean;
 };
 
-/** Starts to listen for Ctrl-C, SIGTERM, a closed terminal, and the end of the parent. */
+/** Begins to listen for Ctrl-C, SIGTERM, the end of the terminal, and the end of the parent. */
 export function beginLife({ giveUpMs, hangUpStops }: LifeOptions): Life {
   const stopping = new AbortController();
   const forced = new AbortController();
@@ -52,8 +59,8 @@ export function beginLife({ giveUpMs, hangUpStops }: LifeOptions): Life {
 
   function ask(code: number): void {
     if (stopping.signal.aborted) {
-      // The parent ends its children and gets a second signal too; a Ctrl-C of the terminal and the request of the parent count
-      // as one.
+      // Only for a process without a supervisor: a supervisor gets the second signal too and ends its processes. To such a
+      // process, Ctrl-C and the supervisor's request are one request.
       if (process.send === undefined && performance.now() - askedAt > ONE_SIGNAL_MS) force();
       return;
     }
@@ -80,9 +87,7 @@ export function beginLife({ giveUpMs, hangUpStops }: LifeOptions): Life {
   };
 }
 
-/**
- * The reader of a pipe may end, a terminal may close, a log's disk may be full: the service must survive the loss of its output.
- */
+/** The reader of a pipe may end, a terminal may be closed, or the log's disk may be full. None of these may end the service. */
 function ignoreClosedOutput(): void {
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
 }

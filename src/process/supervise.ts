@@ -1,5 +1,5 @@
-// The process tree of one machine: PostgreSQL, a server and a worker, started in order, restarted when one dies, stopped in
-// reverse.
+// The processes of Larder on one machine: PostgreSQL, a server and a worker. They are started in this order, restarted if one
+// dies, and stopped in the reverse order.
 import { join } from 'node:path';
 import { type Config, childEnvironment } from '../config/config.ts';
 import { startEmbedded } from '../db/embedded.ts';
@@ -8,45 +8,45 @@ import { StartError } from '../start-error.ts';
 import { keepProcess } from './kept-process.ts';
 import type { WorkerDeaths } from './process-messages.ts';
 
-/** A process that runs this long has started successfully. */
+/** A process that has run for this long counts as healthy. */
 const HEALTHY_AFTER_MS = 30_000;
 
-/** Half a minute of pauses: a process that still dies needs a person. */
+/** With the pauses between them, these restarts take half a minute. If the process still dies, a person must find the cause. */
 const RESTARTS_MAX = 10;
 
 /**
- * A worker that keeps dying is restarted this often: seldom enough to cost nothing, often enough that work resumes by itself when
- * the cause is gone (a disk with space again, a cancelled job).
+ * A worker that keeps dying is restarted after each such pause: rarely enough to cost nothing, often enough that work continues
+ * soon after the cause is gone (the disk has space again, the job was cancelled).
  */
 const WORK_PAUSE_MS = 60_000;
 
 /**
- * By default V8 gives new objects up to 48 MiB before it collects. With less, an idle server uses 143 MiB instead of 180, and
- * handles as many requests a second (bench/stream.ts measures the memory).
+ * By default, V8 allocates up to 48 MiB of new objects before it collects garbage. With this limit, an idle server uses 143 MiB
+ * instead of 180, and serves as many requests a second (bench/stream.ts measures the memory).
  */
 export const PROCESS_FLAGS = ['--max-semi-space-size=4'];
 
 export type Service = {
-  /** The address the server listens on. */
+  /** The address at which the server listens. */
   url: string;
-  /** Resolves with the reason when the service ended because of a fault. */
+  /** Resolves with the reason if a fault ends the service. */
   lost: Promise<string>;
   stop(): Promise<void>;
 };
 
 export type SuperviseOptions = {
   config: Config;
-  /** Called with each line of progress. */
+  /** Called with each line that reports progress. */
   say: (line: string) => void;
-  /** Called with the API token of a first start, which is printed once. */
+  /** Called with the API token of a first start, which must be shown once. */
   onApiToken?: (apiToken: string) => void;
-  /** Aborted while it starts: running parts are stopped, and the start throws. */
+  /** If aborted during the start, the parts that run are stopped and the start throws. */
   stopping: AbortSignal;
-  /** Aborted at any time: every process of the tree is killed, PostgreSQL in a way from which it recovers. */
+  /** If aborted, every process is killed; PostgreSQL recovers at its next start. */
   forced: AbortSignal;
 };
 
-/** Starts everything and resolves when the service is ready. Throws StartError when a part cannot start. */
+/** Starts all processes. Resolves when the service is ready. Throws StartError if a part cannot start. */
 export async function startService(options: SuperviseOptions): Promise<Service> {
   const { config, say, onApiToken, stopping, forced } = options;
   const lost = Promise.withResolvers<string>();
@@ -76,7 +76,8 @@ export async function startService(options: SuperviseOptions): Promise<Service> 
       if ('ready' in message) server.send({ worker: deaths });
     },
   });
-  // Without a worker, requests, pulls and pushes still work: only the operator and the metrics are informed.
+  // Without a worker, requests, pulls and pushes still work. So the death of the worker does not end the service: only the
+  // operator and the metrics are informed.
   const worker = keepProcess({
     ...common,
     name: 'worker',
@@ -85,7 +86,7 @@ export async function startService(options: SuperviseOptions): Promise<Service> 
     onDeaths(counted) {
       deaths = counted;
       server.send({ worker: deaths });
-      // A first start waits until the worker has read the library.
+      // A first start is ready only when the worker has read the library, so a worker that keeps dying must end it.
       if (counted.paused && !isReady)
         lost.resolve(`The worker never stayed up (${counted.paused.failed ?? counted.paused.how}).`);
     },
@@ -110,7 +111,7 @@ export async function startService(options: SuperviseOptions): Promise<Service> 
   }
 }
 
-/** Rejects when the signal is aborted, and never resolves. */
+/** Returns a promise that rejects when the signal is aborted and never resolves. */
 function abortOf(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => {
     if (signal.aborted) reject(signal.reason);
@@ -118,7 +119,7 @@ function abortOf(signal: AbortSignal): Promise<never> {
   });
 }
 
-/** The file of an entry point, next to this one. */
+/** Returns the file of the server's or the worker's entry point. */
 function entranceOf(name: 'server' | 'worker'): string {
   const extension = import.meta.filename.endsWith('.ts') ? 'ts' : 'js';
   return join(import.meta.dirname, '..', 'bin', `${name}.${extension}`);

@@ -1,4 +1,4 @@
-// A worker from start to stop: detects how it can run sandboxes, processes the queue, reports that it runs, and gives back jobs
+// A worker from start to stop: it finds out how it can run sandboxes, runs jobs, reports that it lives, and gives back jobs
 // that it cannot finish.
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
@@ -23,12 +23,15 @@ import { exclusiveBy, keyedLocks } from '../sandbox/exclusive.ts';
 import type { SandboxMode } from '../sandbox/sandbox-host.ts';
 import { probeSandbox } from '../sandbox/sandbox-mode.ts';
 
-/** Time for jobs that are almost done; the others are given back. Shorter than the supervisor's limit. */
+/**
+ * How long a worker that stops waits for jobs that are almost done. Then it gives back the others. Shorter than the time after
+ * which the supervisor kills it.
+ */
 const FINISH_MS = 2_000;
 
 export type StartedWorker = { drain(): Promise<void>; stop(): Promise<void> };
 
-/** Starts the worker. Resolves when jobs are being taken. */
+/** Starts the worker. Resolves when it takes jobs. */
 export async function startWorker(config: Config, log: Logger): Promise<StartedWorker> {
   const opened = await openResources(config, log);
   const probe = await probeSandbox();
@@ -53,9 +56,9 @@ export async function startWorker(config: Config, log: Logger): Promise<StartedW
     remotes: openRemotes(),
     locks: openNamedLocks(opened.databaseUrl),
   };
-  // Removes unfinished files of a killed worker, and root file systems that were not used lately.
+  // Removes files that a killed worker left unfinished, and root file systems that were not used lately.
   if (probe.mode !== 'files-only') await trimRoots(resources.workspace);
-  // Before the first job: workers without a sandbox leave work to workers that are known to have one.
+  // Reported before the first job, because workers without a sandbox leave jobs to workers that are known to have one.
   const report = await reportLife(resources);
   const queue = await openQueue({ url: resources.databaseUrl });
   await queue.work(handlersOf(resources), {
@@ -67,7 +70,7 @@ export async function startWorker(config: Config, log: Logger): Promise<StartedW
   await ensureShared(resources.db);
   await inTransaction(resources.db, async (tx) => {
     await enqueue(tx, 'discover-products', {}, { key: 'start' });
-    // An installation that is off at the scheduled hour sends warnings too.
+    // Run at each start, so that an installation that is off at the scheduled hour sends warnings too.
     await enqueue(tx, 'warn-of-ending-ways-in', {}, { key: 'start' });
   });
   log.info({ sandbox: probe.mode, concurrency: config.workerConcurrency }, 'worker started');
