@@ -1,4 +1,4 @@
-// The environment: defaults, all violations at once, and misspelled names.
+// The environment variables: defaults, all faults reported at once, and misspelled names.
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-// The environment as one validated, frozen value; this file alone reads process.env.
+// The settings from the environment as one checked, frozen value. Only this file reads process.env.
 import { type OidcConfig, oidcOf } from './oidc-config.ts';
 import { optional, together } from './optional.ts';
 import { type ConfigViolation, type Environment, readSettings, textOf, type Values } from './read-settings.ts';
@@ -7,34 +7,34 @@ import type { LOG_LEVELS } from './settings.ts';
 type LogLevel = (typeof LOG_LEVELS)[number];
 
 export type Config = {
-  /** Address or name to listen on, IPv6 without brackets. */
+  /** The address or name to listen on. An IPv6 address has no brackets. */
   readonly host: string;
-  /** The TCP port; 0: the system chooses a free port. */
+  /** The TCP port to listen on. With 0, the system chooses a free port. */
   readonly port: number;
-  /** An absolute path. */
+  /** The data folder, as an absolute path. */
   readonly data: string;
-  /** Absent: the embedded PostgreSQL under `data`. */
+  /** Absent: Larder runs the embedded PostgreSQL in `data`. */
   readonly databaseUrl?: string;
   readonly keyFile: string;
-  /** The file for the API token of a first start. Absent: the token is printed. */
+  /** The file to which the API token of a first start is written. Absent: the token is printed. */
   readonly firstTokenFile?: string;
-  /** As configured, without a trailing slash. */
+  /** The address at which clients reach Larder, without a trailing slash. */
   readonly publicUrl?: string;
-  /** Absolute paths of a certificate with its chain and of its key, PEM. Absent: no TLS. */
+  /** The files of the certificate with its chain and of its key, as absolute paths. Both are PEM. Absent: no TLS. */
   readonly tls?: { readonly cert: string; readonly key: string };
-  /** Networks and addresses of proxies whose X-Forwarded-* headers are trusted. */
+  /** Networks and addresses of the proxies whose X-Forwarded-* headers are trusted. */
   readonly trustedProxies: readonly string[];
-  /** Origins whose pages may call the API. */
+  /** Origins of web pages that may call the API. */
   readonly corsOrigins: readonly string[];
-  /** The address for Prometheus. Absent: none. */
+  /** The address to listen on for Prometheus. Absent: no metrics are served. */
   readonly metrics?: { readonly host: string; readonly port: number };
   readonly contentDirectory: string;
-  /** Networks, addresses and names that requests may be sent to although they are private. */
+  /** Private networks, addresses and names to which Larder may nevertheless send requests. */
   readonly egressAllow: readonly string[];
-  /** In the format of curl; variables that are not set are absent. */
+  /** Proxies for Larder's requests, in the format of curl. Variables that are not set are absent. */
   readonly proxy: { readonly http_proxy?: string; readonly https_proxy?: string; readonly no_proxy?: string };
   readonly notifications: {
-    /** Absent: no mail is sent. `url` is smtp:// or smtps://, `from` an address or `Name <address>`. */
+    /** Absent: no mail is sent. `url` is smtp:// or smtps://; `from` is an address or `Name <address>`. */
     readonly smtp?: { readonly url: string; readonly from: string };
     /** Origins of the chats' APIs. */
     readonly slackUrl: string;
@@ -42,24 +42,24 @@ export type Config = {
   };
   /** The program helm, an absolute path. Absent: `helm` on PATH. */
   readonly helm?: string;
-  /** Concurrent jobs of one worker. */
+  /** Concurrent jobs of one worker, in addition to outside tasks. */
   readonly workerConcurrency: number;
-  /** Failed log-ins a minute; above it, a client must wait. */
+  /** Failed log-ins a minute after which a client must wait. */
   readonly loginLimits: { readonly perAddress: number; readonly perAccount: number };
-  /** Whether people can log in with a password of the installation. */
+  /** Whether people can log in with a password that Larder stores. */
   readonly passwords: boolean;
-  /** Absent: log-in at an identity provider is disabled. */
+  /** The identity provider. Absent: people cannot log in at one. */
   readonly oidc?: OidcConfig;
-  /** The retention time of audit events. */
+  /** How many days audit events are kept. */
   readonly auditDays: number;
   readonly logLevel: LogLevel;
-  /** The search path for programs. */
+  /** The search path for programs (PATH). */
   readonly path: string;
-  /** Whether nobody can answer questions. */
+  /** True if no person can answer questions (CI). */
   readonly ci: boolean;
 };
 
-/** All faults of the environment. */
+/** Thrown with all faults of the environment. */
 export class ConfigError extends Error {
   readonly code = 'CONFIG_INVALID';
   readonly violations: readonly ConfigViolation[];
@@ -71,7 +71,7 @@ export class ConfigError extends Error {
   }
 }
 
-/** Reads and checks the environment. Throws ConfigError with all violations. */
+/** Reads and checks the environment. Throws ConfigError with all faults. */
 export function readConfig(environment: Environment = process.env, directory: string = process.cwd()): Config {
   const { values, violations } = readSettings(environment, directory);
   if (values.LARDER_TLS_CERT !== undefined && values.LARDER_PUBLIC_URL?.startsWith('http://')) {
@@ -124,7 +124,7 @@ function configOf(values: Values): Omit<Config, 'path' | 'ci'> {
   };
 }
 
-/** Returns the environment of a child process: that of this process, with the values that the parent determined. */
+/** Returns the environment for a child process: this process's own, with the values that this process has determined. */
 export function childEnvironment(config: Config, overrides: { databaseUrl: string }): NodeJS.ProcessEnv {
   return {
     ...process.env,
@@ -134,10 +134,16 @@ export function childEnvironment(config: Config, overrides: { databaseUrl: strin
   };
 }
 
-/** Variables that hold secrets or change what Node runs. The others, such as proxies, the time zone and PATH, are passed on. */
+/**
+ * Variables that contain secrets or change what Node runs; they are removed. All others, such as proxies, the time zone and
+ * PATH, are passed on.
+ */
 const WITHHELD = /^(?:LARDER_|PG|AWS_|NODE_)/;
 
-/** Returns the environment of a process that handles images from outside: without Larder's settings, which contain passwords. */
+/**
+ * Returns the environment for a process that handles images of other people: without Larder's settings, which contain
+ * passwords.
+ */
 export function harmlessEnvironment(environment: Environment = process.env): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(environment).filter(([name]) => !WITHHELD.test(name)));
 }

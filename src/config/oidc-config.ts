@@ -1,4 +1,5 @@
-// The identity provider's part of the configuration. It has the shape of `OidcSettings` in src/identity; neither folder may import the other.
+// The identity provider in the configuration. It has the same fields as `OidcSettings` in src/identity; neither folder may
+// import the other.
 import type { Role, RoleValues } from './oidc-settings.ts';
 import { optional } from './optional.ts';
 import type { Values } from './read-settings.ts';
@@ -11,14 +12,14 @@ export type OidcConfig = {
   readonly defaultRole?: Role;
   readonly roleClaim?: string;
   readonly roleValues: RoleValues;
-  /** A namespace. */
+  /** The namespace of the organization. */
   readonly organization?: string;
   readonly organizationClaim?: string;
-  /** In lower case. */
+  /** All in lower case. */
   readonly emailDomains: readonly string[];
 };
 
-/** Undefined without an issuer. */
+/** Returns undefined if no issuer is configured. */
 export function oidcOf(values: Values): OidcConfig | undefined {
   const { LARDER_OIDC_ISSUER: issuer, LARDER_OIDC_CLIENT_ID: clientId } = values;
   if (issuer === undefined || clientId === undefined) return undefined;

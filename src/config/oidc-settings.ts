@@ -1,4 +1,4 @@
-// The table of settings of the identity provider. The table in the operator guide is generated from it.
+// The table of the settings for the identity provider. The table in the operator guide is generated from it.
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { SettingFault, type SettingTable, type ValueType } from './setting.ts';
@@ -23,7 +23,7 @@ const issuer: ValueType<string> = {
   },
 };
 
-/** The content of a file, without surrounding spaces. */
+/** The content of a file, without spaces and line ends around it. */
 const secretFile: ValueType<string> = {
   expects: 'a file that holds the secret',
   parse(given, directory) {
@@ -48,7 +48,7 @@ const scopes: ValueType<readonly string[]> = {
 
 const roleItem = 'a role and a value like OWNER=admins';
 
-/** The role comes first: the name of a group at a provider may contain `=`. */
+/** The role comes before the `=`, because a provider's group names may contain `=`. */
 const roleItems = listOf('roles with values like OWNER=admins,EDITOR=developers,EDITOR=testers', (item) => {
   const at = item.indexOf('=');
   const value = item.slice(at + 1).trim();
@@ -73,7 +73,7 @@ const domains = listOf('domains like example.org', (item) => {
 
 const ISSUER = ['LARDER_OIDC_ISSUER'] as const;
 
-/** In the order of the guide. */
+/** In the order in which the guide lists them. */
 export const OIDC_SETTINGS = {
   LARDER_OIDC_ISSUER: {
     ...issuer,

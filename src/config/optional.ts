@@ -3,12 +3,12 @@
 type Optional<Fields> = { [Name in keyof Fields]?: Exclude<Fields[Name], undefined> };
 type Complete<Fields> = { [Name in keyof Fields]: Exclude<Fields[Name], undefined> };
 
-/** Returns the fields that have a value. */
+/** Returns the object without its undefined fields. */
 export function optional<Fields extends object>(fields: Fields): Optional<Fields> {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Optional<Fields>;
 }
 
-/** Returns the fields, frozen, if each has a value; else undefined. */
+/** Returns the frozen object if every field has a value, else undefined. */
 export function together<Fields extends object>(fields: Fields): Readonly<Complete<Fields>> | undefined {
   if (Object.values(fields).includes(undefined)) return undefined;
   return Object.freeze(fields as Complete<Fields>);

@@ -1,4 +1,4 @@
-// Reads the environment by the tables of settings: all values, and all faults at once.
+// Reads all settings from the environment and reports all faults at once.
 import { nearestWord } from '../nearest-word.ts';
 import { OIDC_SETTINGS } from './oidc-settings.ts';
 import { type Setting, SettingFault, type SettingTable, type SettingValues } from './setting.ts';
@@ -12,7 +12,7 @@ const SETTINGS = { ...GENERAL_SETTINGS, ...OIDC_SETTINGS };
 
 export type Values = SettingValues<typeof SETTINGS>;
 
-/** Returns the values, and a violation for each wrong one. If there is a violation, the values must not be used. */
+/** Returns the values and all violations. If there are violations, the values must not be used. */
 export function readSettings(
   environment: Environment,
   directory: string,
@@ -33,11 +33,11 @@ export function readSettings(
     }
   }
   violations.push(...brokenRelations(table, given));
-  // Each value was made by the `parse` of its entry, and its type is derived from that `parse`.
+  // Safe: `parse` of each entry has returned the value, and the value's type is derived from `parse`.
   return { values: values as Values, violations };
 }
 
-/** An empty variable counts as absent. */
+/** Returns the text of a variable. An empty variable counts as not set. */
 export function textOf(environment: Environment, name: string): string | undefined {
   return environment[name]?.trim() || undefined;
 }

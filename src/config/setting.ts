@@ -1,37 +1,43 @@
-// One setting: how its value is read, its default, and what the operator guide says about it.
+// One setting: how its value is read, its default, and how the operator guide describes it.
 
 export type Setting<T = unknown> = {
-  /** Describes a valid value; the end of an error message. */
+  /** Describes the values that are allowed; used as the end of an error message. */
   readonly expects: string;
-  /** Parses the text of the environment variable. Relative paths start at `directory`. Throws SettingFault. */
+  /** Converts the text of the environment variable to the value. Relative paths are below `directory`. Throws SettingFault. */
   readonly parse: (text: string, directory: string) => T;
-  /** Written as an operator would write it; `$LARDER_DATA` stands for the value of that setting. Absent: no value. */
+  /**
+   * The default, as an operator would write it. `$LARDER_DATA` stands for the value of that setting. Absent: the setting has no
+   * default.
+   */
   readonly default?: string;
-  /** Shown by the guide in place of the default; Markdown. Every setting without a default has one. */
+  /** Markdown that the guide shows in place of the default. Every setting without a default has it. */
   readonly defaultDoc?: string;
-  /** The meaning, for the guide; Markdown. */
+  /** Markdown that describes the setting in the guide. */
   readonly doc: string;
-  /** Settings that must be set when this one is. */
+  /** Settings that must also be set if this one is. */
   readonly requires?: readonly string[];
-  /** Settings that must not be set when this one is. */
+  /** Settings that must not be set if this one is. */
   readonly excludes?: readonly string[];
-  /** A second name of the variable, which takes precedence. */
+  /** A second name of the variable. If both are set, this one is used. */
   readonly alias?: string;
 };
 
 export type SettingTable = Readonly<Record<string, Setting>>;
 
-/** How a type of value is read. */
+/** How values of one type are read. */
 export type ValueType<T> = Pick<Setting<T>, 'expects' | 'parse'>;
 
-/** The values by name: the parsed type, or undefined where the setting has no default. */
+/** The values by the names of their settings. A setting without a default may be undefined. */
 export type SettingValues<Table extends SettingTable> = {
   readonly [Name in keyof Table]:
     | ReturnType<Table[Name]['parse']>
     | (Table[Name] extends { readonly default: string } ? never : undefined);
 };
 
-/** A wrong value. The message continues the name of the setting and never repeats the value: it may hold a password. */
+/**
+ * Thrown for a value that is not allowed. The message is appended to the name of the setting. It never contains the value,
+ * which may be a password.
+ */
 export class SettingFault extends Error {
   override readonly name = 'SettingFault';
   readonly code = 'SETTING_FAULT';

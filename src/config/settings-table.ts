@@ -1,11 +1,14 @@
-// The tables of settings in the operator guide, written from the tables that the program reads.
+// Writes the tables of settings in the operator guide. They are generated from the tables that the program reads.
 import { OIDC_SETTINGS } from './oidc-settings.ts';
 import type { SettingTable } from './setting.ts';
 import { GENERAL_SETTINGS } from './settings.ts';
 
 const TABLES: Readonly<Record<string, SettingTable>> = { general: GENERAL_SETTINGS, oidc: OIDC_SETTINGS };
 
-/** Returns the guide with the current tables between `<!-- settings: NAME -->` and `<!-- /settings -->`. Throws without these lines. */
+/**
+ * Returns the guide with current tables between `<!-- settings: NAME -->` and `<!-- /settings -->`. Throws if such lines are
+ * missing.
+ */
 export function withSettingsTables(guide: string): string {
   return Object.entries(TABLES).reduce((text, [name, table]) => {
     const begin = `<!-- settings: ${name} -->\n`;

@@ -1,4 +1,4 @@
-// The table of all settings except those of the identity provider. The table in the operator guide is generated from it.
+// The table of all settings, except those for the identity provider. The table in the operator guide is generated from it.
 import { availableParallelism } from 'node:os';
 import type { SettingTable } from './setting.ts';
 import {
@@ -21,14 +21,14 @@ import {
 export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 
 const PORT_MAX = 65_535;
-/** Beyond this, memory and disk limit a worker, not its slots; more workers help. */
+/** With more slots, memory and disk would limit a worker; more workers help instead. */
 const WORKER_CONCURRENCY_MAX = 64;
-/** A century: for operators who keep everything. */
+/** A century: enough for operators who want to keep all events. */
 const AUDIT_DAYS_MAX = 36_500;
-/** More than a million a minute would not be a limit. */
+/** A limit above a million failures a minute would have no effect. */
 const FAILED_LOGINS_MAX = 1_000_000;
 
-/** In the order of the guide. LARDER_DATA stands before the settings whose defaults name it. */
+/** In the order in which the guide lists them. LARDER_DATA comes before the settings whose defaults contain it. */
 export const GENERAL_SETTINGS = {
   LARDER_HOST: {
     ...host,
@@ -157,7 +157,7 @@ export const GENERAL_SETTINGS = {
   },
   LARDER_AUDIT_DAYS: {
     ...wholeNumber(1, AUDIT_DAYS_MAX),
-    // A year can be audited until a month after its end.
+    // All events of a year can still be audited a month after its end.
     default: '400',
     doc: 'how many days an audit event is kept',
   },
@@ -166,7 +166,8 @@ export const GENERAL_SETTINGS = {
     default: 'info',
     doc: `${LOG_LEVELS.map((level) => `\`${level}\``).join(', ')}. The log is JSON lines on standard output, without secrets`,
   },
-  // Lower case wins, as in curl. HTTP_PROXY in capitals is safe to read: Larder runs no CGI programs.
+  // If both are set, the lower-case variable is used, as in curl. curl ignores HTTP_PROXY in capitals because CGI programs must
+  // not read it; Larder runs none.
   HTTPS_PROXY: {
     ...proxyUrl,
     alias: 'https_proxy',
@@ -187,5 +188,8 @@ export const GENERAL_SETTINGS = {
   },
 } as const satisfies SettingTable;
 
-/** Settings of the command line (cli/program.ts). Servers accept them too, because a shell in which they are set may start a server. */
+/**
+ * Settings of the command line (cli/program.ts). A server accepts them and ignores them, because the shell that starts it may
+ * have them set.
+ */
 export const COMMAND_LINE_SETTINGS = ['LARDER_URL', 'LARDER_TOKEN', 'LARDER_CATALOG'] as const;

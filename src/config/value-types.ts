@@ -1,18 +1,19 @@
-// The types of values that settings have: each says what it expects and names the fault of a wrong value, without repeating it.
+// The types of values of settings. Each describes what it expects and says what is wrong with a value, without repeating the
+// value.
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { SettingFault, type ValueType } from './setting.ts';
 
-/** Labels of letters, digits, `-` and `_`, joined by dots (RFC 1123, section 2.1, and `_` as resolvers accept it). */
+/** Labels of letters, digits, `-` and `_`, joined by dots (RFC 1123, section 2.1; the `_` because resolvers accept it). */
 const HOST_NAME = /^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,62})(\.[a-z0-9_][a-z0-9_-]{0,62})*\.?$/i;
 
 /** Any text. */
 export const text: ValueType<string> = { expects: 'text', parse: (given) => given };
 
-/** A file or folder, as an absolute path. */
+/** The path of a file or folder. The value is an absolute path. */
 export const path: ValueType<string> = { expects: 'a path', parse: (given, directory) => resolve(directory, given) };
 
-/** A whole number in decimal digits. */
+/** A whole number, written in decimal digits. */
 export function wholeNumber(min: number, max: number): ValueType<number> {
   return {
     expects: `a whole number from ${min} to ${max}`,
@@ -26,7 +27,7 @@ export function wholeNumber(min: number, max: number): ValueType<number> {
   };
 }
 
-/** One of these words, in any case. */
+/** One of these words. Upper and lower case are equal. */
 export function oneOf<Word extends string>(words: readonly Word[]): ValueType<Word> {
   return {
     expects: `one of ${words.join(', ')}`,
@@ -46,7 +47,7 @@ export const onOrOff: ValueType<boolean> = {
   },
 };
 
-/** An address or name to listen on; IPv6 is returned without brackets. */
+/** An address or name to listen on. An IPv6 address is returned without brackets. */
 export const host: ValueType<string> = {
   expects: 'an IP address (127.0.0.1, ::1) or a host name, without a port',
   parse(given) {
@@ -61,11 +62,11 @@ export const host: ValueType<string> = {
 
 type UrlRules = {
   schemes: readonly string[];
-  /** Parts that the URL may have beside scheme, host and port. */
+  /** Which parts the URL may have besides scheme, host and port. */
   parts?: readonly ('user' | 'path' | 'query' | 'fragment')[];
 };
 
-/** Parses a URL that has one of the schemes and no part that is not listed. Throws SettingFault. */
+/** Parses a URL. Throws SettingFault unless it has one of these schemes and only the allowed parts. */
 export function parseUrl(given: string, { schemes, parts = [] }: UrlRules): URL {
   const url = URL.parse(given);
   if (url === null) throw new SettingFault('is not a URL');
@@ -84,7 +85,7 @@ export function parseUrl(given: string, { schemes, parts = [] }: UrlRules): URL 
   return url;
 }
 
-/** An http or https origin. No path: clients of a registry append /v2/ to the host. */
+/** The origin of an http or https URL. It has no path, because clients of a registry append /v2/ to the host. */
 export const origin: ValueType<string> = {
   expects: 'a URL like https://larder.example.org:8443, without a path',
   parse: (given) => parseUrl(given, { schemes: ['http', 'https'] }).origin,
@@ -104,7 +105,7 @@ export const databaseUrl: ValueType<string> = {
     const parts = ['user', 'path', 'query', 'fragment'] as const;
     const url = parseUrl(given, { schemes: ['postgresql', 'postgres'], parts });
     if (url.searchParams.has('uselibpqcompat')) return given;
-    // pg treats each of these modes as verify-full, and warns that this will change.
+    // pg treats each of these modes like verify-full, but warns that this will change. With verify-full, it does not warn.
     return given.replace(/([?&]sslmode=)(?:prefer|require|verify-ca)(?=[&#]|$)/, '$1verify-full');
   },
 };
@@ -140,7 +141,10 @@ export const mailAddress: ValueType<string> = {
   },
 };
 
-/** Items with commas; spaces around an item and empty items are ignored. `parseItem` may throw SettingFault. */
+/**
+ * A list of items with commas between them. Spaces around items and empty items are ignored. `parseItem` may throw
+ * SettingFault.
+ */
 export function listOf<T>(expects: string, parseItem: (item: string) => T): ValueType<readonly T[]> {
   return {
     expects: `${expects}, separated by commas`,
@@ -151,7 +155,7 @@ export function listOf<T>(expects: string, parseItem: (item: string) => T): Valu
   };
 }
 
-/** Runs `parse`. Throws its SettingFault with the number of the item, from 1. */
+/** Runs `parse`. If it throws SettingFault, adds the number of the item, from 1. */
 function inItem<T>(at: number, parse: () => T): T {
   try {
     return parse();
@@ -163,7 +167,10 @@ function inItem<T>(at: number, parse: () => T): T {
 
 export const hosts = listOf('addresses, networks and names like 10.0.0.0/8', (item) => item);
 
-/** Addresses and networks. A network of all addresses is rejected: any client could then claim any address. */
+/**
+ * A list of addresses and networks. The network of all addresses is rejected: if all clients were trusted proxies, any client
+ * could claim any address.
+ */
 export const networks = listOf('addresses and networks like 10.0.0.0/8', (item) => {
   const [address = '', prefix, ...more] = item.split('/');
   const version = isIP(address);
