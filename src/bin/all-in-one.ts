@@ -1,11 +1,11 @@
-// `npm start`: everything on one machine with one command; prepares the machine first, and gives up root.
+// `npm start`: starts everything on one machine. Prepares the machine first and, if run by root, switches to Larder's account.
 import { becomeAccount, prepareHost } from '../host/prepare.ts';
 import { RUN_REQUIREMENTS } from '../host/requirements.ts';
 import { startService } from '../process/supervise.ts';
 import { StartError } from '../start-error.ts';
 import { enter, say, whatToOwn } from './entrance.ts';
 
-/** `larder start` runs this file too. */
+/** Whether this file was started by `larder start` and not by `npm start`. */
 const isCommand = /\/(cli\.[jt]s|larder)$/.test(process.argv[1] ?? '');
 
 await enter('larder', async (config, life) => {

@@ -8,7 +8,7 @@ const SERVICES: Record<Service, () => Promise<unknown>> = {
   worker: () => import('./worker.ts'),
   'all-in-one': () => import('./all-in-one.ts'),
 };
-/** Exit codes as shells report them: 128 plus the signal's number. */
+/** The exit code for each signal, as shells report it: 128 plus the number of the signal. */
 const SIGNALS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 
 const io = { out: process.stdout, err: process.stderr, in: process.stdin };
@@ -19,19 +19,22 @@ process.stderr.on('error', () => {});
 for (const signal of Object.keys(SIGNALS)) process.once(signal, endBySignal);
 process.exitCode = await runProgram(program, process.argv.slice(2), io);
 
-/** A reader that closes the pipe (`larder releases | head -1`) is not a failure; a full disk behind `>` is. */
+/**
+ * If the reader of a pipe ends (`larder releases | head -1`), the command has not failed. If the disk behind `>` is full, it
+ * has.
+ */
 function endWithoutOutput(error: NodeJS.ErrnoException): void {
   if (error.code === 'EPIPE') process.exit(0);
   console.error(`larder: The answer cannot be written (${error.code}).`);
   process.exit(1);
 }
 
-/** Ends the process with `exit`, whose listeners remove temporary files. */
+/** Ends the process with `exit`, because listeners of its event remove temporary files. */
 function endBySignal(signal: keyof typeof SIGNALS): void {
   process.exit(SIGNALS[signal]);
 }
 
-/** Turns this process into a service, which ends by the rules of stopping.ts and not when its output is closed. */
+/** Turns this process into a service. It then stops by the rules of stopping.ts, and not when its output is closed. */
 async function become(service: Service): Promise<never> {
   process.stdout.off('error', endWithoutOutput);
   for (const signal of Object.keys(SIGNALS)) process.off(signal, endBySignal);

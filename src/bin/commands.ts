@@ -1,4 +1,4 @@
-// All commands of `larder`: clients of a server, services, and commands of the operator on the database.
+// All commands of `larder`: clients of a server, services, and commands of the operator that use the database.
 import type { Command } from 'commander';
 import type { Io } from '../cli/io.ts';
 import { createProgram } from '../cli/program.ts';
@@ -6,7 +6,7 @@ import { addOperatorCommands, operatorTools } from '../installation/operator-com
 
 export type Service = 'server' | 'worker' | 'all-in-one';
 
-/** Creates the program. `become` turns this process into a service, and does not return. */
+/** Creates the program with all commands. `become` turns this process into a service and does not return. */
 export function createWholeProgram(io: Io, become: (service: Service) => Promise<never>): Command {
   const program = createProgram(io, operatorTools(io));
   program

@@ -1,4 +1,5 @@
-// `npm run demo`: starts Larder, runs the main job through its API, and leaves it running until Ctrl-C (`--exit`: stops it).
+// `npm run demo`: starts Larder, runs the main job through its API, and leaves Larder running until Ctrl-C. With `--exit`,
+// stops it.
 import { showMainJob } from '../demo/demo.ts';
 import { keepToken } from '../demo/kept-token.ts';
 import { becomeAccount, prepareHost } from '../host/prepare.ts';

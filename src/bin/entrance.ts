@@ -1,4 +1,4 @@
-// Shared by all entry points: the environment, the log, errors in one line, and stopping.
+// Functions that all entry points use: for the environment, the log, errors in one line, and stopping.
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type Config, readConfig } from '../config/config.ts';
@@ -8,15 +8,24 @@ import type { ProcessMessage } from '../process/process-messages.ts';
 import { beginLife, type Life } from '../process/stopping.ts';
 import { describeFailure, explainFailure } from './failure.ts';
 
-/** The time in which an interrupted start must end, for a server or a worker alone: it may wait for a database that does not answer. */
+/**
+ * How long the interrupted start of a single server or worker may take to end: it may be waiting for a database that does not
+ * answer.
+ */
 const GIVE_UP_MS = 3_000;
 
-/** The same for the process tree, whose processes end first, and then PostgreSQL, each within its own time limit (src/process/supervise.ts). */
+/**
+ * The same for the whole tree: its processes end first, then PostgreSQL, each within its own time limit
+ * (src/process/supervise.ts).
+ */
 const SERVICE_GIVES_UP_MS = 20_000;
 
 type Entrance = (config: Config, life: Life, log: Logger) => Promise<void>;
 
-/** Runs an entry point to its end. Prints a fault that a person can fix as one line on standard error, and any other error with its stack; exits with 1 after both. */
+/**
+ * Runs an entry point until it ends. If it throws, writes to standard error and exits with 1: one line for a fault that a
+ * person can fix, else the error with its stack.
+ */
 export async function enter(name: 'larder' | 'demo' | 'server' | 'worker', act: Entrance): Promise<void> {
   let life: Life | undefined;
   let config: Config | undefined;
@@ -37,7 +46,7 @@ export async function enter(name: 'larder' | 'demo' | 'server' | 'worker', act: 
   }
 }
 
-/** A process of the tree sends the line to its parent, which prints one line for the whole tree. */
+/** A process with a supervisor sends the line to it, so that only one line is printed for all processes. */
 async function sayFailure(line: string): Promise<void> {
   const message: ProcessMessage = { failed: line };
   const sent = await new Promise((resolve) => {
@@ -46,12 +55,15 @@ async function sayFailure(line: string): Promise<void> {
   if (sent !== true) console.error(`larder: ${line}`);
 }
 
-/** Progress goes to standard error: standard output is for answers and the log. */
+/** Writes a line of progress to standard error. Standard output is for answers and the log. */
 export function say(line: string): void {
   console.error(line);
 }
 
-/** Returns the files and folders that Larder's account must own, and the folders that it must reach, for `becomeAccount`. */
+/**
+ * Returns the options for `becomeAccount`: the files and folders that Larder's account must own, and the folders that it must
+ * be able to enter.
+ */
 export function whatToOwn(config: Config): Omit<BecomeOptions, 'say'> {
   const { data, contentDirectory: content, keyFile } = config;
   const work = join(data, 'work');
@@ -64,10 +76,13 @@ export function whatToOwn(config: Config): Omit<BecomeOptions, 'say'> {
   };
 }
 
-/** The entries of a content folder. */
+/** The names of files and folders in a content folder. */
 const CONTENT_NAMES = ['installation', 'sha256', 'temporary', 'uploads'];
 
-/** A server or a worker that root starts alone gives up root before it opens anything. Under a supervisor, root was given up before. */
+/**
+ * If root starts a single server or worker, switches to Larder's account before anything is opened. With a supervisor, the
+ * supervisor has already switched.
+ */
 export async function leaveRoot(name: 'server' | 'worker', config: Config): Promise<void> {
   const consent = config.ci || process.argv.includes('--yes');
   const prepare = { requirements: [], path: config.path, consent, command: `larder ${name}`, say };

@@ -1,4 +1,4 @@
-// Every command of `larder`, as the program lists them, ends after any fault with an exit status and a clear line, without a stack trace.
+// Whatever fails, every command of `larder` ends with an exit status and a clear line without a stack trace.
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -17,7 +17,7 @@ import { failPhase } from '../pipelines/phases.ts';
 import { createWholeProgram } from './commands.ts';
 
 const PATIENCE_MS = 300_000;
-/** Commands that become services; failures.test.ts tests their failures. */
+/** Commands that become services. failures.test.ts tests how they fail. */
 const SERVICES = ['server', 'worker', 'start'];
 
 type Leaf = { path: string[]; command: Command };
@@ -26,7 +26,7 @@ const unused: Io = { out: new PassThrough(), err: new PassThrough(), in: Readabl
 const leaves = leavesOf(createWholeProgram(unused, becomes));
 const withoutOperator = new Set(leavesOf(createProgram(unused)).map(({ path }) => path.join(' ')));
 const asking = leaves.filter(({ path }) => withoutOperator.has(path.join(' ')));
-/** Commands of the operator, which use the database and no server. */
+/** Commands of the operator, which use the database instead of a server. */
 const beside = leaves.filter(({ path }) => !SERVICES.includes(path[0] ?? '') && !withoutOperator.has(path.join(' ')));
 
 function becomes(): never {
@@ -38,7 +38,7 @@ function leavesOf(command: Command, path: string[] = []): Leaf[] {
   return command.commands.flatMap((below) => leavesOf(below, [...path, below.name()]));
 }
 
-/** Returns the words of a command, with `value` for each required option and argument. */
+/** Returns the words of a command line, with `value` for each required option and argument. */
 function wordsOf({ path, command }: Leaf, value: string | ((expects: Option | undefined) => string)): string[] {
   const of = typeof value === 'string' ? () => value : value;
   const options = command.options.filter(({ mandatory }) => mandatory);
@@ -50,12 +50,12 @@ function wordsOf({ path, command }: Leaf, value: string | ((expects: Option | un
   ];
 }
 
-/** A value that the command accepts. */
+/** Returns a value that the command accepts for this option. */
 function fittingValue(option: Option | undefined): string {
   return option?.long === '--role' ? 'viewer' : 'anything';
 }
 
-/** The words of commands that need more than `fittingValue` to send a request. */
+/** The words of commands for which values of `fittingValue` are not enough to send a request. */
 const FITTING: Record<string, string[]> = {
   'tokens create': ['tokens', 'create', 'anything'],
   'users set-role': ['users', 'set-role', 'anybody', 'viewer'],
@@ -64,7 +64,7 @@ const FITTING: Record<string, string[]> = {
   api: ['api', 'GET', '/v1/catalogs'],
 };
 
-/** Commands that send no token, so that a wrong token has no effect: the main catalog is public. */
+/** Commands that send no token (the main catalog is public), so that a wrong token has no effect on them. */
 const PUBLIC = ['products list'];
 
 type Ran = { code: number; out: string; err: string };
@@ -83,7 +83,7 @@ async function run(
   return { code, out: said, err: errors };
 }
 
-/** Expects one of the exit codes, and an error text without a stack and without repetitions. */
+/** Expects one of these exit codes and an error text without a stack and without repetitions. */
 function expectClear(words: readonly string[], { code, err }: Ran, codes: readonly number[]): void {
   const what = `${words.join(' ').slice(0, 200)} → ${code}\n${err}`;
   expect(codes, what).toContain(code);
@@ -113,7 +113,7 @@ beforeAll(async () => {
   chmodSync(join(folder, 'locked'), 0);
   vi.stubEnv('LARDER_DATABASE_URL', 'postgresql://larder:topsecret@127.0.0.1:1/larder');
   vi.stubEnv('LARDER_DATA', folder);
-  // A token that was accepted once is accepted after any number of wrong ones, so that commands with it are not rejected.
+  // After a correct token, Larder accepts it although many wrong ones follow from the same address.
   expect(await run(['login'], { url: apiUrl, token: api.acme.tokens.OWNER })).toMatchObject({ code: EXIT.done });
 }, PATIENCE_MS);
 afterAll(async () => {
@@ -122,7 +122,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** Returns words with which a command sends a request. */
+/** Returns a command line that sends a request. */
 function asks(leaf: Leaf): string[] {
   const name = leaf.path.join(' ');
   if (name === 'customize') return ['customize', customization];
@@ -154,7 +154,7 @@ describe('a server that is not Larder', () => {
 
   const json = { 'content-type': 'application/json' };
   const html = { 'content-type': 'text/html' };
-  /** Sends an endless answer. */
+  /** Answers with a body that never ends. */
   const endless: RequestListener = (_request, response) => {
     response.writeHead(200, json);
     const more = () => {
@@ -200,7 +200,7 @@ describe('a server that is not Larder', () => {
           }),
         );
       });
-      // The endless answer takes long to read, and one function reads the answers for all commands.
+      // For the endless answer, two commands are enough: it takes long to read, and all commands share one reader.
       const some =
         name === 'an answer without end'
           ? asking.filter(({ path }) => ['releases list', 'api'].includes(path.join(' ')))
@@ -210,7 +210,7 @@ describe('a server that is not Larder', () => {
         exchanges = false;
         expectClear(words, await run(words, { url }), [EXIT.unreachable]);
         exchanges = true;
-        // `api` prints any answer, and `token` sends no other request.
+        // These two need not fail: `api` prints any answer, and `token` sends no request after the first.
         const free = ['api', 'token'].includes(leaf.path.join(' '));
         expectClear(words, await run(words, { url }), free ? [EXIT.done, EXIT.unreachable] : [EXIT.unreachable]);
       }
@@ -308,7 +308,7 @@ describe('a reader that closes the pipe', () => {
   let estates: TestEstates;
   let url: string;
 
-  // Another server, because wrong log-ins have used up the limit of the first one.
+  // A second server, because the wrong tokens of other tests have used up the limit of the first one.
   beforeAll(async () => {
     estates = await openTestEstates();
     url = await estates.api.app.listen({ host: '127.0.0.1', port: 0 });
@@ -324,7 +324,7 @@ describe('a reader that closes the pipe', () => {
     return String(made.headers['location']).split('/').at(-1) ?? '';
   }
 
-  /** Arguments of the commands that name a thing: an existing one, and a spare one for commands that delete it. */
+  /** Returns arguments for commands that name an object: one that exists, and a second one for commands that delete it. */
   async function namedThings(): Promise<Record<string, string[]>> {
     const { acme, shared, catalog } = estates;
     const of = (kind: string) => acme[kind]?.[0] ?? '';
@@ -389,7 +389,7 @@ describe('a reader that closes the pipe', () => {
       for (let leaf = left.pop(); leaf !== undefined; leaf = left.pop()) await end(leaf);
     };
     const deletes = ({ path }: Leaf) => /^(remove|delete|revoke)$/.test(path.at(-1) ?? '');
-    // A retry is rejected while the application has an open pipeline, which other commands create.
+    // Retries come first: one is rejected while the application has an open pipeline, and other commands create one.
     const retries = ({ path }: Leaf) => path[0] === 'retry';
     await endAll(asking.filter(retries));
     const others = asking.filter((leaf) => !deletes(leaf) && !retries(leaf));

@@ -1,4 +1,4 @@
-// The error text of an entry point: one line for a fault that a person can fix, all details of any other error.
+// The error text of an entry point: one line for a fault that a person can fix, or all details of any other error.
 import { dirname } from 'node:path';
 import { inspect } from 'node:util';
 import { ProblemError, UnexpectedAnswerError, UnreachableError } from '../client/problem-error.ts';
@@ -8,7 +8,7 @@ import { HostError } from '../host/prepare.ts';
 import { hideInText } from '../log.ts';
 import { StartError } from '../start-error.ts';
 
-/** Errors whose message is for the person who starts Larder. */
+/** Errors whose message is written for the person who starts Larder. */
 const EXPECTED = [
   ConfigError,
   StartError,
@@ -19,7 +19,7 @@ const EXPECTED = [
   UnexpectedAnswerError,
 ];
 
-/** Why a folder cannot be used, by the system's code (errno(3)). */
+/** Why a folder cannot be used, by the system's error code (errno(3)). */
 const FOLDER_FAULTS: Record<string, string> = {
   EACCES: 'this account has no access to it',
   EPERM: 'this account may not change it',
@@ -31,21 +31,24 @@ const FOLDER_FAULTS: Record<string, string> = {
   ENOENT: 'it cannot be created there',
 };
 
-/** Nested causes: more than any chain in Larder. */
+/** How many nested causes are shown. No chain of causes in Larder is longer. */
 const CAUSES_MAX = 8;
 
-/** Returns the line for an expected failure; undefined for any other. `config` is absent if it could not be read. */
+/**
+ * Returns the line for an expected failure; undefined for any other error. `config` is absent if the configuration could not be
+ * read.
+ */
 export function explainFailure(error: unknown, config?: Config): string | undefined {
   if (EXPECTED.some((one) => error instanceof one)) return (error as Error).message;
   return config && explainFolder(error, config);
 }
 
-/** Returns the text of an error with its stack, its causes and its parts, without secrets. */
+/** Returns the text of an error, without secrets: with its stack, its causes and the errors that it contains. */
 export function describeFailure(error: unknown): string {
   return hideInText(inspect(error, { depth: CAUSES_MAX }));
 }
 
-/** Explains only folders that settings name: a missing file of the program is a fault of Larder. */
+/** Explains only faults of folders that settings name. A file of the program that is missing is a fault of Larder. */
 function explainFolder(error: unknown, config: Config): string | undefined {
   const { code = '', path } = (error instanceof Error ? error : {}) as NodeJS.ErrnoException;
   const fault = FOLDER_FAULTS[code];
@@ -55,7 +58,8 @@ function explainFolder(error: unknown, config: Config): string | undefined {
     ['LARDER_CONTENT', config.contentDirectory],
     ['LARDER_KEY_FILE', dirname(config.keyFile)],
   ];
-  // By default the other folders are in LARDER_DATA, so the deepest folder determines the setting.
+  // By default, the other folders are in LARDER_DATA. So of all folders that contain the path, the deepest one names the
+  // setting.
   const [inside] = settings.filter(([, folder]) => isWithin(path, folder)).sort(([, a], [, b]) => b.length - a.length);
   const onTheWay = settings.find(([, folder]) => isWithin(folder, path));
   const setting = (inside ?? onTheWay)?.[0];

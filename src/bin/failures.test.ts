@@ -1,4 +1,4 @@
-// The output when Larder cannot start: one line with the remedy, from every entry point, and all details of unexpected errors.
+// The output if Larder cannot start: from every entry point, one line that says what to do; for unexpected errors, all details.
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { chmodSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -26,7 +26,7 @@ afterEach(async () => {
 /** Nothing listens on port 1. The password must never be shown. */
 const UNREACHABLE = 'postgresql://larder:topsecret@127.0.0.1:1/larder';
 
-/** Returns the last line of output. Expects exit code 1 and no process left. */
+/** Waits until the process ends. Returns the last line of its output. Expects exit code 1, and that no process is left. */
 async function lastLine(entrance: StartedEntrance): Promise<string> {
   expect(await entrance.ended).toBe(1);
   await entrance.nobodyLeft();
@@ -182,7 +182,7 @@ describe('everything on one machine', () => {
 });
 
 describe('an unexpected error', () => {
-  // Makes the program fail as by a fault of Larder, with an error that has a code and a cause.
+  // Makes the program fail with an error that has a code and a cause, as if Larder had a fault.
   const fault = `const {Server} = await import('node:net'); Server.prototype.listen = () => {
     throw Object.assign(new Error('it broke', { cause: new Error('of this') }), { code: 'EFAULT' }); };`;
   const NODE_OPTIONS = `--import=data:text/javascript,${encodeURIComponent(fault)}`;
@@ -204,7 +204,7 @@ describe('an unexpected error', () => {
 });
 
 describe('missing packages, without a terminal', () => {
-  // Options of bubblewrap: this machine without the files of one package, as root of a new user namespace.
+  // Options of bubblewrap: this machine, but without the files of one package; the user is root of a new user namespace.
   const WITHOUT = ['--dev-bind', '/', '/', '--tmpfs', '/usr/share/keyrings', '--unshare-user', '--uid', '0'];
   const program = (path: string) => new URL(`../../${path}`, import.meta.url).pathname;
 
@@ -233,7 +233,8 @@ describe('missing packages, without a terminal', () => {
 
 describe('missing packages, with consent and without a terminal', () => {
   const program = (path: string) => new URL(`../../${path}`, import.meta.url).pathname;
-  // A keyring is missing, the system is read-only, and apt-get and sudo are programs of the test that record their arguments.
+  // In these tests, a keyring is missing and the system is read-only. apt-get and sudo are programs of the test that record
+  // their arguments.
   let folder: string;
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'larder-bare-'));
@@ -276,7 +277,7 @@ describe('missing packages, with consent and without a terminal', () => {
   for (const command of printed) {
     test(`«${command}» installs, as the README prints it`, async () => {
       const [, afterInstall = ''] = command.split(' && ');
-      // The first command fails, and no further one is run.
+      // The first command fails, so no further one is run.
       const { code, stderr, asked } = await runBare(afterInstall.split(' '), 0, {
         'apt-get': `printf '%s\\n' "$*" >> ${folder}/asked; exit 9`,
       });

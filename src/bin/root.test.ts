@@ -1,4 +1,5 @@
-// A server and a worker that root starts alone: they switch to Larder's account, and hand over files of an earlier start as root.
+// Root starts a server and a worker without a supervisor: they switch to Larder's account. Files that an earlier start as root
+// left are handed over to the account.
 import { chownSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -19,7 +20,7 @@ afterEach(async () => {
   await database.drop();
 }, PATIENCE_MS);
 
-/** Real, effective, saved and file system ids, and supplementary groups (proc_pid_status(5)). */
+/** Returns the real, effective, saved and file system ids of a process, and its supplementary groups (proc_pid_status(5)). */
 function idsOf({ child }: StartedEntrance): string[] {
   const status = readFileSync(`/proc/${child.pid}/status`, 'utf8');
   return ['Uid', 'Gid', 'Groups'].flatMap((name) =>
@@ -39,7 +40,7 @@ test.runIf(process.getuid?.() === 0)(
     expect(idsOf(server)).toEqual(ids);
     server.child.kill('SIGTERM');
     await server.ended;
-    // The owners that a server of an earlier version left.
+    // A server of an earlier version left files with these owners.
     const [key, shard] = [join(server.data, 'installation.key'), join(server.data, 'content', 'sha256', '00')];
     for (const path of [key, shard, join(server.data, 'content'), server.data]) chownSync(path, 0, 0);
     const again = await startEntrance('server', { env, data: server.data });

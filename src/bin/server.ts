@@ -1,4 +1,4 @@
-// The API, the files and the hosted registry as one process, against LARDER_DATABASE_URL.
+// Runs one process with the API, the files and the hosted registry. Uses the database at LARDER_DATABASE_URL.
 import type { ProcessMessage, SupervisorMessage } from '../process/process-messages.ts';
 import { startServer } from '../process/serve.ts';
 import { enter, leaveRoot } from './entrance.ts';

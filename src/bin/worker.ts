@@ -1,4 +1,4 @@
-// A worker as one process, against LARDER_DATABASE_URL.
+// Runs one worker process. Uses the database at LARDER_DATABASE_URL.
 import { prepareControlGroups } from '../host/control-groups.ts';
 import type { ProcessMessage } from '../process/process-messages.ts';
 import { startWorker } from '../process/work.ts';
