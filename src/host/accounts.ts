@@ -1,7 +1,7 @@
-// The accounts of this machine and their ranges of subordinate ids, which sandboxes need.
+// Reads the accounts of this machine and their ranges of subordinate ids, which sandboxes need.
 import { readFileSync } from 'node:fs';
 
-/** A sandbox maps the ids from 0 to 65,535: the possible owners of an image's files. */
+/** A sandbox maps the ids from 0 to 65,535, because the files of an image may belong to any of them. */
 export const SUBORDINATE_IDS = 65_536;
 
 export type Account = { name: string; uid: number; gid: number; home: string };
@@ -35,9 +35,9 @@ export function hasSubordinateIds(account: Account): boolean {
   );
 }
 
-/** Returns the first start of a range of subordinate ids that overlaps no other range. */
+/** Returns the lowest number from which a new range of subordinate ids overlaps no existing range. */
 export function freeSubordinateStart(): number {
-  // shadow's own default for the first range (SUB_UID_MIN of login.defs).
+  // The start of the first range that shadow itself assigns (SUB_UID_MIN in login.defs).
   const FIRST = 100_000;
   const ends = ['/etc/subuid', '/etc/subgid'].flatMap((file) =>
     lines(file)

@@ -1,4 +1,5 @@
-// Prepares the machine with the user's consent: missing packages, Larder's own account under root, folders that it can enter.
+// Prepares the machine if the user agrees: installs missing packages, creates Larder's own account if run by root, and makes
+// folders accessible to it.
 import { spawn, spawnSync } from 'node:child_process';
 import {
   chmodSync,
@@ -18,15 +19,15 @@ import { type Account, findAccount, freeSubordinateStart, hasSubordinateIds, SUB
 import { prepareControlGroups } from './control-groups.ts';
 import { findProgram, missingRequirements, type Requirement } from './requirements.ts';
 
-/** The account that Larder switches to under root. */
+/** The account to which Larder switches if root starts it. */
 export const ACCOUNT_NAME = 'larder';
 
-/** sudo may wait for a directory server or for the name service. */
+/** The time limit for sudo, which may wait for a directory server or a name server. */
 const SUDO_MS_MAX = 30_000;
 
 export type HostErrorCode = 'CONSENT_NEEDED' | 'CONSENT_REFUSED' | 'COMMAND_FAILED' | 'NO_ROOT';
 
-/** The machine cannot be prepared; the message says what a person can do. */
+/** Thrown if the machine cannot be prepared. The message says what a person can do. */
 export class HostError extends Error {
   override name = 'HostError';
   readonly code: HostErrorCode;
@@ -37,14 +38,17 @@ export class HostError extends Error {
   }
 }
 
-/** A change that requires root, as a description and as commands. */
+/** A change to the machine that requires root: a description, and the commands to run. */
 export type HostChange = { summary: string; commands: string[][] };
 
 function isRoot(): boolean {
   return process.getuid?.() === 0;
 }
 
-/** Returns the changes that these requirements and this user need; empty on a prepared machine. */
+/**
+ * Returns the changes that are needed so that this machine meets the requirements and this user can run Larder. Returns an
+ * empty list if there are none.
+ */
 export function findChanges(requirements: readonly Requirement[], path: string): HostChange[] {
   const changes: HostChange[] = [];
   const missing = missingRequirements(requirements, path);
@@ -53,7 +57,7 @@ export function findChanges(requirements: readonly Requirement[], path: string):
       summary: `install the Debian packages ${missing.map((one) => `${one.package} (${one.reason})`).join(', ')}`,
       commands: [
         ['apt-get', 'update', '-q'],
-        // An interactive question of a package would block a start.
+        // Without this, a package that asks a question would block the start.
         [
           'env',
           'DEBIAN_FRONTEND=noninteractive',
@@ -101,18 +105,18 @@ function accountChanges(): HostChange[] {
 
 export type PrepareOptions = {
   requirements: readonly Requirement[];
-  /** The search path for programs. */
+  /** The search path for programs (PATH). */
   path: string;
-  /** Consent given in advance (`--yes`, CI). */
+  /** True if the person agreed in advance (`--yes`, CI). */
   consent: boolean;
-  /** The command that the person entered, to be repeated with consent: `npm start`. */
+  /** The command that the person entered: `npm start`. Errors show how to repeat it with consent. */
   command: string;
   say: (line: string) => void;
 };
 
 /**
- * Makes the machine meet the requirements, after asking for consent. Does nothing on a prepared machine. Throws HostError without
- * consent, without a way to become root, or if a command fails.
+ * Asks the person, then makes the machine meet the requirements. Does nothing if it already does. Throws HostError if the
+ * person does not agree, if there is no way to become root, or if a command fails.
  */
 export async function prepareHost(options: PrepareOptions): Promise<void> {
   const changes = findChanges(options.requirements, options.path);
@@ -137,7 +141,7 @@ function sudoPrefix(path: string, changes: HostChange[]): string[] {
   );
 }
 
-/** sudo asks for a password on the terminal itself. Throws HostError if it requires one and there is no terminal. */
+/** sudo itself asks for a password on the terminal. Throws HostError if sudo needs one and there is no terminal. */
 function checkSudo(prefix: string[], changes: HostChange[]): void {
   const [sudo = ''] = prefix;
   const free = spawnSync(sudo, ['-n', 'true'], { stdio: 'ignore', timeout: SUDO_MS_MAX }).status === 0;
@@ -184,7 +188,7 @@ async function askConsent(
   throw new HostError('CONSENT_REFUSED', `Nothing was changed. To do it by hand, run:\n${asScript(prefix, changes)}`);
 }
 
-/** npm keeps options for itself unless they follow two dashes. */
+/** npm passes options on to the program only after two dashes. */
 function withConsent(command: string): string {
   return command.startsWith('npm ') ? `${command} -- --yes` : `${command} --yes`;
 }
@@ -203,8 +207,9 @@ function run(command: string[]): Promise<void> {
 }
 
 /**
- * Lets the account enter a folder: each parent that it cannot pass gets the execute bit for others (names stay hidden, only known
- * paths can be entered). Changes nothing if it can pass already. Returns the changed folders.
+ * Makes a folder accessible to the account: each folder above that it cannot enter gets the execute bit for others. Others
+ * still cannot list names; they can only enter paths that they know. Changes nothing if the account can already enter. Returns
+ * the changed folders.
  */
 export function makeEnterable(folder: string, account: Account): string[] {
   const changed: string[] = [];
@@ -219,7 +224,10 @@ export function makeEnterable(folder: string, account: Account): string[] {
   }
 }
 
-/** Changes the owner of root's files to the account, recursively. Does not follow links. Returns the number of changed entries. */
+/**
+ * Makes the account the owner of all files below `path` that belong to root. Does not follow links. Returns how many files and
+ * folders were changed.
+ */
 function handOver(path: string, account: Account): number {
   const found = lstatSync(path, { throwIfNoEntry: false });
   if (found === undefined) return 0;
@@ -233,9 +241,9 @@ function handOver(path: string, account: Account): number {
 }
 
 export type BecomeOptions = {
-  /** Folders that must belong to the account. Files of other users in them keep their owner. */
+  /** Folders that must belong to the account. Files in them that belong to other users keep their owner. */
   own: string[];
-  /** Files and folders of Larder that may belong to root, after a start that did not switch to the account. */
+  /** Files and folders of Larder that belong to root if an earlier start did not switch to the account. */
   handOver: string[];
   /** Folders that the account must be able to enter. */
   enter: string[];
@@ -243,8 +251,8 @@ export type BecomeOptions = {
 };
 
 /**
- * Under root: gives the account its folders and switches to it for good. As any other user: creates the folders and keeps the
- * user. In both cases prepares the folder for control groups. Throws HostError if root cannot become another user.
+ * Run by root: makes the account the owner of its folders, and switches to it for good. Run by another user: creates the
+ * folders. In both cases, prepares the folder for control groups. Throws HostError if root cannot switch to another user.
  */
 export function becomeAccount(options: BecomeOptions): void {
   for (const folder of options.own) mkdirSync(folder, { recursive: true, mode: 0o750 });
@@ -278,7 +286,7 @@ export function becomeAccount(options: BecomeOptions): void {
   }
 }
 
-/** Under root: prepares the machine and switches to the account. Does nothing as any other user. */
+/** If run by root, prepares the machine and switches to the account. Otherwise does nothing. */
 export async function giveUpRoot(prepare: PrepareOptions, become: BecomeOptions): Promise<void> {
   if (!isRoot()) return;
   await prepareHost(prepare);

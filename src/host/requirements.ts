@@ -1,17 +1,17 @@
-// The requirements of the machine besides Node: programs from Debian packages, each with its reason.
+// What Larder needs on the machine besides Node: programs of Debian packages, each with the reason.
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
 export type Requirement = {
-  /** The Debian package. */
+  /** The Debian package that provides it. */
   package: string;
-  /** Met if this file can be read, a program of this name is on the path, or this command succeeds. */
+  /** The requirement is met if this file can be read, a program of this name is found, or this command succeeds. */
   probe: { program: string } | { file: string } | { succeeds: readonly string[] };
   reason: string;
 };
 
-/** The requirements for building, verifying and serving images. */
+/** What is needed to build, verify and serve images. */
 export const RUN_REQUIREMENTS: readonly Requirement[] = [
   { package: 'mmdebstrap', probe: { program: 'mmdebstrap' }, reason: 'builds base images from the package archive' },
   { package: 'bubblewrap', probe: { program: 'bwrap' }, reason: 'isolates the programs of an image while it is built' },
@@ -23,7 +23,7 @@ export const RUN_REQUIREMENTS: readonly Requirement[] = [
   },
 ];
 
-/** Software of other projects that the tests compare Larder with. */
+/** Software of other projects, with which the tests compare Larder. */
 export const TEST_REQUIREMENTS: readonly Requirement[] = [
   ...RUN_REQUIREMENTS,
   {
@@ -43,7 +43,7 @@ export const TEST_REQUIREMENTS: readonly Requirement[] = [
   { package: 'procps', probe: { program: 'ps' }, reason: 'finds the processes to kill' },
 ];
 
-/** The requirements for building clients that are in no Debian package. */
+/** What is needed to build clients that are in no Debian package. */
 export const CLIENT_REQUIREMENTS: readonly Requirement[] = [
   { package: 'golang-go', probe: { program: 'go' }, reason: 'builds crane, helm and kubeconform' },
   {
@@ -53,18 +53,18 @@ export const CLIENT_REQUIREMENTS: readonly Requirement[] = [
   },
 ];
 
-/** The requirements for running schemathesis, which pip installs into a virtual environment. */
+/** What is needed to run schemathesis, which pip installs into a virtual environment. */
 export const API_SUITE_REQUIREMENTS: readonly Requirement[] = [
   ...RUN_REQUIREMENTS,
   {
     package: 'python3-venv',
-    // Debian ships Python without the module that installs pip into a virtual environment.
+    // Debian's Python lacks the module that installs pip into a virtual environment; it is in a package of its own.
     probe: { succeeds: ['python3', '-c', 'import venv, ensurepip'] },
     reason: 'runs schemathesis over the API',
   },
 ];
 
-/** The requirements for building the OCI distribution conformance suite. */
+/** What is needed to build the conformance suite of the OCI distribution specification. */
 export const REGISTRY_SUITE_REQUIREMENTS: readonly Requirement[] = [
   ...RUN_REQUIREMENTS,
   {
@@ -79,10 +79,10 @@ export const REGISTRY_SUITE_REQUIREMENTS: readonly Requirement[] = [
   },
 ];
 
-// Debian keeps some of these outside a normal user's path.
+// Some of these folders are not in the search path of a normal user on Debian.
 const SYSTEM_FOLDERS = ['/usr/local/sbin', '/usr/sbin', '/sbin', '/usr/bin', '/bin'];
 
-/** An interpreter starts in a tenth of a second; on a busy machine in a few seconds. */
+/** The time limit for a probe. An interpreter starts within a tenth of a second; on a busy machine, within a few seconds. */
 const PROBE_MS_MAX = 30_000;
 
 function isExecutable(path: string): boolean {
@@ -107,14 +107,14 @@ function isReadable(path: string): boolean {
   }
 }
 
-/** Returns the path of a program, searched in `path` and then in the system's own folders; undefined if not found. */
+/** Returns the path of a program, searched in `path` and then in the system's folders. Returns undefined if there is none. */
 export function findProgram(program: string, path: string): string | undefined {
   return [...path.split(delimiter).filter(Boolean), ...SYSTEM_FOLDERS]
     .map((folder) => join(folder, program))
     .find(isExecutable);
 }
 
-/** Returns the requirements that this machine does not meet, in their order. */
+/** Returns the requirements that this machine does not meet, in the given order. */
 export function missingRequirements(requirements: readonly Requirement[], path: string): Requirement[] {
   return requirements.filter(({ probe }) => {
     if ('file' in probe) return !isReadable(probe.file);
