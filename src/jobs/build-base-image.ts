@@ -24,7 +24,10 @@ import { listMissing } from './plan-contents.ts';
 import { recordBaseImage } from './record-base-image.ts';
 import type { WorkerResources } from './worker-resources.ts';
 
-/** Builds the base image unless the archive still has the package versions of the last build. Throws JobPostponed while a disk is nearly full. */
+/**
+ * Builds the base image, unless its packages have the same versions in the archive as in the last build. Throws JobPostponed
+ * while a disk is nearly full.
+ */
 export async function buildBaseImage(
   resources: WorkerResources,
   { base_image_id }: { base_image_id: string },

@@ -54,8 +54,7 @@ beforeEach(async () => {
   );
   await catalog.write((tx) => recordDiscovery(tx, found));
   await moveBase('first');
-  // With FORBIDDEN, a catalog forbids unverified images. It does not forbid unverified charts, because Larder cannot verify
-  // charts yet.
+  // Because this worker reports a sandbox, the catalog forbids images that were not verified. It does not forbid such charts.
   const worker: Worker = {
     ...{ id: randomUUID(), host: 'vm', sandbox_mode: 'userns', sandbox_reasons: [] },
     ...{ limits: 'cgroup-v2', limits_reasons: [] },

@@ -1,4 +1,5 @@
-// A step that fails on a full disk is postponed without counting an attempt. While there is space, a program's message does not postpone it.
+// A step that fails on a full disk is postponed, and its attempt is not counted. If the disk has space, a step whose program
+// prints that the disk is full fails.
 import { spawnSync } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';

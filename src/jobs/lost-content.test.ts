@@ -1,4 +1,5 @@
-// Lost content of a plan: Larder plans again, restores the content, or asks the user to upload it; it never reports an internal error.
+// If content of a plan is lost, Larder plans again, restores the content, or asks the user to upload it. It never reports an
+// internal error.
 
 import { Readable } from 'node:stream';
 import { afterEach, beforeEach, expect, test } from 'vitest';

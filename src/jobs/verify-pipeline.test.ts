@@ -1,4 +1,5 @@
-// A worker without a sandbox leaves jobs to workers that have one. If no worker has one, it skips the verification and records why.
+// A worker without a sandbox leaves a job to a worker that has one. If no worker has one, it skips the verification and records
+// why.
 
 import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
