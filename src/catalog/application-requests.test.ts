@@ -1,4 +1,4 @@
-// Application requests: their rejections, the applications that they add and remove, and their status.
+// Application requests: why they are rejected, which applications they add and remove, and their status.
 import { Value } from 'typebox/value';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { nobody, openTestCatalog, type TestCatalog, type TestOrganization } from '../../test/catalog.ts';

@@ -1,4 +1,4 @@
-// Application requests: they add applications to a catalog or remove them; their status is derived from the applications.
+// Application requests add applications to a catalog or remove them. The status of a request is derived from its applications.
 import { randomUUID } from 'node:crypto';
 import { type RawBuilder, sql } from 'kysely';
 import type { CatalogApplicationRequest } from '../contract/application-request.ts';
@@ -41,11 +41,11 @@ type RequestRow = {
 const ORDERS: Record<Input<'listApplicationRequests'>['order_field'], RawBuilder<unknown>> = {
   REQUESTED_AT: sql`q.created_at`,
   NAME: sql`q.name`,
-  // All requests of a catalog are of one organization.
+  // All requests of a catalog belong to one organization, so any order by its name is right.
   ORGANIZATION_NAME: sql`q.organization_id`,
 };
 
-/** The status of a request, derived from all its applications. */
+/** The status of a request, derived from the states of all its applications. */
 const progress = sql`
   lateral (select case
       when bool_or(a.processing_status = 'FAILED') then 'FAILED'
@@ -58,7 +58,10 @@ const progress = sql`
   from application_request_items i join applications a on a.id = i.application_id
   where i.request_id = q.id) progress`;
 
-/** Lists a catalog's requests to add, or to remove. At most four statements, three of them in one snapshot. */
+/**
+ * Lists a catalog's requests to add applications, or those to remove them. At most four statements, three of them in one
+ * snapshot.
+ */
 export async function listApplicationRequests(
   db: Database,
   principal: Principal,
@@ -75,8 +78,8 @@ export async function listApplicationRequests(
 }
 
 /**
- * The statement that selects and counts requests. Applications that are still in progress are few and have an index, so all
- * requests that are not COMPLETED are found through them; the COMPLETED ones are the rest.
+ * Returns the statements that select and count the requests with this status. All requests that are not COMPLETED are found by
+ * an index of the applications in progress, which are few. The other requests are COMPLETED.
  */
 function narrow(
   principal: Principal,
@@ -116,7 +119,10 @@ export async function getApplicationRequest(
   return request;
 }
 
-/** Returns the request that added an application and, if there is one, the request that removed it. Throws NOT_FOUND. */
+/**
+ * Returns the request that added an application and, if the application was removed by a request, that request. Throws
+ * NOT_FOUND.
+ */
 export async function listRequestsOfApplication(
   db: Database,
   principal: Principal,
@@ -133,7 +139,8 @@ export async function listRequestsOfApplication(
     join catalogs c on c.id = q.catalog_id
     where ${where} order by q.created_at, q.id`;
   const requests = await readRequests(db, principal, page);
-  // An application without requests exists because others need it, or does not exist in this catalog.
+  // There is no request if the application exists only because others need it; or if there is no such application, which
+  // throws.
   if (requests.length === 0) await requireApplication(db, principal, input);
   return requests.filter((request) => input.request_type === undefined || request.request_type === input.request_type);
 }
@@ -150,7 +157,10 @@ async function requireApplication(
   if (found.rows.length === 0) throw notFound('application');
 }
 
-/** Reads the requests that a statement selects, in one snapshot: the status of a request agrees with its applications. */
+/**
+ * Reads the requests that a statement selects. All statements run in one snapshot, so that the status of a request agrees with
+ * its applications.
+ */
 async function readRequests(
   db: Database,
   principal: Principal,
@@ -189,8 +199,8 @@ async function readInFull(
 }
 
 /**
- * Creates a request. CREATION adds an application for each offering and a pipeline for each application; DELETION removes
- * applications and ends their pipelines. Throws NOT_FOUND for the catalog, and INVALID with every invalid reference.
+ * Creates a request. CREATION adds an application for each offering and makes a pipeline for each application. DELETION removes
+ * applications and ends their pipelines. Throws NOT_FOUND if there is no such catalog, and INVALID with all invalid references.
  */
 export async function createApplicationRequest(
   tx: Transaction,
@@ -223,7 +233,10 @@ export async function createApplicationRequest(
   return { id };
 }
 
-/** Serializes the requests of one catalog: each sees the applications of the previous one. */
+/**
+ * Locks the catalog, so that concurrent requests for it are handled one after the other, and each one sees the applications of
+ * those before it.
+ */
 async function lockCatalog(tx: Transaction, principal: Principal, catalogId: string): Promise<void> {
   requireUuids('catalog', catalogId);
   const found = await sql`
@@ -284,7 +297,7 @@ async function addApplications(tx: Transaction, principal: Principal, input: Cre
   return ids;
 }
 
-/** Whether the base image can be built on; it cannot be deleted until this transaction ends. */
+/** Returns whether applications can be built on the base image. Until this transaction ends, the base image cannot be deleted. */
 async function lockBaseImage(tx: Transaction, principal: Principal, id: string): Promise<boolean> {
   if (!isUuid(id)) return false;
   const found = await sql`
@@ -295,7 +308,10 @@ async function lockBaseImage(tx: Transaction, principal: Principal, id: string):
   return found.rows.length > 0;
 }
 
-/** Returns the existing registries with these ids, in this order, or the hosted one without ids; locks them until the transaction ends. */
+/**
+ * Returns those of these registries that exist, in the given order; without ids, the hosted registry. Locks them until the
+ * transaction ends.
+ */
 async function lockRegistries(
   tx: Transaction,
   principal: Principal,

@@ -1,4 +1,4 @@
-// Applications: offerings chosen in a catalog, with their base image and registries.
+// Applications: offerings that an organization requested in a catalog, each with a base image and registries.
 import { type RawBuilder, sql } from 'kysely';
 import type { CatalogApplication, LatestPipeline } from '../contract/application.ts';
 import type { BaseImage } from '../contract/base-image.ts';
@@ -46,7 +46,10 @@ type ApplicationRow = {
   base_image: BaseImage;
   distro: string;
   registry_ids: string[];
-  /** Only in the first row: the registries of all applications by id. Most applications have the same few registries. */
+  /**
+   * Present only in the first row: the registries of all applications, by id. Sent once, because most applications have the
+   * same few registries.
+   */
   known: Record<string, Registry> | null;
   customization: CustomizationPart | null;
   status: ApplicationStatus;
@@ -65,7 +68,7 @@ type ApplicationRow = {
   end_of_life_at: string | null;
 };
 
-/** `last`: the value may be missing; such applications are last in both directions. */
+/** `last`: an application may have no value for this order. Such applications come last in both directions. */
 const ORDERS: Record<Input<'listApplications'>['order_field'], { by: RawBuilder<unknown>; nulls?: 'last' }> = {
   PRODUCT_NAME: { by: sql`p.name` },
   BASE_IMAGE_NAME: { by: sql`b.name` },
@@ -78,7 +81,7 @@ const ORDERS: Record<Input<'listApplications'>['order_field'], { by: RawBuilder<
   REMOVED_BY: { by: sql`a.removed_by`, nulls: 'last' },
 };
 
-/** Lists a catalog's applications; removed ones only if `statuses` names their status. At most three statements. */
+/** Lists the applications of a catalog; removed ones only if `statuses` contains their status. At most three statements. */
 export async function listApplications(
   db: Database,
   principal: Principal,
@@ -101,8 +104,8 @@ export async function listApplications(
 }
 
 /**
- * Returns the ids of a page. In the default order, products are read one after the other, each along an index, until the page
- * is full.
+ * Returns a statement for the ids of a page. In the order by product name, it reads each product's applications along an index
+ * and only as many as the page needs.
  */
 function pageOf(input: Input<'listApplications'>, where: RawBuilder<unknown>): RawBuilder<unknown> {
   const { by, nulls } = ORDERS[input.order_field];
@@ -122,7 +125,10 @@ function pageOf(input: Input<'listApplications'>, where: RawBuilder<unknown>): R
 
 const USUAL_STATUSES: readonly ApplicationStatus[] = ['SUPPORTED', 'DEPRECATED', 'UNSUPPORTED'];
 
-/** Uses the stored counts; with a filter by product, counts the applications by reading them. */
+/**
+ * Uses the stored counts. With a filter by product, reads and counts the applications, because the stored counts do not contain
+ * the product.
+ */
 function countOf(principal: Principal, input: Input<'listApplications'>, where: RawBuilder<unknown>): Count {
   if (isNever(input)) return { total: sql`select 0`, isPrepared: true };
   if ((input.product_key ?? input.product_name ?? input.product_category) !== undefined) {
@@ -137,13 +143,13 @@ function countOf(principal: Principal, input: Input<'listApplications'>, where: 
   });
 }
 
-/** Whether the filters match no application: none is on trial or FIPS or STIG compliant, and all images run as a normal user. */
+/** Whether no application can match the filters: none is a trial, none is FIPS or STIG compliant, and no image runs as root. */
 function isNever(input: Input<'listApplications'>): boolean {
   const { trial, fips_compliant, stig_compliant, containers_non_root } = input;
   return [trial, fips_compliant, stig_compliant].includes(true) || containers_non_root === false;
 }
 
-/** Returns one application, removed or not. Throws NOT_FOUND. */
+/** Returns one application, even if it was removed. Throws NOT_FOUND. */
 export async function getApplication(
   db: Database,
   principal: Principal,
@@ -159,7 +165,7 @@ export async function getApplication(
   return application;
 }
 
-/** Returns these applications of the organization in full, in that order, with one statement. */
+/** Returns the organization's applications with these ids, with all fields, in the given order. One statement. */
 export async function readApplications(
   db: Database,
   principal: Principal,
@@ -219,10 +225,10 @@ function toApplication(row: ApplicationRow, known: Record<string, Registry>): Ca
     registries,
     customization: customization && toCustomization(catalog_id, customization),
     processing_status: { status: processing_status },
-    // There are no trials.
+    // Larder has no trials.
     trial: false,
     ...NOT_CERTIFIED,
-    // A recipe that runs as root is rejected.
+    // Always true, because recipes that run as root are rejected.
     containers_non_root: true,
     _links: present<CatalogApplication['_links']>({
       catalog: { href: catalog },

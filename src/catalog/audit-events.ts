@@ -1,4 +1,4 @@
-// Reads the audit trail, and deletes events older than the retention time.
+// Reads the audit trail, and deletes events that are older than the retention time.
 import { type RawBuilder, sql } from 'kysely';
 import type { AuditEvent } from '../contract/audit-event.ts';
 import type { Input, Output } from '../contract/endpoints.ts';
@@ -9,14 +9,17 @@ import { allOf, present, wireTime } from './wire.ts';
 
 type EventRow = { [F in keyof AuditEvent]-?: AuditEvent[F] | null } & { cursor: string };
 
-/** Lists an organization's events, newest first. At most two statements, each bounded by the page. Throws INVALID for an unknown actor. */
+/**
+ * Lists the events of an organization, newest first. At most two statements, each of which reads no more than a page. Throws
+ * INVALID if the actor is unknown.
+ */
 export async function listAuditEvents(
   db: Database,
   principal: Principal,
   input: Input<'listAuditEvents'>,
 ): Promise<Output<'listAuditEvents'>> {
   if (input.actor_id !== undefined) await requireActor(db, principal, input.actor_id);
-  // One more row than a page shows whether another page follows.
+  // Selects one row more than a page has: if the row exists, another page follows.
   const found = await sql<EventRow>`
     select e.id, ${wireTime('e.happened_at')} as happened_at, e.actor_id, e.actor_name, e.token_id, e.action, e.outcome,
       e.subject_kind, e.subject_id, e.changed_fields, e.request_id, e.address,
@@ -47,7 +50,7 @@ function after(cursor: string): RawBuilder<unknown> {
   return sql`(e.happened_at, e.id) < (to_timestamp(${milliseconds}::numeric / 1000)::timestamptz(3), ${id}::uuid)`;
 }
 
-/** Throws INVALID for an unknown user. Accepts removed users: their events stay. */
+/** Throws INVALID if the user is unknown. Removed users are known, because their events are kept. */
 async function requireActor(db: Database, principal: Principal, id: string): Promise<void> {
   const found = await db
     .selectFrom('users')
@@ -58,10 +61,10 @@ async function requireActor(db: Database, principal: Principal, id: string): Pro
   if (found === undefined) rejectViolations([{ field: 'actor_id', message: 'This user does not exist.' }]);
 }
 
-/** Rows deleted in one transaction: about a second's work, so that its locks are short. */
+/** How many events one transaction deletes. This takes about a second, so that its locks do not last longer. */
 const BATCH_COUNT = 5_000;
 
-/** Deletes the events older than this, in batches. Returns their number. */
+/** Deletes the events that are older than `days`, in several transactions. Returns the number of deleted events. */
 export async function expireAuditEvents(db: Database, days: number, signal?: AbortSignal): Promise<number> {
   for (let dropped = 0; ; ) {
     signal?.throwIfAborted();

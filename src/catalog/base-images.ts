@@ -1,4 +1,4 @@
-// Base images, on which applications are built: the shared ones and an organization's own.
+// Base images, on which applications are built: those that all organizations share, and an organization's own.
 import { randomUUID } from 'node:crypto';
 import { type RawBuilder, sql } from 'kysely';
 import type { BaseImageDetailed } from '../contract/base-image.ts';
@@ -38,7 +38,7 @@ type BaseImageRow = {
   last_checked_at: string | null;
   application_count: number;
   status: BaseImageStatus;
-  /** The OCI platform, once a version is known. */
+  /** The platform as in OCI. Null until the base image has a version. */
   platform: { os: string; architecture: string } | null;
   pull_registry: Registry | null;
   created_at: string;
@@ -52,7 +52,10 @@ type BaseImageRow = {
   unhealthy_since: string | null;
 };
 
-/** Lists the organization's own base images and the shared ones, by name; deleted ones only if `statuses` names their status. Two statements. */
+/**
+ * Lists the organization's base images and the shared ones, by name; deleted ones only if `statuses` contains their status. Two
+ * statements.
+ */
 export async function listBaseImages(
   db: Database,
   principal: Principal,
@@ -76,7 +79,7 @@ export async function listBaseImages(
   return toPage(input, total.rows[0]?.total ?? 0, rows.rows.map(toDetailed));
 }
 
-/** Returns one base image, deleted or not. Throws NOT_FOUND. */
+/** Returns one base image, even if it was deleted. Throws NOT_FOUND. */
 export async function getBaseImage(
   db: Database,
   principal: Principal,
@@ -92,7 +95,7 @@ export async function getBaseImage(
   return toDetailed(row);
 }
 
-/** Registers an image of one of the organization's registries and enqueues its first check. Throws INVALID. */
+/** Registers an image in one of the organization's registries as a base image and enqueues its first check. Throws INVALID. */
 export async function createBaseImage(
   tx: Transaction,
   principal: Principal,
@@ -139,9 +142,13 @@ export async function createBaseImage(
   return { id };
 }
 
-/** Whether another base image that the organization can see has the key, deleted or not. No base image can be inserted until this transaction ends. */
+/**
+ * Whether a base image that the organization can see already has this key; deleted ones count too. Until this transaction ends,
+ * no other transaction can insert a base image.
+ */
 async function isBaseImageKeyTaken(tx: Transaction, principal: Principal, key: string): Promise<boolean> {
-  // First the lock on the table, then the lock on the name, as for shared base images: two different orders could deadlock.
+  // Takes the lock on the table before the lock on the name, in the same order as for shared base images, so that two
+  // transactions cannot deadlock.
   await sql`lock table base_images in row exclusive mode`.execute(tx);
   await lockName(tx, ['base image keys']);
   const found = await sql<{ taken: boolean }>`
@@ -149,10 +156,10 @@ async function isBaseImageKeyTaken(tx: Transaction, principal: Principal, key: s
   return found.rows[0]?.taken ?? false;
 }
 
-/** Checked with priority: a person who registers a base image is about to build on it. */
+/** Higher than the priority of scheduled checks, because a person who registers a base image is about to build on it. */
 const FOLLOW_PRIORITY = 20;
 
-/** Renames one of the organization's base images. Throws NOT_FOUND, and NOT_OWNED for a shared one. */
+/** Renames one of the organization's base images. Throws NOT_FOUND, and NOT_OWNED if the base image is shared. */
 export async function updateBaseImage(
   tx: Transaction,
   principal: Principal,
@@ -171,7 +178,7 @@ export async function updateBaseImage(
     .execute();
 }
 
-/** Deletes one of the organization's base images. Throws NOT_FOUND, NOT_OWNED, and IN_USE while living applications are built on it. */
+/** Deletes one of the organization's base images. Throws NOT_FOUND, NOT_OWNED, and IN_USE while applications are built on it. */
 export async function deleteBaseImage(
   tx: Transaction,
   principal: Principal,
@@ -192,7 +199,10 @@ export async function deleteBaseImage(
     .execute();
 }
 
-/** Locks a base image. `for update` waits for requests that are about to build on it, and makes later requests see the deletion. */
+/**
+ * Locks one of the organization's base images. `for update` waits for transactions that add applications on it, and later ones
+ * see that it is deleted.
+ */
 async function lockOwn(tx: Transaction, principal: Principal, id: string): Promise<{ id: string }> {
   requireUuids('base image', id);
   const found = await sql<{ id: string; organization_id: string | null }>`

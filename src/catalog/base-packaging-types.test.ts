@@ -1,4 +1,4 @@
-// The packaging type of a base image, and the offerings that can be built on it.
+// The packaging type of a base image determines which offerings can be built on it.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
 import { createApplicationRequest } from './application-requests.ts';

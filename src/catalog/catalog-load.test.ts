@@ -1,4 +1,5 @@
-// The catalog with concurrent writers and many rows: deadlocks are retried, no pipeline is left waiting, and a page takes a fixed number of statements.
+// The catalog with concurrent writers and many rows: deadlocks are retried, all pipelines end, and the number of statements for
+// a page does not depend on the number of rows.
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { digestOf, openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
 import { countStatements } from '../../test/statements.ts';
@@ -145,9 +146,9 @@ test('a page of 100 rows takes as many statements as a page of one', async () =>
   }
   expect(counted).toEqual({
     applications: [3, 3],
-    // Two of the statements begin and end the snapshot.
+    // Two of these statements begin and end the snapshot.
     requests: [6, 6],
-    // No release depends on another one here, which saves the statement for related releases.
+    // No release here depends on another one, so the statement that reads related releases is not sent.
     releases: [4, 4],
     pipelines: [3, 3],
     customizations: [5, 5],
@@ -155,7 +156,7 @@ test('a page of 100 rows takes as many statements as a page of one', async () =>
 });
 
 test('a page of 50,000 releases takes less than 500 ms', { timeout: 120_000 }, async () => {
-  // A pipeline has one release in each registry, so many releases need as many pipelines.
+  // Copies pipelines too: a pipeline has only one release in each registry.
   await catalog.pool.query(
     `with made as (
        insert into pipelines (organization_id, catalog_id, application_id, status, triggers, version, product_version, started_at)
@@ -188,7 +189,7 @@ test('a page of 50,000 releases takes less than 500 ms', { timeout: 120_000 }, a
       await read(page);
       took.push(performance.now() - started);
     }
-    // Measured: about 15 ms. One statement for each row, or a sort of all rows, would take much longer.
+    // About 15 ms were measured. A statement for each row, or a sort of all rows, would take far more than the limit.
     expect(Math.min(...took)).toBeLessThan(500);
   }
 });

@@ -1,4 +1,5 @@
-// Lists and single resources: filters, orders, pages, links, the schemas of the contract, and nothing of other organizations.
+// Lists and single resources: filters, orders, pages, links and the schemas of the contract. No organization sees another one's
+// resources.
 import type { TSchema } from 'typebox';
 import { Value } from 'typebox/value';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';

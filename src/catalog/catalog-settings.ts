@@ -1,4 +1,4 @@
-// Settings of a catalog: whether to release images that no worker could test.
+// The settings of a catalog: whether images that no worker could test are released.
 import { sql } from 'kysely';
 import type { CatalogSettings } from '../contract/catalog-settings.ts';
 import type { Input, Output } from '../contract/endpoints.ts';
@@ -26,7 +26,7 @@ export async function getCatalogSettings(
   return settings;
 }
 
-/** Changes the settings that are given. Throws NOT_FOUND. */
+/** Changes those settings that are given. Throws NOT_FOUND. */
 export async function updateCatalogSettings(
   tx: Transaction,
   principal: Principal,
@@ -42,7 +42,7 @@ export async function updateCatalogSettings(
   if (changed.rows.length === 0) throw notFound('catalog');
 }
 
-/** Whether a pipeline may be released although no worker could start its image. */
+/** Whether a pipeline's image may be released although no worker could start it. */
 export async function mayReleaseUnverified(db: Database, pipelineId: string): Promise<boolean> {
   const found = await sql<{ allowed: boolean }>`
     select ${allowsUnverified(sql`l.catalog_id`)} as allowed from pipelines l where l.id = ${pipelineId}`.execute(db);

@@ -1,4 +1,4 @@
-// Catalogs of an organization.
+// The catalogs of an organization.
 import { type RawBuilder, sql } from 'kysely';
 import type { Catalog } from '../contract/catalog.ts';
 import type { Input, Output } from '../contract/endpoints.ts';
@@ -24,7 +24,7 @@ export async function listCatalogs(
   principal: Principal,
   input: Input<'listCatalogs'>,
 ): Promise<Output<'listCatalogs'>> {
-  // A catalog belongs to one organization, so all are owned and none is shared.
+  // Every catalog belongs to one organization. So all listed catalogs are owned and none is shared.
   const where = allOf([
     sql`c.organization_id = ${principal.organization_id} and c.removed_at is null`,
     input.shared === true || input.owned === false ? sql`false` : undefined,
@@ -60,7 +60,7 @@ function columns(): RawBuilder<unknown> {
 function toCatalog(row: CatalogRow): Catalog {
   return present<Catalog>({
     ...row,
-    // It belongs to one organization, and no other can see it.
+    // Always false: a catalog belongs to one organization, and no other organization can see it.
     shared: false,
     owned: true,
     _links: {

@@ -1,4 +1,5 @@
-// Changes of customizations: upload, new version, deletion; each change makes a wave of the applications that match.
+// Changes of customizations: upload, new version and deletion. Each change makes a wave with the applications that the
+// customization applies to.
 import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import { addUses } from '../content/content-uses.ts';
@@ -15,16 +16,16 @@ import { isUuid, requireUuids } from './ids.ts';
 import type { Principal } from './principal.ts';
 import { requireCatalog } from './references.ts';
 
-/** The filter of a customization, as stored. */
+/** The stored filter of a customization: which applications it applies to. */
 type Filter = { product_key: string | null; branch: string | null; base_image_id: string | null };
 
-/** Media type of customization archives. */
+/** The media type of the archives of customizations. */
 const ARCHIVE_MIME_TYPE = 'application/gzip';
 
 /**
- * Stores an uploaded archive as a customization and makes a pipeline for every living application that it matches. Throws
- * NOT_FOUND for the catalog, INVALID for a filter with unknown references, and NOT_RELEASED for a product without a
- * released application in the catalog.
+ * Stores an uploaded archive as a customization and makes a pipeline for every application that its filter matches. Throws
+ * NOT_FOUND if there is no such catalog, INVALID if the filter names something that does not exist, and NOT_RELEASED if the
+ * catalog has no released application of the product.
  */
 export async function createCustomization(
   tx: Transaction,
@@ -60,8 +61,8 @@ export async function createCustomization(
 }
 
 /**
- * Stores a new archive as the next version and makes pipelines, or stores a new name or description and makes no pipeline.
- * Throws NOT_FOUND, and DELETED for a deleted customization.
+ * Stores the fields that are given. A new archive becomes the next version, and pipelines are made for it; a new name or
+ * description makes none. Throws NOT_FOUND, and DELETED if the customization was deleted.
  */
 export async function updateCustomization(
   tx: Transaction,
@@ -93,8 +94,8 @@ export async function updateCustomization(
 }
 
 /**
- * Marks a customization as deleted: its rows and archive stay, and every application that has it or is being built with it is
- * rebuilt without it. Throws NOT_FOUND, and DELETED if it was deleted before.
+ * Marks a customization as deleted. Its rows and its archive stay. Every application that contains it, or is being built with
+ * it, is rebuilt without it. Throws NOT_FOUND, and DELETED if it was already deleted.
  */
 export async function deleteCustomization(
   tx: Transaction,
@@ -119,7 +120,7 @@ export async function deleteCustomization(
   await startWave(tx, principal, { touched, carried });
 }
 
-/** Rebuilds the applications that a change affects, with their other inputs unchanged. */
+/** Rebuilds the applications that the change affects. All other inputs of their plans stay the same. */
 async function startWave(
   tx: Transaction,
   principal: Principal,
@@ -231,7 +232,7 @@ function checkNames(filter: Filter, known: { product: boolean; branch: boolean; 
   return violations;
 }
 
-/** The applications `a` that a filter matches. */
+/** SQL: whether a filter matches application `a`. */
 function matching(filter: Filter) {
   return sql`(${filter.product_key}::text is null or a.product_key = ${filter.product_key})
     and (${filter.branch}::text is null or a.branch = ${filter.branch})
@@ -246,7 +247,7 @@ async function findMatching(tx: Transaction, options: { catalog_id: string; filt
   return found.rows.map((row) => row.id);
 }
 
-/** Returns the applications among these whose newest release contains the customization, or that have an open pipeline. */
+/** Returns those of these applications that have an open pipeline, or whose newest release contains the customization. */
 async function keepHolders(tx: Transaction, customizationId: string, ids: string[]): Promise<string[]> {
   const found = await sql<{ id: string }>`
     select a.id from unnest(${ids}::uuid[]) as a (id)

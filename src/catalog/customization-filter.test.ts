@@ -1,4 +1,4 @@
-// A customization's filter must name an existing base image, product and branch, and a product with a released application.
+// A customization's filter must name an existing base image, product and branch, and match at least one released application.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { nobody, openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
 

@@ -1,4 +1,5 @@
-// Customizations from upload to release: the applications that they affect, the order in which they apply, failures, and every status.
+// Customizations from upload to release: which applications they affect, the order in which they apply, failures, and all
+// statuses.
 import { Value } from 'typebox/value';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
@@ -29,7 +30,7 @@ beforeAll(async () => {
 });
 afterAll(() => catalog.drop());
 
-/** Rebuilds applications with their other inputs unchanged. */
+/** Rebuilds these applications. Their plans keep all inputs except customizations. */
 const rebuild = (application_ids: string[]) =>
   catalog.write((tx) => createWave(tx, { cause: 'REBUILD', application_ids, triggers: MANUAL, keep_pins: true }));
 const MANUAL = [{ type: 'MANUAL_RUN' as const }];
@@ -115,7 +116,7 @@ describe('a customization', () => {
     const pipeline = await catalog.openPipeline(redis);
     await catalog.plan(pipeline);
     expect(await status(id)).toBe('PROCESSING_CREATE_STARTED');
-    // This pipeline is already planned: a new one runs all steps.
+    // The open pipeline already has a plan, so a new pipeline is made that runs all steps.
     await rebuild([redis]);
     const made = await catalog.finish(await catalog.openPipeline(redis));
     const customization = await read(id);

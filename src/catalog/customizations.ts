@@ -1,4 +1,5 @@
-// Reads customizations: filters, affected applications, and the status in each application, which is computed and not stored.
+// Reads customizations, with their filters and the applications that they affect. The status in each application is not stored,
+// but computed.
 import { sql } from 'kysely';
 import type { BaseImage } from '../contract/base-image.ts';
 import type {
@@ -46,7 +47,7 @@ type ReleasableRow = PartKeys & {
   status: ReleasableStatus;
   left_out: boolean;
   failure: FailedPhaseRow | null;
-  /** The newest release of this releasable that contains the result of the operation. */
+  /** The newest release of the releasable that contains the result of the operation; null if there is none. */
   succeeded_id: string | null;
 };
 
@@ -70,7 +71,7 @@ type CustomizationRow = {
   updated_at: string;
   removed_by: string | null;
   removed_at: string | null;
-  /** Computed over all releasables, not only the embedded ones. */
+  /** `begun`, `pending` and `failed` are computed over all releasables, even those that the response does not contain. */
   begun: boolean;
   pending: boolean;
   failed: boolean;
@@ -79,7 +80,7 @@ type CustomizationRow = {
   more_warnings_count: number;
 };
 
-/** Lists a catalog's customizations, newest first. At most five statements. */
+/** Lists the customizations of a catalog, newest first. At most five statements. */
 export async function listCustomizations(
   db: Database,
   principal: Principal,
@@ -108,7 +109,7 @@ export async function listCustomizations(
   return toPage(input, total, await readCustomizations(db, principal, ids));
 }
 
-/** Returns one customization, deleted or not. Four statements. Throws NOT_FOUND. */
+/** Returns one customization, even if it was deleted. Four statements. Throws NOT_FOUND. */
 export async function getCustomization(
   db: Database,
   principal: Principal,
@@ -124,14 +125,18 @@ export async function getCustomization(
   return customization;
 }
 
-/** Releases of an application since version `v` was uploaded, read one by one: no earlier release contains the version. */
+/**
+ * The releases of an application since version `v` was uploaded. No earlier release contains the version. `offset 0` makes
+ * PostgreSQL read these releases one by one.
+ */
 const since = sql`(select r.id from releases r
   where r.application_id = ca.application_id and r.released_at >= v.created_at offset 0)`;
 
 /**
- * Which applications the last operation of the customization affected, and its status in each, one row per application. A release
- * that contains the version is a success, whichever pipeline made it; so is a pipeline that found no change. A deletion has
- * succeeded once the newest release does not contain the customization. Pipelines cancelled by removing the application are omitted.
+ * The applications that the last operation of the customization affected, one row each, with its status there. SUCCEEDED if any
+ * release contains the version, whichever pipeline made it, or if the pipeline found that nothing changed. A deletion is
+ * SUCCEEDED if the newest release does not contain the customization. Pipelines that were cancelled with their application are
+ * omitted.
  */
 const touched = sql`
   select ca.application_id, ca.pipeline_id, ca.left_out, ca.pipeline_status, ca.pipeline_started_at as started_at,
@@ -151,15 +156,15 @@ const touched = sql`
   where ca.customization_id = c.id and ca.version = c.version and ca.operation = c.operation
     and ca.pipeline_status <> 'CANCELLED'`;
 
-/** Whether any application is built without the current version of the customization `c`. */
+/** Whether any application is built without the current version of customization `c`. */
 const isLeftOut = sql`exists (
   select from customization_versions v cross join lateral (${touched} and ca.left_out) t
   where v.customization_id = c.id and v.version = c.version and t.status = 'FAILED')`;
 
-/** The affected applications in which the operation may not have succeeded: few, unless the upload is recent. */
+/** The affected applications in which the operation has perhaps not succeeded. There are few, unless the upload is recent. */
 const unsure = sql`(${touched} and ca.pipeline_status in ('IN_PROGRESS', 'FAILED')) t`;
 
-/** The inputs of the status. Each `exists` stops at the first matching row. */
+/** The values from which the status is derived. Each `exists` stops at the first row that matches. */
 const progress = sql`
   exists (select from customization_applications ca where ca.customization_id = c.id and ca.version = c.version
       and ca.operation = c.operation and ca.pipeline_status in ('SUCCEEDED', 'FAILED'))
@@ -199,7 +204,7 @@ async function readCustomizations(
   return found.rows.map((row) => toDetailed(row, releases, parts));
 }
 
-/** The newest releasables of the customization `c`: one per registry of each affected application. */
+/** The newest releasables of customization `c`: one for each registry of each affected application. */
 const releasables = sql`
     select json_build_object('application_id', a.id, 'pipeline_id', t.pipeline_id, 'product_key', a.product_key,
       'branch', a.branch, 'base_image_id', a.base_image_id, 'registry_id', ar.registry_id, 'status', t.status, 'left_out', t.left_out,
@@ -220,7 +225,10 @@ const releasables = sql`
     order by t.started_at desc, a.id, ar.position
     limit ${EMBEDDED_MAX}`;
 
-/** Returns the release to show for a releasable: the new release, or the current one until the new one is made. */
+/**
+ * Returns the release that is shown for a releasable: the one with the result of the operation or, until it exists, the newest
+ * one.
+ */
 function shownRelease(touch: ReleasableRow): string | undefined {
   return (touch.status === 'SUCCEEDED' ? touch.succeeded_id : touch.latest_release?.id) ?? undefined;
 }
@@ -280,7 +288,10 @@ const WORDS = {
   DELETE: { before: 'DELETED', verb: 'DELETE' },
 } as const;
 
-/** Returns the requested operation until a pipeline begins, then the progress of the operation over all affected applications. */
+/**
+ * Returns the status of a customization. Until a pipeline has begun, it is the requested operation; then, the progress of the
+ * operation in all affected applications.
+ */
 function statusOf(row: CustomizationRow): CustomizationStatus {
   const { before, verb } = WORDS[row.operation];
   if (!row.begun) return before;

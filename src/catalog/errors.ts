@@ -1,36 +1,36 @@
-// Errors of the catalog: a closed set of codes, independent of HTTP.
+// The errors of the catalog. Each has one of these codes and is independent of HTTP.
 
-/** The code of an error; `http/answer/problems.ts` maps each to an answer. */
+/** The codes. `http/answer/problems.ts` has the response for each. */
 export const CATALOG_ERROR_CODES = [
-  /** No object with this id is visible to the organization. Ids of other organizations and malformed ids get the same error. */
+  /** The organization can see no object with this id. Ids of other organizations and malformed ids get the same error. */
   'NOT_FOUND',
-  /** The object was deleted: it can be read, but not changed. Clients that may not read it get NOT_FOUND. */
+  /** The object was deleted: it can be read but not changed. Clients that cannot read it get NOT_FOUND. */
   'DELETED',
-  /** The values contradict each other or refer to nothing; `violations` lists them. */
+  /** Values contradict each other or name something that does not exist; `violations` lists them. */
   'INVALID',
-  /** The filter names a product without a released application in the catalog. */
+  /** The filter names a product of which the catalog has no released application. */
   'NOT_RELEASED',
   /** The resource is shared or belongs to the installation, so this organization cannot change it. */
   'NOT_OWNED',
-  /** Applications still use the resource. */
+  /** The resource cannot be removed while applications use it. */
   'IN_USE',
-  /** The pipeline did not fail, its application was removed or has an open pipeline, or a newer pipeline succeeded. */
+  /** The pipeline did not fail, a newer pipeline succeeded, or the application was removed or has an open pipeline. */
   'NOT_RETRYABLE',
   'LIMIT_REACHED',
-  /** The quota of the organization is used up. */
+  /** The organization already has as many applications as its quota allows. */
   'QUOTA_REACHED',
 ] as const;
 export type CatalogErrorCode = (typeof CATALOG_ERROR_CODES)[number];
 
-/** One rejected value; `field` is the name as the client sent it. */
+/** One rejected value. `field` is its name in the request. */
 export type Violation = { field: string; message: string };
 
 export class CatalogError extends Error {
   override readonly name = 'CatalogError';
   readonly code: CatalogErrorCode;
-  /** All violations for INVALID, else empty. */
+  /** The violations, if the code is INVALID; otherwise empty. */
   readonly violations: Violation[];
-  /** The noun of the resource that was not found, for NOT_FOUND. */
+  /** The kind of the resource that was not found, if the code is NOT_FOUND. */
   readonly noun: string | undefined;
 
   constructor(code: CatalogErrorCode, message: string, violations: Violation[] = [], noun?: string) {
@@ -41,7 +41,10 @@ export class CatalogError extends Error {
   }
 }
 
-/** Returns the error for an id in a path. The text is the same for ids that never existed, are malformed, or belong to others. */
+/**
+ * Returns the error for an id in a path. Its text does not depend on whether the id never existed, is malformed, or belongs to
+ * another organization.
+ */
 export function notFound(noun: string): CatalogError {
   return new CatalogError('NOT_FOUND', `The ${noun} was not found`, [], noun);
 }

@@ -5,7 +5,10 @@ import type { Database } from '../db/database.ts';
 
 export type PhaseCount = { phase: PhaseType; status: PhaseStatus; count: number };
 
-/** Phases of all pipelines by status: a scan, 40 ms for 100,000 pipelines, so it must not run every second. */
+/**
+ * Counts the phases of all pipelines by status. It reads all rows, which takes 40 ms for 100,000 pipelines, so it must not run
+ * every second.
+ */
 export async function countPhases(db: Database): Promise<PhaseCount[]> {
   const found = await sql<PhaseCount>`
     select type as phase, status, count(*) as count from pipeline_phases group by 1, 2`.execute(db);

@@ -1,4 +1,4 @@
-// Finds the files that a catalog serves, by digest and name.
+// Finds the files that a catalog serves by their digest and name.
 import type { Digest } from '../contract/vocabulary.ts';
 import type { Database } from '../db/database.ts';
 import { notFound } from './errors.ts';
@@ -8,8 +8,8 @@ import type { Principal } from './principal.ts';
 export type CatalogFile = { digest: Digest; filename: string; mime_type: string; size: number };
 
 /**
- * Returns the file with that digest in the catalog; the name selects among several names of one content. `http` makes the signed
- * URL. Throws NOT_FOUND.
+ * Returns the file with this digest in the catalog. If one content is served under several names, the name selects one. `http`
+ * makes the signed URL. Throws NOT_FOUND.
  */
 export async function getFile(
   db: Database,

@@ -1,4 +1,4 @@
-// The formats of identifiers: a malformed one is "not found" instead of an error of the database.
+// Checks the format of ids: a malformed id is "not found" and must not cause an error of the database.
 import { notFound } from './errors.ts';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
@@ -13,7 +13,7 @@ export function isReleaseId(text: string): boolean {
   return RELEASE_ID.test(text);
 }
 
-/** A sha256 without its prefix: the format of file ids. */
+/** Whether the text is a sha256 digest without its prefix, which is the format of file ids. */
 export function isHexDigest(text: string): boolean {
   return HEX_DIGEST.test(text);
 }

@@ -1,4 +1,4 @@
-// A resource in use cannot be removed, and the rejection names its users.
+// A resource that is in use cannot be removed, and the error names what uses it.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
 import { createBaseImage, deleteBaseImage } from './base-images.ts';

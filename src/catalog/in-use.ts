@@ -1,17 +1,17 @@
-// Rejects the removal of a resource in use, and names its users.
+// Rejects the removal of a resource that is in use. The error names what uses it.
 import { type RawBuilder, sql } from 'kysely';
 import type { Transaction } from '../db/database.ts';
 import { CatalogError } from './errors.ts';
 
-/** One kind of user; `names` selects one text column. */
+/** One kind of objects that may use the resource. `names` selects their names as one text column. */
 type Users = { noun: string; names: RawBuilder<unknown> };
 
-/** Names listed per kind: enough to find the users, and short to read. */
+/** How many names are listed for each kind: enough to find the objects, and short to read. */
 const NAMES_MAX = 5;
 
 /**
- * Throws IN_USE if there is a user of any kind: `The registry is used by 7 applications (nginx 1.22, redis 7.0 and 5
- * more) and 1 base image (Golden)`. One statement per kind.
+ * Throws IN_USE if an object of any kind uses the resource: `The registry is used by 7 applications (nginx 1.22, redis 7.0 and
+ * 5 more) and 1 base image (Golden)`. One statement for each kind.
  */
 export async function rejectInUse(tx: Transaction, thing: string, kinds: Users[]): Promise<void> {
   const descriptions: string[] = [];

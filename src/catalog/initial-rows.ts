@@ -1,10 +1,10 @@
-// Initial rows: operating systems, shared base images, and an organization's first catalog and registry.
+// Creates the initial rows: operating systems, shared base images, and an organization's first catalog and hosted registry.
 import { sql } from 'kysely';
 import { now } from '../db/clock.ts';
 import type { Transaction } from '../db/database.ts';
 import { LARDER } from './principal.ts';
 
-/** The name of the catalog that every organization starts with. */
+/** The name of an organization's first catalog. */
 const DEFAULT_CATALOG = 'DefaultCatalog';
 
 export type KnownOperatingSystem = {
@@ -14,21 +14,21 @@ export type KnownOperatingSystem = {
   distro: string;
   version: string;
   codename: string;
-  /** The last day of its security fixes: 2028-06-30. Absent if unknown. */
+  /** The last day on which it gets security fixes: 2028-06-30. Absent if not known. */
   end_of_life?: string;
 };
 
-/** A base image that Larder builds for all organizations. */
+/** A base image that Larder builds and all organizations share. */
 export type SharedBaseImage = {
   name: string;
   description: string;
   /** `repository:tag` in the hosted registry. */
   container_image: string;
-  /** Key of its operating system. */
+  /** The key of the base image's operating system. */
   operating_system: string;
 };
 
-/** Inserts the operating systems of the library, and updates those that exist. Running it again changes nothing. */
+/** Inserts the operating systems of the library, and updates those that exist. A repetition changes nothing. */
 export async function ensureOperatingSystems(tx: Transaction, systems: KnownOperatingSystem[]): Promise<void> {
   for (const { end_of_life = null, ...system } of systems) {
     const facts = { name: system.name, codename: system.codename, end_of_life_at: end_of_life };
@@ -48,9 +48,10 @@ export async function ensureOperatingSystems(tx: Transaction, systems: KnownOper
   }
 }
 
-/** Inserts the missing shared base images, and returns the ids of all of them in the given order. */
+/** Inserts the shared base images that do not exist. Returns the ids of all of them in the given order. */
 export async function ensureSharedBaseImages(tx: Transaction, images: SharedBaseImage[]): Promise<string[]> {
-  // No unique key covers rows without an organization, so two servers that start together lock the table.
+  // Locks the table, because no unique key covers rows without an organization: two servers that start together could insert
+  // the same base image.
   await sql`lock table base_images in share row exclusive mode`.execute(tx);
   const ids: string[] = [];
   for (const image of images) {
@@ -87,7 +88,7 @@ async function insertBaseImage(tx: Transaction, image: SharedBaseImage): Promise
     .executeTakeFirstOrThrow();
 }
 
-/** Creates an organization's first catalog, unless it has one. */
+/** Creates the first catalog of an organization, unless the organization has one. */
 export async function ensureDefaultCatalog(tx: Transaction, organizationId: string): Promise<{ id: string }> {
   await lockOrganization(tx, organizationId);
   const known = await tx
@@ -108,8 +109,8 @@ export async function ensureDefaultCatalog(tx: Transaction, organizationId: stri
 }
 
 /**
- * Creates an organization's hosted registry, and updates its address if the public URL changed: `publicUrl` is scheme and
- * host, to which the namespace is added.
+ * Creates the hosted registry of an organization. If it exists and the public URL has changed, updates its address. `publicUrl`
+ * is scheme and host; the registry's address is `publicUrl` with the namespace appended.
  */
 export async function ensureHostedRegistry(
   tx: Transaction,
@@ -147,15 +148,15 @@ export async function ensureHostedRegistry(
     .executeTakeFirstOrThrow();
 }
 
-/** Updates the hosted registries of all organizations to the service's public URL. */
+/** Updates the addresses of the hosted registries of all organizations to the public URL. */
 export async function followPublicUrl(tx: Transaction, publicUrl: string): Promise<void> {
   await writeHostedUrl(tx, publicUrl);
   await sql`update installation set listen_address_by = null where listen_address_by is not null`.execute(tx);
 }
 
 /**
- * Updates the hosted registries to the address on which the server with the id `server` listens. Replaces only an address that this server wrote,
- * never one that was configured or that another server wrote.
+ * Updates the addresses of all hosted registries to the address on which the server with the id `server` listens. Replaces an
+ * address that this server or an unknown server wrote, but none that was configured or that another server wrote.
  */
 export async function followListenUrl(tx: Transaction, listenUrl: string, server: string): Promise<void> {
   const claimed = await sql`
@@ -173,14 +174,14 @@ async function writeHostedUrl(tx: Transaction, url: string): Promise<void> {
       and r.url <> ${url.replace(/\/+$/, '')} || '/' || n.namespace`.execute(tx);
 }
 
-/** Returns the address of the hosted registries if this server or an unknown one wrote it, undefined otherwise. */
+/** Returns the address of the hosted registries, if this server or an unknown one wrote it. Otherwise returns undefined. */
 export async function findListenUrl(tx: Transaction, server: string): Promise<string | undefined> {
   const found = await sql`select from installation where listen_address_by in (${server}, '')`.execute(tx);
   const hosted = await sql`select from registries where hosted and removed_at is null limit 1`.execute(tx);
   return found.rows.length > 0 && hosted.rows.length > 0 ? await getHostedUrl(tx) : undefined;
 }
 
-/** Returns the address of the hosted registries: scheme, host and port. Throws before the first start of Larder. */
+/** Returns the address of the hosted registries: scheme, host and port. Throws if Larder was never started. */
 export async function getHostedUrl(tx: Transaction): Promise<string> {
   const found = await sql<{ url: string }>`
     select left(r.url, -1 - length(n.namespace)) as url from registries r join organizations n on n.id = r.organization_id

@@ -1,4 +1,5 @@
-// The life cycle of branches and operating systems, from the dates on which upstream's support ends, and its effect on offerings and applications.
+// The life cycle of branches and operating systems, and of the offerings and applications that depend on them. It follows the
+// dates on which upstream ends its support.
 import { type RawBuilder, sql } from 'kysely';
 import type { ApplicationStatus, CatalogItemStatus } from '../contract/vocabulary.ts';
 import { recordAuditEvent } from '../db/audit-trail.ts';
@@ -7,7 +8,10 @@ import { namedBuild } from '../notify/application-names.ts';
 import { recordNotificationEvent } from '../notify/notification-events.ts';
 import { LARDER } from './principal.ts';
 
-/** In this period before the end of upstream's support, branches still get updates but cannot be requested: enough time to move a fleet. */
+/**
+ * The grace period before upstream's support ends. Branches still get updates in it, but cannot be requested. It is long enough
+ * to move a fleet to another branch.
+ */
 export const GRACE_PERIOD_DAYS = 90;
 /** Organizations are notified this long before a branch can no longer be requested. */
 const NOTICE_DAYS = 90;
@@ -15,12 +19,15 @@ const NOTICE_DAYS = 90;
 export const SUPPORTED: readonly CatalogItemStatus[] = ['ACTIVE', 'SCHEDULED_DEPRECATION', 'DEPRECATION_GRACE_PERIOD'];
 export const ELIGIBLE: readonly CatalogItemStatus[] = ['ACTIVE', 'SCHEDULED_DEPRECATION'];
 
-/** When a branch is deprecated: `pb` is a row of product_branches. */
+/** SQL: the date on which a branch is deprecated. `pb` is the alias of product_branches. */
 export function deprecationDate(pb: string): RawBuilder<string> {
   return sql`(${sql.raw(pb)}.end_of_life_at - ${sql.lit(GRACE_PERIOD_DAYS)})`;
 }
 
-/** CatalogItemStatus of a branch: `p` is a row of products, `pb` of product_branches. Days begin at midnight UTC. */
+/**
+ * SQL: the CatalogItemStatus of a branch today. `p` is the alias of products and `pb` of product_branches. Days begin at
+ * midnight UTC.
+ */
 export function branchStatus(p: string, pb: string): RawBuilder<CatalogItemStatus> {
   const today = sql`(now() at time zone 'UTC')::date`;
   const end = sql.raw(`${pb}.end_of_life_at`);
@@ -32,9 +39,9 @@ export function branchStatus(p: string, pb: string): RawBuilder<CatalogItemStatu
 }
 
 /**
- * Sets operating systems to today's status: DEPRECATED in the grace period before upstream's end, while they still get
- * fixes, and afterwards REPLACED by the newest later version of their distribution that is not near its own end; without a
- * successor they stay DEPRECATED. Running it again changes nothing.
+ * Sets the operating systems to their status of today. In the grace period before upstream ends its support, they are
+ * DEPRECATED and still get fixes. After it, they are REPLACED by the newest later version of their distribution that is not in
+ * its own grace period; without such a version, they stay DEPRECATED. A repetition changes nothing.
  */
 export async function moveOperatingSystems(tx: Transaction): Promise<void> {
   const today = sql`(now() at time zone 'UTC')::date`;
@@ -68,16 +75,16 @@ export type MovedApplication = {
   catalog_id: string;
   product_key: string;
   branch: string;
-  /** Product, branch and packaging type, for messages. */
+  /** Product, branch and packaging type of the application, for messages. */
   name: string;
   end_of_life_at: string | null;
   status: Exclude<ApplicationStatus, 'REMOVED'>;
 };
 
 /**
- * Sets offerings and applications to the status of their branches today: an application is DEPRECATED in the grace period,
- * UNSUPPORTED after it, and SUPPORTED again if upstream's date moves; organizations are notified. Running it again
- * changes nothing.
+ * Sets offerings and applications to the status that their branches have today. An application is DEPRECATED in the grace
+ * period and UNSUPPORTED after it. If upstream moves the date, it may be SUPPORTED again. Notifies the organizations. A
+ * repetition changes nothing.
  */
 export async function moveLifeCycles(tx: Transaction): Promise<MovedApplication[]> {
   await moveOperatingSystems(tx);
@@ -124,7 +131,7 @@ async function notifyOrganization(tx: Transaction, moved: MovedApplication): Pro
   const at = end_of_life_at === null ? {} : { at: `${end_of_life_at}T00:00:00.000Z` };
   await recordNotificationEvent(tx, {
     organization_id,
-    // The date is part of the key, so that a changed date is notified again.
+    // The key contains the date, so that organizations are notified again if the date changes.
     key: `${type}:${id}:${end_of_life_at ?? ''}`,
     event: { type, catalog_id, application_id: id, application, ...at },
   });

@@ -1,4 +1,4 @@
-// Stored counts equal the counted rows: with concurrent writers, after a rollback, and when partial counts are folded.
+// The stored counts equal the numbers of rows: with concurrent writers, after a rollback, and after partial counts were merged.
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestCatalog, type TestCatalog, type TestOrganization } from '../../test/catalog.ts';
@@ -32,7 +32,7 @@ async function countKept(principal: Principal, counted: Counted): Promise<number
   return found.rows[0]?.total ?? 0;
 }
 
-/** Compares the stored counts of an organization with its rows, by noun. */
+/** Expects the stored counts of an organization to equal its rows, for each noun. */
 async function expectRight(organization: TestOrganization): Promise<void> {
   const { catalog_id, principal } = organization;
   for (const [noun, table] of Object.entries(TABLES) as [Counted['nouns'][number], string][]) {
@@ -50,7 +50,7 @@ async function expectRight(organization: TestOrganization): Promise<void> {
   }
 }
 
-/** Compares the stored counts of living applications by base image and registry with the rows. */
+/** Expects the stored counts of applications by base image and registry to equal the rows that are not removed. */
 async function expectLiving({ principal }: TestOrganization): Promise<void> {
   const bases = await sql<{ id: string; kept: number; counted: number }>`
     select b.id, ${livingApplications(principal, 'b.id')} as kept, (select count(*) from applications a
@@ -91,7 +91,7 @@ test('counts are right after concurrent requests, failures and releases, during 
   await expectRight(catalog.acme);
   await expectRight(catalog.rival);
   const parts = await sql<{ parts: number }>`select count(*) as parts from list_counts`.execute(catalog.db);
-  // More than 300 partial counts were written; every 64th write folds them.
+  // More than 300 partial counts were written, but every 64th write merges them.
   expect(parts.rows[0]?.parts).toBeLessThan(200);
 });
 

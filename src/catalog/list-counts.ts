@@ -1,22 +1,26 @@
-// Counts of large lists, summed from partial counts that triggers maintain, so that lists are never scanned to be counted.
+// The sizes of large lists. Triggers store partial counts, and their sum is the size of a list, so that no list is scanned to
+// be counted.
 import { type RawBuilder, sql } from 'kysely';
 import type { Principal } from './principal.ts';
 import { allOf } from './wire.ts';
 
-/** The attributes of a partial count; all that are given must match. */
+/** Which rows are counted: those with all given attributes. */
 export type Counted = {
   catalog_id: string;
   nouns: readonly ('application' | 'application request' | 'pipeline' | 'hidden pipeline' | 'release')[];
-  /** The type of a request, for requests. */
+  /** For application requests, this is the type of the request. */
   statuses?: readonly string[] | undefined;
   packaging_type?: string | undefined;
   base_image_ids?: readonly string[] | undefined;
 };
 
-/** A statement that returns the count. `isPrepared`: its text is one of a few, so a prepared plan pays off. */
+/** A statement that returns a count. `isPrepared`: it is worth preparing, because its text is one of only a few. */
 export type Count = { total: RawBuilder<unknown>; isPrepared: boolean };
 
-/** Counts the rows of a noun in a catalog of the organization, from a few dozen partial counts. */
+/**
+ * Returns a statement that counts the rows of these nouns in a catalog of the organization. It reads a few dozen partial
+ * counts.
+ */
 export function storedCount(principal: Principal, counted: Counted): Count {
   const { statuses, packaging_type, base_image_ids } = counted;
   const where = allOf([
@@ -28,7 +32,10 @@ export function storedCount(principal: Principal, counted: Counted): Count {
   return { total: sql`select coalesce(sum(total), 0)::bigint from list_counts where ${where}`, isPrepared: true };
 }
 
-/** Counts the organization's living applications on base image `b` or of registry `r`, in all its catalogs. */
+/**
+ * SQL: the number of the organization's applications, without removed ones, on base image `b` or released to registry `r`, in
+ * all its catalogs.
+ */
 export function livingApplications(principal: Principal, thing: 'b.id' | 'r.id'): RawBuilder<number> {
   const ofThing =
     thing === 'b.id'
@@ -38,7 +45,7 @@ export function livingApplications(principal: Principal, thing: 'b.id' | 'r.id')
     where organization_id = ${principal.organization_id} and ${ofThing})`;
 }
 
-/** Counts by reading rows through an index, for small numbers. */
+/** Returns a statement that counts rows by reading them. Only for small numbers of rows that an index finds. */
 export function scannedCount(from: RawBuilder<unknown>): Count {
   return { total: sql`select count(*) from ${from}`, isPrepared: false };
 }

@@ -1,4 +1,5 @@
-// Orders and filters that use indexes, compared with a plain sort: over several pages, in both directions, with missing values.
+// Orders and filters that use indexes give the same results as a plain sort: on several pages, in both directions, and with
+// missing values.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
 import type { Input } from '../contract/endpoints.ts';
@@ -42,7 +43,7 @@ beforeAll(async () => {
   await fail(await catalog.openPipeline(nginx));
   await fail(await catalog.openPipeline(other));
   await request(other);
-  // The names of the related rows change; the pipelines and applications do not.
+  // Changes only the names by which the lists are ordered, not the pipelines and applications.
   await pool.query(`update registries set name = 'Zeta' where id = $1`, [alpha]);
   await pool.query(`update products set name = 'AA' where key = 'redis'`);
 });
@@ -65,7 +66,7 @@ async function fail(pipeline_id: string): Promise<void> {
   await catalog.write((tx) => failPhase(tx, { pipeline_id, phase: 'PACKAGING', cause: 'UNKNOWN', message: 'x' }));
 }
 
-/** Returns all ids in the order of this statement. */
+/** Returns the ids that this statement selects, in order. */
 async function idsBy(statement: string): Promise<string[]> {
   const { rows } = await catalog.pool.query<{ id: string }>(statement, [catalog.acme.catalog_id]);
   return rows.map(({ id }) => id);
@@ -73,7 +74,7 @@ async function idsBy(statement: string): Promise<string[]> {
 
 type Page = { total_size: number; items: { id: string }[] };
 
-/** Returns the ids of all pages of two items, in order. */
+/** Reads all pages of two items and returns their ids, in order. */
 async function allOf(list: (page: number) => Promise<Page>): Promise<string[]> {
   const ids: string[] = [];
   for (let page = 1; ; page++) {
@@ -88,7 +89,7 @@ async function allOf(list: (page: number) => Promise<Page>): Promise<string[]> {
 
 const WAYS = ['ASC', 'DESC'] as const;
 
-/** Each order in both directions. */
+/** Returns each of these orders in both directions. */
 function bothWays<F extends string>(by: Record<F, string>): (readonly [F, (typeof WAYS)[number]])[] {
   return (Object.keys(by) as F[]).flatMap((field) => WAYS.map((way) => [field, way] as const));
 }

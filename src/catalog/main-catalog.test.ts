@@ -1,4 +1,4 @@
-// The main catalog, and the effect of upstream's end-of-life dates on branches, offerings and applications.
+// The main catalog, and what upstream's end-of-life dates do to branches, offerings and applications.
 import { sql } from 'kysely';
 import type { TSchema } from 'typebox';
 import { Value } from 'typebox/value';
@@ -34,7 +34,7 @@ const keys = async (query: Parameters<typeof list>[0]) => (await list(query)).ma
 const redis = (query: Partial<Parameters<typeof getProduct>[2]> = {}) =>
   getProduct(catalog.db, catalog.acme.principal, { product_id_or_key: 'redis', ...flags, ...query });
 
-/** Sets the end of upstream's support of the product's branches to this many days from now. */
+/** Makes upstream's support of all branches of the product end in this number of days. */
 async function endsIn(key: string, days: number | null): Promise<void> {
   await sql`
     update product_branches set end_of_life_at = (now() at time zone 'UTC')::date + ${days}::integer

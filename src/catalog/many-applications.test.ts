@@ -1,11 +1,11 @@
-// Changes that affect ten thousand applications: more than the parameters that one statement can have.
+// Changes that affect ten thousand applications. A statement cannot have a parameter for each of them.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
 import { deleteCustomization } from './customization-changes.ts';
 
 const BASE_IMAGES = 20;
 const OFFERINGS = 500;
-/** The first application and its copies. */
+/** The first application, and its copies. */
 const APPLICATIONS = OFFERINGS * BASE_IMAGES + 1;
 
 let catalog: TestCatalog;
@@ -17,7 +17,7 @@ beforeAll(async () => {
 });
 afterAll(() => catalog.drop());
 
-/** Copies the first application to every copied offering on every copied base image. */
+/** Copies the first application: for every copy of its offering, on every copy of its base image. */
 async function copyApplications(): Promise<void> {
   const { pool } = catalog;
   await pool.query(

@@ -1,4 +1,4 @@
-// Lists by name have the order that people expect, and use an index.
+// Lists in the order of names sort as people expect, and use an index.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
 import { listApplications } from './applications.ts';
@@ -13,9 +13,9 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => catalog.drop());
 
-/** Sorted by bytes, the order would be 10, 9, Zebra, apple, release 10, release 9, Éclair. */
+/** In the order of bytes, this would be 10, 9, Zebra, apple, release 10, release 9, Éclair. */
 const IN_ORDER = ['9', '10', 'apple', 'Éclair', 'release 9', 'release 10', 'Zebra'];
-/** The order in which they are inserted. */
+/** The order in which the test inserts the names. */
 const MIXED = IN_ORDER.toSorted();
 
 const PAGE = { page: 1, page_size: 100 };

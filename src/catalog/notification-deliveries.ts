@@ -1,4 +1,4 @@
-// Deliveries: each message to each provider, its status, and which worker may send it.
+// Deliveries: one for each event and provider, with its status and the worker that may send it.
 import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import type { Input, Output } from '../contract/endpoints.ts';
@@ -12,9 +12,9 @@ import { requireUuids } from './ids.ts';
 import type { Principal } from './principal.ts';
 import { allOf, pageWindow, present, toPage, wireTime } from './wire.ts';
 
-/** Longer than an attempt may take: the claim of a worker that died expires then. */
+/** Longer than an attempt takes. If a worker dies, its claim expires and another worker sends the message. */
 const CLAIM_SECONDS = 90;
-/** Deliveries and their events are kept this long. */
+/** How long deliveries and their events are kept. */
 const KEPT_DAYS = 90;
 
 type DeliveryRow = Omit<NotificationDelivery, 'last_error' | 'delivered_at'> & {
@@ -22,7 +22,7 @@ type DeliveryRow = Omit<NotificationDelivery, 'last_error' | 'delivered_at'> & {
   delivered_at: string | null;
 };
 
-/** Lists a provider's deliveries, newest first; also of a removed provider. Throws NOT_FOUND. Three statements. */
+/** Lists the deliveries of a provider, newest first. Throws NOT_FOUND, but not for a removed provider. Three statements. */
 export async function listNotificationDeliveries(
   db: Database,
   principal: Principal,
@@ -65,7 +65,10 @@ export async function testNotificationProvider(
   await notifyProviders(tx, { organization_id, key: `test:${randomUUID()}`, event }, [input.provider_id]);
 }
 
-/** `living`: a removed provider is not found, and the row is locked, so that concurrent requests cannot exceed the limit. */
+/**
+ * Throws NOT_FOUND. With `living`, also for a removed provider; and locks the row, so that concurrent requests cannot exceed
+ * the limit.
+ */
 async function requireProvider(db: Database, principal: Principal, id: string, living?: 'living'): Promise<void> {
   requireUuids('notification provider', id);
   const found = await sql`
@@ -74,16 +77,16 @@ async function requireProvider(db: Database, principal: Principal, id: string, l
   if (found.rows.length === 0) throw notFound('notification provider');
 }
 
-/** A delivery with the data that a worker needs to send it. */
+/** A delivery with everything that a worker needs to send it. */
 export type ClaimedDelivery = {
   id: string;
-  /** Number of this attempt, from 1. */
+  /** The number of this attempt; the first is 1. */
   attempts: number;
   organization_id: string;
   event: NotificationEvent;
-  /** The URL of the installation, taken from the address of the hosted registry. */
+  /** The address at which clients reach the installation, taken from the address of the hosted registry. */
   public_url: string | null;
-  /** When the event happened, RFC 3339. */
+  /** The time of the event in RFC 3339. */
   happened_at: string;
   provider: {
     id: string;
@@ -93,7 +96,10 @@ export type ClaimedDelivery = {
   };
 };
 
-/** Claims a delivery. Returns BUSY while another worker has it; undefined if it has ended or its provider is gone. */
+/**
+ * Claims a delivery for this worker. Returns BUSY while another worker has claimed it. Returns undefined if it has ended or its
+ * provider was removed.
+ */
 export async function claimDelivery(
   tx: Transaction,
   deliveryId: string,
@@ -118,10 +124,10 @@ export async function claimDelivery(
   return { ...delivery, provider: { id: provider_id, type, recipients, sealed_settings } };
 }
 
-/** The result of an attempt. `error` with DELIVERED: some recipients failed. */
+/** The result of an attempt. DELIVERED with an `error`: some recipients did not get the message. */
 export type DeliveryOutcome = { id: string; status: 'PENDING' | 'DELIVERED' | 'FAILED'; error?: string };
 
-/** Records the result of an attempt and ends the claim. A delivery that was given up meanwhile stays FAILED. */
+/** Records the result of an attempt and ends the claim. If the delivery was given up meanwhile, it stays FAILED. */
 export async function recordDelivery(tx: Transaction, { id, status, error }: DeliveryOutcome): Promise<void> {
   await sql`
     update notification_deliveries set status = ${status}, last_error = ${error ?? null}, attempt_until = null,
@@ -129,7 +135,7 @@ export async function recordDelivery(tx: Transaction, { id, status, error }: Del
     where id = ${id} and status = 'PENDING'`.execute(tx);
 }
 
-/** Gives up pending messages to a provider that is removed. */
+/** Gives up all pending deliveries to a provider that is being removed. */
 export async function giveUpDeliveriesOf(tx: Transaction, providerId: string): Promise<void> {
   await sql`
     update notification_deliveries set status = 'FAILED', updated_at = now(), attempt_until = null,
@@ -137,7 +143,10 @@ export async function giveUpDeliveriesOf(tx: Transaction, providerId: string): P
     where provider_id = ${providerId} and status = 'PENDING'`.execute(tx);
 }
 
-/** The mail addresses of the organization's owners, or their user names if these are mail addresses. */
+/**
+ * Returns the e-mail addresses of the organization's owners. For an owner without one, the user name, if it is an e-mail
+ * address.
+ */
 export async function findOwnerAddresses(db: Database, organizationId: string): Promise<string[]> {
   const found = await sql<{ address: string }>`
     select distinct coalesce(email, name) as address from users
@@ -148,7 +157,7 @@ export async function findOwnerAddresses(db: Database, organizationId: string): 
   return found.rows.map(({ address }) => address);
 }
 
-/** Deletes old deliveries and events. */
+/** Deletes deliveries and events older than `KEPT_DAYS`. */
 export async function forgetOldNotifications(tx: Transaction): Promise<void> {
   await sql`delete from notification_events where created_at < now() - ${KEPT_DAYS} * interval '1 day'`.execute(tx);
 }

@@ -1,4 +1,4 @@
-// Notification providers: where an organization's notifications are sent. Secrets are sealed, and shown masked.
+// Notification providers: where the notifications of an organization are sent. Secrets are stored sealed and shown masked.
 import { randomUUID } from 'node:crypto';
 import { type RawBuilder, sql } from 'kysely';
 import type { Input, Output } from '../contract/endpoints.ts';
@@ -19,10 +19,10 @@ import type { Principal } from './principal.ts';
 import type { Seal } from './registries.ts';
 import { allOf, direction, pageWindow, present, toPage, wireTime } from './wire.ts';
 
-/** Opens a value that was sealed for a row. */
+/** Opens a value that was sealed for the row with this id. */
 export type Unseal = (sealed: Buffer, row: { organization_id: string; row_id: string }) => string;
 
-/** The sealed fields of each type of provider. */
+/** The fields that are sealed, by the type of the provider. */
 const SECRETS = {
   EMAIL: [],
   SLACK: ['channel_id', 'token'],
@@ -40,7 +40,7 @@ export async function listNotificationTypes(): Promise<Output<'listNotificationT
   return NOTIFICATION_TYPES.map((type) => ({ type, ...NOTIFICATION_LABELS[type] }));
 }
 
-/** Lists the organization's providers; removed ones only on request. Two statements. */
+/** Lists the organization's providers; removed ones only if requested. Two statements. */
 export async function listNotificationProviders(
   db: Database,
   principal: Principal,
@@ -59,7 +59,7 @@ export async function listNotificationProviders(
   return toPage(input, total.rows[0]?.total ?? 0, rows.rows.map(toProvider));
 }
 
-/** Returns one provider, removed or not. Throws NOT_FOUND. */
+/** Returns one provider, even if it was removed. Throws NOT_FOUND. */
 export async function getNotificationProvider(
   db: Database,
   principal: Principal,
@@ -74,7 +74,7 @@ export async function getNotificationProvider(
   return toProvider(row);
 }
 
-/** Creates a provider that gets all kinds of notification. Throws LIMIT_REACHED. */
+/** Creates a provider, which gets all kinds of notifications. Throws LIMIT_REACHED. */
 export async function createNotificationProvider(
   tx: Transaction,
   principal: Principal,
@@ -82,7 +82,7 @@ export async function createNotificationProvider(
   { seal }: { seal: Seal },
 ): Promise<Output<'createNotificationProvider'>> {
   const { organization_id } = principal;
-  // Locked, so that two concurrent requests cannot exceed the limit.
+  // Takes a lock, so that two concurrent requests cannot exceed the limit.
   await lockName(tx, ['notification-providers', organization_id]);
   await requireBelowLimit(tx, organization_id);
   const id = randomUUID();
@@ -105,7 +105,7 @@ export async function createNotificationProvider(
   return { id };
 }
 
-/** Changes the fields that are given. Throws NOT_FOUND, and INVALID for another type than the provider's. */
+/** Changes those fields that are given. Throws NOT_FOUND, and INVALID if the type is not the provider's. */
 export async function updateNotificationProvider(
   tx: Transaction,
   principal: Principal,
@@ -140,7 +140,7 @@ export async function updateNotificationProvider(
     .execute();
 }
 
-/** Removes a provider, deletes its secrets, and gives up pending messages to it. Throws NOT_FOUND. */
+/** Removes a provider, deletes its secrets, and gives up its pending messages. Throws NOT_FOUND. */
 export async function deleteNotificationProvider(
   tx: Transaction,
   principal: Principal,
@@ -156,7 +156,10 @@ export async function deleteNotificationProvider(
   await giveUpDeliveriesOf(tx, provider.id);
 }
 
-/** Sets the kinds of notification for several providers. Throws NOT_FOUND if one does not exist, INVALID if one is named twice. */
+/**
+ * Sets which kinds of notifications several providers get. Throws NOT_FOUND if a provider does not exist, and INVALID if one is
+ * named twice.
+ */
 export async function updateNotificationTypes(
   tx: Transaction,
   principal: Principal,
@@ -206,7 +209,7 @@ async function requireBelowLimit(tx: Transaction, organizationId: string): Promi
   );
 }
 
-/** The secrets in a request, by name. */
+/** Returns the secrets in a request, by the names of their fields. */
 function secretsIn(input: { type: NotificationProviderType } & Record<string, unknown>): Record<string, string> {
   const given: Record<string, string> = {};
   for (const name of SECRETS[input.type]) {
@@ -216,7 +219,7 @@ function secretsIn(input: { type: NotificationProviderType } & Record<string, un
   return given;
 }
 
-/** Returns eight stars, so that the length stays secret, and the last three characters of each secret that has more than six. */
+/** Masks each secret: eight stars, which do not show its length, and its last three characters if it has more than six. */
 function masksOf(secrets: Record<string, string>): Record<string, string> {
   const mask = (text: string) => `********${text.length > 6 ? text.slice(-3) : ''}`;
   return Object.fromEntries(Object.entries(secrets).map(([name, text]) => [`masked_${name}`, mask(text)]));
@@ -237,6 +240,6 @@ function columns(): RawBuilder<unknown> {
 }
 
 function toProvider({ masked, ...row }: ProviderRow): NotificationProvider {
-  // The masks have the names that the row's type requires: they were made from its secrets.
+  // The masks were made from the secrets in the row, so they have the fields that the row's type requires.
   return present<NotificationProvider>({ ...row, ...masked } as NotificationProvider);
 }

@@ -1,4 +1,5 @@
-// Offerings: product branches in a packaging type that can be requested; the same for every organization.
+// Offerings: branches of products in a packaging type, which organizations can request. All organizations have the same
+// offerings.
 import { type RawBuilder, sql } from 'kysely';
 import type { Input, Output } from '../contract/endpoints.ts';
 import type { ApplicationOffering } from '../contract/offering.ts';
@@ -41,7 +42,7 @@ const ORDERS: Record<Input<'listOfferings'>['order_field'], RawBuilder<unknown>>
   PACKAGING_TYPE: sql`f.packaging_type`,
 };
 
-/** Lists offerings; hidden ones only if `statuses` names their status. At most three statements. */
+/** Lists the offerings; hidden ones only if `statuses` contains their status. At most three statements. */
 export async function listOfferings(
   db: Database,
   principal: Principal,

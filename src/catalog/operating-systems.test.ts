@@ -1,4 +1,5 @@
-// The life cycle of operating systems by upstream's dates, and its effect on base images and on the systems that jobs build for.
+// The life cycle of operating systems follows upstream's dates. It affects base images, and for which operating systems jobs
+// build.
 import { sql } from 'kysely';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
@@ -15,7 +16,10 @@ beforeAll(async () => {
 beforeEach(() => endsIn({}));
 afterAll(() => catalog.drop());
 
-/** Sets the end of life in days from today; operating systems that are not named get no end of life. */
+/**
+ * Sets the end of life to this number of days from today, by the database's clock. Operating systems that are not listed get
+ * none.
+ */
 async function dates(days: Record<string, number>): Promise<void> {
   await sql`
     update operating_systems o set end_of_life_at = (now() at time zone 'UTC')::date + (
@@ -23,7 +27,7 @@ async function dates(days: Record<string, number>): Promise<void> {
       where given.key = o.key)`.execute(catalog.db);
 }
 
-/** Sets the end of upstream's fixes to this many days from today, by the database's clock. */
+/** Sets these ends of life, then gives operating systems and base images the status that follows. */
 async function endsIn(days: Record<string, number>): Promise<void> {
   await dates(days);
   await catalog.write(moveOperatingSystems);

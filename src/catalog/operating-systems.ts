@@ -1,4 +1,4 @@
-// Operating systems of base images and offerings; the same for every organization.
+// The operating systems of base images and offerings. All organizations have the same.
 import { type RawBuilder, sql } from 'kysely';
 import type { Input, Output } from '../contract/endpoints.ts';
 import type { OperatingSystemDetailed } from '../contract/operating-system.ts';
@@ -64,13 +64,13 @@ function columns(): RawBuilder<unknown> {
 function toDetailed(row: OperatingSystemRow): OperatingSystemDetailed {
   return present<OperatingSystemDetailed>({
     ...row,
-    // Each is a whole distribution with a package manager.
+    // Always false: each is a whole distribution with a package manager.
     distroless: false,
     ...NOT_CERTIFIED,
   });
 }
 
-/** Returns the operating systems that jobs build for; a deprecated one is patched until it is replaced. */
+/** Returns the operating systems for which jobs build. These include deprecated ones until they are replaced. */
 export async function findOperatingSystems(db: Database): Promise<{ key: string; codename: string }[]> {
   return await db
     .selectFrom('operating_systems')

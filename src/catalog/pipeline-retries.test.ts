@@ -1,4 +1,4 @@
-// Retries of failed pipelines: their plans, their effect on requests and customizations, and their rejections.
+// Retries of failed pipelines: which plan they have, what they do to requests and customizations, and when they are rejected.
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { nobody, openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
 import { sampleArtifact } from '../../test/stored-values.ts';
@@ -39,7 +39,7 @@ async function retry(pipeline_id: string, of = catalog.acme): Promise<string> {
 
 const rejected = (message: string) => ({ code: 'NOT_RETRYABLE', message: expect.stringContaining(message) });
 
-/** Fails a pipeline in a phase, after a plan. */
+/** Records a plan for the pipeline and then fails it in this phase. */
 async function fail(pipeline_id: string, phase: PhaseType = 'PACKAGING'): Promise<void> {
   await catalog.plan(pipeline_id);
   if (phase === 'VERIFICATION') {
@@ -83,7 +83,7 @@ test('a retry creates a pipeline with the trigger MANUAL_RUN, whose release comp
 
 test('a retry that fails can be retried', async () => {
   const failed = await catalog.openPipeline(application);
-  // The pipeline fails before it has a plan.
+  // Fails the pipeline before it has a plan.
   const fault = { pipeline_id: failed, phase: 'PACKAGING', cause: 'UNKNOWN', message: 'no archive' } as const;
   await catalog.write((tx) => failPhase(tx, fault));
   const second = await retry(failed);

@@ -1,4 +1,4 @@
-// Retries of failed pipelines: a new pipeline of the application with the failed one's plan.
+// Retries of failed pipelines. A retry is a new pipeline of the application with the plan of the failed one.
 import { type RawBuilder, sql } from 'kysely';
 import type { Input, Output } from '../contract/endpoints.ts';
 import type { Transaction } from '../db/database.ts';
@@ -10,9 +10,10 @@ import { requireUuids } from './ids.ts';
 import type { Principal } from './principal.ts';
 
 /**
- * Creates a pipeline with the plan of a failed one, or without a plan if the failed one has none. The new one takes over the
- * customizations of the failed one and, if it was the first of its application, the request. Throws NOT_FOUND, and NOT_RETRYABLE
- * for a pipeline that did not fail, whose application was removed or has an open pipeline, or after which a newer one succeeded.
+ * Creates a pipeline with the plan of a failed one; if that one has no plan, a new plan is made. The new pipeline takes over
+ * the customizations of the failed one and, if that was the application's first, its request. Throws NOT_FOUND. Throws
+ * NOT_RETRYABLE if the pipeline did not fail, if a newer one succeeded, or if the application was removed or has an open
+ * pipeline.
  */
 export async function retryPipeline(
   tx: Transaction,
@@ -42,7 +43,7 @@ export async function retryPipeline(
   return { id: made.id };
 }
 
-/** The pipeline, with its application locked, so that other changes of the application wait. */
+/** Returns the pipeline. Locks its application, so that other changes of the application wait. */
 async function lockOwn(tx: Transaction, principal: Principal, input: Input<'retryPipeline'>): Promise<LockedPipeline> {
   requireUuids('pipeline', input.catalog_id, input.pipeline_id);
   const own = await sql`
@@ -54,8 +55,9 @@ async function lockOwn(tx: Transaction, principal: Principal, input: Input<'retr
 }
 
 /**
- * Throws NOT_RETRYABLE. An open pipeline is newer than the failed one and contains all current changes of the application: a retry
- * that replaced it would lose the changes, and a retry that followed it would release the older plan last.
+ * Throws NOT_RETRYABLE if the pipeline must not be retried. Not while another pipeline is open: that one is newer and contains
+ * all current changes of the application. A retry that replaced it would lose them; a retry that followed it would release the
+ * older plan last.
  */
 async function requireRetryable(tx: Transaction, failed: LockedPipeline): Promise<void> {
   const { id, application_id, status } = failed;
@@ -88,7 +90,10 @@ async function requireRetryable(tx: Transaction, failed: LockedPipeline): Promis
   }
 }
 
-/** The time at which a pipeline's plan was made: a successful retry is not newer than a pipeline that failed after that time. */
+/**
+ * SQL: when the plan of a pipeline was made. A retry has an old plan: if it succeeds, pipelines that failed after this time can
+ * still be retried.
+ */
 function plannedAt(pipeline: RawBuilder<unknown>): RawBuilder<unknown> {
   return sql`(
     with recursive taken as (

@@ -1,4 +1,4 @@
-// Pipelines: attempts to package, verify and distribute an application at a version.
+// Pipelines: each packages, verifies and distributes one version of an application.
 import { type RawBuilder, sql } from 'kysely';
 import type { BaseImage } from '../contract/base-image.ts';
 import type { Input, Output } from '../contract/endpoints.ts';
@@ -87,10 +87,13 @@ type DistributionRow = Pick<PipelineDistribution, 'registry_id' | 'registry_name
   release_id: string | null;
 };
 
-/** The orders of pipelines: a column of pipelines, which may be null, or the name of a related row. */
+/** How pipelines are ordered: by a column of pipelines, which may be null, or by the name of a related row. */
 type Order = { column: RawBuilder<unknown> } | Groups;
 
-/** Orders pipelines by the name of a related row: `groups` selects key and name of the related rows; `key` is the column of pipelines that refers to them. */
+/**
+ * Orders pipelines by the name of a related row. `groups` selects the key and name of these rows; `key` is the column of
+ * pipelines that contains their key.
+ */
 type Groups = { groups: (principal: Principal) => RawBuilder<unknown>; key: RawBuilder<unknown> };
 
 const words = (all: readonly string[]) => sql`select unnest(${all}::text[]) as key, unnest(${all}::text[]) as name`;
@@ -114,8 +117,9 @@ const ORDERS: Record<Input<'listPipelines'>['order_field'], Order | undefined> =
 };
 
 /**
- * Returns the ids of a page. For an order by a related name, reads the newest pipelines of each related row along an index, up to
- * the end of the page, and sorts them: there are few related rows, and their names may change without a change of the pipelines.
+ * Returns a statement for the ids of a page. An order by a related name is not stored in pipelines, because names may change.
+ * Instead, the statement reads, for each related row, the newest pipelines along an index, only as many as the page may need,
+ * and sorts them. There are few related rows.
  */
 function pageOf(principal: Principal, input: Input<'listPipelines'>, where: RawBuilder<unknown>): RawBuilder<unknown> {
   const order = ORDERS[input.order_field];
@@ -135,7 +139,7 @@ function pageOf(principal: Principal, input: Input<'listPipelines'>, where: RawB
     order by g.name ${way}, newest.started_at desc, newest.id ${window}`;
 }
 
-/** Lists a catalog's pipelines. At most three statements. */
+/** Lists the pipelines of a catalog. At most three statements. */
 export async function listPipelines(
   db: Database,
   principal: Principal,
@@ -152,7 +156,7 @@ export async function listPipelines(
   return toPage(input, total, await readPipelines(db, principal, ids));
 }
 
-/** Uses the stored counts; counts the pipelines of one application, which are few, by reading them. */
+/** Uses the stored counts. With a filter by application, reads and counts its pipelines, which are few. */
 function countOf(principal: Principal, input: Input<'listPipelines'>, where: RawBuilder<unknown>): Count {
   if (input.application_id !== undefined || input.release_id !== undefined) {
     return scannedCount(sql`pipelines l where ${where}`);
@@ -210,7 +214,10 @@ function references(input: Input<'listPipelines'>): Reference[] {
   return given.flatMap(({ id, ...reference }) => (id === undefined ? [] : [{ ...reference, id }]));
 }
 
-/** The status of the distribution of pipeline `l` in each registry. Registries that were waiting when the pipeline ended are omitted. */
+/**
+ * The status of pipeline `l`'s distribution to each registry. If the pipeline has ended, registries for which it was still
+ * waiting are omitted.
+ */
 const distributions = sql`
   select json_build_object('registry_id', g.id, 'registry_name', g.name,
     'status', case when r.id is not null then 'RELEASED'
@@ -223,7 +230,7 @@ const distributions = sql`
   left join pipeline_distributions d on d.pipeline_id = l.id and d.registry_id = g.id and r.id is null
   where ar.application_id = l.application_id order by ar.position`;
 
-/** Returns these pipelines of the organization, in that order. */
+/** Returns the organization's pipelines with these ids, in the given order. */
 async function readPipelines(db: Database, principal: Principal, ids: readonly string[]): Promise<Pipeline[]> {
   if (ids.length === 0) return [];
   const found = await sql<PipelineRow>`${prepared}

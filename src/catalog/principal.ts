@@ -1,11 +1,11 @@
-// The actor of a change: an organization, and a name for the records.
+// Who makes a change: an organization, and a name that is recorded.
 
-/** Compatible with Principal of src/identity. */
+/** Has the fields that the catalog needs of Principal in src/identity. */
 export type Principal = {
   organization_id: string;
-  /** Written into created_by, updated_by and removed_by. */
+  /** The name that is stored in created_by, updated_by and removed_by. */
   name: string;
 };
 
-/** The recorded name if no person acted. */
+/** The name that is recorded if no person acted. */
 export const LARDER = 'Larder';

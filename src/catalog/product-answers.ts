@@ -1,4 +1,4 @@
-// Converts rows of the main catalog to API objects.
+// Converts rows of the main catalog to objects of the API.
 import type {
   ApplicationVersionInfo,
   AppliedPolicy,
@@ -10,7 +10,7 @@ import { NOT_CERTIFIED } from './compliance.ts';
 import { GRACE_PERIOD_DAYS } from './life-cycle.ts';
 import { present } from './wire.ts';
 
-/** A licence of a recipe (src/recipes). */
+/** A licence that a recipe names (src/recipes). */
 type LicenseFacts = { key: string; name?: string; path?: string; branches?: readonly string[] };
 
 export type ProductRow = {
@@ -22,10 +22,10 @@ export type ProductRow = {
   category_id: string;
   legal_name: string | null;
   has_icon: boolean;
-  /** Package URL of the main input; `{branch}` stands for the branch. */
+  /** The package URL of the product's main input. `{branch}` stands for the branch. */
   tracked: string | null;
   parent: { product_id: string; key: string } | null;
-  /** As given in the recipe. */
+  /** The licences as the recipe gives them. */
   licenses: readonly LicenseFacts[];
   disclaimer: string;
   home_url: string | null;
@@ -58,11 +58,11 @@ export type VersionRow = {
   distro_created_at: string;
   distro_updated_at: string;
   packaging_type: PackagingType;
-  /** Null until a base image of the distribution was built. */
+  /** Null until Larder has built a base image of the distribution. */
   architecture: string | null;
 };
 
-/** The two policies, with fixed identifiers, so that they are the same in every installation. */
+/** The ids of the two policies. They are fixed, so that every installation has the same. */
 const DEPRECATION_POLICY_ID = '6a0b2f0e-6f0c-4f6e-9a57-0c5a7a0f7d01';
 const NONSUPPORT_POLICY_ID = '6a0b2f0e-6f0c-4f6e-9a57-0c5a7a0f7d02';
 
@@ -80,14 +80,14 @@ export function toProduct(row: ProductRow): MainCatalogProduct {
     product_id: row.product_id,
     key: row.key,
     name: row.name,
-    // Version 1 has each of these twice, for two brands of its vendor; Larder gives both the same value.
+    // Version 1 of the API has each of these fields twice, for two brands of its vendor. Larder gives both the same value.
     legal_overridden_name_bitnami: row.legal_name,
     legal_overridden_name_vmware: row.legal_name,
     trademark_disclaimer_bitnami: row.disclaimer,
     trademark_disclaimer_vmware: row.disclaimer,
     description: row.description,
     icon_url: row.has_icon ? `/larder/v1/products/${row.key}/icon` : null,
-    // Everything is built from free packages of the distribution.
+    // Always true: all products are built from free packages of the distribution.
     distributable: true,
     status: row.status,
     licenses: row.licenses.map(({ key, path }, index) => ({
@@ -99,13 +99,13 @@ export function toProduct(row: ProductRow): MainCatalogProduct {
     category: { category_id: row.category_id, name: row.category },
     tracking: row.tracked === null ? null : { tracker_id: row.tracked, name: trackerName(row.tracked) },
     parent: row.parent,
-    // Every product of the library is available to every organization.
+    // Always COMMON: every organization may request every product of the library.
     scope: 'COMMON',
     home_url: row.home_url,
-    // Recipes must not run as root, and every image has a base image.
+    // Always true: recipes must not run as root, and every image has a base image.
     containers_non_root: true,
     containers_from_scratch: false,
-    // Everything in the library is offered.
+    // Always false: every product of the library is offered.
     marked_draft: false,
     applied_policy: row.status === 'NON_SUPPORTED' ? WITHDRAWN : null,
     created_at: row.created_at,
@@ -120,7 +120,7 @@ function trackerName(purl: string): string {
   return `${parts.at(-1)} of ${parts.slice(0, -1).join('/') || type} (${type})`;
 }
 
-/** Converts a branch; `versions` are the versions of this branch. */
+/** Converts a row of a branch. `versions` are the versions of this branch only. */
 export function toBranch(row: BranchRow, product: ProductRow, versions: VersionRow[]): MainCatalogBranch {
   const latest = versions.find((found) => found.is_latest);
   return present<MainCatalogBranch>({
@@ -148,7 +148,7 @@ function policyOf(row: BranchRow): AppliedPolicy | null {
   };
 }
 
-/** The versions of one branch, newest first, each with its platforms. */
+/** Converts the versions of one branch, newest first. Each has its platforms. */
 export function toVersions(product: ProductRow, versions: VersionRow[]): ApplicationVersionInfo[] {
   const infos = new Map<string, ApplicationVersionInfo>();
   for (const found of versions) {
@@ -184,7 +184,7 @@ function toPlatform(found: VersionRow): ApplicationVersionInfo['platforms'][numb
         name: found.distro_name,
         ...NOT_CERTIFIED,
         os_family: 'linux',
-        // Every organization may build on it.
+        // Always true: every organization may build on it.
         public_offering: true,
       },
       architecture: found.architecture,

@@ -1,4 +1,4 @@
-// The main catalog: products, their branches and the discovered versions; the same for every organization.
+// The main catalog: products, their branches, and the versions that were discovered. All organizations have the same.
 import { type RawBuilder, sql } from 'kysely';
 import type { Input, Output } from '../contract/endpoints.ts';
 import type { ApplicationProduct } from '../contract/product.ts';
@@ -18,12 +18,12 @@ import {
 } from './product-answers.ts';
 import { allOf, containing, pageWindow, toPage, wireMidnight, wireTime } from './wire.ts';
 
-/** Lists all products, by name. Three statements. */
+/** Lists all products by name. Three statements. */
 export async function listProducts(db: Database, input: Input<'listProducts'>): Promise<Output<'listProducts'>> {
   return await readProducts(db, await findProducts(db, productFilter(input), sql``), input);
 }
 
-/** Lists products by pages. Four statements. */
+/** Lists one page of the products. Four statements. */
 export async function listProductsPage(
   db: Database,
   input: Input<'listProductsPage'>,
@@ -35,7 +35,7 @@ export async function listProductsPage(
   return toPage(window, total.rows[0]?.total ?? 0, await readProducts(db, found, input));
 }
 
-/** Returns one product by key or id. Three statements. Throws NOT_FOUND. */
+/** Returns the product with this key or id. Three statements. Throws NOT_FOUND. */
 export async function getProduct(
   db: Database,
   _principal: Principal,
@@ -48,8 +48,9 @@ export async function getProduct(
 }
 
 /**
- * Returns one branch by key or id, with a platform for each operating system and packaging type in which a version is available,
- * newest version first. Filters limit the versions, never the branch. Three statements. Throws NOT_FOUND.
+ * Returns the branch with this key or id, and its versions, newest first. Each version has a platform for each operating system
+ * and packaging type in which it is available. The filters apply only to versions, never to the branch. Three statements.
+ * Throws NOT_FOUND.
  */
 export async function getProductBranch(
   db: Database,
@@ -68,7 +69,7 @@ export async function getProductBranch(
   };
 }
 
-/** Returns the content of the product's icon; undefined if there is no such product or icon. */
+/** Returns the digest of the product's icon. Returns undefined if there is no such product, or if it has no icon. */
 export async function findProductIcon(db: Database, key: string): Promise<Digest | undefined> {
   const found = await sql<{ digest: Digest | null }>`
     select recipe -> 'icon' ->> 'digest' as digest from products where key = ${key}`.execute(db);
@@ -105,13 +106,13 @@ function isLeftOut({ status }: BranchRow, input: { only_supported: boolean; only
   return (input.only_supported && !SUPPORTED.includes(status)) || (input.only_eligible && !ELIGIBLE.includes(status));
 }
 
-/** By key, or by id if the text is a UUID. */
+/** SQL: whether a row has this id, if the text is a UUID, or this key. */
 function named(table: string, key: string, text: string): RawBuilder<unknown> {
   const byId = isUuid(text) ? sql`or ${sql.raw(`${table}.id`)} = ${text}` : sql``;
   return sql`(${sql.raw(`${table}.${key}`)} = ${text} ${byId})`;
 }
 
-/** All products are built from free packages, so all are common and may be redistributed. */
+/** All products are built from free packages. So filters for products that are common or may be redistributed match all of them. */
 function productFilter(input: Input<'listProducts'>): RawBuilder<unknown> {
   const pattern = input.search === undefined ? undefined : containing(input.search);
   return allOf([

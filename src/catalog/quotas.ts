@@ -1,11 +1,14 @@
-// Quotas: how many applications an organization may have, if its operator set a limit.
+// Quotas: how many applications an organization may have, if the operator has set a limit.
 import { sql } from 'kysely';
 import type { Input, Output } from '../contract/endpoints.ts';
 import type { Database, Transaction } from '../db/database.ts';
 import { CatalogError } from './errors.ts';
 import type { Principal } from './principal.ts';
 
-/** Returns the limits of the organization and its usage; nothing is counted without a limit. At most two statements. */
+/**
+ * Returns the limits of the organization, and how much of them is used. Without a limit, counts nothing. At most two
+ * statements.
+ */
 export async function getQuotas(
   db: Database,
   principal: Principal,
@@ -18,8 +21,8 @@ export async function getQuotas(
 }
 
 /**
- * Throws QUOTA_REACHED if `more` additional applications exceed the quota. Locks the organization until the transaction ends,
- * so that concurrent requests are counted together, in all its catalogs.
+ * Throws QUOTA_REACHED if the organization would have too many applications after `more` are added. Locks the organization
+ * until the transaction ends, so that concurrent requests for any of its catalogs cannot exceed the quota together.
  */
 export async function requireQuota(tx: Transaction, principal: Principal, more: number): Promise<void> {
   const found = await sql<{ limit: number | null }>`

@@ -1,4 +1,4 @@
-// Waves as the API returns them.
+// Reads waves as the API returns them.
 import { type RawBuilder, sql } from 'kysely';
 import type { Input, Output } from '../contract/endpoints.ts';
 import { WAVE_PIPELINES_MAX } from '../contract/limits.ts';
@@ -21,7 +21,7 @@ type WaveRow = {
   counts: Wave['counts'];
 };
 
-/** Lists a catalog's waves, newest first. At most two statements. */
+/** Lists the waves of a catalog, newest first. At most two statements. */
 export async function listWaves(
   db: Database,
   principal: Principal,

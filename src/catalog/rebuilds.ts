@@ -1,4 +1,4 @@
-// Rebuilds that users request.
+// Rebuilds of applications that users request.
 import { sql } from 'kysely';
 import type { Input, Output } from '../contract/endpoints.ts';
 import type { Transaction } from '../db/database.ts';
@@ -8,7 +8,7 @@ import { isUuid, requireUuids } from './ids.ts';
 import type { Principal } from './principal.ts';
 import { requireCatalog } from './references.ts';
 
-/** Rebuilds one application, then the applications that need it. Throws NOT_FOUND, also for a removed application. */
+/** Rebuilds one application and then the applications that need it. Throws NOT_FOUND, also if the application was removed. */
 export async function rebuildApplication(
   tx: Transaction,
   principal: Principal,
@@ -20,7 +20,10 @@ export async function rebuildApplication(
   return await rebuild(tx, principal, { ids: [id], force: input.force });
 }
 
-/** Rebuilds several applications as one wave. Throws NOT_FOUND for the catalog, and INVALID for each application that is not in it. */
+/**
+ * Rebuilds several applications in one wave. Throws NOT_FOUND if there is no such catalog, and INVALID with each application
+ * that is not in it.
+ */
 export async function rebuildApplications(
   tx: Transaction,
   principal: Principal,
@@ -39,7 +42,10 @@ export async function rebuildApplications(
   return await rebuild(tx, principal, { ids, force: input.force });
 }
 
-/** Returns the ids among these that are living applications of the catalog. Locks nothing: `createWave` takes its locks in the common order, base images first. */
+/**
+ * Returns those of these applications that are in the catalog and not removed. Takes no locks: `createWave` must take them in
+ * the common order, base images first.
+ */
 async function findLiving(
   tx: Transaction,
   principal: Principal,
@@ -66,7 +72,7 @@ async function rebuild(
     keep_pins: false,
     force: force ?? false,
   });
-  // All were removed meanwhile.
+  // The applications were removed after they were found.
   if (!made) throw notFound('application');
   return { id: made.wave_id };
 }

@@ -1,4 +1,4 @@
-// Checks that the resources named in a request exist for the organization, with one statement for all.
+// Checks with one statement that all resources which a request names exist for the organization.
 import { type RawBuilder, sql } from 'kysely';
 import type { Database } from '../db/database.ts';
 import { prepared } from '../db/prepared.ts';
@@ -9,23 +9,26 @@ import type { Principal } from './principal.ts';
 
 type Noun = 'application' | 'base image' | 'catalog' | 'operating system' | 'registry' | 'release';
 
-/** An id in a query or a body; a foreign or malformed one is a violation of its field. */
+/** An id in the query or body of a request. If it is malformed or of another organization, this is a violation in its field. */
 export type Reference = { field: string; noun: Noun; id: string };
 
-/** A list nearly always checks its catalog and at most one more id, so a few statement texts are worth preparing. */
+/**
+ * With at most this many references, the statement is prepared. Lists nearly always check their catalog and at most one more
+ * id, so there are few such texts.
+ */
 const PREPARED_REFERENCES_MAX = 2;
 
 type InCatalog = { catalog_id: string; references?: Reference[] };
 
 /**
- * Throws NOT_FOUND unless the catalog is this organization's, then INVALID for the references that it cannot see.
- * Applications and releases must be in the catalog.
+ * Throws NOT_FOUND if the catalog is not the organization's. Throws INVALID with the references that the organization cannot
+ * see. Applications and releases must be in the catalog.
  */
 export async function requireCatalog(db: Database, principal: Principal, options: InCatalog): Promise<void> {
   await lookInCatalog(db, principal, options);
 }
 
-/** Checks the same as `requireCatalog` and returns the result of `count`, with one statement. */
+/** Checks the same as `requireCatalog`, and returns the result of `count`. One statement for both. */
 export async function countInCatalog(
   db: Database,
   principal: Principal,
@@ -47,7 +50,7 @@ async function lookInCatalog(
   return total;
 }
 
-/** Throws INVALID for the references that the organization cannot see. */
+/** Throws INVALID with the references that the organization cannot see. */
 export async function requireReferences(db: Database, principal: Principal, references: Reference[]): Promise<void> {
   if (references.length === 0) return;
   const { missing } = await look(db, principal, { references });
@@ -67,7 +70,7 @@ async function look(
   const missing = new Set(options.references.filter((reference) => !isWellFormed(reference)));
   const catalogId = options.catalog_id !== undefined && isUuid(options.catalog_id) ? options.catalog_id : null;
   if (asked.length === 0) return { missing, total: 0 };
-  // A count with a malformed id would fail, and its result is not used.
+  // If an id is malformed, the count would fail in the database. It is not needed then, because INVALID is thrown.
   const count = missing.size === 0 ? options.count : undefined;
   const checks = asked.map((reference) => sql`exists(${lookup(reference, principal, catalogId)})`);
   const mark = asked.length <= PREPARED_REFERENCES_MAX && count?.isPrepared !== false ? prepared : sql``;

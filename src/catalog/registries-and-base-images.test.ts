@@ -1,4 +1,5 @@
-// Registries and base images: registration, changes, removal, rejections while in use, and nothing of other organizations.
+// Registries and base images: they are registered, changed and removed, and rejected for removal while in use. No organization
+// sees another one's.
 import type { TSchema } from 'typebox';
 import { Value } from 'typebox/value';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';

@@ -1,4 +1,4 @@
-// Registries, to which artifacts are pushed and from which base images are read.
+// Registries. Artifacts are pushed to them, and base images are read from them.
 import { randomUUID } from 'node:crypto';
 import { type RawBuilder, sql } from 'kysely';
 import type { Input, Output } from '../contract/endpoints.ts';
@@ -16,7 +16,7 @@ import type { Principal } from './principal.ts';
 import { type LogIn, logInOf, placeOf } from './registry-rules.ts';
 import { allOf, pageWindow, present, toPage, wireTime } from './wire.ts';
 
-/** Seals a secret for one row, with the installation's key. */
+/** Seals a secret for one row with the installation's key. */
 export type Seal = (plaintext: string, row: { organization_id: string; row_id: string }) => Buffer;
 
 type RegistryRow = {
@@ -39,13 +39,13 @@ type RegistryRow = {
   unhealthy_since: string | null;
 };
 
-/** Lists the organization's registries, by name; removed ones only on request. Two statements. */
+/** Lists the organization's registries by name; removed ones only if requested. Two statements. */
 export async function listRegistries(
   db: Database,
   principal: Principal,
   input: Input<'listRegistries'>,
 ): Promise<Output<'listRegistries'>> {
-  // Every registry belongs to one organization; the operator manages none.
+  // True if no registry can match the filters: every registry belongs to one organization, and the operator manages none.
   const never = input.shared === true || input.vmware_managed === true || input.owned === false;
   const where = allOf([
     sql`r.organization_id = ${principal.organization_id}`,
@@ -62,7 +62,7 @@ export async function listRegistries(
   return toPage(input, total.rows[0]?.total ?? 0, rows.rows.map(toDetailed));
 }
 
-/** Returns one registry, removed or not. Throws NOT_FOUND. */
+/** Returns one registry, even if it was removed. Throws NOT_FOUND. */
 export async function getRegistry(
   db: Database,
   principal: Principal,
@@ -77,14 +77,17 @@ export async function getRegistry(
   return toDetailed(row);
 }
 
-/** Registers a registry of the organization. The secret is sealed for its row and never returned. Throws INVALID for values that its provider does not allow. */
+/**
+ * Registers a registry of the organization. Its secret is sealed for its row and never returned. Throws INVALID for values that
+ * the provider of the registry does not allow.
+ */
 export async function createRegistry(
   tx: Transaction,
   principal: Principal,
   input: Input<'createRegistry'>,
   options: { seal: Seal },
 ): Promise<Output<'createRegistry'>> {
-  // The pattern allows addresses that are invalid: a port above 65,535, or 1.2.3.999.
+  // The pattern in the contract also matches some invalid addresses: a port above 65,535, or 1.2.3.999.
   if (!URL.canParse(input.url)) rejectViolations([{ field: 'url', message: 'It should be a valid address.' }]);
   const place = placeOf(input);
   const id = randomUUID();
@@ -112,7 +115,11 @@ export async function createRegistry(
   return { id };
 }
 
-/** Changes the name, the description or the log-in; a new log-in is checked, also on the base images of the registry. `null` as secret removes it. Throws NOT_FOUND, INVALID for half a log-in or a missing required one, and NOT_OWNED for the hosted registry. */
+/**
+ * Changes the name, the description or the log-in of a registry. If the log-in changes, enqueues checks of the registry and of
+ * its base images. `null` as the secret removes the log-in. Throws NOT_FOUND, INVALID if the log-in is incomplete or the
+ * provider requires one, and NOT_OWNED for the hosted registry.
+ */
 export async function updateRegistry(
   tx: Transaction,
   principal: Principal,
@@ -147,7 +154,10 @@ export async function updateRegistry(
   await enqueueBaseImageChecks(tx, changed);
 }
 
-/** Removes a registry and deletes its secret. Throws NOT_FOUND, NOT_OWNED, and IN_USE while applications or base images use it. */
+/**
+ * Removes a registry and deletes its secret. Throws NOT_FOUND, NOT_OWNED, and IN_USE while applications or base images use the
+ * registry.
+ */
 export async function deleteRegistry(
   tx: Transaction,
   principal: Principal,
@@ -173,7 +183,10 @@ export async function deleteRegistry(
     .execute();
 }
 
-/** Locks a registry. `for update` waits for requests that are about to use it, and makes later requests see the removal. */
+/**
+ * Locks one of the organization's registries. `for update` waits for transactions that add users of the registry, and later
+ * ones see that it is removed.
+ */
 async function lockOwn(tx: Transaction, principal: Principal, id: string): Promise<{ id: string } & LogIn> {
   requireUuids('registry', id);
   const found = await sql<{ id: string; hosted: boolean } & LogIn>`
@@ -199,6 +212,6 @@ function toDetailed(row: RegistryRow): RegistryDetailed {
     credentials_limit: CREDENTIALS_PER_REGISTRY_MAX,
     _links: { credentials: { href: `/v1/registries/${row.id}/credentials` } },
   };
-  // A registry belongs to one organization and is visible to no other; the operator manages none.
+  // A registry belongs to one organization and no other can see it; the operator manages none.
   return present<RegistryDetailed>({ ...row, vmware_managed: false, shared: false, owned: true, ...hosted });
 }

@@ -1,4 +1,4 @@
-// Schedules the checks of registries and base images, claims them for workers, and records the results.
+// Determines which checks of registries and base images are due, claims them for workers, and records the results.
 import { type RawBuilder, sql } from 'kysely';
 import type { Input, Output } from '../contract/endpoints.ts';
 import type { RegistryCapabilities } from '../contract/registry-capabilities.ts';
@@ -15,7 +15,7 @@ import { requireUuids } from './ids.ts';
 import type { Principal } from './principal.ts';
 import { wireTime } from './wire.ts';
 
-/** A registry with the data that a worker needs to check it. */
+/** A registry with everything that a worker needs to check it. */
 export type CheckedRegistry = {
   id: string;
   organization_id: string;
@@ -23,33 +23,42 @@ export type CheckedRegistry = {
   provider: RegistryProvider;
   access_key: string | null;
   sealed_access_secret: Buffer | null;
-  /** False: base images are read from it, and nothing is pushed to it. */
+  /** False if nothing is pushed to the registry, because only base images are read from it. */
   is_pushed_to: boolean;
-  /** Its capabilities are unknown or were probed long ago. */
+  /** True if its capabilities were never probed, or too long ago. */
   is_unprobed: boolean;
 };
 
-/** Healthy registries and base images are checked twice an hour, to find an expired certificate or a changed password before the next release. */
+/**
+ * Healthy registries and base images are checked twice an hour, so that an expired certificate or a changed password is noticed
+ * before the next release.
+ */
 const HEALTHY_MINUTES = 30;
-/** Unhealthy registries are checked more often, because somebody is probably repairing them. */
+/** Unhealthy registries are checked more often, because a person is probably repairing them. */
 const UNHEALTHY_MINUTES = 5;
-/** The period of each check varies by up to a third, so that checks do not coincide. */
+/** The time until the next check is up to a third longer, at random, so that checks do not all come at once. */
 const JITTER = 1 / 3;
-/** Longer than a check may take: the claim of a worker that died expires then. */
+/** Longer than a check takes. If a worker dies, its claim expires and another worker checks the registry. */
 const CLAIM_SECONDS = 90;
-/** A registry's capabilities change with its versions; a push that finds another behaviour triggers a probe earlier. */
+/**
+ * After this time, capabilities are probed again: a new version of a registry may have others. A push that is answered in
+ * another way than recorded causes a probe earlier.
+ */
 const CAPABILITIES_DAYS = 7;
-/** A registry with contradictory behaviour is not probed after each push. */
+/**
+ * The shortest time between two probes that pushes cause, so that a registry with contradictory answers is not probed after
+ * each push.
+ */
 const DOUBT_MINUTES = 60;
-/** Jobs for base images enqueued in one run of the schedule, which comes every few minutes. */
+/** How many checks of base images one run of the schedule enqueues. It runs every few minutes. */
 const BASE_IMAGES_PER_RUN = 200;
-/** These jobs are spread over this time, which is less than the time until the next run. */
+/** The start of these checks is spread over this time, which is less than the time until the next run. */
 const BASE_IMAGES_OVER_SECONDS = 200;
 
-/** Whether a row is due. `t` is the table's alias. */
+/** SQL: whether the check of a row is due. `t` is the alias of the table. */
 function isDue(t: string): RawBuilder<boolean> {
   const of = (column: string) => sql.raw(`${t}.${column}`);
-  // hashtext is spread over all 32-bit integers.
+  // A number from 0 to 1, because hashtext returns any 32-bit integer.
   const share = sql`(hashtext(${of('id')}::text || ${of('last_checked_at')}::text)::bigint + 2147483648) / 4294967296.0`;
   return sql<boolean>`(${of('last_checked_at')} is null or ${of('last_checked_at')} <= now()
     - case when ${of('healthy')} then ${HEALTHY_MINUTES}::int else ${UNHEALTHY_MINUTES}::int end
@@ -57,8 +66,8 @@ function isDue(t: string): RawBuilder<boolean> {
 }
 
 /**
- * Claims a registry for a check. Returns BUSY while another worker checks it; undefined if there is nothing to check: it was removed
- * or is the hosted one.
+ * Claims a registry for a check. Returns BUSY while another worker checks it. Returns undefined if there is nothing to check,
+ * because it was removed or is the hosted registry.
  */
 export async function claimRegistryCheck(
   tx: Transaction,
@@ -73,7 +82,10 @@ export async function claimRegistryCheck(
   return (await claim(tx, sql`select ${registryId}::uuid as id`))[0];
 }
 
-/** Claims at most `most` due registries, first those whose last check is oldest. Skips the organizations in `passedOver`. */
+/**
+ * Claims at most `most` registries that are due, first those that were not checked for the longest time. Skips the
+ * organizations in `passedOver`.
+ */
 export async function claimDueRegistryChecks(
   tx: Transaction,
   most: number,
@@ -103,9 +115,9 @@ async function claim(tx: Transaction, ids: RawBuilder<unknown>): Promise<Checked
 }
 
 /**
- * Records the result of a check of a registry: no cause means healthy. Ends the claim. Returns CHANGED if its health changed, or the
- * first check found it unhealthy; the organization is then notified. When a registry becomes healthy again, checks of its base
- * images are enqueued.
+ * Records the result of a check of a registry and ends the claim. Without a cause, the registry is healthy. Returns CHANGED,
+ * and notifies the organization, if its health changed or if its first check found it unhealthy. If it became healthy again,
+ * enqueues checks of its base images.
  */
 export async function recordRegistryHealth(
   tx: Transaction,
@@ -133,7 +145,7 @@ export async function recordRegistryHealth(
   return 'CHANGED';
 }
 
-/** Records the capabilities that a probe found. */
+/** Records the capabilities that a probe of the registry found. */
 export async function recordRegistryCapabilities(
   tx: Transaction,
   found: { registry_id: string; capabilities: RegistryCapabilities },
@@ -143,7 +155,7 @@ export async function recordRegistryCapabilities(
     where id = ${found.registry_id}`.execute(tx);
 }
 
-/** Enqueues a check with a probe, at most once an hour: for a push that found another behaviour than recorded. */
+/** Called if a push was answered in another way than recorded: enqueues a check with a probe, at most once an hour. */
 export async function doubtRegistryCapabilities(
   tx: Transaction,
   registry: { id: string; organization_id: string },
@@ -156,8 +168,8 @@ export async function doubtRegistryCapabilities(
 }
 
 /**
- * Sets base images to DEPRECATED if their operating system is near or after its end, and back to ACTIVE if it is ACTIVE again.
- * Existing applications on deprecated base images are still built.
+ * Sets base images to DEPRECATED if their operating system is near its end or after it, and back to ACTIVE if the operating
+ * system is ACTIVE again. Applications on deprecated base images are still built.
  */
 export async function followOperatingSystems(tx: Transaction): Promise<void> {
   await sql`
@@ -172,7 +184,7 @@ export async function followOperatingSystems(tx: Transaction): Promise<void> {
 
 type RecordedHealth = { changed: boolean; organization_id: string; name: string; at: string };
 
-/** Enqueues checks of the base images that are due, spread over the time until the next run of the schedule. */
+/** Enqueues checks of the base images that are due. Their start is spread over the time until the next run of the schedule. */
 export async function enqueueDueBaseImages(tx: Transaction): Promise<void> {
   const due = await sql<{ id: string; organization_id: string | null }>`
     select id, organization_id from base_images b
@@ -190,7 +202,10 @@ export async function enqueueDueBaseImages(tx: Transaction): Promise<void> {
   }
 }
 
-/** Enqueues a check of a registry. The hosted registry is recorded as healthy at once, because it is part of this server. Throws NOT_FOUND. */
+/**
+ * Enqueues a check of a registry. The hosted registry needs none: it is recorded as healthy, because it is part of this server.
+ * Throws NOT_FOUND.
+ */
 export async function requestRegistryCheck(
   tx: Transaction,
   principal: Principal,
@@ -206,7 +221,7 @@ export async function requestRegistryCheck(
   else await enqueueRegistryCheck(tx, { id: input.registry_id, organization_id: principal.organization_id });
 }
 
-/** Enqueues a check of one of the organization's base images. Throws NOT_FOUND, and NOT_OWNED for a shared one. */
+/** Enqueues a check of one of the organization's base images. Throws NOT_FOUND, and NOT_OWNED if the base image is shared. */
 export async function requestBaseImageCheck(
   tx: Transaction,
   principal: Principal,

@@ -1,4 +1,4 @@
-// Credentials of a hosted registry: created, listed, revoked. src/identity makes and checks the passwords.
+// Creates, lists and revokes credentials of hosted registries. src/identity makes their passwords and checks them.
 import { randomBytes } from 'node:crypto';
 import { type RawBuilder, sql } from 'kysely';
 import type { Input, Output } from '../contract/endpoints.ts';
@@ -11,7 +11,7 @@ import { requireUuids } from './ids.ts';
 import type { Principal } from './principal.ts';
 import { allOf, pageWindow, present, toPage, wireTime } from './wire.ts';
 
-/** A new password, and the digest that is stored. */
+/** A new password, and its digest, which is stored. */
 type Password = { password: string; sha256: Buffer };
 
 type CredentialRow = {
@@ -27,7 +27,7 @@ type CredentialRow = {
   removed_by: string | null;
 };
 
-/** Lists the credentials of a hosted registry, newest first; revoked ones only on request. Throws NOT_FOUND. Three statements. */
+/** Lists the credentials of a hosted registry, newest first; revoked ones only if requested. Throws NOT_FOUND. Three statements. */
 export async function listRegistryCredentials(
   db: Database,
   principal: Principal,
@@ -46,7 +46,7 @@ export async function listRegistryCredentials(
   return toPage(input, total.rows[0]?.total ?? 0, rows.rows.map(toCredential));
 }
 
-/** Returns one credential in any state. Throws NOT_FOUND. */
+/** Returns one credential, even if it was revoked or has expired. Throws NOT_FOUND. */
 export async function getRegistryCredential(
   db: Database,
   principal: Principal,
@@ -63,8 +63,9 @@ export async function getRegistryCredential(
 }
 
 /**
- * Creates a credential; its password is returned only here. Throws NOT_FOUND unless the registry is hosted, INVALID for
- * an expiry that is past or too far, LIMIT_REACHED if the registry has as many active credentials as allowed.
+ * Creates a credential. Only this returns its password. Throws NOT_FOUND if the registry is not a hosted one, INVALID if the
+ * expiry is in the past or too far in the future, and LIMIT_REACHED if the registry already has the maximum number of active
+ * credentials.
  */
 export async function createRegistryCredential(
   tx: Transaction,
@@ -86,10 +87,13 @@ export async function createRegistryCredential(
   return { id: made.rows[0]?.id ?? '', username, password: options.password.password };
 }
 
-/** Two names of one organization rarely collide; the database then rejects the second. */
+/** Two names of one organization are rarely equal; if they are, the database rejects the second. */
 const NAME_BYTES = 6;
 
-/** Revokes a credential; the hosted registry checks it at every request. Throws NOT_FOUND, also if it was revoked before. */
+/**
+ * Revokes a credential. This takes effect at once, because the hosted registry checks it at every request. Throws NOT_FOUND,
+ * also if it was already revoked.
+ */
 export async function deleteRegistryCredential(
   tx: Transaction,
   principal: Principal,
@@ -104,7 +108,10 @@ export async function deleteRegistryCredential(
   if (removed.rows.length === 0) throw notFound('credential');
 }
 
-/** `lock`: locks the registry, so that two concurrent requests cannot exceed the limit. */
+/**
+ * Returns the hosted registry, or throws NOT_FOUND. With `lock`, locks it, so that two concurrent requests cannot exceed the
+ * limit.
+ */
 async function requireHosted(
   db: Database,
   principal: Principal,

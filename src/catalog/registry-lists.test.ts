@@ -1,4 +1,5 @@
-// Every filter of the lists of registries and base images, alone and combined, on rows that differ only in the field of the filter.
+// The filters of the lists of registries and base images, alone and combined. The rows differ only in the field that a filter
+// compares.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
 import type { RegistryProvider } from '../contract/vocabulary.ts';

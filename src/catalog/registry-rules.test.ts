@@ -1,4 +1,4 @@
-// The fields that each registry provider accepts, and the rejections of others, which name the field.
+// Which fields each registry provider accepts. For other fields, the error names the field.
 import { describe, expect, test } from 'vitest';
 import type { CreatePrivateRegistryRequest } from '../contract/registry.ts';
 import type { RegistryProvider } from '../contract/vocabulary.ts';

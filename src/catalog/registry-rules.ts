@@ -1,13 +1,13 @@
-// Checks that a registry's fields are valid for its provider.
+// Checks the fields of a registry by the rules of its provider.
 import type { CreatePrivateRegistryRequest } from '../contract/registry.ts';
 import { type ProviderRules, rulesOf } from '../contract/registry-providers.ts';
 import type { RegistryProvider } from '../contract/vocabulary.ts';
 import { rejectViolations, type Violation } from './errors.ts';
 
-/** A registry's address and user name as stored; a registry without log-in has no user name. */
+/** The address and the user name that are stored for a registry. Without a log-in, there is no user name. */
 export type RegistryPlace = { url: string; access_key: string | null };
 
-/** Checks the fields together and returns the values to store. Throws INVALID with every invalid field. */
+/** Checks all fields and returns the values to store. Throws INVALID with each invalid field. */
 export function placeOf(settings: CreatePrivateRegistryRequest): RegistryPlace {
   const rules = rulesOf(settings.provider);
   const url = URL.parse(settings.url);
@@ -19,7 +19,7 @@ export function placeOf(settings: CreatePrivateRegistryRequest): RegistryPlace {
   const violations = [...urlViolations(url, parts, rules), ...fieldViolations(settings, parts, rules)];
   rejectViolations(violations);
   const access_key = settings.access_secret === undefined ? null : (settings.access_key ?? defaultKeyOf(rules));
-  // Repositories of Docker Hub are always in a namespace.
+  // On Docker Hub, repositories are always in a namespace.
   const namespace =
     settings.provider === 'DOCKERHUB' && parts.length === 0
       ? [settings.containers_organization ?? (settings.access_key ?? '').toLowerCase()]
@@ -27,19 +27,22 @@ export function placeOf(settings: CreatePrivateRegistryRequest): RegistryPlace {
   return { url: [url.origin, ...parts, ...namespace].join('/'), access_key };
 }
 
-/** Returns the user name of a registry that is registered without one. */
+/** Returns the user name that is stored if none is given. */
 function defaultKeyOf({ access_key }: ProviderRules): string | null {
   const { default: key = null } = access_key === 'required' ? {} : access_key;
   return key;
 }
 
-/** The log-in of a registry: its user name, and whether it has a secret. */
+/** The log-in of a registry. The secret itself is not in it, only whether there is one. */
 export type LogIn = { provider: RegistryProvider; access_key: string | null; has_secret: boolean };
 
-/** A change of a log-in: absent members stay unchanged, `null` removes them. */
+/** A change of a log-in. Fields that are absent stay unchanged; `null` removes a field. */
 export type LogInChange = { access_key?: string | null; access_secret?: string | null };
 
-/** Checks a change of a log-in against the stored one, and returns the user name to store. Without a secret there is no log-in. Throws INVALID. */
+/**
+ * Checks a change of the stored log-in and returns the user name to store. Without a secret, there is no log-in and no user
+ * name. Throws INVALID.
+ */
 export function logInOf(kept: LogIn, change: LogInChange): string | null {
   const rules = rulesOf(kept.provider);
   if (change.access_secret === null) {
@@ -62,7 +65,7 @@ function removalViolations({ access_key }: LogInChange, rules: ProviderRules): V
 
 type GivenLogIn = { access_key?: string | undefined; access_secret?: string | undefined };
 
-/** A log-in needs both a user name and a secret, or neither. */
+/** A log-in has both a user name and a secret; a registry without a log-in has neither. */
 function logInViolations({ access_key, access_secret }: GivenLogIn, rules: ProviderRules): Violation[] {
   if (access_secret !== undefined) {
     const lacksKey = rules.access_key === 'required' && access_key === undefined;
@@ -78,7 +81,7 @@ function needsOf({ title, authentication }: ProviderRules): string {
   return `${title} requires it: ${plain(authentication)}.`;
 }
 
-/** A component of a repository name (distribution-spec, "Pulling manifests"). */
+/** One component of a repository name (distribution-spec, "Pulling manifests"). */
 const NAME_PART = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$/;
 
 function urlViolations(url: URL, parts: string[], { title, host, path }: ProviderRules): Violation[] {

@@ -1,4 +1,4 @@
-// Release failures: why a releasable has no newer release, taken from the phase in which its pipeline failed.
+// A release failure says why a releasable has no newer release: because a phase of its pipeline failed.
 import { type RawBuilder, sql } from 'kysely';
 import type { Input, Output } from '../contract/endpoints.ts';
 import type { ReleaseFailure } from '../contract/release.ts';
@@ -9,7 +9,7 @@ import type { Principal } from './principal.ts';
 import { requireCatalog } from './references.ts';
 import { filePath, present, wireTime } from './wire.ts';
 
-/** A failed phase, as stored. */
+/** A phase that failed, as stored. */
 export type FailedPhaseRow = {
   cause: FailureCause;
   message: string | null;
@@ -17,7 +17,7 @@ export type FailedPhaseRow = {
   files: MetadataFile[] | null;
 };
 
-/** FailedPhaseRow of a row of pipeline_phases. */
+/** SQL: a FailedPhaseRow from the row of pipeline_phases with alias `f`. */
 export function failedPhase(f: string): RawBuilder<never> {
   const of = (column: string) => sql.raw(`${f}.${column}`);
   return sql`json_build_object('cause', ${of('failure_cause')}, 'message', ${of('failure_message')},
@@ -25,8 +25,8 @@ export function failedPhase(f: string): RawBuilder<never> {
 }
 
 /**
- * Returns why the newest completed pipeline of a releasable failed. Two statements. Throws NOT_FOUND if that pipeline
- * did not fail or no pipeline has ended, and INVALID for an unknown base image.
+ * Returns why the newest pipeline of a releasable that has ended failed. Two statements. Throws NOT_FOUND if it did not fail or
+ * no pipeline has ended, and INVALID if the base image is unknown.
  */
 export async function getReleaseFailure(
   db: Database,
@@ -50,7 +50,10 @@ export async function getReleaseFailure(
   return toReleaseFailure(catalog_id, failure);
 }
 
-/** A release failure has no DISTRIBUTION_ERROR: it is reported as UNKNOWN with a description, followed by `more`. */
+/**
+ * In the API, a release failure cannot have the cause DISTRIBUTION_ERROR. It is shown as UNKNOWN with a description; `more` is
+ * appended.
+ */
 export function toReleaseFailure(catalogId: string, failure: FailedPhaseRow, more: string[] = []): ReleaseFailure {
   const distribution = failure.cause === 'DISTRIBUTION_ERROR';
   const message = failure.message ?? 'The pipeline failed';

@@ -1,4 +1,4 @@
-// Releases: recorded successes, one for each registry to which an application was pushed.
+// Releases: an application has one for each registry to which a pipeline has pushed it.
 import { sql } from 'kysely';
 import type { Input, Output } from '../contract/endpoints.ts';
 import type { EmbeddedRelease, LatestRelease, Release } from '../contract/release.ts';
@@ -59,7 +59,7 @@ type ReleaseRow = PartKeys & {
   namespace: string;
 };
 
-/** Lists a catalog's releases, newest first. At most four statements, five if relationships are expanded. */
+/** Lists the releases of a catalog, newest first. At most four statements, or five if related releases are requested. */
 export async function listReleases(
   db: Database,
   principal: Principal,
@@ -91,7 +91,7 @@ export async function listReleases(
   return toPage(input, total, input.minimal_info ? items.map(toMinimal) : items);
 }
 
-/** Returns one release. Three statements, four if relationships are expanded. Throws NOT_FOUND. */
+/** Returns one release. Three statements, or four if related releases are requested. Throws NOT_FOUND. */
 export async function getRelease(
   db: Database,
   principal: Principal,
@@ -108,7 +108,7 @@ export async function getRelease(
   return release;
 }
 
-/** Converts rows to releases, with related releases if requested. */
+/** Converts rows to releases. Adds related releases if they are requested. */
 async function expand(
   db: Database,
   principal: Principal,
@@ -129,7 +129,7 @@ async function expand(
   }));
 }
 
-/** Returns these releases of the organization, in that order. */
+/** Returns the organization's releases with these ids, in the given order. */
 export async function readReleaseRows(
   db: Database,
   principal: Principal,
@@ -173,7 +173,7 @@ function references(input: Input<'listReleases'>): Reference[] {
   return given;
 }
 
-/** Converts a row to a release, with the shared parts of its page. */
+/** Converts a row to a release. `parts` are the objects that the rows of a page share. */
 export function toRelease(row: ReleaseRow, parts: SharedParts): EmbeddedRelease {
   const catalog = `/v1/catalogs/${row.catalog_id}`;
   const release = (id: string) => ({ href: `${catalog}/releases/${id}` });
@@ -209,9 +209,9 @@ export function toRelease(row: ReleaseRow, parts: SharedParts): EmbeddedRelease 
     verified: row.verified,
     moved_from: row.moved_from,
     signing_keys: signingKeysOf(row),
-    // Releases of every packaging type support them.
+    // Always true: customizations apply to every packaging type.
     supports_customizations: true,
-    // There are no trials.
+    // Larder has no trials.
     trial: false,
     _links: {
       catalog: { href: catalog },
@@ -241,7 +241,7 @@ function platformsOf(metadata: PlatformFiles[]): PlatformFamily[] {
   return [...platforms.values()];
 }
 
-/** Returns only the fields that every release has. */
+/** Returns only the fields that a release always has. */
 function toMinimal(release: Release): Release {
   const { id, version, revision, released_at, artifact, _links } = release;
   return { id, version, revision, released_at, artifact, _links };

@@ -1,14 +1,18 @@
-// Answers to POSTs with an Idempotency-Key, stored encrypted for a day.
+// Stores responses to POST requests with an Idempotency-Key for a day, encrypted, so that a repeated request gets the same
+// response.
 import { sql } from 'kysely';
 import type { Transaction } from '../db/database.ts';
 import { lockName } from '../db/transaction-locks.ts';
 
-/** api.md, section 5. */
+/** The time that api.md requires (section 5). */
 const KEPT_HOURS = 24;
 
 export type ReplayKey = { organization_id: string; key: string };
 
-/** Waits for a concurrent request with the same key, and returns the stored answer; undefined if there is none. */
+/**
+ * Returns the stored response to the request with this key; undefined if there is none. Waits while another request with the
+ * same key runs.
+ */
 export async function findReplay(tx: Transaction, { organization_id, key }: ReplayKey): Promise<Buffer | undefined> {
   await lockName(tx, ['replay', organization_id, key]);
   const found = await tx
@@ -21,7 +25,7 @@ export async function findReplay(tx: Transaction, { organization_id, key }: Repl
   return found?.sealed_answer;
 }
 
-/** Stores an answer under its key, replacing an expired one. */
+/** Stores a response under its key. Replaces an expired response. */
 export async function recordReplay(
   tx: Transaction,
   replay: ReplayKey & { operation: string; sealed_answer: Buffer },
@@ -36,7 +40,7 @@ export async function recordReplay(
     .execute();
 }
 
-/** Deletes expired answers. */
+/** Deletes the responses that have expired. */
 export async function expireReplays(tx: Transaction): Promise<void> {
   await sql`delete from replays where created_at <= now() - make_interval(hours => ${KEPT_HOURS})`.execute(tx);
 }

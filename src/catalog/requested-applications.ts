@@ -4,7 +4,7 @@ import { now } from '../db/clock.ts';
 import type { Transaction } from '../db/database.ts';
 import type { Tables } from '../db/tables.ts';
 
-/** Inserts applications; one that existed only because others need it becomes a requested one. */
+/** Inserts applications. If an application already exists only because others need it, it becomes a requested one. */
 export async function insertRequested(
   tx: Transaction,
   applications: Insertable<Tables['applications']>[],
@@ -24,7 +24,7 @@ export async function insertRequested(
     .execute();
 }
 
-/** Adds registries to applications, after their existing ones. */
+/** Adds registries to applications, after the registries that they already have. */
 export async function addRegistries(
   tx: Transaction,
   ids: readonly string[],

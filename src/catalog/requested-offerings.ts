@@ -1,4 +1,4 @@
-// The offerings that a request names: whether each can be requested, and why not.
+// The offerings that a request names: whether each can be requested and, if not, why.
 import { sql } from 'kysely';
 import type { Input } from '../contract/endpoints.ts';
 import { BASE_IMAGES_OF, type BaseImagePackagingType, type PackagingType } from '../contract/vocabulary.ts';
@@ -15,18 +15,18 @@ type OfferingRow = {
   branch: string;
   packaging_type: PackagingType;
   status: string;
-  /** The packaging type of the base image. */
+  /** The packaging type that the base image was registered with. */
   base_packaging_type: BaseImagePackagingType | null;
-  /** The offering exists for the base image's operating system. */
+  /** True if the offering exists for the operating system of the base image. */
   fits: boolean;
   taken: boolean;
-  /** Products of the chart without an image for the base image's operating system. */
+  /** For a chart: the products whose image does not exist for the operating system of the base image. */
   unmet: string[];
-  /** The application on this base image that exists only because others need it. */
+  /** The id of the application of this offering on the base image, if it exists only because others need it. */
   hidden_id: string | null;
 };
 
-/** Returns why an offering cannot be requested; nothing if it can. */
+/** Returns why an offering cannot be requested. Returns nothing if it can. */
 export function checkOffering(
   offering: OfferingRow | undefined,
   asked: { field: string; id: string; first: boolean; baseImageFound: boolean },
@@ -52,7 +52,7 @@ export function checkOffering(
   return [];
 }
 
-/** Returns the offerings that exist, by id. */
+/** Returns those of the requested offerings that exist, by id. */
 export async function findOfferings(tx: Transaction, input: Creation): Promise<Map<string, OfferingRow>> {
   const ids = input.application_offering_ids.filter(isUuid);
   const base = isUuid(input.base_image_id) ? input.base_image_id : null;

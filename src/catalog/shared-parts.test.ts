@@ -1,4 +1,5 @@
-// Pages whose products, base images and registries are read once equal pages with a join for each row.
+// Products, base images and registries are read once for a page. The page must equal one for which they were joined to each
+// row.
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
@@ -39,7 +40,7 @@ const PAGE = { page: 1, page_size: 20 };
 
 type Parts = { product: unknown; base_image: unknown; registry: unknown };
 
-/** Returns the parts of an application in a registry, read with joins. */
+/** Returns the parts of an application in a registry. Reads them with joins. */
 async function joinedParts(application_id: string, registry_id: string): Promise<Parts> {
   const found = await sql<Parts>`
     select ${productInfo('p')} as product, ${baseImageInfo('b', 'o', catalog.acme.principal.organization_id)} as base_image,
@@ -52,7 +53,7 @@ async function joinedParts(application_id: string, registry_id: string): Promise
   return row;
 }
 
-/** Returns the same item with parts that were read with joins, in the same order of fields. */
+/** Returns the item with its parts replaced by those that joins read. The order of the fields stays the same. */
 async function asJoined<T extends { application_id?: string; registry?: { id: string } }>(item: T): Promise<T> {
   const joined: Record<string, unknown> = await joinedParts(item.application_id ?? '', item.registry?.id ?? '');
   return Object.fromEntries(Object.entries(item).map(([name, value]) => [name, joined[name] ?? value])) as T;

@@ -1,4 +1,5 @@
-// The products, base images and registries of a page: each is read once, and is the same object wherever the page contains it.
+// The products, base images and registries that a page contains. Each is read once, and all items that have it contain the same
+// object.
 import { sql } from 'kysely';
 import type { BaseImage } from '../contract/base-image.ts';
 import type { ProductInfo } from '../contract/product.ts';
@@ -8,7 +9,7 @@ import { prepared } from '../db/prepared.ts';
 import type { Principal } from './principal.ts';
 import { baseImageInfo, productInfo, registryInfo } from './wire.ts';
 
-/** The keys of the objects in a row. */
+/** The keys of the parts that a row has. */
 export type PartKeys = { product_key: string; base_image_id: string; registry_id: string };
 
 export type SharedParts = {
@@ -23,7 +24,7 @@ type Found = {
   registries: Record<string, Registry> | null;
 };
 
-/** Reads the parts that the rows name, with one statement. Throws on access to a part that does not exist for the organization. */
+/** Reads all parts that the rows name with one statement. To get a part that does not exist for the organization throws. */
 export async function readSharedParts(
   db: Database,
   principal: Principal,

@@ -1,4 +1,4 @@
-// The order of versions in the database: by the rules of Debian and Semantic Versioning, along an index.
+// The order of versions in the database follows the rules of Debian and of Semantic Versioning, and uses an index.
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
@@ -10,7 +10,7 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => catalog.drop());
 
-/** The oldest first (deb-version(7), "Sorting algorithm"; Semantic Versioning, section 11). */
+/** From the oldest to the newest (deb-version(7), "Sorting algorithm"; Semantic Versioning, section 11). */
 const IN_ORDER = [
   ...['0', '0.9', '1.0~rc1', '1.0~rc1+build', '1.0', '1.0a', '1.0+b2', '1.0.0-alpha', '1.0.0-alpha.1', '1.0.0-beta.2'],
   ...[

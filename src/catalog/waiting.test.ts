@@ -1,4 +1,5 @@
-// Why open pipelines wait: each cause is shown with its resource in the pipeline and in the request until it has ended.
+// Why open pipelines wait. Each reason is shown in the pipeline and in the request, with the resource that causes it, until the
+// cause is gone.
 import { randomUUID } from 'node:crypto';
 import type { Kysely } from 'kysely';
 import type { TSchema } from 'typebox';
@@ -39,7 +40,7 @@ function fits(schema: TSchema, value: unknown): void {
   expect([...Value.Errors(schema, value)]).toEqual([]);
 }
 
-/** Returns the reasons in the lists of pipelines and requests, and expects single resources to equal the items of the lists. */
+/** Returns the reasons in the lists of pipelines and requests. Expects each single resource to equal its item in the list. */
 async function waits(): Promise<{ pipelines: Waiting[][]; requests: Waiting[][] }> {
   const { db, acme } = catalog;
   const { catalog_id } = acme;
@@ -79,7 +80,7 @@ test('pipelines wait for a base image that was not read yet or cannot be read, u
     since: time,
     base_image_id: catalog.base,
   };
-  // Two pipelines wait for one base image: the request names it once.
+  // Two pipelines wait for the same base image, but the request names it once.
   expect(await waits()).toEqual({ pipelines: [[pending], [pending]], requests: [[pending]] });
   const health = { base_image_id: catalog.base, unhealthy_cause: 'the tag names no image.' };
   await catalog.write((tx) => recordBaseImageHealth(tx, health));
@@ -90,12 +91,12 @@ test('pipelines wait for a base image that was not read yet or cannot be read, u
     since: time,
     base_image_id: catalog.base,
   });
-  // A second failed check does not change `since`.
+  // A second check that fails does not change `since`.
   await catalog.write((tx) => recordBaseImageHealth(tx, health));
   expect((await waits()).requests[0]?.[0]?.since).toBe(first?.since);
   await catalog.baseMoves('first');
   expect(await waits()).toEqual(NOTHING);
-  // An unhealthy base image that has a version does not make pipelines wait.
+  // If an unhealthy base image has a version, no pipeline waits for it.
   await catalog.write((tx) => recordBaseImageHealth(tx, health));
   expect(await waits()).toEqual(NOTHING);
 });
@@ -173,7 +174,7 @@ test('a pipeline waits for a worker, and for an earlier pipeline of its applicat
   expect(await waits()).toEqual({ pipelines: [[missing]], requests: [[missing]] });
   await startWorker();
   expect(await waits()).toEqual(NOTHING);
-  // A worker that died no longer reports.
+  // As if the worker had died a minute ago: it reports no more.
   await catalog.pool.query(`update workers set seen_at = now() - interval '1 minute'`);
   expect((await waits()).pipelines).toEqual([[missing]]);
   await startWorker();
@@ -189,7 +190,7 @@ test('a pipeline waits for a worker, and for an earlier pipeline of its applicat
   expect(await waits()).toEqual(NOTHING);
   await catalog.finish(second?.id ?? '', 'again');
   await catalog.write((tx) => forgetWorker(tx, worker));
-  // A pipeline that has ended does not wait.
+  // A pipeline that has ended waits for nothing.
   expect(await waits()).toEqual(NOTHING);
 });
 
@@ -198,7 +199,7 @@ test('a request that completes while it is read agrees with its applications', a
   const { request_id, application_ids } = await catalog.request(catalog.acme, ['redis']);
   const pipeline = await catalog.openPipeline(application_ids[0] ?? '');
   let statements = 0;
-  /** Completes the request after the second statement, which reads its status. */
+  /** Completes the request after the second statement, which has read the request's status. */
   const between: Parameters<Kysely<Tables>['withPlugin']>[0] = {
     transformQuery: ({ node }) => node,
     async transformResult({ result }) {

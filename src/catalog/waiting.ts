@@ -1,4 +1,4 @@
-// Why open pipelines wait, computed from rows on each request, so that the reasons are never out of date.
+// Why open pipelines wait. The reasons are computed from the rows at each request, so that they are always current.
 import { type RawBuilder, sql } from 'kysely';
 import type { WaitingCause } from '../contract/vocabulary.ts';
 import type { Waiting } from '../contract/waiting.ts';
@@ -6,34 +6,40 @@ import { allowsUnverified } from '../pipelines/unverified-pipelines.ts';
 import { jsonList, present, wireTime } from './wire.ts';
 import { isAlive } from './workers.ts';
 
-/** One reason, as read from the database. `id` and `name` identify what the pipeline waits for. */
+/** One reason, as read from the database. `id` and `name` are those of the resource that the pipeline waits for. */
 export type WaitingRow = {
   cause: WaitingCause;
   since: string;
   id: string | null;
   name: string | null;
-  /** The cause of its last failed check. */
+  /** Why the resource is unhealthy: the cause of its last failed check or push. */
   detail: string | null;
 };
 
-/** The detail of WORKER_MISSING if the step needs a worker with a sandbox. */
+/** For WORKER_MISSING: the detail if the next step needs a worker with a sandbox. */
 const WITH_SANDBOX = 'sandbox';
 
-/** Since when the pipeline `l` could take its next step. */
+/** SQL: the time since which pipeline `l` could take its next step. */
 const stepSince = sql`coalesce((select max(s.ended_at) from pipeline_phases s
   where s.pipeline_id = l.id and s.status in ('SUCCEEDED', 'SKIPPED')), l.started_at)`;
 
 const distributes = sql`exists (select from pipeline_phases s
   where s.pipeline_id = l.id and s.type = 'VERIFICATION' and s.status in ('SUCCEEDED', 'SKIPPED'))`;
 
-/** A base image without a version: nothing can be planned. One that became unreadable later is used at its last version. */
+/**
+ * A base image without a version, because nothing can be planned on it. If a base image has a version but cannot be read any
+ * more, pipelines use the version and do not wait.
+ */
 const unreadBaseImages = sql`
   select case when b.healthy = false then 'BASE_IMAGE_UNREADABLE' else 'BASE_IMAGE_NOT_READ' end as cause,
     greatest(l.started_at, b.unhealthy_since) as since, b.id, b.name, b.unhealthy_cause as detail
   from base_images b
   where b.id = l.base_image_id and not exists (select from base_image_versions v where v.base_image_id = b.id)`;
 
-/** The registry of a base image without a version and, during DISTRIBUTION, the registries to which the pipeline pushes. */
+/**
+ * Unhealthy registries: the registry of a base image without a version and, during DISTRIBUTION, registries that do not have
+ * the release yet.
+ */
 const unhealthyRegistries = sql`
   select 'REGISTRY_AWAY' as cause, greatest(${stepSince}, r.unhealthy_since) as since, r.id, r.name,
     r.unhealthy_cause as detail
@@ -46,7 +52,10 @@ const unhealthyRegistries = sql`
       and not exists (select from releases made where made.pipeline_id = l.id and made.registry_id = r.id)))
     and not exists (select from pipeline_distributions d where d.pipeline_id = l.id and d.registry_id = r.id)`;
 
-/** Registries whose last push failed. A check may not find this: pushes can fail although pulls work. */
+/**
+ * Registries to which the last push of the pipeline failed. A check may have found them healthy: pushes can fail although pulls
+ * work.
+ */
 const awayRegistries = sql`
   select 'REGISTRY_AWAY' as cause, d.since, r.id, r.name, d.cause as detail
   from pipeline_distributions d join registries r on r.id = d.registry_id
@@ -60,10 +69,16 @@ const earlierPipelines = sql`
   where e.pipeline_id = l.id and earlier.status = 'IN_PROGRESS'
     and not exists (select from pipeline_distributions d where d.pipeline_id = earlier.id and d.status = 'WAITING')`;
 
-/** Whether the next step requires a worker with a sandbox: if images must be verified, each step between planning and distribution. */
+/**
+ * SQL: whether the next step needs a worker with a sandbox. If images must be verified, each step after planning and before
+ * distribution does.
+ */
 const needsSandbox = sql`(l.plan_digest is not null and not ${distributes} and not ${allowsUnverified(sql`l.catalog_id`)})`;
 
-/** `since` is when the last worker was seen, if known: a worker that stops normally deletes its row. */
+/**
+ * `since` is the time at which the last suitable worker reported, if its row exists. A worker that stops normally deletes its
+ * row.
+ */
 const missingWorkers = sql`
   select 'WORKER_MISSING' as cause, greatest(${stepSince}, (select max(seen_at) from workers
       where not needs.sandbox or sandbox_mode <> 'files-only')) as since,
@@ -72,7 +87,7 @@ const missingWorkers = sql`
   where not exists (select from workers
     where ${isAlive} and (not needs.sandbox or sandbox_mode <> 'files-only'))`;
 
-/** The reasons of pipeline `l`, one row each; none if it has ended. */
+/** All reasons of pipeline `l`, one in each row. No rows if it has ended. */
 const reasons = sql`(
   select * from (${unreadBaseImages} union all ${unhealthyRegistries} union all ${awayRegistries} union all ${earlierPipelines}
     union all ${missingWorkers}) reason
@@ -81,10 +96,10 @@ const reasons = sql`(
 const asJson = sql`json_build_object('cause', w.cause, 'since', ${wireTime('w.since')}, 'id', w.id, 'name', w.name,
   'detail', w.detail)`;
 
-/** Why pipeline `l` waits, as a JSON array of WaitingRow. */
+/** SQL: why pipeline `l` waits, as a JSON array of WaitingRow. */
 export const waitingOfPipeline = jsonList(sql`select ${asJson} from ${reasons} w order by w.since, w.cause, w.id`);
 
-/** Returns why open pipelines of these applications wait, each reason once. */
+/** SQL: why the open pipelines of these applications wait. Each reason is contained once. */
 export function waitingOfApplications(ids: RawBuilder<unknown>): RawBuilder<never> {
   return jsonList(sql`
     select ${asJson} from (
@@ -108,7 +123,7 @@ const SENTENCES: Record<WaitingCause, (row: { name: string; detail: string }) =>
   NEEDED_PIPELINE: ({ name }) => `The pipeline of ${name}, which this application needs, has not ended.`,
 };
 
-/** The field that contains the id of each reason. */
+/** Which field of the API contains the id of a reason's resource. */
 const THINGS: Partial<Record<WaitingCause, 'base_image_id' | 'registry_id' | 'pipeline_id'>> = {
   BASE_IMAGE_UNREADABLE: 'base_image_id',
   BASE_IMAGE_NOT_READ: 'base_image_id',
@@ -117,7 +132,7 @@ const THINGS: Partial<Record<WaitingCause, 'base_image_id' | 'registry_id' | 'pi
   NEEDED_PIPELINE: 'pipeline_id',
 };
 
-/** Returns the reasons in the API's form; undefined if there are none. */
+/** Returns the reasons as the API has them. Returns undefined if there are none. */
 export function toWaiting(rows: readonly WaitingRow[]): Waiting[] | undefined {
   if (rows.length === 0) return undefined;
   return rows.map(({ cause, since, id, name, detail }) => {

@@ -1,4 +1,4 @@
-// Shared parts of answers: small objects made by SQL, paths of resources, and pages.
+// Parts of responses that many functions use: small objects built by SQL, paths of resources, and pages.
 import { type RawBuilder, sql } from 'kysely';
 import type { Customization } from '../contract/customization-version.ts';
 import type { PipelineMetadata } from '../contract/file.ts';
@@ -17,12 +17,12 @@ export {
   wireTime,
 } from '../db/page.ts';
 
-/** Converts a date column to the midnight at its start. */
+/** SQL: the midnight at which the day in a date column begins. */
 export function wireMidnight(column: string): RawBuilder<string> {
   return sql`to_char(${sql.raw(column)}, 'YYYY-MM-DD"T00:00:00.000Z"')`;
 }
 
-/** ProductInfo of a row of products. */
+/** SQL: ProductInfo of the row of products with alias `p`. */
 export function productInfo(p: string): RawBuilder<never> {
   const of = (column: string) => sql.raw(`${p}.${column}`);
   return sql`json_build_object('name', ${of('name')}, 'key', ${of('key')}, 'description', ${of('description')},
@@ -30,28 +30,28 @@ export function productInfo(p: string): RawBuilder<never> {
     'based_on_scratch', false, 'latest_free', true)`;
 }
 
-/** OperatingSystem of a row of operating_systems. */
+/** SQL: OperatingSystem of the row of operating_systems with alias `o`. */
 export function operatingSystem(o: string): RawBuilder<never> {
   const of = (column: string) => sql.raw(`${o}.${column}`);
   return sql`json_build_object('id', ${of('id')}, 'name', ${of('name')}, 'distro', ${of('distro')},
     'version', ${of('version')})`;
 }
 
-/** Registry of a row of registries. */
+/** SQL: Registry of the row of registries with alias `r`. */
 export function registryInfo(r: string): RawBuilder<never> {
   const of = (column: string) => sql.raw(`${r}.${column}`);
   return sql`json_strip_nulls(json_build_object('id', ${of('id')}, 'name', ${of('name')}, 'url', ${of('url')},
     'healthy', ${of('healthy')}, 'last_checked_at', ${wireTime(`${r}.last_checked_at`)}))`;
 }
 
-/** The address without its scheme: a registry's host with the path prefix of its repositories. */
+/** SQL: an address without its scheme. For a registry, this is its host and the path that its repositories begin with. */
 function withoutScheme(url: RawBuilder<unknown>): RawBuilder<string> {
   return sql`rtrim(regexp_replace(${url}, '^[a-z]+://', ''), '/')`;
 }
 
 /**
- * The reference of a base image, with the registry's host. Larder's own base images are in the hosted registry outside of every
- * organization's namespace, so only the host of the reader's hosted registry matters.
+ * SQL: the image reference of a base image, with the host of its registry. Larder's own base images are in the hosted registry,
+ * but not in an organization's namespace: of the reader's hosted registry, only the host is used.
  */
 export function containerImage(b: string, organizationId: string): RawBuilder<string> {
   const image = sql.raw(`${b}.container_image`);
@@ -61,7 +61,7 @@ export function containerImage(b: string, organizationId: string): RawBuilder<st
       where hosting.organization_id = ${organizationId} and hosting.hosted and hosting.removed_at is null), '') || ${image} end`;
 }
 
-/** BaseImage of a row of base_images joined with its operating system. */
+/** SQL: BaseImage of a row of base_images, joined with its operating system. */
 export function baseImageInfo(b: string, o: string, organizationId: string): RawBuilder<never> {
   const of = (column: string) => sql.raw(`${b}.${column}`);
   return sql`json_strip_nulls(json_build_object('id', ${of('id')}, 'name', ${of('name')},
@@ -70,24 +70,24 @@ export function baseImageInfo(b: string, o: string, organizationId: string): Raw
     'last_checked_at', ${wireTime(`${b}.last_checked_at`)}))`;
 }
 
-/** LatestRelease of a row of releases. */
+/** SQL: LatestRelease of the row of releases with alias `r`. */
 export function latestReleaseInfo(r: string): RawBuilder<never> {
   const of = (column: string) => sql.raw(`${r}.${column}`);
   return sql`json_build_object('id', ${of('id')}, 'revision', ${of('revision')}::text,
     'released_at', ${wireTime(`${r}.released_at`)}, 'version', ${of('version')})`;
 }
 
-/** A customization's version, as stored. */
+/** A version of a customization, as stored. */
 export type CustomizationPart = { id: string; version: number; digest: Digest; filename: string };
 
-/** CustomizationPart of a row of customization_versions. */
+/** SQL: CustomizationPart of the row of customization_versions with alias `v`. */
 export function customizationPart(v: string): RawBuilder<never> {
   const of = (column: string) => sql.raw(`${v}.${column}`);
   return sql`json_build_object('id', ${of('customization_id')}, 'version', ${of('version')}, 'digest', ${of('digest')},
     'filename', ${of('filename')})`;
 }
 
-/** A customization as other resources refer to it. */
+/** Returns a customization in the form in which other resources contain it. */
 export function toCustomization(catalogId: string, part: CustomizationPart): Customization {
   const id = hexOf(part.digest);
   return {
@@ -97,7 +97,7 @@ export function toCustomization(catalogId: string, part: CustomizationPart): Cus
   };
 }
 
-/** A file of a release or a pipeline. */
+/** Returns a file of a release or a pipeline as the API has it. */
 export function toMetadata(catalogId: string, file: MetadataFile): PipelineMetadata {
   return {
     id: hexOf(file.digest),
@@ -111,12 +111,12 @@ function hexOf(digest: Digest): string {
   return digest.slice('sha256:'.length);
 }
 
-/** The path that returns the signed URL of a file. */
+/** Returns the path at which the signed URL of a file is requested. */
 export function filePath(catalogId: string, digest: Digest, filename: string): string {
   return `/v1/catalogs/${catalogId}/files/${hexOf(digest)}?filename=${encodeURIComponent(filename)}`;
 }
 
-/** The path of a branch in the main catalog, limited to an application's packaging. */
+/** Returns the path of a branch in the main catalog, with the application's packaging type as a filter. */
 export function productPath(of: {
   product_key: string;
   branch: string;
@@ -127,13 +127,16 @@ export function productPath(of: {
   return `${path}?packaging=${of.packaging_type}&distro=${encodeURIComponent(of.distro)}`;
 }
 
-/** Returns the ids that a statement selects, in order. Another statement with a constant text reads the rows. */
+/** Returns the ids that a statement selects, in order. Another statement, whose text is always the same, then reads the rows. */
 export async function idsOf(db: Database, statement: RawBuilder<unknown>): Promise<string[]> {
   const found = await sql<{ id: string }>`${statement}`.execute(db);
   return found.rows.map(({ id }) => id);
 }
 
-/** The result of a statement with one column, as a JSON array: the driver parses SQL arrays character by character, which takes a tenth of the time of a page. */
+/**
+ * SQL: the values that a statement with one column selects, as a JSON array. The driver would parse an SQL array character by
+ * character, which would take a tenth of the time for a page.
+ */
 export function jsonList(select: RawBuilder<unknown>): RawBuilder<never> {
   return sql`array_to_json(array(${select}))`;
 }

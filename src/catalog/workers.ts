@@ -1,8 +1,8 @@
-// Live workers and their sandbox modes, for operators.
+// The workers that report, and how they can run sandboxes; for operators.
 import { sql } from 'kysely';
 import type { Database, Transaction } from '../db/database.ts';
 
-/** A worker not seen for this long counts as gone; three of its reports may be late. */
+/** A worker that has not reported for this long counts as gone. Up to three reports in a row may be late. */
 const GONE_AFTER_SECONDS = 30;
 export const SEEN_EVERY_MS = 8_000;
 
@@ -10,18 +10,18 @@ export type Worker = {
   id: string;
   host: string;
   sandbox_mode: 'userns' | 'root' | 'files-only';
-  /** Why the sandbox mode is not better, and what to do about it. */
+  /** Why the worker has no better sandbox mode, and what an operator can do. */
   sandbox_reasons: string[];
-  /** How memory and processes of sandboxes are limited; null if they are not. */
+  /** How the memory and processes of sandboxes are limited; null if they are not limited. */
   limits: 'cgroup-v2' | 'cgroup-v1' | 'watchdog' | null;
-  /** Why control groups are unavailable. */
+  /** Why the worker has no control groups. */
   limits_reasons: string[];
 };
 
-/** Whether a row of workers was seen lately. */
+/** SQL: whether a worker has reported lately. */
 export const isAlive = sql`seen_at > now() - make_interval(secs => ${GONE_AFTER_SECONDS})`;
 
-/** Records that a worker is alive, and deletes workers that were not seen for a day. */
+/** Records that a worker is alive. Deletes workers that have not reported for a day. */
 export async function recordWorker(tx: Transaction, worker: Worker): Promise<void> {
   await tx
     .insertInto('workers')
@@ -32,19 +32,19 @@ export async function recordWorker(tx: Transaction, worker: Worker): Promise<voi
   if (worker.sandbox_mode !== 'files-only') await rememberSandbox(tx);
 }
 
-/** Updated once a day: enough to know that the installation has sandboxes. */
+/** Updates the time at most once a day, which is enough to know that the installation has had sandboxes. */
 async function rememberSandbox(tx: Transaction): Promise<void> {
   await sql`
     update installation set sandbox_seen_at = now()
     where sandbox_seen_at is null or sandbox_seen_at < now() - interval '1 day'`.execute(tx);
 }
 
-/** Deletes the row of a worker that stops normally. */
+/** Called when a worker stops normally: deletes its row. */
 export async function forgetWorker(tx: Transaction, id: string): Promise<void> {
   await tx.deleteFrom('workers').where('id', '=', id).execute();
 }
 
-/** Returns the live workers. */
+/** Returns the workers that are alive. */
 export async function listWorkers(db: Database): Promise<Omit<Worker, 'id'>[]> {
   const found = await sql<Omit<Worker, 'id'>>`
     select host, sandbox_mode, sandbox_reasons, limits, limits_reasons from workers
@@ -52,14 +52,14 @@ export async function listWorkers(db: Database): Promise<Omit<Worker, 'id'>[]> {
   return found.rows;
 }
 
-/** Whether a live worker has a sandbox. */
+/** Whether any worker that is alive has a sandbox. */
 export async function hasSandboxWorker(db: Database): Promise<boolean> {
   const found = await sql<{ found: boolean }>`
     select exists (select from workers where sandbox_mode <> 'files-only' and ${isAlive}) as found`.execute(db);
   return found.rows[0]?.found ?? false;
 }
 
-/** Preconditions of a useful service: an offering, a base image with a version, and a registry. */
+/** Checks what a server needs to be useful: an offering, a base image and a hosted registry. */
 export async function findEssentials(
   db: Database,
 ): Promise<{ offerings: boolean; base_images: boolean; hosted_registry: boolean }> {
