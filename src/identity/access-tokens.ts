@@ -1,4 +1,4 @@
-// Short-lived signed tokens: the bearer tokens of the API, and the tokens that the registry issues for its own audience.
+// Signed tokens that expire soon: the access tokens for the API, and tokens that the registry issues for its own audience.
 import { errors, type JWTPayload, jwtVerify, SignJWT } from 'jose';
 import { ROLES } from '../contract/vocabulary.ts';
 import { IdentityError } from './errors.ts';
@@ -6,27 +6,27 @@ import type { Principal } from './principal.ts';
 import { SIGNING_ALGORITHM, type SigningKeys } from './signing-keys.ts';
 import { scopesAmong } from './token-scopes.ts';
 
-/** Half an hour. The answer says one second less, as published for version 1 (api.md, section 4). */
+/** Half an hour. The response says one second less, as version 1 of the API does (api.md, section 4). */
 export const ACCESS_TOKEN_SECONDS = 1800;
 export const EXPIRES_IN_SECONDS = ACCESS_TOKEN_SECONDS - 1;
 
 const API_AUDIENCE = 'larder-api';
 
-/** RFC 9068, section 2.1: the type marks a token as an access token, so that no other JWT of this installation passes for one. */
+/** The type of access tokens (RFC 9068, section 2.1), so that no other JWT of this installation is accepted as one. */
 const ACCESS_TOKEN_TYPE = 'at+jwt';
 const OTHER_TYPE = 'JWT';
 
-/** The clocks of the servers of one installation differ by at most this. */
+/** The clocks of the servers of one installation may differ by this much. */
 const CLOCK_TOLERANCE_SECONDS = 5;
 
-/** Access tokens are below 1 KiB; the registry's, with many scopes, below 16 KiB. */
+/** An access token has less than 1 KiB; a token of the registry with many scopes has less than 16 KiB. */
 const TOKEN_LENGTH_MAX = 32 * 1024;
 
 export type TokenOptions = { audience: string; lifetimeSeconds: number };
 
 /**
- * Signs an access token for a principal. `issuedAt` is for tests. The times of tokens are from this process's clock, within the
- * tolerance above: a few seconds of half an hour are not worth reading the database clock for each request.
+ * Signs an access token for a principal. `issuedAt` is for tests. The times come from this process's clock: to read the
+ * database's clock at each request would cost too much, and a lifetime of half an hour may be wrong by a few seconds.
  */
 export function signAccessToken(keys: SigningKeys, principal: Principal, issuedAt = new Date()): Promise<string> {
   const { organization_id, user_id, name, role, scopes, token_id } = principal;
@@ -43,11 +43,14 @@ export function signAccessToken(keys: SigningKeys, principal: Principal, issuedA
   });
 }
 
-/** The principal of a token, and its end (milliseconds since 1970, tolerance included). */
+/**
+ * The principal of a token, and the time until which the token is accepted, in milliseconds since 1970. The tolerance is
+ * included.
+ */
 export type Verified = { principal: Principal; untilMs: number };
 
 /**
- * Returns the principal of an access token of this installation. Throws IdentityError TOKEN_MISSING, TOKEN_INVALID or
+ * Returns the principal of an access token that this installation signed. Throws IdentityError TOKEN_MISSING, TOKEN_INVALID or
  * TOKEN_EXPIRED.
  */
 export async function verifyAccessToken(keys: SigningKeys, jwt: string): Promise<Verified> {
@@ -67,17 +70,17 @@ export async function verifyAccessToken(keys: SigningKeys, jwt: string): Promise
   return { principal, untilMs: (exp + CLOCK_TOLERANCE_SECONDS) * 1000 };
 }
 
-/** Whether a verified token has expired, by the same clock that verified it. */
+/** Whether a verified token has expired meanwhile. Uses the same clock as the verification. */
 export function isOver({ untilMs }: Verified): boolean {
   return Date.now() >= untilMs;
 }
 
-/** Throws TypeError for the audience of access tokens. */
+/** Throws TypeError for the audience of access tokens, which only `signAccessToken` may use. */
 export function requireOtherAudience({ audience }: TokenOptions): void {
   if (audience === API_AUDIENCE) throw new TypeError('Access tokens are signed by signAccessToken');
 }
 
-/** Signs claims for an audience other than the API. */
+/** Signs claims for an audience that is not the API. */
 export function signToken(keys: SigningKeys, claims: Record<string, unknown>, options: TokenOptions): Promise<string> {
   requireOtherAudience(options);
   return sign(keys, claims, { ...options, type: OTHER_TYPE, issuedAt: new Date() });
@@ -120,7 +123,7 @@ async function verify(
     });
     return payload;
   } catch (cause) {
-    // The signature is checked before the times: only a token of this installation gets TOKEN_EXPIRED.
+    // The signature was checked before the times, so only a token of this installation can get TOKEN_EXPIRED.
     if (cause instanceof errors.JWTExpired) {
       throw new IdentityError('TOKEN_EXPIRED', 'The token has expired', { cause });
     }

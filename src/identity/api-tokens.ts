@@ -1,4 +1,5 @@
-// API tokens: long-lived secrets of a user, shown once, exchanged for access tokens, and passwords for the registry.
+// API tokens: secrets of users that are valid for long and shown once. They are exchanged for access tokens, and are passwords
+// for the registry.
 import { randomBytes } from 'node:crypto';
 import { type RawBuilder, sql } from 'kysely';
 import type { ApiToken } from '../contract/api-token.ts';
@@ -17,23 +18,26 @@ import { digestOf } from './token-holders.ts';
 import { reaches, scopesAmong, WHOLE_SCOPE } from './token-scopes.ts';
 import { keepWayIn, type WaysIn } from './ways-in.ts';
 
-/** Secret scanners, and people who find a token in a file, recognize it by this prefix. */
+/** Tools that search for secrets, and people who find a token in a file, recognize a token by this prefix. */
 const API_TOKEN_PREFIX = 'larder_';
 
-/** 256 bits cannot be guessed. */
+/** 256 bits, which cannot be guessed. */
 const SECRET_BYTES = 32;
 
-/** The actor of changes made without the API: at start, or by an operator on the machine. */
+/** The recorded actor if Larder or an operator made a change without the API. */
 const LARDER = 'Larder';
 
 export type NewApiToken = {
   id: string;
-  /** Not stored, so it is visible only here. */
+  /** Only shown here, because it is not stored. */
   secret: string;
   expires_at: Date;
 };
 
-/** Creates a token for a user of an organization, with the user's role or a lesser one. Callers check what may be requested. */
+/**
+ * Creates a token for a user of an organization, with the user's role or a lower one. The caller must have checked that the
+ * request is allowed.
+ */
 export async function createApiToken(
   tx: Transaction,
   owner: { organization_id: string; user_id: string },
@@ -42,7 +46,7 @@ export async function createApiToken(
     role: Role;
     scopes?: readonly TokenScope[];
     expires_at?: Date | string | undefined;
-    /** Instead of `expires_at`. */
+    /** Given instead of `expires_at`. */
     expires_in_days?: number | undefined;
     created_by?: string;
   },
@@ -67,7 +71,10 @@ function endAfter(days: number | undefined): RawBuilder<Date> {
   return sql<Date>`now() + make_interval(days => ${days})`;
 }
 
-/** Revokes a token of any user of the organization; access tokens made from it stay valid until they expire (api.md, section 4). */
+/**
+ * Revokes a token of any user of the organization. Access tokens that were made from it stay valid until they expire (api.md,
+ * section 4).
+ */
 export async function removeApiToken(
   tx: Transaction,
   token: { organization_id: string; id: string; removed_by?: string },
@@ -82,8 +89,8 @@ export async function removeApiToken(
 }
 
 /**
- * Lists the tokens visible to the caller, newest first; revoked ones only if `removed` is true. Throws INVALID for an unknown
- * user.
+ * Lists the tokens that the caller can see, newest first; revoked ones only if `removed` is true. Throws INVALID if the user is
+ * unknown.
  */
 export async function listApiTokens(
   db: Database,
@@ -104,7 +111,7 @@ export async function listApiTokens(
   return toPage(input, total.rows[0]?.total ?? 0, rows.rows.map(toApiToken));
 }
 
-/** Returns one token, revoked and expired ones too. Throws NOT_FOUND. */
+/** Returns one token, even if it was revoked or has expired. Throws NOT_FOUND. */
 export async function getApiToken(
   db: Database,
   principal: Principal,
@@ -119,8 +126,8 @@ export async function getApiToken(
 }
 
 /**
- * Creates a token for a caller: its role is at most that of the caller and of its user, its scopes at most those of the token in
- * use. Throws FORBIDDEN if a caller who is not an owner names another user, INVALID, and LIMIT_REACHED.
+ * Creates a token for a caller. Its role is at most that of the caller and of its user; its scopes are at most those of the
+ * caller's token. Throws INVALID, LIMIT_REACHED, and FORBIDDEN if the token is for another user and the caller is not an owner.
  */
 export async function issueApiToken(
   tx: Transaction,
@@ -132,7 +139,7 @@ export async function issueApiToken(
   if (principal.role !== 'OWNER' && user_id !== principal.user_id) {
     throw new IdentityError('FORBIDDEN', 'Only an owner can create tokens for other users');
   }
-  // Locked, so that two concurrent requests cannot exceed the limit.
+  // Takes a lock, so that two concurrent requests cannot exceed the limit.
   await lockName(tx, ['api-tokens', user_id]);
   const userRole = await lockUser(tx, { organization_id, user_id });
   if (userRole === undefined) {
@@ -154,7 +161,7 @@ export async function issueApiToken(
   return { id: made.id, api_token: made.secret };
 }
 
-/** Revokes a token that is visible to the caller. Throws NOT_FOUND, also for a revoked token, and LAST_WAY_IN. */
+/** Revokes a token that the caller can see. Throws NOT_FOUND, also if it was already revoked, and LAST_WAY_IN. */
 export async function revokeApiToken(
   tx: Transaction,
   principal: Principal,
@@ -174,7 +181,7 @@ async function revokeVisible(tx: Transaction, principal: Principal, input: Input
   await removeApiToken(tx, { organization_id, id: token.id, removed_by: name });
 }
 
-/** Owners see all tokens of the organization, other users their own. */
+/** SQL: whether the caller can see a token. Owners see all tokens of the organization, other users only their own. */
 function visibleTo({ organization_id, user_id, role }: Principal): RawBuilder<unknown> {
   const own = sql`t.organization_id = ${organization_id}`;
   return role === 'OWNER' ? own : sql`${own} and t.user_id = ${user_id}`;
@@ -195,12 +202,12 @@ function beyond(scope: TokenScope): Violation {
   return { field: 'scopes', message: `The token in use does not have the scope ${scope}.` };
 }
 
-/** The scopes of the caller's token; all scopes if the caller has no token. */
+/** Returns the scopes of the caller's token. A caller without a token has all scopes. */
 function reachOf({ scopes }: Principal): readonly TokenScope[] {
   return scopes ?? WHOLE_SCOPE;
 }
 
-/** Returns the role of an existing user, who cannot be removed until this transaction ends. */
+/** Returns the role of a user who was not removed. Until this transaction ends, the user cannot be removed. */
 async function lockUser(
   tx: Transaction,
   user: { organization_id: string; user_id: string },
@@ -258,7 +265,7 @@ function columns(): RawBuilder<unknown> {
     ${wireTime('t.last_used_at')} as last_used_at, ${wireTime('t.removed_at')} as removed_at, t.removed_by`;
 }
 
-/** The user's current role limits the token's role, as at every endpoint. */
+/** The role of a token is never higher than the current role of its user; all endpoints apply this rule. */
 function toApiToken({ user_role, ...row }: TokenRow): ApiToken {
   return present<ApiToken>({ ...row, role: lesserRole(row.role, user_role), scopes: scopesAmong(row.scopes) });
 }

@@ -1,10 +1,13 @@
-// Describes a caller by the names of the user and the organization.
+// Returns the names of the caller's user and organization.
 import type { Session } from '../contract/session.ts';
 import type { Database } from '../db/database.ts';
 import { IdentityError } from './errors.ts';
 import type { Principal } from './principal.ts';
 
-/** Returns the user and the organization; the role is the call's if given, else the user's. Throws IdentityError TOKEN_INVALID. */
+/**
+ * Returns the caller's user and organization. The role is `caller.role` if given, else that of the user. Throws IdentityError
+ * TOKEN_INVALID.
+ */
 export async function describeCaller(
   db: Database,
   caller: Pick<Principal, 'organization_id' | 'user_id'> & Partial<Principal>,

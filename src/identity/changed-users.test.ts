@@ -1,4 +1,4 @@
-// The effect of a user's removal or change of role on access tokens that are still valid.
+// If a user is removed or gets another role, this affects the access tokens of the user that are still valid.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../../test/database.ts';
 import type { Role } from '../contract/vocabulary.ts';

@@ -1,4 +1,4 @@
-// Users who changed while access tokens of theirs are valid: a removal or a lesser role takes effect within seconds.
+// Applies changes of users to access tokens that are still valid: a removal or a lower role takes effect within seconds.
 import { sql } from 'kysely';
 import type { Role } from '../contract/vocabulary.ts';
 import type { Database } from '../db/database.ts';
@@ -7,17 +7,23 @@ import { IdentityError } from './errors.ts';
 import type { Principal } from './principal.ts';
 import { lesserRole } from './roles.ts';
 
-/** Each process sends one small query in this time, instead of one for each request. */
+/**
+ * How long the list of changed users is reused. So each process sends one small query in this time, instead of one for each
+ * request.
+ */
 const FRESH_MS = 5_000;
 
-/** No token is older than its lifetime; one more minute allows for differing clocks and long transactions. */
+/**
+ * Only changes of users in this time matter, because no token is older than its lifetime. One more minute allows for clocks
+ * that differ and for long transactions.
+ */
 const WINDOW_SECONDS = ACCESS_TOKEN_SECONDS + 60;
 
 export type ChangedUser = { id: string; role: Role; removed: boolean };
 
 /**
- * Returns the current principal of an access token: never more rights than the token has, and fewer if the user's role is now a
- * lesser one. Throws IdentityError TOKEN_INVALID for a removed user. `now` returns milliseconds.
+ * Returns a function that returns the current principal of an access token. It never has more rights than the token, and fewer
+ * if the user's role is now lower. It throws IdentityError TOKEN_INVALID if the user was removed. `now` returns milliseconds.
  */
 export function followChangedUsers(
   load: () => Promise<ChangedUser[]>,
@@ -31,7 +37,7 @@ export function followChangedUsers(
     try {
       changed = new Map((await load()).map((user) => [user.id, user]));
     } catch {
-      // While the database does not respond, the last known changes apply; calls that need the database fail there.
+      // While the database does not respond, the last list stays in use. Calls that need the database fail anyway.
     }
     askedAt = asked;
     loading = undefined;
@@ -49,7 +55,7 @@ export function followChangedUsers(
   };
 }
 
-/** Returns the users of all organizations who changed within the lifetime of an access token. */
+/** Returns the users of all organizations who changed so recently that older access tokens of theirs may still be valid. */
 export async function findChangedUsers(db: Database): Promise<ChangedUser[]> {
   const found = await sql<ChangedUser>`
     select id, role, removed_at is not null as removed from users

@@ -1,63 +1,63 @@
-// Errors of identity: a closed set of codes.
+// The errors of identity. Each has one of these codes.
 import type { Violation } from '../contract/problem.ts';
 
 export type IdentityErrorCode =
   /** The request has no token. */
   | 'TOKEN_MISSING'
-  /** The token is damaged, from another installation, of another kind, unknown or removed. The error does not say which. */
+  /** The token is damaged, of another installation, of another kind, unknown, or revoked. The error does not say which of these. */
   | 'TOKEN_INVALID'
   | 'TOKEN_EXPIRED'
-  /** The key file is missing, malformed, or readable by others. */
+  /** The key file is missing or malformed, or other users can read it. */
   | 'KEY_FILE'
-  /** The key is not the key that this database was set up with. */
+  /** The database was set up with another key. */
   | 'KEY_WRONG'
-  /** An old key that is still needed and cannot be dropped. */
+  /** The old key is still needed, so it cannot be dropped. */
   | 'KEY_NEEDED'
-  /** The sealed value cannot be opened: it is damaged, was moved to another row, or was sealed with a dropped key. */
+  /** A sealed value cannot be opened: it is damaged, was moved to another row, or was sealed with a key that was dropped. */
   | 'SEAL_BROKEN'
-  /** Larder was never started on this database. */
+  /** Larder was never started with this database. */
   | 'NOT_SET_UP'
-  /** Not a valid name for an organization. */
+  /** The name is not allowed for an organization. */
   | 'NAME_INVALID'
-  /** No object with this id is visible to the caller. */
+  /** The caller can see no object with this id. */
   | 'NOT_FOUND'
-  /** The values contradict each other or refer to nothing; `violations` lists them. */
+  /** Values contradict each other or name something that does not exist; `violations` lists them. */
   | 'INVALID'
-  /** The caller's role allows this only for the caller's own user. */
+  /** With this role, the caller may do this only for their own user. */
   | 'FORBIDDEN'
-  /** The value must be unique and is already in use. */
+  /** Another object already has this value, which must be unique. */
   | 'TAKEN'
-  /** The organization would be left without an owner. */
+  /** The organization would have no owner. */
   | 'LAST_OWNER'
-  /** The organization would be left without an owner who can log in. */
+  /** No owner of the organization could log in. */
   | 'LAST_WAY_IN'
   | 'LIMIT_REACHED'
-  /** The session ended (sign-out, time, or its user was removed) or never existed. */
+  /** The session never existed, or it has ended: by sign-out, by time, or because its user was removed. */
   | 'SESSION_OVER'
-  /** The name or the password is wrong. The error does not say which. */
+  /** The name or the password is wrong. The error does not say which of the two. */
   | 'PASSWORD_WRONG'
-  /** Another user logs in with this address. */
+  /** Another user already logs in with this address. */
   | 'EMAIL_TAKEN'
-  /** The token in use has fewer rights than its user. */
+  /** The caller's token has fewer rights than its user. */
   | 'TOKEN_LESSER'
   /** Too many passwords are waiting to be checked. */
   | 'BUSY'
-  /** The log-in was not begun in this browser, took too long, or was already finished. */
+  /** The log-in was begun in another browser, took too long, or was already finished. */
   | 'SIGN_IN_OVER'
   /** The identity provider rejected the log-in. */
   | 'SIGN_IN_DENIED'
-  /** The person has an account at the provider but is not admitted here; the message gives the reason to the person. */
+  /** The provider knows the person, but Larder does not admit them. The message tells the person why. */
   | 'NOT_ADMITTED'
-  /** The identity provider does not respond, or its response is not valid. */
+  /** The identity provider does not respond, or its response is invalid. */
   | 'PROVIDER_FAILED'
-  /** The account at the provider belongs to another user. */
+  /** Another user is connected to the account at the provider. */
   | 'ACCOUNT_TAKEN';
 
 export class IdentityError extends Error {
   readonly code: IdentityErrorCode;
-  /** All violations for INVALID, else empty. */
+  /** The violations, if the code is INVALID; otherwise empty. */
   readonly violations: readonly Violation[];
-  /** The noun of the resource that was not found, for NOT_FOUND. */
+  /** The kind of the resource that was not found, if the code is NOT_FOUND. */
   readonly noun: string | undefined;
 
   constructor(
@@ -74,8 +74,8 @@ export class IdentityError extends Error {
 }
 
 /**
- * Returns the error for an id in a path. The text is the same for ids that never existed, belong to others, or are hidden from
- * the caller.
+ * Returns the error for an id in a path. Its text does not depend on whether the id never existed, belongs to another
+ * organization, or is hidden from the caller.
  */
 export function notFound(noun: string): IdentityError {
   return new IdentityError('NOT_FOUND', `The ${noun} was not found`, { noun });

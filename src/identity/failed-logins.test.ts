@@ -1,4 +1,4 @@
-// Delays after wrong secrets: which clients wait, and for how long.
+// Delays after wrong secrets: which clients have to wait, and how long.
 import { describe, expect, test } from 'vitest';
 import { countFailedLogins } from './failed-logins.ts';
 

@@ -1,51 +1,55 @@
-// Slows down clients that keep sending wrong secrets, at every endpoint, without delaying clients elsewhere with correct secrets.
+// Delays clients that keep sending wrong secrets, at every endpoint. Clients at other addresses with correct secrets are not
+// delayed.
 import { createHash } from 'node:crypto';
 import { networkOf } from './network.ts';
 
 export type LoginLimits = {
-  /** Failures a minute from one address. Above it, the secrets of the address are not checked. */
+  /** How many failures a minute one address may have. After more, secrets from this address are not checked. */
   perAddress: number;
-  /** Failures a minute for one account from all addresses. Above it, a failure is answered with a time to wait. */
+  /**
+   * How many failures a minute one account may have, from all addresses together. After more, a failure is answered with a time
+   * to wait.
+   */
   perAccount: number;
 };
 
 /**
- * Enough for one address with the typing errors of a person or the retries of a script, and for one account with the errors of
- * several people. Secrets of 256 bits cannot be guessed; the limits keep the load on the database and the log low.
+ * One address may have the typing errors of a person and the retries of a script; one account, the errors of several people.
+ * Secrets of 256 bits cannot be guessed anyway: the limits keep the load of the database and the size of the log small.
  */
 export const LOGIN_LIMITS: LoginLimits = { perAddress: 20, perAccount: 100 };
 
 const WINDOW_MS = 60_000;
 
 /**
- * Maximum number of addresses, of accounts and of correct secrets in memory. The oldest are dropped, so that very many addresses
- * do not use up memory.
+ * How many addresses, how many accounts and how many correct secrets are remembered. The oldest are dropped, so that very many
+ * addresses cannot use up the memory.
  */
 const REMEMBERED_MAX = 10_000;
 
-/** A secret that was correct within this time is checked even if other clients at its address failed. */
+/** For this long after a secret was correct, it is checked even if other clients at the same address sent wrong ones. */
 const GOOD_FOR_MS = 24 * 60 * 60_000;
 
-/** The prefix of a token that identifies an account: enough to distinguish accounts, useless to an attacker. */
+/** This many characters of a secret identify its account: enough to distinguish accounts, and of no use to an attacker. */
 const ACCOUNT_LENGTH = 16;
 
 export type Attempt = { address: string; secret: string };
 
 export type FailedLogins = {
-  /** Returns seconds until this attempt may be checked; 0: now. */
+  /** Returns how many seconds this client must wait before its secret may be checked; 0 if it need not. */
   waitBefore(attempt: Attempt): number;
   /**
-   * Returns the same for secrets that people choose. After too many failures of an account no secret for it is checked, not
-   * even a remembered one: to check that at once would show an attacker that a guess was right.
+   * The same for secrets that people choose and that can be guessed. If the account has failed too often, no secret for it is
+   * checked, not even a remembered one: otherwise an attacker would learn that a guess was right.
    */
   waitBeforeGuess(attempt: Attempt): number;
-  /** Counts a failure. Returns seconds to wait if the account has failed too often, from any address; else 0. */
+  /** Counts a failure. If the account has failed too often from all addresses, returns how many seconds to wait; else 0. */
   failed(attempt: Attempt): number;
-  /** Remembers a correct secret: it is checked although other clients at its address fail. */
+  /** Remembers a correct secret, so that it is checked even if other clients at the same address fail. */
   succeeded(attempt: Attempt): void;
 };
 
-/** Returns an empty counter. `now` returns milliseconds. */
+/** Returns a counter without failures. `now` returns milliseconds. */
 export function countFailedLogins(
   limits: LoginLimits = LOGIN_LIMITS,
   now: () => number = () => performance.now(),
@@ -63,7 +67,8 @@ export function countFailedLogins(
     failed({ address, secret }) {
       good.delete(digestOf(secret));
       addresses.count(networkOf(address));
-      // Runs after the secret was checked: a correct secret is accepted, however many wrong ones were sent for its account.
+      // This limit applies only after the secret was found wrong. So a correct secret is accepted, however many wrong ones were
+      // sent for its account.
       const wait = accounts.waitSeconds(accountOf(secret));
       accounts.count(accountOf(secret));
       return wait;
@@ -93,7 +98,7 @@ function windows(failuresMax: number, now: () => number): Windows {
   };
 }
 
-/** Moves an entry to the end: the map's order is the order in which entries are dropped. */
+/** Moves an entry to the end of the map, because the first entries of the map are dropped first. */
 function remember<T>(known: Map<string, T>, name: string, value: T): void {
   known.delete(name);
   known.set(name, value);

@@ -1,4 +1,4 @@
-// Authentication: organizations, API tokens, their exchange, and tokens that must be rejected.
+// Authentication: organizations, API tokens, their exchange for access tokens, and tokens that must be rejected.
 import { exportJWK, generateKeyPair, importJWK, jwtVerify, SignJWT, UnsecuredJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../../test/database.ts';
@@ -181,7 +181,7 @@ describe('exchangeApiToken', () => {
 });
 
 describe('verifyAccessToken', () => {
-  /** A token with one fault. */
+  /** Returns an access token with one fault. */
   function forged(
     change: { header?: object; claims?: object; expires?: string; signWith?: SigningKeys } = {},
   ): Promise<string> {
@@ -261,7 +261,7 @@ describe('verifyAccessToken', () => {
     }
   });
 
-  /** A key in the header (RFC 7515, section 4.1.3) must be ignored. */
+  /** Returns a token whose header contains the key that signed it (RFC 7515, section 4.1.3). Larder must ignore this key. */
   async function withEmbeddedKey(claims: Record<string, unknown>): Promise<string> {
     const own = await generateKeyPair('EdDSA', { crv: 'Ed25519', extractable: true });
     return new SignJWT(claims)

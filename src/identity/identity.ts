@@ -1,4 +1,4 @@
-// Identity of one installation as a single value: the opened keys, and the functions that endpoints call.
+// The identity of one installation as a value: its opened keys, and the functions that endpoints call.
 import type { JSONWebKeySet } from 'jose';
 import { type Database, inTransaction } from '../db/database.ts';
 import type { Egress } from '../egress/egress.ts';
@@ -31,11 +31,11 @@ import { oauthScope } from './token-scopes.ts';
 import { rememberVerified } from './verified-tokens.ts';
 import type { WaysIn } from './ways-in.ts';
 
-/** The response of an exchange, with the fields that are published for version 1 (api.md, section 4). */
+/** The response to an exchange, with the fields that version 1 of the API has (api.md, section 4). */
 type ExchangedToken = {
   id_token: null;
   token_type: 'bearer';
-  /** Seconds. */
+  /** In seconds. */
   expires_in: number;
   scope: string;
   access_token: string;
@@ -44,51 +44,50 @@ type ExchangedToken = {
 
 export type Identity = {
   /**
-   * Returns the caller, with at most the current rights of the user. Throws IdentityError TOKEN_MISSING, TOKEN_INVALID or
-   * TOKEN_EXPIRED.
+   * Returns the caller of an access token, with no more rights than the user has now. Throws IdentityError TOKEN_MISSING,
+   * TOKEN_INVALID or TOKEN_EXPIRED.
    */
   verifyAccessToken(jwt: string): Promise<Principal>;
   /** Exchanges an API token for an access token. Throws the errors of `verifyAccessToken`. */
   exchangeApiToken(apiToken: string): Promise<ExchangedToken>;
   findTokenHolder(apiToken: string): Promise<TokenHolder | undefined>;
-  /** Returns the holder of a token that was accepted before, undefined if the token is no longer valid. */
+  /** Returns the holder of an API token that was accepted before. Returns undefined if the token is no longer valid. */
   findTokenHolderById(tokenId: string): Promise<TokenHolder | undefined>;
-  /** Returns the holder of a hosted registry's credential with this password. */
+  /** Returns the holder of the hosted registry's credential that has this password. */
   findRegistryGuest(password: string): Promise<RegistryGuest | undefined>;
-  /** Whether a credential of a hosted registry is still valid. */
+  /** Whether this credential of a hosted registry is still valid. */
   useRegistryCredential(credentialId: string): Promise<boolean>;
   signToken(claims: Record<string, unknown>, options: TokenOptions): Promise<string>;
   verifyToken(jwt: string, options: { audience: string }): Promise<Record<string, unknown>>;
   jwks(): Promise<JSONWebKeySet>;
   seal(plaintext: string, owner: SealOwner): Buffer;
   unseal(sealed: Buffer, owner: SealOwner): string;
-  /** 32 bytes that sign links to files. */
+  /** A key of 32 bytes with which links to files are signed. */
   fileKey: Buffer;
-  /** Counts failed log-ins: each endpoint that accepts secrets calls it before a check and reports the result afterwards. */
+  /** Counts failed log-ins. Each endpoint that accepts secrets asks it before it checks one, and then reports the result. */
   failedLogins: FailedLogins;
-  /** Returns the user of a session, by its cookie. Throws IdentityError SESSION_OVER. */
+  /** Returns the user of a session. `secret` is the value of the session's cookie. Throws IdentityError SESSION_OVER. */
   getSessionHolder(secret: string): Promise<Principal>;
-  /** Undefined if log-in by password is disabled. */
+  /** Undefined if people cannot log in with a password. */
   passwords: PasswordHashes | undefined;
-  /** The identity provider, if one is configured. */
+  /** Absent if no identity provider is configured. */
   oidc?: OidcProvider;
-  /** The ways in that an owner can have besides API tokens. */
+  /** The ways in which owners can log in, besides API tokens. */
   waysIn: WaysIn;
 };
 
 export type IdentityOptions = {
   loginLimits?: LoginLimits;
-  /** False: log-in by password is disabled. */
+  /** False if people cannot log in with a password. */
   passwords?: boolean;
-  /** The settings of the identity provider, and the egress to it. */
+  /** The settings of the identity provider, and the egress for requests to it. */
   oidc?: OidcSettings;
   egress?: Pick<Egress, 'fetch'>;
 };
 
 /**
- * Opens the identity of an installation; the first start creates its row and its signing key. Organizations without a key for
- * their releases get one. Throws IdentityError KEY_WRONG if
- * the key is not this database's.
+ * Opens the identity of an installation. The first start creates its row and its signing key. Creates a key for releases for
+ * each organization that has none. Throws IdentityError KEY_WRONG if the database was set up with another key.
  */
 export async function openIdentity(
   db: Database,

@@ -1,25 +1,25 @@
-// The installation's own secret: a file that only Larder's account can read, from which every other key is derived.
+// The secret of the installation: a file that only Larder's account can read. All other keys are derived from it.
 import { createHash, hkdfSync, randomBytes } from 'node:crypto';
 import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats } from 'node:fs';
 import { link, mkdir, open, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { IdentityError } from './errors.ts';
 
-/** AES-256 and HKDF-SHA256 use keys of 256 bits. */
+/** 256 bits, as AES-256 and HKDF-SHA256 use. */
 const KEY_BYTES = 32;
 const ID_BYTES = 8;
 
 /**
- * `larder-key-1 ` and the key in base64url. More lines may follow: earlier keys, which open the values that they sealed and seal
- * nothing.
+ * `larder-key-1 ` and the key in base64url. Further lines contain earlier keys: they open the values that they sealed, and seal
+ * no new ones.
  */
 const LINE = /^larder-key-1 ([\w-]{43})$/;
 
-/** Far above the size of any key file; a larger file is rejected before it is read. */
+/** Far above the size of any key file. A larger file is rejected before it is read. */
 const FILE_BYTES_MAX = 64 * 1024;
 
 export type KeyGeneration = {
-  /** The first bytes of a digest: distinguishes keys and reveals nothing about them. */
+  /** The first bytes of a digest of the key. They distinguish keys and reveal nothing about them. */
   id: Buffer;
   secret: Buffer;
 };
@@ -31,8 +31,8 @@ export type InstallationKey = {
 };
 
 /**
- * Reads the key file; with `create`, a first start creates it (mode 0600). Throws IdentityError KEY_FILE if it is missing, not a
- * plain file, readable by others, or malformed.
+ * Reads the key file. With `create`, creates it if it does not exist (mode 0600). Throws IdentityError KEY_FILE if it is
+ * missing, not a regular file, malformed, or readable by other users.
  */
 export async function loadInstallationKey(file: string, options: { create?: boolean } = {}): Promise<InstallationKey> {
   const found = await readKeyFile(file);
@@ -46,18 +46,18 @@ export async function loadInstallationKey(file: string, options: { create?: bool
   return loadInstallationKey(file);
 }
 
-/** Derives a key for one purpose, so that no key has two purposes (RFC 5869). */
+/** Derives a key for one purpose, so that no key is used for two purposes (RFC 5869). */
 export function deriveKey(generation: KeyGeneration, purpose: string): Buffer {
   return Buffer.from(hkdfSync('sha256', generation.secret, '', `larder ${purpose}`, KEY_BYTES));
 }
 
-/** Returns a random key that is in no file, for tests. */
+/** Returns a random key that is in no file. For tests. */
 export function newInstallationKey(): InstallationKey {
   const current = generationOf(randomBytes(KEY_BYTES));
   return { current, all: [current] };
 }
 
-/** Reads an existing key file without yielding to the event loop. Throws IdentityError KEY_FILE. */
+/** Reads an existing key file synchronously. Throws IdentityError KEY_FILE. */
 export function readInstallationKeySync(file: string): InstallationKey {
   const descriptor = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
@@ -68,7 +68,7 @@ export function readInstallationKeySync(file: string): InstallationKey {
   }
 }
 
-/** Returns the line of the key file for a key. */
+/** Returns the line of the key file that contains this key. */
 export function lineOf({ secret }: KeyGeneration): string {
   return `larder-key-1 ${secret.toString('base64url')}\n`;
 }
@@ -133,8 +133,8 @@ function generationOf(secret: Buffer): KeyGeneration {
 }
 
 /**
- * Writes the file under another name and links it to its own: of two concurrent first starts one creates the key, and no process
- * reads an incomplete file.
+ * Writes the file under another name and then links it to its name. If two first starts run at once, only one creates the key,
+ * and no process reads an incomplete file.
  */
 async function createKeyFile(file: string): Promise<void> {
   await mkdir(dirname(file), { recursive: true, mode: 0o750 });
@@ -153,7 +153,7 @@ async function createKeyFile(file: string): Promise<void> {
   }
 }
 
-/** A file's name is on disk only after its folder was synced. */
+/** The name of a file is safely on disk only after its folder was synced. */
 export async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder, 'r');
   await handle.sync().finally(() => handle.close());

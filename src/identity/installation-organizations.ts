@@ -1,4 +1,4 @@
-// The organizations of an installation, which owners of the organization that owns the installation list and change.
+// The organizations of an installation. Owners of the organization that owns the installation can list and change them.
 import { type RawBuilder, sql } from 'kysely';
 import type { Input, Output } from '../contract/endpoints.ts';
 import { ORGANIZATIONS_MAX } from '../contract/limits.ts';
@@ -18,9 +18,7 @@ const ORDERS: Record<Input<'listOrganizations'>['order_field'], RawBuilder<unkno
   CREATED_AT: sql`o.created_at`,
 };
 
-/**
- * Lists all organizations for members of the organization that owns the installation; for others their own. Two statements.
- */
+/** Lists all organizations if the caller's organization owns the installation; otherwise only the caller's own. Two statements. */
 export async function listOrganizations(
   db: Database,
   principal: Principal,
@@ -37,7 +35,7 @@ export async function listOrganizations(
   return toPage(input, total.rows[0]?.total ?? 0, rows.rows.map(toOrganization));
 }
 
-/** Lists every organization, by name: there are few enough for one list. */
+/** Lists all organizations by name, without pages: there are few. */
 export async function listAllOrganizations(db: Database): Promise<Organization[]> {
   const rows = await sql<OrganizationRow>`select ${columns()} from organizations o order by o.name, o.id`.execute(db);
   return rows.rows.map(toOrganization);
@@ -57,7 +55,7 @@ export async function getOrganization(
   return toOrganization(row);
 }
 
-/** Changes name or quotas. Throws NOT_FOUND, TAKEN, and the caller errors of requireInstallationOwner. */
+/** Changes the name or the quotas of an organization. Throws NOT_FOUND, TAKEN, and the errors of requireInstallationOwner. */
 export async function updateOrganization(
   tx: Transaction,
   principal: Principal,
@@ -79,7 +77,7 @@ async function renameOrganization(tx: Transaction, id: string, wanted: string): 
   await tx.updateTable('organizations').set({ name, updated_at: now }).where('id', '=', id).execute();
 }
 
-/** Sets how many applications an organization may have; null: no limit. Updates its subscription too. */
+/** Sets how many applications an organization may have; null removes the limit. Updates the organization's subscription too. */
 export async function setQuota(
   tx: Transaction,
   { id, applications_max, updated_by }: { id: string; applications_max: number | null; updated_by: string },
@@ -92,13 +90,16 @@ export async function setQuota(
     .execute();
 }
 
-/** Locks the list of organizations: for each change of it, and for the start that creates the first. */
+/**
+ * Locks the list of organizations. Called before each change of the list, and by each start, because the first start creates an
+ * organization.
+ */
 export async function lockOrganizations(tx: Transaction): Promise<void> {
   await lockName(tx, ['organizations']);
 }
 
 /**
- * Throws LIMIT_REACHED, or TAKEN if an organization has this name. Holds the lock of the list of organizations until the
+ * Throws LIMIT_REACHED, or TAKEN if an organization already has this name. Locks the list of organizations until the
  * transaction ends.
  */
 export async function requireNewOrganization(tx: Transaction, name: string): Promise<void> {
@@ -113,9 +114,7 @@ export async function requireNewOrganization(tx: Transaction, name: string): Pro
   await requireFreeName(tx, properName(name));
 }
 
-/**
- * Throws TOKEN_INVALID or FORBIDDEN unless the caller is currently an owner of the organization that owns the installation.
- */
+/** Throws TOKEN_INVALID or FORBIDDEN unless the caller is now an owner of the organization that owns the installation. */
 export async function requireInstallationOwner(tx: Transaction, principal: Principal): Promise<void> {
   await requireOwner(tx, principal);
   const own = await findInstallationOrganization(tx);
@@ -126,13 +125,13 @@ export async function requireInstallationOwner(tx: Transaction, principal: Princ
   );
 }
 
-/** Returns the organization that owns the installation; undefined before the first start. */
+/** Returns the organization that owns the installation. Returns undefined before the first start. */
 export async function findInstallationOrganization(db: Database): Promise<{ id: string } | undefined> {
   const found = await sql<{ id: string }>`select id from organizations where owns_installation`.execute(db);
   return found.rows[0];
 }
 
-/** Returns the organization with this namespace, name or id. */
+/** Returns the organization that has this namespace, name or id. */
 export async function findOrganizationNamed(
   db: Database,
   word: string,

@@ -1,5 +1,5 @@
-// The row that ties a database to its key: a server with another key stops at its start, not at the first secret that it cannot
-// open.
+// The row that connects a database to its key. A server with another key stops when it starts, and not only when it cannot open
+// a secret.
 import type { Database, Transaction } from '../db/database.ts';
 import { IdentityError } from './errors.ts';
 import { deriveKey, type InstallationKey } from './installation-key.ts';
@@ -8,12 +8,15 @@ import { INSTALLATION, isSealedWith, seal, unseal } from './sealed.ts';
 const CHECK = 'larder';
 const OWNER = { organization_id: INSTALLATION, row_id: 'key_check' };
 
-/** Whether Larder was started on this database before. */
+/** Whether Larder was ever started with this database. */
 export async function isInstalled(db: Database): Promise<boolean> {
   return (await db.selectFrom('installation').select('only_one').executeTakeFirst()) !== undefined;
 }
 
-/** Returns the id of the installation, which its content folder contains too. Throws IdentityError KEY_WRONG before the first start. */
+/**
+ * Returns the id of the installation, which is also in its content folder. Throws IdentityError KEY_WRONG before the first
+ * start.
+ */
 export async function getInstallationId(db: Database): Promise<string> {
   const row = await db.selectFrom('installation').select('id').executeTakeFirst();
   if (row === undefined) throw notSetUp();
@@ -25,8 +28,8 @@ function notSetUp(): IdentityError {
 }
 
 /**
- * Creates the installation's row on the first start, and compares its key with the given one on every other start. Holds the row's
- * lock until the transaction ends, so that one server does the first start. Returns whether this was the first start. Throws
+ * On the first start, creates the row of the installation; on later starts, compares its key with the given one. Locks the row
+ * until the transaction ends, so that only one server does the first start. Returns whether this is the first start. Throws
  * IdentityError KEY_WRONG.
  */
 export async function ensureInstallation(tx: Transaction, key: InstallationKey): Promise<{ first: boolean }> {
@@ -40,8 +43,9 @@ export async function ensureInstallation(tx: Transaction, key: InstallationKey):
 }
 
 /**
- * Compares the key with the key that the database was set up with. `isCurrent`: the row's check was sealed with the current key. Stores the issuer of
- * tokens the first time, so that it stays the same after the key is dropped. Throws IdentityError KEY_WRONG.
+ * Throws IdentityError KEY_WRONG if this is not the key that the database was set up with. The first time, stores the issuer of
+ * tokens: it is derived from the oldest key, which may be removed after a rotation. Returns `isCurrent`: whether `key_check` is
+ * sealed with the newest key.
  */
 export async function requireInstallation(tx: Transaction, key: InstallationKey): Promise<{ isCurrent: boolean }> {
   const row = await tx.selectFrom('installation').select(['key_check', 'issuer']).forUpdate().executeTakeFirst();
@@ -64,12 +68,12 @@ export async function requireInstallation(tx: Transaction, key: InstallationKey)
   return { isCurrent: isSealedWith(key.current, row.key_check) };
 }
 
-/** Waits for other transactions that hold the installation's row, and locks the row until this one ends. */
+/** Locks the row of the installation until this transaction ends. Waits for other transactions that have locked it. */
 export async function lockInstallation(tx: Transaction): Promise<void> {
   await tx.selectFrom('installation').select('only_one').forUpdate().execute();
 }
 
-/** Seals the check with the current key: the end of a rotation. */
+/** Seals `key_check` with the current key, which ends a rotation. */
 export async function sealCheck(tx: Transaction, key: InstallationKey): Promise<void> {
   await tx
     .updateTable('installation')
@@ -77,7 +81,7 @@ export async function sealCheck(tx: Transaction, key: InstallationKey): Promise<
     .execute();
 }
 
-/** Derives the issuer of tokens from the first key of the installation. */
+/** Derives the issuer of tokens from the oldest key of the installation. */
 function issuerOf(key: InstallationKey): string {
   const name = deriveKey(key.all.at(-1) ?? key.current, 'issuer')
     .toString('hex')

@@ -1,5 +1,5 @@
-// Changes of the key file: adds a line in front, or removes the old lines. A concurrent reader sees the file before or after the
-// change, never a part.
+// Changes the key file: adds a line at its beginning, or removes old lines. A process that reads it meanwhile sees the file
+// from before or after the change, never a part.
 import { randomBytes } from 'node:crypto';
 import { statSync } from 'node:fs';
 import { chown, open, rename, rm, stat } from 'node:fs/promises';
@@ -16,8 +16,8 @@ import {
 } from './installation-key.ts';
 
 /**
- * Adds a new key in front of the keys that the caller has read. The new key seals from then on; the others open the values that
- * they sealed.
+ * Adds a new key before those that the caller has read. From now on, it seals all values; the other keys still open the values
+ * that they sealed.
  */
 export async function addKey(file: string, read: InstallationKey): Promise<InstallationKey> {
   await requireSame(file, read);
@@ -25,13 +25,19 @@ export async function addKey(file: string, read: InstallationKey): Promise<Insta
   return await loadInstallationKey(file);
 }
 
-/** Removes all keys but the first of those that the caller has read. Values sealed with the others can never be opened again. */
+/**
+ * Of the keys that the caller has read, removes all but the first. Values that were sealed with the others can never be opened
+ * again.
+ */
 export async function dropOldKeys(file: string, read: InstallationKey): Promise<void> {
   await requireSame(file, read);
   await writeKeys(file, [read.current]);
 }
 
-/** A caller that lost its lock with its connection must not overwrite the file of another process. */
+/**
+ * Throws if the file is not as the caller has read it: the caller may have lost its lock, and must not overwrite what another
+ * process wrote.
+ */
 async function requireSame(file: string, read: InstallationKey): Promise<void> {
   const { all } = await loadInstallationKey(file);
   const isSame = all.length === read.all.length && all.every((one, index) => read.all[index]?.id.equals(one.id));
@@ -40,12 +46,12 @@ async function requireSame(file: string, read: InstallationKey): Promise<void> {
 }
 
 /**
- * The key of a running process: before each seal and each opening it checks whether the file was replaced, so that a rotation
- * needs no restart. If the file cannot be used, the last good key stays in use.
+ * Returns the key of a running process. Before each seal and each opening, it checks whether the file was replaced, so that a
+ * rotation needs no restart. While the file cannot be read, the last key that was read stays in use.
  */
 export function followInstallationKey(file: string, first: InstallationKey): InstallationKey {
   let key = first;
-  // Undefined at first: the file may have changed since `first` was read.
+  // Undefined at first, because the file may have changed since `first` was read.
   let seen: string | undefined;
   const newest = () => {
     const mark = markOf(file);
@@ -54,7 +60,7 @@ export function followInstallationKey(file: string, first: InstallationKey): Ins
       key = readInstallationKeySync(file);
       seen = mark;
     } catch {
-      // Keep the last good key.
+      // The last key that was read stays in use.
     }
     return key;
   };
@@ -68,13 +74,16 @@ export function followInstallationKey(file: string, first: InstallationKey): Ins
   };
 }
 
-/** Returns a text that changes when the file is replaced; undefined if there is no file. */
+/** Returns a text that changes if the file is replaced. Returns undefined if there is no file. */
 function markOf(file: string): string | undefined {
   const found = statSync(file, { bigint: true, throwIfNoEntry: false });
   return found && `${found.ino} ${found.mtimeNs} ${found.size}`;
 }
 
-/** Writes the file under another name and syncs it before the rename: after a power failure the file has the old lines or the new. */
+/**
+ * Writes the file under another name, syncs it and then renames it. So after a power failure, the file has either the old lines
+ * or the new ones.
+ */
 async function writeKeys(file: string, keys: readonly KeyGeneration[]): Promise<void> {
   const before = await stat(file);
   const unfinished = `${file}.${randomBytes(6).toString('hex')}`;
@@ -86,7 +95,7 @@ async function writeKeys(file: string, keys: readonly KeyGeneration[]): Promise<
     } finally {
       await handle.close();
     }
-    // If the operator is root, the file stays with the account that Larder runs as.
+    // If root runs this command, the file still belongs to the account that Larder runs as.
     if (process.getuid?.() === 0) await chown(unfinished, before.uid, before.gid);
     await rename(unfinished, file);
     await syncFolder(dirname(file));

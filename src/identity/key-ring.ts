@@ -1,21 +1,24 @@
-// The signing keys of a running process: read again periodically, and at once for a token with an unknown key.
+// The signing keys of a running process. They are loaded again periodically, and at once for a token with an unknown key.
 import { decodeProtectedHeader } from 'jose';
 import type { SigningKeys } from './signing-keys.ts';
 
-/** A new key signs and is published at most this long after it was made; one small query per process and period. */
+/**
+ * How long loaded keys are used. So other processes sign with a new key and publish it at most this long after it was made.
+ * Costs each process one small query in this time.
+ */
 const FRESH_MS = 10_000;
 
-/** Tokens that name random keys cause at most one small query in this time. */
+/** The shortest time between two loads because of unknown keys, so that tokens with invented keys cause few queries. */
 const UNKNOWN_MS = 1_000;
 
 export type KeyRing = {
-  /** Returns the keys for signing and publishing. */
+  /** Returns the keys with which to sign, and which to publish. */
   fresh(): Promise<SigningKeys>;
-  /** Returns the keys for verifying this token, which a process with a newer key may have signed. */
+  /** Returns the keys with which to verify this token. Another process, which already has a newer key, may have signed it. */
   forToken(jwt: string): Promise<SigningKeys>;
 };
 
-/** Opens the ring. `now` returns milliseconds. */
+/** Loads the keys for the first time. `now` returns milliseconds. */
 export async function openKeyRing(
   load: () => Promise<SigningKeys>,
   now: () => number = () => performance.now(),
@@ -24,12 +27,12 @@ export async function openKeyRing(
   let loadedAt = now();
   let searchedAt = Number.NEGATIVE_INFINITY;
   let loading: Promise<SigningKeys> | undefined;
-  /** While the database does not respond, the known keys stay in use. */
+  /** While the database does not respond, the loaded keys stay in use. */
   const reload = async () => {
     try {
       held = await load();
     } catch {
-      // The next caller tries again after a while.
+      // The next load is tried when it is due again.
     }
     loadedAt = now();
     loading = undefined;

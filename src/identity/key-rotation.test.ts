@@ -1,5 +1,5 @@
-// Rotation of the installation's key while Larder runs: no secret is lost if it is interrupted, and old keys are dropped when no
-// secret needs them.
+// The installation's key is rotated while Larder runs. No secret is lost if the rotation is interrupted, and old keys are
+// dropped once no secret needs them.
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
@@ -20,7 +20,7 @@ import { SEALED_COLUMNS } from './sealed-columns.ts';
 let database: TestDatabase;
 let folder: string;
 let file: string;
-/** A server that was started before the rotation and keeps running. */
+/** A server that was started before the rotation and still runs. */
 let running: Identity;
 let organization: string;
 let apiToken: string;
@@ -46,7 +46,7 @@ async function start(options: { create?: boolean } = {}): Promise<Identity> {
 
 const lines = () => readFileSync(file, 'utf8').trim().split('\n');
 
-/** Inserts registries with one secret each, and a replay. */
+/** Inserts registries, each with a secret, and one stored response. */
 async function fill(identity: Identity, count: number): Promise<void> {
   const ids = Array.from({ length: count }, () => randomUUID());
   const sealed = ids.map((id) => identity.seal(`secret of ${id}`, { organization_id: organization, row_id: id }));
@@ -89,7 +89,7 @@ describe('a rotation', () => {
     expect(await rotateKeys(database.db, file)).toEqual({ sealed: 452, resumed: false });
     expect(lines()).toHaveLength(2);
     expect(statSync(file).mode & 0o777).toBe(0o600);
-    // One server that keeps running, and one that is started afterwards.
+    // Uses a server that still runs, and one that is started now.
     const fresh = await start();
     expect([await opened(running), await opened(fresh)]).toEqual([450, 450]);
     for (const identity of [running, fresh]) {
@@ -98,7 +98,7 @@ describe('a rotation', () => {
     const after = (await fresh.exchangeApiToken(apiToken)).access_token;
     expect(await running.verifyAccessToken(after)).toMatchObject({ name: 'jane' });
     expect((await fresh.jwks()).keys).toHaveLength(2);
-    // The running server seals with the new key.
+    // The server that still runs seals with the new key.
     await fill(running, 1);
     expect(await dropKeys(database.db, file)).toBe(1);
     expect(lines()).toHaveLength(1);
@@ -124,7 +124,7 @@ describe('a rotation', () => {
     await fill(running, 1_000);
     const victim = spawn(process.execPath, ['test/rotation-victim.ts', database.url, file], { stdio: 'ignore' });
     const ended = once(victim, 'exit');
-    // Some values are sealed with the new key, some are not.
+    // Waits until some values are sealed with the new key and others are not yet.
     for (let one = 0; one === 0 && victim.exitCode === null; ) {
       if (lines().length === 2) {
         const id = (await loadInstallationKey(file)).current.id;
@@ -156,8 +156,8 @@ describe('a rotation', () => {
   });
 
   /**
-   * Starts all calls while the installation's row is locked, each after the previous one waits for the lock, so that they get the
-   * lock in this order.
+   * Starts all calls while the row of the installation is locked: each one only when the one before it waits for the lock. So
+   * they get the lock in this order.
    */
   async function atOnce(...acts: (() => Promise<unknown>)[]): Promise<PromiseSettledResult<unknown>[]> {
     const holder = await database.pool.connect();
@@ -229,7 +229,10 @@ describe('a rotation', () => {
     expect(followed.all).toHaveLength(2);
   });
 
-  /** Seals a secret, waits until the old key is dropped, and then writes it: by insert, or over an older secret. */
+  /**
+   * Seals a secret, waits until the old key was dropped, and only then writes the secret: as a new row, or over an older
+   * secret.
+   */
   async function writeLate(write: (tx: Transaction, id: string, sealed: Buffer) => Promise<unknown>): Promise<string> {
     const id = randomUUID();
     let tries = 0;

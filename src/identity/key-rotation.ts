@@ -1,4 +1,4 @@
-// Rotation of the installation's key, in two steps: a new key is added, and the old one is dropped when no value needs it.
+// Rotates the installation's key in two steps: adds a new key and, when no value needs the old one, drops it.
 import { sql } from 'kysely';
 import { OPERATOR } from '../db/audit-trail.ts';
 import { type Database, inTransaction, type Transaction } from '../db/database.ts';
@@ -10,9 +10,9 @@ import { findOtherSeals, sealAgain } from './sealed-columns.ts';
 import { addSigningKey, forgetOldSigningKeys } from './signing-keys.ts';
 
 /**
- * Adds a new key in front of the key file, seals everything with it, and makes a new key pair that signs. The check of the
- * installation's row is sealed last: until then the rotation is unfinished, and the next one, even a concurrent one, resumes it
- * and adds no key. Throws IdentityError KEY_FILE or KEY_WRONG before anything is changed.
+ * Adds a new key at the beginning of the key file, seals everything with it, and makes a new key pair for tokens. Seals
+ * `key_check` in the installation's row last: until then the rotation is unfinished, and the next one, even if it runs at the
+ * same time, continues it and adds no key. Throws IdentityError KEY_FILE or KEY_WRONG before anything is changed.
  */
 export async function rotateKeys(db: Database, file: string): Promise<{ sealed: number; resumed: boolean }> {
   const begun = await underLock(db, file, async (key, { isCurrent }) => ({
@@ -21,7 +21,7 @@ export async function rotateKeys(db: Database, file: string): Promise<{ sealed: 
   }));
   let { key } = begun;
   for (let sealed = 0; ; ) {
-    // The key follows the file: if a third process finishes this rotation, another one may begin meanwhile.
+    // Follows the file: if another process finishes this rotation, a further rotation may begin, whose key must then be used.
     sealed += await sealAgain(db, followInstallationKey(file, key));
     const next = await finish(db, file, key);
     if (next === undefined) return { sealed, resumed: begun.resumed };
@@ -29,7 +29,7 @@ export async function rotateKeys(db: Database, file: string): Promise<{ sealed: 
   }
 }
 
-/** Ends the rotation to this key. Returns the key to continue with if another rotation has begun meanwhile. */
+/** Ends the rotation to the key `sealedWith`. If another rotation has begun meanwhile, returns its key, with which to continue. */
 async function finish(db: Database, file: string, sealedWith: InstallationKey): Promise<InstallationKey | undefined> {
   return await underLock(db, file, async (key, { tx, isCurrent }) => {
     if (isCurrent) return undefined;
@@ -42,12 +42,12 @@ async function finish(db: Database, file: string, sealedWith: InstallationKey): 
 }
 
 /**
- * Removes all but the first key from the key file, after checking that nothing in the database needs them; writers wait
- * meanwhile. Deletes signing keys whose tokens have expired too. Returns the number of removed lines. Throws IdentityError
- * KEY_NEEDED after an unfinished rotation, and KEY_FILE or KEY_WRONG.
+ * Removes all keys but the first from the key file, after it has checked that no value in the database needs them. Transactions
+ * that write sealed values wait meanwhile. Also deletes signing keys whose tokens have all expired. Returns the number of
+ * removed lines. Throws IdentityError KEY_FILE, KEY_WRONG, and KEY_NEEDED if a rotation is unfinished.
  */
 export async function dropKeys(db: Database, file: string): Promise<number> {
-  // Some values may have been sealed with the old key by processes that had not read the new one yet.
+  // Processes that had not read the new key yet may have sealed values with the old key after the rotation.
   await sealAgain(db, followInstallationKey(file, await loadInstallationKey(file)));
   return await underLock(db, file, async (key, { tx, isCurrent }) => {
     if (!isCurrent) {
@@ -73,8 +73,8 @@ export async function dropKeys(db: Database, file: string): Promise<number> {
 }
 
 /**
- * From here on the database rejects values sealed with these keys (migration 0031): a process may have been suspended between
- * seal and write.
+ * From now on, the database rejects values that are sealed with these keys (migration 0031): a process may have been suspended
+ * after it sealed a value and before it writes it.
  */
 async function rejectKeys(tx: Transaction, keys: readonly KeyGeneration[]): Promise<void> {
   const rows = keys.map(({ id }) => ({ id }));
@@ -87,7 +87,10 @@ async function rejectKeys(tx: Transaction, keys: readonly KeyGeneration[]): Prom
 
 type Locked = { tx: Transaction; isCurrent: boolean };
 
-/** Reads the file under the lock of the installation's row: every change of the file holds that lock, so the file stays as read. */
+/**
+ * Locks the row of the installation and reads the key file. Every change of the file needs this lock, so the file does not
+ * change while `act` runs.
+ */
 async function underLock<T>(
   db: Database,
   file: string,
@@ -101,7 +104,7 @@ async function underLock<T>(
   });
 }
 
-/** Records the action in the audit trail of every organization, because the keys protect the secrets of all. */
+/** Records the action in the audit trail of every organization, because the key protects the secrets of all organizations. */
 async function recordForAll(tx: Transaction, action: string): Promise<void> {
   await sql`
     insert into audit_events (organization_id, actor_name, action, subject_kind)

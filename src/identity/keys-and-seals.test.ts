@@ -1,4 +1,4 @@
-// The installation's key file, and values sealed with its keys.
+// The key file of the installation, and values that are sealed with its keys.
 import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

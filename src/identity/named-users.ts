@@ -1,4 +1,4 @@
-// Finds the user that an operator names on the machine: by name, e-mail address or id, or the only owner.
+// Finds the user that an operator means: by name, e-mail address or id, or the only owner of an organization.
 import { type RawBuilder, sql } from 'kysely';
 import type { Role } from '../contract/vocabulary.ts';
 import type { Database } from '../db/database.ts';
@@ -6,12 +6,12 @@ import { IdentityError } from './errors.ts';
 
 export type NamedUser = { id: string; name: string; email: string | null; role: Role };
 
-/** Names listed in one error; longer lists are read with the API. */
+/** How many names an error lists. The API has longer lists. */
 const NAMED_MAX = 5;
 
 /**
- * Returns the user of an organization with this id, name or address; ids come first. Throws IdentityError NOT_FOUND, also if
- * several match.
+ * Returns the user of an organization with this id or, if there is none, with this name or address. Throws IdentityError
+ * NOT_FOUND, also if several users match.
  */
 export async function namedUser(db: Database, organizationId: string, word: string): Promise<NamedUser> {
   const found = await findUsers(
@@ -26,7 +26,7 @@ export async function namedUser(db: Database, organizationId: string, word: stri
   throw new IdentityError('NOT_FOUND', `Several users match ${word}: use an id (${namesOf(found)})`);
 }
 
-/** Returns the owner of an organization with exactly one. Throws IdentityError NOT_FOUND. */
+/** Returns the owner of an organization that has exactly one. Otherwise throws IdentityError NOT_FOUND. */
 export async function onlyOwner(db: Database, organizationId: string): Promise<NamedUser> {
   const owners = await findUsers(db, organizationId, sql`u.role = 'OWNER'`);
   const [owner, another] = owners;

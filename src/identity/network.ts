@@ -1,8 +1,11 @@
-// The network of a client's address, the unit of limits per address.
+// The network of a client. Limits for addresses apply to it.
 import { isIP } from 'node:net';
 import { plainAddress } from '../egress/addresses.ts';
 
-/** Returns the IPv4 address, or the /64 of an IPv6 address, whose holder has all 2^64 addresses of this network (RFC 6177, section 2). */
+/**
+ * Returns an IPv4 address as it is and an IPv6 address as its /64 network, because a client with a /64 network has all 2^64
+ * addresses of it (RFC 6177, section 2).
+ */
 export function networkOf(address: string): string {
   const plain = plainAddress(address);
   if (isIP(plain) !== 6) return plain;

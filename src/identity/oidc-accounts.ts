@@ -1,4 +1,5 @@
-// Maps a person at the provider (issuer and subject) to a user: the user who connected the account, or a user created at the first log-in.
+// Finds the user of a person at the identity provider (by issuer and subject). Either the user connected the account, or the
+// person's first log-in creates the user.
 import { sql } from 'kysely';
 import type { Role } from '../contract/vocabulary.ts';
 import { recordAuditEvent } from '../db/audit-trail.ts';
@@ -15,12 +16,12 @@ import { keepWayIn, type WaysIn } from './ways-in.ts';
 
 export type AccountUser = { organization_id: string; user_id: string };
 
-/** The actor when a user is created, or when a claim changes a role. */
+/** The recorded actor if a log-in creates a user, or if a claim changes the user's role. */
 const LARDER = 'Larder';
 
 /**
- * Returns the user of a person who logs in, with the role from the claim. Creates a user for a new person if the operator's
- * settings give a role. Throws IdentityError NOT_ADMITTED, LAST_OWNER, LAST_WAY_IN and LIMIT_REACHED.
+ * Returns the user of a person who logs in, with the role that the claim gives. Creates a user for a new person if the
+ * operator's settings give the person a role. Throws IdentityError NOT_ADMITTED, LAST_OWNER, LAST_WAY_IN and LIMIT_REACHED.
  */
 export async function admitPerson(
   tx: Transaction,
@@ -47,7 +48,10 @@ export async function admitPerson(
   return { organization_id: known.organization_id, user_id: known.user_id };
 }
 
-/** Connects a person to a user who is logged in. Throws IdentityError ACCOUNT_TAKEN if another existing user has the account. */
+/**
+ * Connects a person to the user who is logged in. Throws IdentityError ACCOUNT_TAKEN if the account is connected to another
+ * user who was not removed.
+ */
 export async function connectAccount(
   tx: Transaction,
   person: Pick<OidcPerson, 'issuer' | 'subject'>,
@@ -61,7 +65,7 @@ export async function connectAccount(
   }
   const { organization_id, user_id } = user;
   const { issuer, subject } = person;
-  // The account of a removed user can be connected again.
+  // If the user of this account was removed, another user can connect the account.
   await tx.deleteFrom('oidc_accounts').where('issuer', '=', issuer).where('subject', '=', subject).execute();
   await tx.insertInto('oidc_accounts').values({ issuer, subject, organization_id, user_id }).execute();
   await recordAuditEvent(tx, {
@@ -71,7 +75,7 @@ export async function connectAccount(
   });
 }
 
-/** Serializes concurrent log-ins of one person, so that they create one user. */
+/** Locks the account, so that concurrent log-ins of one person create only one user. */
 async function lockAccount(
   tx: Transaction,
   { issuer, subject }: Pick<OidcPerson, 'issuer' | 'subject'>,
@@ -144,14 +148,14 @@ async function createFor(
   return { organization_id, user_id };
 }
 
-/** Returns the organization with this namespace; without a namespace, the organization that owns the installation. */
+/** Returns the organization with this namespace. Without a namespace, returns the organization that owns the installation. */
 async function findOrganization(tx: Transaction, namespace: string | undefined): Promise<string | undefined> {
   if (namespace === undefined) return (await findInstallationOrganization(tx))?.id;
   const found = tx.selectFrom('organizations').select('id').where('namespace', '=', namespace);
   return (await found.executeTakeFirst())?.id;
 }
 
-/** An e-mail address does not identify a person: if another user has it, the new user gets none. */
+/** Returns the address that a new user gets: null if another user has it, because an address does not identify a person. */
 async function freeEmail(tx: Transaction, organizationId: string, email: string | undefined): Promise<string | null> {
   if (email === undefined) return null;
   const taken = await tx

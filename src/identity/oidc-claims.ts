@@ -1,31 +1,31 @@
-// Converts a provider's claims to a name, a role and an organization.
+// Reads a person's name, role and organization from the claims of an identity provider.
 import { ROLES, type Role } from '../contract/vocabulary.ts';
 import { IdentityError } from './errors.ts';
 import type { OidcSettings } from './oidc-settings.ts';
 
 export type Claims = Readonly<Record<string, unknown>>;
 
-/** A person authenticated by a provider. */
+/** A person whom the identity provider has authenticated. */
 export type OidcPerson = {
   issuer: string;
   subject: string;
-  /** The display name; only a label. */
+  /** The display name, which identifies nobody. */
   name: string;
-  /** Only if the provider says that it is verified. */
+  /** Present only if the provider says that the address is verified. */
   email: string | undefined;
-  /** The role from the claim, or the operator's default. Undefined: no role. */
+  /** The role that the claim gives, or the operator's default. Undefined if the person has no role. */
   role: Role | undefined;
-  /** The claim determines the role: existing users get this role too. */
+  /** True if a claim gives the role. Then an existing user gets this role too. */
   role_by_claim: boolean;
-  /** The organization's namespace, from the claim. */
+  /** The namespace of the organization, from a claim. */
   organization: string | undefined;
 };
 
-/** The limit of user names; longer names are cut without an ellipsis, which would only add length. */
+/** The longest name that a user may have. Longer ones are cut. */
 const NAME_LENGTH_MAX = 100;
 const EMAIL_LENGTH_MAX = 254;
 
-/** Reads verified claims. Throws IdentityError NOT_ADMITTED if the operator's settings do not admit the person. */
+/** Reads claims that were verified. Throws IdentityError NOT_ADMITTED if the operator's settings do not admit the person. */
 export function personOf(claims: Claims, settings: OidcSettings): OidcPerson {
   const email = verifiedEmail(claims);
   requireDomain(email, settings.emailDomains);
@@ -41,13 +41,13 @@ export function personOf(claims: Claims, settings: OidcSettings): OidcPerson {
   };
 }
 
-/** Returns the claims that these settings need: those missing in the ID token are requested. */
+/** Returns the claims that these settings need. Those that the ID token lacks are requested from the provider. */
 export function claimsNeeded({ roleClaim, organizationClaim, emailDomains }: OidcSettings): string[] {
   const ofEmail = emailDomains.length > 0 ? ['email', 'email_verified'] : [];
   return [roleClaim, organizationClaim, ...ofEmail, 'name'].filter((name) => name !== undefined);
 }
 
-/** Returns a claim by its name, or by its path with dots (`realm_access.roles`). */
+/** Returns a claim by its name, or by a path with dots (`realm_access.roles`). */
 export function claimAt(claims: Claims, name: string): unknown {
   if (Object.hasOwn(claims, name)) return claims[name];
   let found: unknown = claims;
@@ -68,7 +68,7 @@ function roleOf(claims: Claims, { roleClaim, roleValues, defaultRole }: OidcSett
   const isMapped = Object.keys(roleValues).length > 0;
   const gives = (role: Role) =>
     values.some((value) => (isMapped ? roleValues[role]?.includes(value) : value.toUpperCase() === role));
-  // The list starts with the highest role.
+  // ROLES begins with the highest role, so the person gets the highest one.
   return ROLES.find(gives) ?? defaultRole;
 }
 
@@ -84,7 +84,7 @@ function organizationOf(claims: Claims, { organizationClaim }: OidcSettings): st
   return namespace;
 }
 
-/** Some providers write the boolean as text. */
+/** Some providers write the boolean `email_verified` as text. */
 function verifiedEmail(claims: Claims): string | undefined {
   const { email, email_verified: verified } = claims as { email?: unknown; email_verified?: unknown };
   const isTheirs = verified === true || verified === 'true';

@@ -1,4 +1,5 @@
-// A client of the identity provider: discovery, requests through the egress, and error messages without secrets.
+// A client of the identity provider: reads its configuration, sends requests through the egress, and writes errors without
+// secrets.
 import {
   allowInsecureRequests,
   authorizationCodeGrant,
@@ -21,25 +22,28 @@ import { type Claims, claimAt, claimsNeeded } from './oidc-claims.ts';
 import { fetchThrough } from './oidc-fetch.ts';
 import type { OidcSettings } from './oidc-settings.ts';
 
-/** Providers seldom move their endpoints, and announce such a move. Their keys are fetched again when an unknown key signs. */
+/**
+ * How long the provider's configuration is used. Providers rarely move their endpoints, and announce it. Keys are fetched
+ * earlier if an unknown key has signed.
+ */
 const KNOWN_FOR_MS = 60 * 60_000;
 
 const ANSWER_SECONDS_MAX = IDENTITY_PROVIDER_LIMITS.timeMs / 1000;
 
-/** Binds the provider's response to its request. */
+/** Values that connect the provider's response to the request. */
 export type Checks = { state: string; nonce: string; verifier: string };
 
 export type OidcClient = {
-  /** Returns the address to send the browser to. Throws IdentityError PROVIDER_FAILED. */
+  /** Returns the address to which the browser is sent to log in. Throws IdentityError PROVIDER_FAILED. */
   authorizationUrl(checks: Checks, redirectUri: string): Promise<URL>;
   /**
-   * Returns the verified claims of the person who comes back; `returned` is the address with its parameters. Throws IdentityError
-   * SIGN_IN_DENIED and PROVIDER_FAILED.
+   * Returns the verified claims of the person whom the provider sends back. `returned` is the address, with its parameters, to
+   * which the browser was sent. Throws IdentityError SIGN_IN_DENIED and PROVIDER_FAILED.
    */
   redeem(checks: Checks, returned: URL): Promise<Claims>;
 };
 
-/** Sends no request before the first log-in. `now` returns milliseconds. */
+/** Opens the client. It sends no request before the first log-in. `now` returns milliseconds. */
 export function openOidcClient(
   settings: OidcSettings,
   egress: Pick<Egress, 'fetch'>,
@@ -50,7 +54,7 @@ export function openOidcClient(
     if (found === undefined || found.at + KNOWN_FOR_MS < now()) {
       const one = { at: now(), configuration: discover(settings, egress) };
       found = one;
-      // A failure is not cached.
+      // A failure is not kept, so that the next log-in tries again.
       one.configuration.catch(() => {
         if (found === one) found = undefined;
       });
@@ -77,14 +81,18 @@ function discover(settings: OidcSettings, egress: Pick<Egress, 'fetch'>): Promis
   const server = new URL(issuer);
   const isPlain = server.protocol === 'http:';
   return discovery(server, clientId, {}, clientSecret === undefined ? None() : secretOf(clientSecret), {
-    // The ID token's signature is checked although the token comes directly from the provider, so that a proxy cannot change the token.
+    // Also checks the signature of the ID token. The token comes directly from the provider, but a proxy in between could
+    // change it.
     execute: [enableNonRepudiationChecks, ...(isPlain ? [allowInsecureRequests] : [])],
     [customFetch]: fetchThrough(egress),
     timeout: ANSWER_SECONDS_MAX,
   });
 }
 
-/** Uses the authentication method that the provider announces (OpenID Connect Discovery 1.0, section 3: basic by default). */
+/**
+ * Sends the client secret in the way that the provider announces (OpenID Connect Discovery 1.0, section 3; the default is
+ * basic).
+ */
 function secretOf(secret: string): ClientAuth {
   const [basic, post] = [ClientSecretBasic(secret), ClientSecretPost(secret)];
   return (server, ...rest) => {
@@ -119,12 +127,12 @@ async function withReadableErrors<T>(act: () => Promise<T>): Promise<T> {
   }
 }
 
-/** A code of RFC 6749 or OpenID Connect: only letters and underscores, so it cannot contain a text chosen by an attacker. */
+/** An error code of RFC 6749 or OpenID Connect. It has only letters and underscores, so an attacker cannot put a text into it. */
 const ERROR_CODE = /^[a-z_]{1,40}$/;
 
 /**
- * Converts an error to an IdentityError. The cause is dropped, because it contains claims, tokens and parameters; its code is
- * enough for the log. The provider's description is not repeated: anybody can write one into the address.
+ * Converts an error to an IdentityError. Drops the cause, which contains claims, tokens and parameters: its code is enough for
+ * the log. Also drops the provider's description, because anybody can write one into the address of a response.
  */
 function toIdentityError(error: unknown): IdentityError {
   if (error instanceof IdentityError) return error;
@@ -144,7 +152,7 @@ function reasonOf(code: string, answered: unknown): string | undefined {
   if (code === 'EGRESS_REFUSED') {
     return 'The identity provider is at a private address that the operator has not allowed (LARDER_EGRESS_ALLOW).';
   }
-  // RFC 6749, section 5.2: a mistake of the operator, and the most frequent one.
+  // RFC 6749, section 5.2: the client id or secret is wrong, which is the most frequent mistake of operators.
   if (code === 'OAUTH_WWW_AUTHENTICATE_CHALLENGE' || answered === 'invalid_client') {
     return 'The identity provider rejects the client id or its secret (LARDER_OIDC_CLIENT_ID, LARDER_OIDC_CLIENT_SECRET).';
   }
@@ -160,7 +168,7 @@ function reasonOf(code: string, answered: unknown): string | undefined {
   return code.startsWith('OAUTH_') ? `The response of the identity provider is not valid: ${code}.` : undefined;
 }
 
-/** The innermost error code. */
+/** Returns the error code of the innermost cause. */
 function codeBelow(error: unknown): string {
   let code = 'no answer';
   for (let one = error; one instanceof Error; one = one.cause) {

@@ -1,9 +1,9 @@
-// The fetch that openid-client sends its requests with: through the egress, within limits.
+// The `fetch` that openid-client uses: it sends requests through the egress, with limits.
 import type { CustomFetch } from 'openid-client';
 import type { Egress } from '../egress/egress.ts';
 import { IDENTITY_PROVIDER_LIMITS } from '../egress/fetch-limits.ts';
 
-/** Returns a fetch over an egress. Redirects are returned, as openid-client expects. */
+/** Returns a `fetch` that uses the egress. It returns redirects instead of following them, as openid-client expects. */
 export function fetchThrough(egress: Pick<Egress, 'fetch'>): CustomFetch {
   return async (address, { method, headers, body, signal }) => {
     const bytes = bytesOf(body);

@@ -1,4 +1,5 @@
-// The ticket in the browser's cookie during a log-in at the provider: sealed, short-lived, valid for one return to any server.
+// The ticket of a log-in at the provider, which the browser's cookie contains meanwhile. It is sealed, expires soon, and is
+// valid for one return, at any server.
 import { randomBytes, randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import { currentTime, now } from '../db/clock.ts';
@@ -10,19 +11,19 @@ import { INSTALLATION, type SealOwner } from './sealed.ts';
 /** Enough time to fetch a telephone for the second factor. */
 export const SIGN_IN_MINUTES = 10;
 
-/** 256 bits, like all secrets here; in base64url they are a valid verifier (RFC 7636, section 4.1). */
+/** 256 bits, like all secrets here. In base64url, they are also a valid code verifier of PKCE (RFC 7636, section 4.1). */
 const SECRET_BYTES = 32;
 
 const OWNER: SealOwner = { organization_id: INSTALLATION, row_id: 'oidc ticket' };
 
 export type Ticket = {
   id: string;
-  /** Milliseconds, by the database clock. */
+  /** In milliseconds, by the database's clock. */
   expires_at: number;
   checks: Checks;
-  /** The path of Larder to which the browser goes at the end. */
+  /** The path in Larder to which the browser goes after the log-in. */
   return_to: string;
-  /** The user who connects an account; absent for a log-in. */
+  /** The user who connects an account. Absent if a person logs in. */
   user?: { organization_id: string; user_id: string; session_id?: string };
 };
 
@@ -36,7 +37,7 @@ export function newTicketChecks(): Checks {
   return { state: secret(), nonce: secret(), verifier: secret() };
 }
 
-/** Writes a ticket and returns it as text for a cookie. */
+/** Writes a ticket, and returns it sealed as the text for a cookie. */
 export async function writeTicket(
   db: Database,
   seals: Seals,
@@ -48,8 +49,8 @@ export async function writeTicket(
 }
 
 /**
- * Reads a ticket and marks it as used. Throws IdentityError SIGN_IN_OVER for a missing, expired or used ticket. A ticket with
- * another state is rejected too, but stays valid.
+ * Opens a ticket and marks it as used. Throws IdentityError SIGN_IN_OVER if it is missing, expired or already used. A ticket
+ * with another state is rejected in the same way, but can still be used.
  */
 export async function takeTicket(
   db: Database,

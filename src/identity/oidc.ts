@@ -1,4 +1,4 @@
-// Log-in at an identity provider, from the first redirect to the session.
+// Log-in at an identity provider: from the first redirect until there is a session.
 import { type Database, inTransaction } from '../db/database.ts';
 import type { Egress } from '../egress/egress.ts';
 import { describeCaller } from './caller.ts';
@@ -14,11 +14,12 @@ import { createSession, getSessionHolder, type LoginSource } from './sessions.ts
 import type { WaysIn } from './ways-in.ts';
 
 export type OidcProvider = {
-  /** The display name of the provider: its host. */
+  /** The name of the provider that people see: its host. */
   name: string;
   /**
-   * Returns the address to send a browser to, and the ticket for its cookie. With a caller, connects an account instead of
-   * logging in. Throws IdentityError PROVIDER_FAILED, and TOKEN_LESSER if the caller's token has fewer rights than the user.
+   * Returns the address to which the browser is sent, and the ticket for its cookie. With a caller, the log-in connects an
+   * account to the caller's user. Throws IdentityError PROVIDER_FAILED, and TOKEN_LESSER if the caller's token has fewer rights
+   * than its user.
    */
   begin(request: {
     redirect_uri: string;
@@ -26,25 +27,25 @@ export type OidcProvider = {
     caller?: Principal;
   }): Promise<{ url: URL; ticket: string }>;
   /**
-   * Finishes a log-in begun at any server. Returns the path to which the browser goes, and the secret of the new session after a
-   * log-in. Throws IdentityError SIGN_IN_OVER, SIGN_IN_DENIED, NOT_ADMITTED, ACCOUNT_TAKEN, PROVIDER_FAILED, LAST_OWNER,
-   * LAST_WAY_IN.
+   * Finishes a log-in that any server may have begun. Returns the path to which the browser goes and, unless an account was
+   * connected, the secret of the new session. Throws IdentityError SIGN_IN_OVER, SIGN_IN_DENIED, NOT_ADMITTED, ACCOUNT_TAKEN,
+   * PROVIDER_FAILED, LAST_OWNER, LAST_WAY_IN.
    */
   finish(given: Returned): Promise<{ return_to: string; secret?: string }>;
 };
 
 type Returned = {
   ticket: string | undefined;
-  /** The whole address to which the provider sent the browser. */
+  /** The whole address, with its parameters, to which the provider sent the browser. */
   returned: URL;
-  /** The secret of the browser's session. */
+  /** The secret of the session that the browser has, if any. */
   session: string | undefined;
   source: LoginSource;
 };
 
 type Parts = { db: Database; egress: Pick<Egress, 'fetch'>; seals: Seals; waysIn: WaysIn };
 
-/** Sends no request to the provider before the first log-in. */
+/** Opens the provider. Sends no request to it before the first log-in. */
 export function openOidcProvider(settings: OidcSettings, { db, egress, seals, waysIn }: Parts): OidcProvider {
   const client = openOidcClient(settings, egress);
   return {
@@ -80,7 +81,10 @@ function ticketUser({ organization_id, user_id, session_id }: Principal): Ticket
   return { organization_id, user_id, ...(session_id !== undefined && { session_id }) };
 }
 
-/** Returns the user who began to connect an account. The user must still exist and, if the connection was begun in a session, the session too. */
+/**
+ * Returns the user who began to connect an account. Throws if the user was removed, or if the session in which this was begun
+ * has ended.
+ */
 async function holderOf(
   db: Database,
   session: string | undefined,

@@ -1,4 +1,4 @@
-// Creates an organization with its owner and the owner's first API token.
+// Creates an organization, its owner, and the owner's first API token.
 import { EMAIL } from '../contract/field.ts';
 import { NAME_LENGTH_MAX, NAMESPACE_LENGTH_MAX, ORGANIZATION_NAME_LENGTH_MAX } from '../contract/limits.ts';
 import { RESERVED_NAMESPACES } from '../contract/organization.ts';
@@ -7,27 +7,30 @@ import type { Transaction } from '../db/database.ts';
 import { createApiToken } from './api-tokens.ts';
 import { IdentityError } from './errors.ts';
 
-/** Every organization starts with this subscription, which does not end. */
+/** The subscription that every organization gets when it is created. It does not end. */
 const FIRST_PRODUCT = 'VAC_FLEXIBLE';
 
-/** The actor in the audit trail if no person acted. */
+/** The actor that the audit trail records if no person acted. */
 const LARDER = 'Larder';
 
-/** One path component of a repository name (distribution-spec, "Pulling manifests"), with single separators. */
+/**
+ * One component of the path of a repository (distribution-spec, "Pulling manifests"), but only with single hyphens as
+ * separators.
+ */
 const NAMESPACE = /^[a-z0-9]+(-[a-z0-9]+)*$/;
 
 export type OrganizationRequest = {
   name: string;
-  /** Made from the name if absent. */
+  /** Derived from the name if absent. */
   namespace?: string | undefined;
-  /** The name of its first user. */
+  /** The name of the organization's first user. */
   owner: string;
   owner_email?: string | undefined;
-  /** The number of applications that it may have at a time. Absent: no limit. */
+  /** How many applications the organization may have at a time. Absent: no limit. */
   applications_max?: number | undefined;
-  /** Whether it owns the installation. */
+  /** Whether the organization owns the installation. */
   owns_installation?: boolean;
-  /** The scopes of the owner's token. Absent: all. */
+  /** The scopes of the owner's token. Absent: all scopes. */
   scopes?: readonly TokenScope[] | undefined;
   created_by?: string;
 };
@@ -35,13 +38,13 @@ export type OrganizationRequest = {
 export type NewOrganization = {
   organization: { id: string; name: string; namespace: string };
   owner: { id: string; name: string };
-  /** Not stored, so it is visible only here. */
+  /** Only shown here, because it is not stored. */
   api_token: string;
 };
 
 /**
- * Creates an organization, its subscription, its owner and an API token of the owner. Without `namespace` one is made from the
- * name, with a number appended if that is taken. Throws IdentityError NAME_INVALID, and TAKEN for a given namespace.
+ * Creates an organization, its subscription, its owner and an API token of the owner. Without a `namespace`, derives one from
+ * the name and appends a number if it is taken. Throws IdentityError NAME_INVALID, and TAKEN if the given namespace is taken.
  */
 export async function createOrganization(tx: Transaction, request: OrganizationRequest): Promise<NewOrganization> {
   const { created_by = LARDER } = request;
@@ -90,7 +93,7 @@ async function insertOrganization(
   throw new IdentityError('TAKEN', `Another organization already has the namespace ${request.namespace}`);
 }
 
-/** Yields the requested namespace, or else the namespaces made from the name, the best first. */
+/** Yields the given namespace. Without one, yields namespaces derived from the name, the best first. */
 function* namespacesFor(name: string, wanted: string | undefined): Generator<string> {
   if (wanted !== undefined) {
     yield properNamespace(wanted);
@@ -109,7 +112,7 @@ function properNamespace(text: string): string {
   );
 }
 
-/** Returns the trimmed name. Throws IdentityError NAME_INVALID. */
+/** Returns the name without spaces around it. Throws IdentityError NAME_INVALID. */
 export function properName(text: string, lengthMax = ORGANIZATION_NAME_LENGTH_MAX): string {
   const name = text.trim();
   if (name === '' || [...name].length > lengthMax || /\p{Cc}/u.test(name)) {
@@ -123,7 +126,7 @@ function properEmail(text: string | undefined): string | null {
   throw new IdentityError('NAME_INVALID', `${text} is not an e-mail address`);
 }
 
-/** Removes marks from letters and replaces other characters with hyphens; a name in another script becomes `organization`. */
+/** Removes accents from letters and replaces all other characters by hyphens. A name in another script becomes `organization`. */
 function slugOf(name: string): string {
   const slug = name
     .normalize('NFKD')

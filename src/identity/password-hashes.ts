@@ -1,38 +1,39 @@
-// Password hashes: scrypt, a few at a time.
+// Hashes passwords with scrypt, only a few at a time.
 import { randomBytes, type ScryptOptions, scrypt, timingSafeEqual } from 'node:crypto';
 import { promisify } from 'node:util';
 import { IdentityError } from './errors.ts';
 
 /**
- * 32 MiB and three passes: one of the settings that OWASP's password storage cheat sheet considers equivalent, chosen because a
- * small server can spare its memory. Each hash stores its own cost, so that the cost can be raised.
+ * 32 MiB and three passes. OWASP's password storage cheat sheet considers several settings equal; this one needs memory that a
+ * small server has. Each hash contains its cost, so that the cost can be raised later.
  */
 const COST = { N: 2 ** 15, r: 8, p: 3 };
 const SALT_BYTES = 16;
 const HASH_BYTES = 32;
 
-/** scrypt uses slightly more than 128·N·r bytes (RFC 7914, section 2). */
+/** The memory limit for scrypt, which uses slightly more than 128·N·r bytes (RFC 7914, section 2). */
 const MEMORY_MAX = 64 * 1024 * 1024;
 
-/** Half of the four threads that also read and write files: log-ins use at most 64 MiB and block no download. */
+/** Half of the four threads, which also read and write files. So log-ins use at most 64 MiB of memory and block no download. */
 const AT_A_TIME = 2;
-/** About three seconds of work. People do not wait longer. */
+/** About three seconds of work, because people do not wait longer. */
 const WAITING_MAX = 32;
 
 const derive = promisify<string, Buffer, number, ScryptOptions, Buffer>(scrypt);
 
 export type PasswordHashes = {
-  /** Throws IdentityError BUSY if too many are waiting. */
+  /** Returns the hash of a password. Throws IdentityError BUSY if too many passwords are waiting. */
   hash(password: string): Promise<string>;
-  /** Whether the password matches. Takes as long for an absent hash as for one that does not match. Throws BUSY too. */
+  /** Whether the password matches the hash. Without a hash, takes as long as for a wrong password. Throws BUSY too. */
   matches(password: string, hash: string | undefined): Promise<boolean>;
 };
 
-/** Opens the password hashing of a process; a process needs only one. */
+/** Returns functions that share the limits. A process must have only one of them. */
 export function openPasswordHashes(): PasswordHashes {
   const take = limit(AT_A_TIME, WAITING_MAX);
   const run = (password: string, salt: Buffer, cost = COST) =>
-    // NFKC: the same characters typed on two keyboards are the same password (NIST SP 800-63B, section 5.1.1.2).
+    // NFKC: on different keyboards, the same characters may be typed as different code points (NIST SP 800-63B, section
+    // 5.1.1.2).
     take(() => derive(password.normalize('NFKC'), salt, HASH_BYTES, { ...cost, maxmem: MEMORY_MAX }));
   return {
     async hash(password) {
@@ -52,7 +53,7 @@ export function openPasswordHashes(): PasswordHashes {
   };
 }
 
-/** Runs at most `most` at a time, queues `waitingMost`, and rejects the others. */
+/** Returns a function that runs at most `most` calls at a time, lets `waitingMost` more wait, and rejects all others. */
 function limit(most: number, waitingMost: number): <T>(work: () => Promise<T>) => Promise<T> {
   const waiting: (() => void)[] = [];
   let running = 0;
@@ -60,7 +61,7 @@ function limit(most: number, waitingMost: number): <T>(work: () => Promise<T>) =
     if (running >= most) {
       if (waiting.length >= waitingMost)
         throw new IdentityError('BUSY', 'Too many log-ins are in progress: try again in a few seconds.');
-      // A call that ends passes its slot to the next in the queue, so that no later call gets it first.
+      // A call that ends gives its slot directly to the first that waits, so that no later call can take it.
       await new Promise<void>((resolve) => waiting.push(resolve));
     } else running++;
     try {

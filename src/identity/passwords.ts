@@ -1,4 +1,4 @@
-// The built-in way to log in: an e-mail address as the name, and a password.
+// Log-in without an identity provider: an e-mail address as the name, and a password.
 import { sql } from 'kysely';
 import type { TokenScope } from '../contract/vocabulary.ts';
 import { now } from '../db/clock.ts';
@@ -8,14 +8,14 @@ import type { PasswordHashes } from './password-hashes.ts';
 import type { Principal } from './principal.ts';
 import { endSessions } from './sessions.ts';
 
-/** The scopes of an unrestricted token. A session has all rights of its user. */
+/** The scopes of a token without restrictions. A session has all rights of its user. */
 const WHOLE: readonly TokenScope[] = ['API', 'REGISTRY'];
 
 export type SessionUser = { organization_id: string; user_id: string };
 
 /**
- * Returns the user with this name and password. Throws IdentityError PASSWORD_WRONG without saying which of the two is wrong, or
- * BUSY.
+ * Returns the user with this name and password. Throws IdentityError BUSY, or PASSWORD_WRONG, which does not say which of the
+ * two is wrong.
  */
 export async function checkPassword(
   db: Database,
@@ -34,7 +34,7 @@ export async function checkPassword(
   return { organization_id: row.organization_id, user_id: row.user_id };
 }
 
-/** Returns the stored hash of the caller's own password, undefined if there is none. */
+/** Returns the stored hash of the caller's password. Returns undefined if the caller has none. */
 export async function findPasswordHash(db: Database, caller: Principal): Promise<string | undefined> {
   const row = await db
     .selectFrom('user_passwords')
@@ -48,14 +48,17 @@ export async function findPasswordHash(db: Database, caller: Principal): Promise
 export type NewPassword = {
   email: string;
   password_hash: string;
-  /** The stored hash that was checked, undefined if there was none. If the stored hash changed meanwhile, this change fails. */
+  /**
+   * The stored hash against which the old password was checked; undefined if there was none. The change fails if the stored
+   * hash is another one now.
+   */
   instead_of: string | undefined;
 };
 
 /**
- * Stores the caller's name and password, and ends all sessions of the caller. Throws IdentityError EMAIL_TAKEN, TOKEN_LESSER if
- * the token has fewer rights than its user (a log-in would give it more), and PASSWORD_WRONG if the password changed
- * concurrently.
+ * Stores the name and password of the caller, and ends all sessions of the caller. Throws IdentityError EMAIL_TAKEN,
+ * PASSWORD_WRONG if the password changed concurrently, and TOKEN_LESSER if the caller's token has fewer rights than its user:
+ * with the password, the caller would get all of them.
  */
 export async function keepPassword(tx: Transaction, caller: Principal, request: NewPassword): Promise<void> {
   await requireWholeReach(tx, caller);
@@ -65,13 +68,13 @@ export async function keepPassword(tx: Transaction, caller: Principal, request: 
   await replacePassword(tx, caller, request);
 }
 
-/** Returns the name that a user logs in with, undefined if there is none. */
+/** Returns the name with which a user logs in. Returns undefined if the user has no password. */
 export async function findSignInName(db: Database, userId: string): Promise<string | undefined> {
   const row = await db.selectFrom('user_passwords').where('user_id', '=', userId).select('email').executeTakeFirst();
   return row?.email;
 }
 
-/** Replaces name and password of a user, and ends all sessions of the user. Throws IdentityError EMAIL_TAKEN. */
+/** Sets the name and password of a user, and ends all sessions of the user. Throws IdentityError EMAIL_TAKEN. */
 export async function replacePassword(
   tx: Transaction,
   { organization_id, user_id }: SessionUser,
@@ -90,8 +93,8 @@ export async function replacePassword(
 }
 
 /**
- * Throws IdentityError TOKEN_LESSER if the token has fewer rights than its user, because a way to log in would give it more.
- * Locks the user until the transaction ends.
+ * Throws IdentityError TOKEN_LESSER if the caller's token has fewer rights than its user, because a way to log in would give
+ * the caller all of them. Locks the user until the transaction ends.
  */
 export async function requireWholeReach(tx: Transaction, caller: Principal): Promise<void> {
   const user = await tx
@@ -110,7 +113,7 @@ export async function requireWholeReach(tx: Transaction, caller: Principal): Pro
   );
 }
 
-/** Deletes the password of a removed user with this address, so that another user can have the address. */
+/** If the user with this address was removed, deletes the user's password, so that another user can log in with the address. */
 async function freeEmail(tx: Transaction, email: string): Promise<void> {
   await tx
     .deleteFrom('user_passwords')

@@ -1,17 +1,17 @@
-// The caller of a function: always an argument, never global state.
+// The caller of a function. It is always an argument and never global.
 import type { Role, TokenScope } from '../contract/vocabulary.ts';
 
 export type Principal = {
   organization_id: string;
   user_id: string;
-  /** The name of the user, for created_by and similar fields. */
+  /** The name of the user, which is stored in created_by and similar fields. */
   name: string;
-  /** The role of the token, which may be lower than the user's. */
+  /** The role of the caller's token, which may be lower than the user's. */
   role: Role;
-  /** The scopes of the token. Absent: all. */
+  /** The scopes of the caller's token. Absent: all scopes. */
   scopes?: readonly TokenScope[];
-  /** The API token of the call. */
+  /** The API token with which the call was made. */
   token_id?: string;
-  /** The session of the call. */
+  /** The session in which the call was made. */
   session_id?: string;
 };

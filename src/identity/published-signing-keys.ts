@@ -1,4 +1,4 @@
-// Reads the public halves of the keys that sign releases: for members of the organization, and for everybody.
+// Reads the public keys with which releases are verified: for members of the organization, and for everybody.
 import { type RawBuilder, sql } from 'kysely';
 import type { Input, Output } from '../contract/endpoints.ts';
 import { type PublishedKey, publicKeyPath, type SigningKey } from '../contract/signing-key.ts';
@@ -7,7 +7,7 @@ import { pageWindow, present, toPage, wireTime } from '../db/page.ts';
 import { notFound } from './errors.ts';
 import type { Principal } from './principal.ts';
 
-/** Lists the organization's keys: the current one, then the others, the newest first. Two statements. */
+/** Lists the organization's keys: first the current one, then the others from the newest to the oldest. Two statements. */
 export async function listSigningKeys(
   db: Database,
   { organization_id }: Principal,
@@ -21,7 +21,7 @@ export async function listSigningKeys(
   return toPage(input, total.rows[0]?.total ?? 0, rows.rows.map(toSigningKey));
 }
 
-/** Returns one key of the organization. Throws NOT_FOUND. */
+/** Returns one of the organization's keys. Throws NOT_FOUND. */
 export async function getSigningKey(
   db: Database,
   { organization_id }: Principal,
@@ -35,14 +35,17 @@ export async function getSigningKey(
   return toSigningKey(key);
 }
 
-/** Returns all keys of the organization with this namespace, in the order of the list; empty if there is no such organization. */
+/**
+ * Returns all keys of the organization with this namespace, in the order of `listSigningKeys`. Returns an empty list if there
+ * is no such organization.
+ */
 export async function listPublishedKeys(db: Database, namespace: string): Promise<PublishedKey[]> {
   const found = await sql<Row<PublishedKey>>`
     select ${published()} from ${keys()} where o.namespace = ${namespace} ${inOrder()}`.execute(db);
   return found.rows.map(toPublishedKey);
 }
 
-/** A row has the namespace in place of the path. */
+/** A key as read from the database, with the organization's namespace, from which its path is made. */
 type Row<K extends PublishedKey> = Omit<K, 'public_key_url' | 'signs_until'> & {
   namespace: string;
   signs_until: string | null;

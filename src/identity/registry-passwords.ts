@@ -1,31 +1,38 @@
-// Passwords of the hosted registry's credentials: shown once, stored as digests, and looked up when the registry authenticates.
+// The passwords of credentials for the hosted registry. They are shown once and stored as digests, by which the registry finds
+// the credential.
 import { createHash, randomBytes } from 'node:crypto';
 import { sql } from 'kysely';
 import { type Database, inTransaction } from '../db/database.ts';
 
 /**
- * Secret scanners, and people who find a password in a file, recognize it by this prefix. The prefix also distinguishes a password
- * from an API token, so that no query is needed for that.
+ * Tools that search for secrets, and people who find a password in a file, recognize a password by this prefix. It also
+ * distinguishes a password from an API token without a query.
  */
 const PREFIX = 'larderpull_';
 
-/** 256 bits cannot be guessed, so a SHA-256 without salt or stretching is safe to store. */
+/** 256 bits cannot be guessed, so a SHA-256 without salt and without many rounds can be stored. */
 const SECRET_BYTES = 32;
 const PASSWORD = /^larderpull_[\w-]{43}$/;
 
-/** `last_used_at` helps people to find unused credentials; writing it for every pull would cost too much. */
+/**
+ * The shortest time between two updates of `last_used_at`, which helps people to find credentials that nobody uses. To update
+ * it at every pull would cost too much.
+ */
 const LAST_USED_MINUTES = 10;
 
-/** Returns a new password with its digest, which is stored. */
+/** Returns a new password, and its digest, which is stored. */
 export function newRegistryPassword(): { password: string; sha256: Buffer } {
   const password = PREFIX + randomBytes(SECRET_BYTES).toString('base64url');
   return { password, sha256: digestOf(password) };
 }
 
-/** A client that authenticated with a credential of the hosted registry. */
+/** A client that has logged in with a credential of the hosted registry. */
 export type RegistryGuest = { credential_id: string; organization_id: string; namespace: string };
 
-/** Returns the holder of a valid credential by its password; undefined if it is unknown, revoked or expired. */
+/**
+ * Returns the holder of the credential with this password. Returns undefined if the password is unknown, or if the credential
+ * was revoked or has expired.
+ */
 export async function findRegistryGuest(db: Database, password: string): Promise<RegistryGuest | undefined> {
   if (!PASSWORD.test(password)) return undefined;
   const row = await db
@@ -40,7 +47,10 @@ export async function findRegistryGuest(db: Database, password: string): Promise
   return { credential_id: row.id, organization_id: row.organization_id, namespace: row.namespace };
 }
 
-/** Whether a credential is still valid; called for every request so that a revocation takes effect at once. Records the use. */
+/**
+ * Whether a credential is still valid. Called at every request, so that a revocation takes effect at once. Also records the
+ * use.
+ */
 export async function useRegistryCredential(db: Database, credentialId: string): Promise<boolean> {
   const row = await db
     .selectFrom('registry_credentials')

@@ -1,15 +1,15 @@
-// Key pairs that sign releases: ECDSA P-256, which every version of cosign verifies.
+// Key pairs with which releases are signed: ECDSA P-256, which every version of cosign can verify.
 import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { IdentityError } from './errors.ts';
 
 const CURVE = 'prime256v1';
 
 export type ReleaseKeyPair = {
-  /** SHA-256 of the public key (SubjectPublicKeyInfo in DER), in hex. */
+  /** The SHA-256 of the public key (SubjectPublicKeyInfo in DER), in hex. */
   id: string;
-  /** SubjectPublicKeyInfo in PEM. */
+  /** The public key: SubjectPublicKeyInfo in PEM. */
   public_key: string;
-  /** PKCS #8 in PEM. */
+  /** The private key: PKCS #8 in PEM. */
   private_key: string;
 };
 
@@ -17,15 +17,15 @@ export function newReleaseKeyPair(): ReleaseKeyPair {
   return pairOf(generateKeyPairSync('ec', { namedCurve: CURVE }).privateKey);
 }
 
-/** Each block of a PEM file (RFC 7468, section 3). */
+/** Matches one block of a PEM file (RFC 7468, section 3). */
 const BLOCKS = /-----BEGIN ([A-Z0-9 ]+)-----[^-]*-----END \1-----/g;
 
 /**
- * Reads a private key in PEM: PKCS #8 or the older format of EC keys. Throws IdentityError INVALID for everything else; the key
- * is in no message.
+ * Reads a private key from PEM: PKCS #8, or the older format for EC keys. Throws IdentityError INVALID for anything else. No
+ * message contains the key.
  */
 export function readReleaseKeyPair(pem: string): ReleaseKeyPair {
-  // An older encrypted key has the line «Proc-Type: 4,ENCRYPTED» inside its block.
+  // In the older format, an encrypted key has the line «Proc-Type: 4,ENCRYPTED» inside its block.
   if (pem.includes('ENCRYPTED')) throw invalidKey('It is encrypted. Larder seals it itself: send it decrypted.');
   const blocks = [...pem.matchAll(BLOCKS)].filter(([, label = '']) => label.endsWith('PRIVATE KEY'));
   const [block, second] = blocks.map(([text]) => text);

@@ -1,4 +1,5 @@
-// The keys that sign releases: made for each organization, sealed, replaced with an overlap, imported, and resealed.
+// The keys that sign releases: each organization gets one; it is sealed, replaced while the old one still signs, imported, and
+// sealed again.
 import { execFileSync } from 'node:child_process';
 import { createPublicKey, generateKeyPairSync, verify } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -62,7 +63,7 @@ async function list(): Promise<SigningKey[]> {
 const openAll = () => openSigners(database.db, owner.organization_id, identity);
 const idsOfSigners = async () => (await openAll()).map(({ key_id }) => key_id);
 
-/** Moves the end of every overlap into the past. */
+/** Ends the overlap of all earlier keys: moves its end into the past. */
 async function endOverlaps(): Promise<void> {
   await database.pool.query(
     `update release_signing_keys set signs_until = now() - interval '1 second' where signs_until is not null`,

@@ -1,4 +1,5 @@
-// The keys that sign an organization's releases: made with the organization, replaced with an overlap, opened by workers.
+// The keys that sign an organization's releases. One is made with the organization; a new key signs together with the old ones
+// for a time; workers open the keys.
 import { sql } from 'kysely';
 import type { Input } from '../contract/endpoints.ts';
 import {
@@ -17,12 +18,15 @@ import type { SealOwner } from './sealed.ts';
 import { type Signer, signerOf } from './signer.ts';
 import { requireOwner } from './users.ts';
 
-/** The actor of keys that no person made. */
+/** The recorded actor for keys that no person made. */
 const LARDER = 'Larder';
 
 type Sealing = Pick<Seals, 'seal'>;
 
-/** Makes the first key of each organization that has none: on an upgrade, and where an organization was made without one. */
+/**
+ * Makes the first key of each organization that has none: after an upgrade, or if the organization was created where the key
+ * file could not be read.
+ */
 export async function ensureReleaseKeys(db: Database, seals: Sealing): Promise<void> {
   const without = await sql<{ id: string }>`
     select o.id from organizations o
@@ -30,7 +34,7 @@ export async function ensureReleaseKeys(db: Database, seals: Sealing): Promise<v
   for (const { id } of without.rows) await inTransaction(db, (tx) => ensureReleaseKey(tx, id, seals));
 }
 
-/** Makes the first key of an organization. Running it twice, or concurrently, changes nothing. */
+/** Makes the first key of an organization. A repetition, even at the same time, changes nothing. */
 export async function ensureReleaseKey(tx: Transaction, organization_id: string, seals: Sealing): Promise<void> {
   const found = await sql`select from release_signing_keys where organization_id = ${organization_id} limit 1`.execute(
     tx,
@@ -40,9 +44,9 @@ export async function ensureReleaseKey(tx: Transaction, organization_id: string,
 }
 
 /**
- * Makes or imports a key, which is the current one from now on. The keys that signed until now sign beside it for the overlap.
- * Throws INVALID for a private key that cannot be used, TAKEN for one that the organization has or had, LIMIT_REACHED, and the
- * caller errors of requireOwner.
+ * Makes or imports a key, which is the current one from now on. The keys that signed until now keep signing, together with it,
+ * until the overlap ends. Throws INVALID if the private key cannot be used, TAKEN if the organization has or had it,
+ * LIMIT_REACHED, and the errors of requireOwner.
  */
 export async function createSigningKey(
   tx: Transaction,
@@ -54,7 +58,7 @@ export async function createSigningKey(
   const { private_key, overlap_days = SIGNING_KEY_OVERLAP_DAYS_DEFAULT } = input;
   await requireOwner(tx, principal);
   const pair = private_key === undefined ? newReleaseKeyPair() : readReleaseKeyPair(private_key);
-  // One change at a time, so that limits hold and one key is current.
+  // Only one change at a time, so that the limits hold and only one key is the current one.
   await lockName(tx, ['release-signing-keys', organization_id]);
   await requireRoom(tx, organization_id, { pair, overlap_days });
   await sql`
@@ -67,7 +71,7 @@ export async function createSigningKey(
   return { id: pair.id };
 }
 
-/** Opens the keys that sign releases now: the current one first. Makes the first key if there is none. Throws SEAL_BROKEN. */
+/** Opens the keys that sign releases now, the current one first. If there is none, makes the first key. Throws SEAL_BROKEN. */
 export async function openSigners(db: Database, organization_id: string, seals: Seals): Promise<Signer[]> {
   return await inTransaction(db, async (tx) => {
     await ensureReleaseKey(tx, organization_id, seals);
@@ -82,7 +86,7 @@ export async function openSigners(db: Database, organization_id: string, seals: 
   });
 }
 
-/** A key that signs no more needs no private half: nobody can sign with it from then on, with whatever backup of the file. */
+/** Deletes the private halves of keys that no longer sign. So nobody can sign with them any more, even with the key file. */
 async function forgetRetiredKeys(tx: Transaction, organization_id: string): Promise<void> {
   await sql`
     update release_signing_keys set sealed_private_key = null
@@ -125,7 +129,7 @@ async function insertKey(
   await tx
     .insertInto('release_signing_keys')
     .values({ organization_id, id, public_key, sealed_private_key, origin, created_by })
-    // Two processes that make the first key at the same time.
+    // Nothing is inserted if another process has made the first key at the same time.
     .onConflict((conflict) => conflict.doNothing())
     .execute();
 }

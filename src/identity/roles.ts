@@ -1,4 +1,4 @@
-// The order of roles: an owner has all rights of an editor, and an editor all rights of a viewer.
+// The order of the roles: an owner has all rights of an editor, and an editor has all rights of a viewer.
 import { ROLES, type Role } from '../contract/vocabulary.ts';
 
 /** Returns the lower of two roles. */

@@ -1,4 +1,4 @@
-// Lists every column with sealed values, and seals them again with the current key.
+// The columns that contain sealed values. Seals their values again with the current key.
 import { type RawBuilder, sql } from 'kysely';
 import { type Database, inTransaction, type Transaction } from '../db/database.ts';
 import { IdentityError } from './errors.ts';
@@ -8,12 +8,12 @@ import { INSTALLATION, type SealOwner, seal, unseal } from './sealed.ts';
 type SealedColumn = {
   table: string;
   column: string;
-  /** The row that the value is bound to (SealOwner), as SQL over the table's row `t`. */
+  /** SQL for the row that the value is sealed for (SealOwner): the row has the alias `t`. */
   organization: RawBuilder<string>;
   row: RawBuilder<string>;
 };
 
-/** A test compares this with the schema: values of a column missing here could not be opened after a rotation. */
+/** A test compares this list with the schema: if a column were missing, its values could not be opened after a rotation. */
 export const SEALED_COLUMNS: readonly SealedColumn[] = [
   {
     table: 'signing_keys',
@@ -47,13 +47,16 @@ export const SEALED_COLUMNS: readonly SealedColumn[] = [
   },
 ];
 
-/** Rows sealed again in one transaction: some hundredths of a second, during which writers of those rows wait. */
+/**
+ * How many rows one transaction seals again. This takes some hundredths of a second, during which other transactions cannot
+ * write these rows.
+ */
 const BATCH_COUNT = 200;
 
 type SealedRow = SealOwner & { place: string; sealed: Buffer };
 
 /**
- * Seals again every value that was not sealed with the current key. Returns their number. After an interruption, the next
+ * Seals every value again that was not sealed with the current key. Returns how many these were. If it is interrupted, the next
  * call continues.
  */
 export async function sealAgain(db: Database, key: InstallationKey): Promise<number> {
@@ -66,7 +69,10 @@ export async function sealAgain(db: Database, key: InstallationKey): Promise<num
   return count;
 }
 
-/** Returns the columns with values that were sealed with another key. Writers wait until the transaction ends, so the result stays true. */
+/**
+ * Returns the columns that contain values sealed with other keys. Other transactions cannot write such values until this one
+ * ends, so the result stays true.
+ */
 export async function findOtherSeals(tx: Transaction, key: InstallationKey): Promise<string[]> {
   const left: string[] = [];
   for (const one of SEALED_COLUMNS) {
@@ -98,7 +104,7 @@ function open(key: InstallationKey, sealed: Buffer, { owner, table }: { owner: S
   }
 }
 
-/** The key's id follows the first byte (src/identity/sealed.ts). */
+/** SQL: whether a value was sealed with another key. The id of the key comes after the first byte (src/identity/sealed.ts). */
 function isOther({ column }: SealedColumn, key: InstallationKey): RawBuilder<boolean> {
   return sql`t.${sql.ref(column)} is not null and substring(t.${sql.ref(column)} from 2 for 8) <> ${key.current.id}`;
 }

@@ -1,25 +1,26 @@
-// Secrets at rest: AES-256-GCM, bound to their row, so that a sealed value moved to another row cannot be opened.
+// Seals secrets for the database with AES-256-GCM. A sealed value belongs to one row: if it is moved to another row, it cannot
+// be opened.
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { IdentityError } from './errors.ts';
 import { deriveKey, type InstallationKey, type KeyGeneration } from './installation-key.ts';
 
-/** The row that a secret belongs to. */
+/** The row to which a secret belongs. */
 export type SealOwner = { organization_id: string; row_id: string };
 
-/** The owner of values that belong to the whole installation. */
+/** Used instead of an organization for values that belong to the whole installation. */
 export const INSTALLATION = 'installation';
 
-/** version | key id | nonce | tag | ciphertext */
+/** The format of a sealed value: version | key id | nonce | tag | ciphertext. */
 const VERSION = 1;
 const ID_BYTES = 8;
-/** NIST SP 800-38D, section 5.2.1.1: GCM is designed for 96 bits. Random nonces are safe for 2^32 seals per key. */
+/** GCM is designed for 96 bits (NIST SP 800-38D, section 5.2.1.1). With random nonces, a key can safely seal 2^32 values. */
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 const HEAD_BYTES = 1 + ID_BYTES + NONCE_BYTES + TAG_BYTES;
 
-/** Seals a text for its row. Two seals of the same text differ. */
+/** Seals a text for a row. A second seal of the same text gives another value. */
 export function seal(key: InstallationKey, plaintext: string, owner: SealOwner): Buffer {
-  // Read once: `current` may return another key after a rotation.
+  // Read only once, because `current` may be another key after a rotation.
   const { current } = key;
   const nonce = randomBytes(NONCE_BYTES);
   const cipher = createCipheriv('aes-256-gcm', deriveKey(current, 'seal'), nonce, { authTagLength: TAG_BYTES });
@@ -49,12 +50,12 @@ export function unseal(key: InstallationKey, sealed: Buffer, owner: SealOwner): 
   }
 }
 
-/** Whether a value was sealed with this key. */
+/** Whether this key sealed a value. */
 export function isSealedWith({ id }: KeyGeneration, sealed: Buffer): boolean {
   return id.equals(sealed.subarray(1, 1 + ID_BYTES));
 }
 
-/** JSON separates the two ids: two different pairs never give the same text. */
+/** As JSON, so that two different pairs of ids never give the same text. */
 function boundTo({ organization_id, row_id }: SealOwner): Buffer {
   return Buffer.from(JSON.stringify([organization_id, row_id]));
 }

@@ -1,4 +1,5 @@
-// Sessions of browsers after a log-in: found by the hash of their secret; ended by sign-out, idleness and time.
+// Sessions of browsers after a log-in. They are found by the hash of their secret, and end by sign-out, without use, or after
+// some hours.
 import { createHash, randomBytes } from 'node:crypto';
 import { sql } from 'kysely';
 import { recordAuditEvent } from '../db/audit-trail.ts';
@@ -7,26 +8,29 @@ import { type Database, inTransaction, type Transaction } from '../db/database.t
 import { IdentityError } from './errors.ts';
 import type { Principal } from './principal.ts';
 
-/** 256 bits, like API tokens. */
+/** 256 bits, as in API tokens. */
 const SECRET_BYTES = 32;
 const SECRET = /^[\w-]{43}$/;
 
-/** A working day: people log in again the next day. */
+/** A working day, so that people log in again each day. */
 export const SESSION_HOURS = 12;
-/** Longer than a break: after this time without a request, an abandoned browser is logged out. */
+/** After this time without a request, the session of an abandoned browser ends. Longer than a break at work. */
 const IDLE_MINUTES = 120;
-/** The accuracy of the idle limit; a write for every call would cost too much. */
+/**
+ * The shortest time between two updates of the last use, and so the accuracy of the idle limit. To update it at every call
+ * would cost too much.
+ */
 const LAST_USED_MINUTES = 5;
 
 export type NewSession = { id: string; secret: string };
 
-/** The source of a log-in, for the audit trail. */
+/** Where a log-in came from, for the audit trail. */
 export type LoginSource = { request_id: string; address: string };
 
 /**
- * Creates a session of a user, records it in the audit trail under the name of the way to log in, and deletes expired sessions.
- * Ends the browser's previous session, so that its secret is useless to others who know it. Throws IdentityError SESSION_OVER for
- * a removed user.
+ * Creates a session of a user and deletes sessions that have expired. The audit trail records the session under the name of the
+ * way to log in. Ends the previous session of the browser, so that its secret is useless to anyone who knows it. Throws
+ * IdentityError SESSION_OVER if the user was removed.
  */
 export async function createSession(
   tx: Transaction,
@@ -74,7 +78,7 @@ async function endSessionOf(tx: Transaction, secret: string): Promise<void> {
   await ended.where('secret_sha256', '=', digestOf(secret)).execute();
 }
 
-/** Returns the principal of a valid session, with the user's current role. Throws IdentityError SESSION_OVER. */
+/** Returns the principal of a valid session, with the role that the user has now. Throws IdentityError SESSION_OVER. */
 export async function getSessionHolder(db: Database, secret: string): Promise<Principal & { session_id: string }> {
   const row = SECRET.test(secret) ? await findRow(db, digestOf(secret)) : undefined;
   if (row === undefined) throw new IdentityError('SESSION_OVER', 'The session has ended');

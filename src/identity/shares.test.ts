@@ -1,4 +1,4 @@
-// Shares: the limits of one organization and one address, and the guaranteed first share of an organization.
+// Limits for one organization and for one address, and the first slot that every organization gets.
 import { describe, expect, test } from 'vitest';
 import { openShares, type ReachedLimit, type Shares } from './shares.ts';
 

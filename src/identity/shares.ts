@@ -1,20 +1,23 @@
-// Shares of a scarce resource of a process: how many one organization and one address may hold at a time.
+// Shares: how many slots of a process, for example for uploads, one organization and one address may hold at a time.
 import { networkOf } from './network.ts';
 
 export type ShareLimits = {
-  /** Shares that one organization may hold. */
+  /** The most slots that one organization may hold. */
   organization: number;
-  /** Shares that clients of one address (IPv6: of one /64) may hold. An organization's first share is always given. */
+  /**
+   * The most slots that clients at one address may hold (for IPv6: in one /64 network). An organization without a slot gets one
+   * even above this limit.
+   */
   address: number;
-  /** From this total on, an organization gets only its first share. */
+  /** When the process has given this many slots, only organizations without a slot get one. */
   shared: number;
-  /** Shares of the process. Those above `shared` are reserved for organizations that hold none. */
+  /** All slots of the process. Those above `shared` are reserved for organizations without a slot. */
   process: number;
 };
 
 export type Holder = { organization_id: string; address: string };
 
-/** The limit that was reached. */
+/** The limit because of which no slot was given. */
 export type ReachedLimit = { by: 'organization' | 'address' | 'process'; limit: number };
 
 export type Taken = { release(): void } | { reached: ReachedLimit };
@@ -22,8 +25,8 @@ export type Taken = { release(): void } | { reached: ReachedLimit };
 export type Shares = { take(holder: Holder): Taken };
 
 /**
- * Counts the shares held in this process. An organization that holds none gets one as long as the process has any left, so that
- * neither another organization nor another client at the same address can block it.
+ * Counts the slots that are held in this process. An organization without a slot gets one while the process has any left. So
+ * neither other organizations nor other clients at the same address can block it.
  */
 export function openShares(limits: ShareLimits): Shares {
   const organizations = new Map<string, number>();
@@ -57,7 +60,7 @@ export function openShares(limits: ShareLimits): Shares {
   };
 }
 
-/** Keys with a count of zero are removed, so that very many addresses do not use up memory. */
+/** Removes keys whose count is zero, so that very many addresses cannot use up the memory. */
 function add(counts: Map<string, number>, key: string, change: 1 | -1): void {
   const count = (counts.get(key) ?? 0) + change;
   if (count === 0) counts.delete(key);

@@ -1,4 +1,4 @@
-// The key pairs that sign this installation's tokens: the public half is published, the private half is sealed.
+// The key pairs with which this installation signs tokens. The public keys are published; the private keys are stored sealed.
 import {
   type CryptoKey,
   calculateJwkThumbprint,
@@ -14,27 +14,27 @@ import { json } from '../db/tables.ts';
 import type { InstallationKey } from './installation-key.ts';
 import { INSTALLATION, seal, unseal } from './sealed.ts';
 
-/** Ed25519 (RFC 8037): small, fast, and without a nonce that could be misused. No other algorithm is accepted. */
+/** Ed25519 (RFC 8037): it is small and fast, and has no nonce that could be used wrongly. No other algorithm is accepted. */
 export const SIGNING_ALGORITHM = 'EdDSA';
 
 export type SigningKeys = {
-  /** Names this installation in every token, so that tokens of another installation are rejected. */
+  /** Names this installation in every token, so that it rejects tokens of other installations. */
   issuer: string;
-  /** The key that signs. */
+  /** The key with which new tokens are signed. */
   current: { kid: string; privateKey: CryptoKey };
-  /** The keys that verify, by kid. */
+  /** The public keys with which tokens are verified, by kid. */
   publicKeys: ReadonlyMap<string, CryptoKey>;
-  /** The public halves in the format of RFC 7517. */
+  /** The public keys in the format of RFC 7517. */
   jwks: JSONWebKeySet;
 };
 
-/** Creates the first pair. The caller holds the lock of the installation's row. */
+/** Makes the first key pair. The caller must have locked the row of the installation. */
 export async function ensureSigningKey(tx: Transaction, key: InstallationKey): Promise<void> {
   const found = await tx.selectFrom('signing_keys').select('kid').limit(1).executeTakeFirst();
   if (!found) await addSigningKey(tx, key);
 }
 
-/** Creates another pair, which signs from now on; the older pairs still verify the tokens that they signed. */
+/** Makes another key pair, with which tokens are signed from now on. The older pairs still verify the tokens that they signed. */
 export async function addSigningKey(tx: Transaction, key: InstallationKey): Promise<void> {
   const { publicKey, privateKey } = await generateKeyPair(SIGNING_ALGORITHM, { crv: 'Ed25519', extractable: true });
   const publicJwk = await exportJWK(publicKey);
@@ -46,7 +46,7 @@ export async function addSigningKey(tx: Transaction, key: InstallationKey): Prom
     .execute();
 }
 
-/** Loads the pairs; the newest signs. Throws IdentityError SEAL_BROKEN. */
+/** Loads the key pairs; the newest one signs. Throws IdentityError SEAL_BROKEN. */
 export async function loadSigningKeys(db: Database, key: InstallationKey): Promise<SigningKeys> {
   const rows = await db.selectFrom('signing_keys').selectAll().orderBy('created_at', 'desc').execute();
   const { issuer } = await db.selectFrom('installation').select('issuer').executeTakeFirstOrThrow();
@@ -62,7 +62,10 @@ export async function loadSigningKeys(db: Database, key: InstallationKey): Promi
   };
 }
 
-/** Deletes the pairs that no longer sign once all their tokens have expired: no token is valid for two hours. */
+/**
+ * Deletes the older key pairs when the newest one has signed for two hours: by then, all tokens that the older ones signed have
+ * expired.
+ */
 export async function forgetOldSigningKeys(tx: Transaction): Promise<void> {
   await sql`
     delete from signing_keys old using (select max(created_at) as at from signing_keys) newest

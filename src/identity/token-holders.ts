@@ -1,4 +1,5 @@
-// The holder of an API token: looked up at every endpoint that accepts one, with its effective role and scopes.
+// Finds the holder of an API token, with the role and scopes that the token has now. Used by every endpoint that accepts an API
+// token.
 import { createHash } from 'node:crypto';
 import { type RawBuilder, sql } from 'kysely';
 import type { Role } from '../contract/vocabulary.ts';
@@ -9,19 +10,22 @@ import type { Principal } from './principal.ts';
 import { lesserRole } from './roles.ts';
 import { scopesAmong } from './token-scopes.ts';
 
-/** The format of createApiToken: other texts are not looked up. */
+/** The format of the tokens that createApiToken makes. Other texts are rejected without a query. */
 const API_TOKEN = /^larder_[\w-]{43}$/;
 
-/** `last_used_at` helps people to find unused tokens; writing it for every call would cost too much. */
+/**
+ * The shortest time between two updates of `last_used_at`, which helps people to find tokens that nobody uses. To update it at
+ * every call would cost too much.
+ */
 const LAST_USED_MINUTES = 10;
 
-/** The principal of an API token, with the first segment of the organization's repository names. */
+/** The principal of an API token, and the namespace with which the names of the organization's repositories begin. */
 export type TokenHolder = { principal: Principal & { token_id: string }; namespace: string };
 
 /**
- * Returns the holder of a valid token. Throws IdentityError TOKEN_MISSING for an empty text, TOKEN_INVALID if the token is unknown
- * or removed or its user was removed, TOKEN_EXPIRED if it has expired. Searches by digest, so that the timing reveals nothing about
- * the secret.
+ * Returns the holder of a valid token. Throws IdentityError TOKEN_MISSING if the text is empty, TOKEN_EXPIRED if the token has
+ * expired, and TOKEN_INVALID if it is unknown or revoked or its user was removed. Searches by digest, so that the time reveals
+ * nothing about the secret.
  */
 export async function getTokenHolder(db: Database, secret: string): Promise<TokenHolder> {
   if (secret === '') throw new IdentityError('TOKEN_MISSING', 'API token required');
@@ -31,12 +35,12 @@ export async function getTokenHolder(db: Database, secret: string): Promise<Toke
   );
 }
 
-/** Returns the holder of a token, undefined for every token that is not valid. */
+/** Returns the holder of a token. Returns undefined if the token is not valid, for whatever reason. */
 export function findTokenHolder(db: Database, secret: string): Promise<TokenHolder | undefined> {
   return unlessRejected(getTokenHolder(db, secret));
 }
 
-/** Returns the holder of a token that was accepted before, undefined if it is no longer valid. */
+/** Returns the holder of a token that was accepted before. Returns undefined if it is no longer valid. */
 export async function findTokenHolderById(db: Database, id: string): Promise<TokenHolder | undefined> {
   return await unlessRejected(holderOf(db, await findRow(db, sql`t.id = ${id}`)));
 }
@@ -78,7 +82,7 @@ async function holderOf(db: Database, row: TokenRow | undefined): Promise<TokenH
   if (row.is_over) throw new IdentityError('TOKEN_EXPIRED', 'The API token has expired');
   if (row.is_use_old) await rememberUse(db, row.id);
   const { id, organization_id, user_id, name, namespace } = row;
-  // A lower role of the user limits all tokens of the user.
+  // If the role of the user is lower than that of the token, the user's role applies.
   const role = lesserRole(row.role, row.user_role);
   const scopes = scopesAmong(row.scopes);
   return { principal: { organization_id, user_id, name, role, scopes, token_id: id }, namespace };
@@ -90,7 +94,10 @@ async function rememberUse(db: Database, id: string): Promise<void> {
   );
 }
 
-/** Returns the stored digest of a secret. The secret has 256 random bits, so SHA-256 without salt or stretching is enough. */
+/**
+ * Returns the digest under which a secret is stored. The secret has 256 random bits, so SHA-256 without salt and without many
+ * rounds is enough.
+ */
 export function digestOf(secret: string): Buffer {
   return createHash('sha256').update(secret).digest();
 }

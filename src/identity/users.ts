@@ -1,4 +1,4 @@
-// Users of an organization: its owners create, change and remove them, and one owner always remains.
+// The users of an organization. Its owners create, change and remove them, and there is always at least one owner.
 import { type RawBuilder, sql } from 'kysely';
 import type { Input, Output } from '../contract/endpoints.ts';
 import { USERS_MAX } from '../contract/limits.ts';
@@ -41,7 +41,7 @@ export async function listUsers(
   return toPage(input, total.rows[0]?.total ?? 0, rows.rows.map(toUser));
 }
 
-/** Returns one user, removed or not. Throws NOT_FOUND. */
+/** Returns one user, even if removed. Throws NOT_FOUND. */
 export async function getUser(db: Database, principal: Principal, input: Input<'getUser'>): Promise<Output<'getUser'>> {
   const found = await sql<UserRow>`
     select ${columns(principal)} from users u
@@ -52,7 +52,7 @@ export async function getUser(db: Database, principal: Principal, input: Input<'
 }
 
 /**
- * Creates a user, with an API token if requested. Throws TAKEN if another user has the e-mail address, LIMIT_REACHED, and
+ * Creates a user, with an API token if requested. Throws LIMIT_REACHED, TAKEN if another user has the e-mail address, and
  * FORBIDDEN or TOKEN_INVALID if the caller is no longer an owner.
  */
 export async function createUser(
@@ -78,7 +78,10 @@ export async function createUser(
   return { id, api_token };
 }
 
-/** Changes name, e-mail address or role. Throws NOT_FOUND, TAKEN, LAST_OWNER, LAST_WAY_IN, and the caller errors of createUser. */
+/**
+ * Changes the name, e-mail address or role of a user. Throws NOT_FOUND, TAKEN, LAST_OWNER, LAST_WAY_IN, and FORBIDDEN or
+ * TOKEN_INVALID like createUser.
+ */
 export async function updateUser(
   tx: Transaction,
   principal: Principal,
@@ -107,8 +110,8 @@ async function changeUser(tx: Transaction, principal: Principal, input: Input<'u
 }
 
 /**
- * Removes a user, revokes all tokens and ends all sessions of the user. Throws NOT_FOUND, LAST_OWNER, LAST_WAY_IN, and the caller
- * errors of createUser.
+ * Removes a user, revokes all tokens of the user and ends all sessions of the user. Throws NOT_FOUND, LAST_OWNER, LAST_WAY_IN,
+ * and FORBIDDEN or TOKEN_INVALID like createUser.
  */
 export async function deleteUser(
   tx: Transaction,
@@ -123,7 +126,8 @@ async function removeUser(tx: Transaction, principal: Principal, input: Input<'d
   const user = await holdUser(tx, principal, input.user_id);
   if (user.role === 'OWNER') await requireOtherOwner(tx, principal, user.id);
   const removal = { removed_at: now, removed_by: principal.name };
-  // The user's row first: this waits for a token that is being created for the user concurrently, and revokes it with the others.
+  // Changes the row of the user first. This waits for a transaction that is creating a token for the user, so that this token
+  // is revoked too.
   await tx
     .updateTable('users')
     .set({ ...removal, updated_at: now, updated_by: principal.name })
@@ -140,8 +144,8 @@ async function removeUser(tx: Transaction, principal: Principal, input: Input<'d
 }
 
 /**
- * Throws TOKEN_INVALID or FORBIDDEN unless the caller is still an existing user and an owner. An access token contains the role
- * of the time at which it was signed, up to half an hour ago, which is too old for changes of other users.
+ * Throws TOKEN_INVALID or FORBIDDEN unless the caller is now an owner. The role in an access token is up to half an hour old,
+ * which is too old to change other users.
  */
 export async function requireOwner(tx: Transaction, principal: Principal): Promise<void> {
   const found = await sql<{ role: Role }>`
@@ -154,7 +158,7 @@ export async function requireOwner(tx: Transaction, principal: Principal): Promi
   if (user.role !== 'OWNER') throw new IdentityError('FORBIDDEN', 'The user of the token is no longer an owner');
 }
 
-/** Locks an existing user until this transaction ends. */
+/** Locks a user who was not removed until this transaction ends. */
 async function holdUser(tx: Transaction, principal: Principal, id: string): Promise<{ id: string; role: Role }> {
   await lockUsers(tx, principal);
   await requireOwner(tx, principal);
@@ -166,7 +170,7 @@ async function holdUser(tx: Transaction, principal: Principal, id: string): Prom
   return user;
 }
 
-/** Throws LAST_OWNER if this user is the last owner. Call it under lockUsers, so that the result stays true. */
+/** Throws LAST_OWNER if this user is the only owner. The caller must hold the lock of lockUsers, so that this stays true. */
 export async function requireOtherOwner(
   tx: Transaction,
   { organization_id }: Pick<Principal, 'organization_id'>,
@@ -193,7 +197,7 @@ async function requireFree(
   if (taken.rows.length > 0) throw new IdentityError('TAKEN', `Another user has the e-mail address ${email}`);
 }
 
-/** Throws LIMIT_REACHED if the organization has reached the limit of users. Call it under lockUsers. */
+/** Throws LIMIT_REACHED if the organization already has the maximum number of users. The caller must hold the lock of lockUsers. */
 export async function requireUsersBelowLimit(
   tx: Transaction,
   { organization_id }: Pick<Principal, 'organization_id'>,
@@ -209,7 +213,7 @@ export async function requireUsersBelowLimit(
 
 type UserRow = { [F in keyof User]-?: User[F] | null };
 
-/** Owners see all e-mail addresses, other users only their own. */
+/** SQL: the columns of users that the caller can see. Owners see all e-mail addresses, other users only their own. */
 function columns({ user_id, role }: Principal): RawBuilder<unknown> {
   const email = role === 'OWNER' ? sql`u.email` : sql`case when u.id = ${user_id} then u.email end`;
   return sql`u.id, u.name, ${email} as email, u.role, ${wireTime('u.created_at')} as created_at, u.created_by,

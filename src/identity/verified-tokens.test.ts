@@ -1,4 +1,4 @@
-// The cache of verified tokens: each is verified once while it is valid, and none is accepted after it expired.
+// Verified tokens are remembered: each is verified only once while it is valid, and none is accepted after it has expired.
 import { expect, test } from 'vitest';
 import type { Principal } from './principal.ts';
 import { rememberVerified } from './verified-tokens.ts';

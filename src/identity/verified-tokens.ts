@@ -1,15 +1,16 @@
-// Remembers verified access tokens until they expire: checking a signature costs more than the rest of a small request.
+// Remembers verified access tokens until they expire, because to check a signature costs more than all other work of a small
+// request.
 import { createHash } from 'node:crypto';
 import { isOver, type Verified } from './access-tokens.ts';
 import type { Principal } from './principal.ts';
 
-/** About 400 bytes each. With more concurrent callers, the oldest token is verified again. */
+/** About 400 bytes each. If more callers are active, the tokens that were remembered first are verified again. */
 const REMEMBERED_MAX = 10_000;
 
 /**
- * Returns the result of `verify`, which is called once for each token that it accepts. The content of a token never changes, and
- * an accepted token is valid until it expires, so the cache is never stale. Tokens are stored by hash: memory contains no usable
- * token.
+ * Returns a function like `verify`, which remembers its results: it calls `verify` once for each token that `verify` accepts.
+ * This is safe, because the content of a token never changes and an accepted token is valid until it expires. Tokens are
+ * remembered by their hash, so that the memory contains no usable token.
  */
 export function rememberVerified(
   verify: (jwt: string) => Promise<Verified>,

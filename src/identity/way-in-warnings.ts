@@ -1,18 +1,19 @@
-// Warnings to owners whose last way in ends. Each due warning is stored, so that it is mailed once.
+// Warnings to owners before the last way for an owner to log in ends. Each warning that is due is stored, so that it is mailed
+// only once.
 import { sql } from 'kysely';
 import { now } from '../db/clock.ts';
 import type { Database, Transaction } from '../db/database.ts';
 import { type EndingWayIn, findEndingWaysIn, WARNING_DAYS, type WaysIn } from './ways-in.ts';
 
-/** Warnings are due these numbers of days before the end; 0: after the end. Few warnings, so that people still read the last one. */
+/** How many days before the end warnings are due; 0 is after the end. There are few, so that people still read the last one. */
 const WARNINGS_DAYS = [0, 1, 3, 7, 14, WARNING_DAYS];
 
-/** After the end only the operator can help; a mail that failed for a week is not sent later. */
+/** For this long after the end, a mail that failed is sent again. Later it is pointless: only the operator can help. */
 const ENDED_DAYS_MAX = 7;
 
 /**
- * Stores the due warning of an organization. Returns its id if it was not mailed yet; undefined if it was mailed, or if the organization
- * never had a way in that could end.
+ * Stores the warning that is due for an organization. Returns its id if it must be mailed. Returns undefined if it was already
+ * mailed, if the end is more than ENDED_DAYS_MAX ago, or if the organization never had a way in that could end.
  */
 export async function keepDueWarning(tx: Transaction, ending: EndingWayIn): Promise<string | undefined> {
   const { organization_id, ends_at, days_left } = ending;
@@ -35,7 +36,7 @@ export async function keepDueWarning(tx: Transaction, ending: EndingWayIn): Prom
   return kept?.id;
 }
 
-/** Returns the content of a warning that was not mailed yet. Undefined if it was mailed, or is no longer the due one. */
+/** Returns the content of a warning. Returns undefined if the warning was already mailed, or if another one is due now. */
 export async function findDueWarning(db: Database, waysIn: WaysIn, id: string): Promise<EndingWayIn | undefined> {
   const kept = await db
     .selectFrom('way_in_warnings')
@@ -50,7 +51,7 @@ export async function findDueWarning(db: Database, waysIn: WaysIn, id: string): 
   return isDue ? ending : undefined;
 }
 
-/** Records that a warning was mailed. */
+/** Records that a warning was mailed, so that it is not mailed again. */
 export async function recordMailedWarning(tx: Transaction, id: string): Promise<void> {
   await tx.updateTable('way_in_warnings').set({ mailed_at: now }).where('id', '=', id).execute();
 }

@@ -1,24 +1,24 @@
-// Ways in: passwords, provider accounts and tokens with which an owner can log in. The last way in of an organization cannot be
-// removed, and organizations whose last way in ends soon are found.
+// Ways in: the passwords, provider accounts and tokens with which an owner can log in. The last way in of an organization
+// cannot be removed. Also finds organizations whose last way in ends soon.
 import { type RawBuilder, sql } from 'kysely';
 import type { Database, Transaction } from '../db/database.ts';
 import { IdentityError } from './errors.ts';
 import { lockUsers } from './users-lock.ts';
 
-/** The ways to log in at this installation, besides API tokens. */
+/** How people can log in to this installation, besides with API tokens. */
 export type WaysIn = {
-  /** Whether people log in with a password. */
+  /** True if people can log in with a password. */
   passwords: boolean;
-  /** The issuer of the identity provider; absent if none is configured. */
+  /** The issuer of the identity provider. Absent if none is configured. */
   issuer?: string | undefined;
 };
 
-/** Owners are warned this long before their last way in ends. */
+/** How long before their last way in ends owners are warned for the first time. */
 export const WARNING_DAYS = 30;
 
 /**
- * Runs `act`, and throws IdentityError LAST_WAY_IN if the owners of the organization could log in before it and cannot after it.
- * Holds the organization's lock until the transaction ends, so that of two concurrent removals the second sees the first.
+ * Runs `act`. Throws IdentityError LAST_WAY_IN if an owner of the organization could log in before and none can afterwards.
+ * Locks the organization until the transaction ends, so that of two concurrent removals the second sees the first.
  */
 export async function keepWayIn<T>(
   tx: Transaction,
@@ -34,7 +34,7 @@ export async function keepWayIn<T>(
   return result;
 }
 
-/** Returns how owners can get another way in, as the end of a sentence. */
+/** Returns what owners can do to get another way in, as the end of a sentence. */
 export function alternativesOf({ passwords, issuer }: WaysIn): string {
   const ways = [
     'create another API token of an owner, with role OWNER and scope API',
@@ -53,20 +53,20 @@ async function hasWayIn(db: Database, organizationId: string, waysIn: WaysIn): P
   return found.rows[0]?.found ?? false;
 }
 
-/** An organization whose owners cannot log in, or soon cannot. */
+/** An organization of which no owner can log in, or soon none can. */
 export type EndingWayIn = {
   organization_id: string;
   organization_name: string;
   namespace: string;
-  /** When the last way in ends or ended. Null: the organization never had a way in that this installation offers. */
+  /** When the last way in ends or has ended. Null if the organization never had a way in that this installation offers. */
   ends_at: Date | null;
-  /** Days until the end, rounded up; 0 after it. */
+  /** Days until the end, rounded up. 0 after the end. */
   days_left: number;
 };
 
 /**
- * Returns the organizations whose last way in has ended or ends within WARNING_DAYS, the most urgent first; or only the given
- * one.
+ * Returns the organizations whose last way in has ended, or ends within WARNING_DAYS, the most urgent first. With an id, only
+ * this organization.
  */
 export async function findEndingWaysIn(
   db: Database,
@@ -84,7 +84,10 @@ export async function findEndingWaysIn(
   return found.rows;
 }
 
-/** Counts the organizations of `findEndingWaysIn`: `ended` have no way in any more, `ending` will have none within WARNING_DAYS. */
+/**
+ * Counts the organizations of `findEndingWaysIn`: for `ended` no way in is left, for `ending` none will be left within
+ * WARNING_DAYS.
+ */
 export async function countEndingWaysIn(db: Database, waysIn: WaysIn): Promise<{ ending: number; ended: number }> {
   const found = await sql<{ ending: number; ended: number }>`
     select count(*) filter (where w.ends_at > now() and w.ends_at <= now() + make_interval(days => ${WARNING_DAYS}))
@@ -99,8 +102,8 @@ function endsByOrganization(waysIn: WaysIn): RawBuilder<unknown> {
 }
 
 /**
- * Selects every way in of an existing owner, with its end. A token with a lesser role or scope is not a way in of an owner. Uses
- * joins, so that each table is read once for all organizations: 200,000 tokens of 20,000 users take 50 ms.
+ * SQL: all ways in of owners who were not removed, each with its end. A token with a lower role or fewer scopes is not a way
+ * in. Each table is joined and so read only once for all organizations: 200,000 tokens of 20,000 users take 50 ms.
  */
 function waysOfOwners({ passwords, issuer }: WaysIn): RawBuilder<unknown> {
   const isOwner = sql`u.role = 'OWNER' and u.removed_at is null`;
