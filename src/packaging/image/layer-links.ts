@@ -8,7 +8,7 @@ import { parentOf, partsOf } from '../../tar/path.ts';
 
 /** Limit of links that are followed for one path, as in Linux (path_resolution(7)). */
 const LINK_COUNT_MAX = 40;
-/** Limit of path components resolved for one layer. 100,000 files with paths under /lib, /bin and /sbin take about 500,000. */
+/** Limit of path components that are resolved for one layer. 100,000 files with paths under /lib, /bin and /sbin take about 500,000. */
 const STEP_COUNT_MAX = 5_000_000;
 
 export class LayerLinks {
@@ -35,7 +35,7 @@ export class LayerLinks {
     let depth = 0;
     for (let part = waiting.pop(); part !== undefined; part = waiting.pop()) {
       if (++this.#steps > STEP_COUNT_MAX)
-        throw failure(`The paths of a layer resolve to more than ${STEP_COUNT_MAX} components`);
+        throw failure(`Resolving all paths of a layer takes more than ${STEP_COUNT_MAX} steps`);
       if (part === '..') {
         at = parentOf(at);
         depth = Math.max(0, depth - 1);
