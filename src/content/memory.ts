@@ -1,4 +1,4 @@
-// A content store in memory, for tests and for small content that is pushed to a registry at once.
+// A content store in memory, for tests and for small content that is pushed to a registry immediately.
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import type { ByteRange, ContentStore, UploadStore } from './content.ts';

@@ -8,7 +8,7 @@ const KINDS = [
 export class MachineAttributes {
   readonly #counts = new Map<(typeof KINDS)[number], number>();
 
-  /** Counts the attribute and returns true if it is of one of these kinds. */
+  /** If the attribute is of one of these kinds, counts it and returns true. */
   count(name: string): boolean {
     const kind = KINDS.find(({ pattern }) => pattern.test(name));
     if (kind === undefined) return false;

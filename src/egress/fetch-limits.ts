@@ -33,5 +33,5 @@ export const REGISTRY_IDLE_MS = 300_000;
 /** Limit of one call with all its retries. Without it, a registry that sends a byte now and then would occupy a worker forever. */
 export const REGISTRY_CALL_MS = 600_000;
 
-/** A request with a larger body is a transfer: it may take any time, and ends only when the connection is silent. */
+/** A request with a body above this size is a transfer: it may take any time, and ends only when the connection is silent. */
 export const REGISTRY_CALL_BODY_BYTES_MAX = MIB;

@@ -12,7 +12,7 @@ import type { FetchLimits } from './fetch-limits.ts';
 
 const LIMITS: FetchLimits = { timeMs: 20_000, answerBytesMax: 1000 };
 
-/** A server, its address, and the connections that are open. */
+/** Starts a server. Returns its address and its open connections. */
 async function serve(listener: RequestListener): Promise<{ url: URL; sockets: Set<Socket> }> {
   const server = createServer(listener).listen(0, '127.0.0.1');
   const sockets = new Set<Socket>();

@@ -1,4 +1,5 @@
-// Finds helm and runs it in a sandbox: without a network, a cluster or a home, within limits. Charts are untrusted input.
+// Finds helm, and runs it in a sandbox without a network, a cluster or a home folder, and within limits, because charts are untrusted
+// input.
 import { accessSync, closeSync, constants, openSync, readSync, realpathSync, statSync } from 'node:fs';
 import { delimiter, isAbsolute, join } from 'node:path';
 import { BoundedText } from '../sandbox/bounded-text.ts';
@@ -9,14 +10,14 @@ import type { Workspace } from '../sandbox/workspace.ts';
 
 const MIB = 1024 ** 2;
 
-/** Rendering a chart of 60 objects takes 0.3 s of processor time and 110 MiB. */
+/** Limits of helm: rendering a chart of 60 objects takes 0.3 s of processor time and 110 MiB. */
 export const HELM_LIMITS: Partial<SandboxLimits> = {
   wallClockMs: 30_000,
   cpuSeconds: 30,
   memoryBytes: 768 * MIB,
-  // Helm's threads count as processes.
+  // Many, because each thread of helm counts as a process.
   processes: 256,
-  // A release that is larger cannot be stored in a cluster: helm compresses it into a secret of at most 1 MiB.
+  // A larger rendering cannot be installed: helm stores it compressed in a secret of the cluster, which may have at most 1 MiB.
   outputBytes: 4 * MIB,
   changeBytes: 64 * MIB,
   changeFiles: 1000,
@@ -25,7 +26,7 @@ export const HELM_LIMITS: Partial<SandboxLimits> = {
 /** Helm on this machine, or the reason why there is none. */
 export type FoundHelm = NonNullable<Workspace['helm']>;
 
-/** Finds helm: the file of the setting LARDER_HELM, or else the first `helm` of a search path. */
+/** Finds helm: the file that the setting LARDER_HELM names; without the setting, the first `helm` in the folders of the search path. */
 export function findHelm({ setting, searchPath }: { setting?: string | undefined; searchPath: string }): FoundHelm {
   if (setting !== undefined)
     return programAt(setting) ?? { reason: `LARDER_HELM names ${setting}, which is not a program` };
@@ -37,7 +38,7 @@ export function findHelm({ setting, searchPath }: { setting?: string | undefined
   return { reason: 'there is no helm on PATH, and LARDER_HELM is not set' };
 }
 
-/** Returns undefined if there is no such program. Throws no error of the file system. */
+/** Returns the program at a path, or the reason why it cannot be used; undefined if the path is not an executable file. */
 function programAt(path: string): FoundHelm | undefined {
   try {
     accessSync(path, constants.X_OK);
@@ -69,31 +70,31 @@ export type HelmExit = {
   code: number;
   stdout: string;
   stderr: string;
-  /** The limit that ended it, as a predicate: «ran longer than 30 s». */
+  /** The limit that ended the command, as a predicate: «ran longer than 30 s». */
   why?: string;
 };
 
-/** Helm in an open sandbox. */
+/** Helm in an open sandbox; disposing it closes the sandbox. */
 export type Helm = AsyncDisposable & {
-  /** Runs one command to its end; several may run at a time. Throws only the signal's reason or a fault of the sandbox. */
+  /** Runs one command of helm to its end; several may run at the same time. Throws only the signal's reason, or a fault of the sandbox. */
   run(args: readonly string[]): Promise<HelmExit>;
 };
 
 export type HelmOptions = {
-  /** The program, from `findHelm`. */
+  /** The path of helm, from `findHelm`. */
   path: string;
-  /** A folder of this machine that helm sees, read-only, as `HELM_FOLDER`. */
+  /** A folder of this machine that helm sees read-only, at the path `HELM_FOLDER`. */
   given: string;
   limits?: Partial<SandboxLimits>;
   signal?: AbortSignal | undefined;
 };
 
-/** Where helm sees the given folder. */
+/** The path at which helm sees the given folder. */
 export const HELM_FOLDER = SANDBOX_FOLDER;
 
-/** Helm writes its caches here; it is the only folder that the sandbox's users may write to. */
+/** The folder for helm's caches, the only one to which helm can write. */
 const HOME = '/dev/shm';
-/** No user of the sandbox: helm needs no rights. */
+/** The ids under which helm runs: no user of the sandbox has them, because helm needs no rights. */
 const USER = { uid: 65_534, gid: 65_534, groups: [] };
 
 /** Opens a sandbox that contains helm and the given folder. Throws BuildError if this machine has no sandboxes. */

@@ -24,12 +24,15 @@ export function findBroughtFiles(): BroughtFiles {
   return files;
 }
 
-/** Returns the files of any program of this machine: itself under `name`, and what the dynamic loader would load; a static program is alone. */
+/**
+ * Returns the files for any program of this machine: the program under `name`, and what the dynamic loader would load for it. A static
+ * program needs no other file.
+ */
 export function findProgramFiles(name: string, path: string): BroughtFiles {
   return { ...(isStatic(path) ? {} : librariesOf(path)), [name]: realpathSync(path) };
 }
 
-/** ldd(1) fails for a static program, and says so on either output. */
+/** Whether a program is static: then ldd(1) fails and says so, on standard output or standard error. */
 function isStatic(program: string): boolean {
   const { stdout, stderr } = spawnSync(findTool('ldd') ?? 'ldd', [program], {
     encoding: 'utf8',

@@ -104,7 +104,7 @@ function messageOf(problem: { code: string; message: string }): string {
   return `is not valid YAML: ${problem.message.split('\n', 1)[0]?.slice(0, 200) ?? ''}`;
 }
 
-/** YAML 1.2 no longer has this key. */
+/** The error for a merge key, which YAML 1.2 no longer has. */
 const MERGE_KEY =
   'merge keys (<<) are not supported; write the keys out, or give the whole value once as an anchor (&name) and use it as an alias (*name)';
 

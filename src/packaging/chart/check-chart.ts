@@ -1,4 +1,5 @@
-// Verifies a chart: helm lints and renders it with each set of values, for two versions of Kubernetes, and each rendered object is checked.
+// Verifies a chart: helm lints and renders it with each set of values, rendering for two versions of Kubernetes, and each rendered object
+// is checked.
 import { type FoundHelm, HELM_FOLDER, type Helm, type HelmExit, openHelm } from '../../helm/run-helm.ts';
 import type { SandboxLimits } from '../../sandbox/sandbox-command.ts';
 import { visibleText } from '../../sandbox/visible-text.ts';
@@ -22,13 +23,13 @@ import {
 import { type Json, parseRenderedYaml, RenderedYamlError } from './rendered-yaml.ts';
 
 export type ChartToCheck = {
-  /** A folder or a .tgz on this machine. */
+  /** Path on this machine of the chart: a folder or a .tgz. */
   chart: string;
-  /** The registry's name, as in references: host, port and perhaps a path. */
+  /** The registry as in references of its images: host, port and perhaps a path. */
   registry: string;
   /** Full references of the images that the chart may use. */
   images: readonly string[];
-  /** Sets of values, as YAML. An empty text is the chart's own values. */
+  /** Sets of values, each as YAML. With an empty text, the chart is rendered with its own values. */
   values: readonly ValueSet[];
 };
 
@@ -40,25 +41,25 @@ export type ChartTools = {
   signal?: AbortSignal | undefined;
 };
 
-/** A chart that was not rendered was not verified either: it has no report. */
+/** There is a report only if the chart was rendered: otherwise the chart was not verified. */
 export type ChartCheck = { rendered: true; report: TestReport } | { rendered: false; reason: string };
 
 const NO_HELM: FoundHelm = { reason: 'this process was started without helm' };
 
-/** Violations that a report lists for each check; more of them have the same cause. */
+/** Limit of violations that a report lists for one check: further ones usually have the same cause. */
 const LINES_MAX = 50;
-/** Characters of helm's own messages in a report. */
+/** Limit of characters of a message of helm in a report. */
 const MESSAGE_CHARACTERS_MAX = 4000;
 
 /**
- * Verifies a chart. Violations are in the report. Returns `rendered: false` where there is no helm of a known version or no sandbox.
+ * Verifies a chart. Violations are in the report. Returns `rendered: false` if this machine has no sandbox, or no helm of a known version.
  * Throws errors of this machine.
  */
 export async function checkChart(chart: ChartToCheck, tools: ChartTools): Promise<ChartCheck> {
   const { workspace } = tools;
   const { helm = NO_HELM } = workspace;
   if (helm.path === undefined) return { rendered: false, reason: helm.reason };
-  // Templates may compute without end and read any file that helm can read: they do not run outside of a sandbox.
+  // Charts are rendered only in a sandbox: templates may compute without end, and may read any file that helm can read.
   if (workspace.probe.mode === 'files-only') return { rendered: false, reason: workspace.probe.reasons.join(' ') };
   try {
     await using staged = await stageChart(workspace, chart.chart);
@@ -94,7 +95,7 @@ function reportOf(tests: TestResult[]): TestReport {
   return { passed: tests.every(({ passed }) => passed), tests };
 }
 
-/** Prints like `v3.22.0`. */
+/** Returns the version that helm prints, such as `v3.22.0`. */
 async function helmVersion(staged: StagedChart, tools: Rendering): Promise<string> {
   await using helm = await openHelm(tools.workspace, helmOptions(staged, tools));
   const { code, stdout, stderr } = await helm.run(['version', '--template', '{{.Version}}']);
@@ -118,12 +119,12 @@ function readAnnotations(chartYaml: string): { annotated: string[]; violations: 
 type Checked = { set: ValueSet; file: string; rules: ImageRules };
 
 /**
- * Names of releases. The longest one that helm accepts shows whether names stay within their limits; it is used for the older version
- * of Kubernetes, so that each set of values is rendered with both.
+ * The name of the release for each version of Kubernetes. For the older version it is the longest name that helm accepts, to find names of
+ * objects that become too long. Each set of values is rendered with both names.
  */
 const RELEASES: Record<KubernetesVersion, string> = { '1.25.0': 'r'.repeat(53), '1.37.0': 'release' };
 
-/** Lints and renders in one sandbox of its own, and checks the objects. */
+/** Lints and renders the chart with one set of values, in a sandbox of its own, and checks the rendered objects. */
 async function checkValues(
   { set, file, rules }: Checked,
   staged: StagedChart,
@@ -175,7 +176,7 @@ function runResult(name: string, { exit, duration_ms }: Timed): TestResult {
   return { name, passed, duration_ms, output: messageOf(message) };
 }
 
-/** `helm lint` prints its findings, and `helm template` a part of the rendering. */
+/** Returns only the findings of `helm lint`: on a failure, `helm template` prints a part of the rendering, which is left out. */
 function lintLines(stdout: string): string {
   return stdout
     .split('\n')
@@ -183,14 +184,14 @@ function lintLines(stdout: string): string {
     .join('\n');
 }
 
-/** The beginning names the template, the end the cause. */
+/** Returns a message of helm without its middle: the beginning names the template, and the end the cause. */
 function messageOf(text: string): string {
   const whole = text.trim();
   const half = MESSAGE_CHARACTERS_MAX / 2;
   return visibleText(whole.length > 2 * half ? `${whole.slice(0, half)} … ${whole.slice(-half)}` : whole);
 }
 
-/** The checks of the objects of both renderings; a violation in both is listed once. */
+/** Runs all checks on the objects of both renderings. A violation that both have is listed once. */
 function checkRenderings(
   renderings: readonly { version: KubernetesVersion; exit: HelmExit }[],
   rules: ImageRules,

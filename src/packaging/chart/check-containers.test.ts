@@ -1,4 +1,4 @@
-// Rules for resources, probes and tokens of service accounts, with their exceptions.
+// Rules for resources, probes and tokens of service accounts, and the exceptions from them.
 import { expect, test } from 'vitest';
 import { checkProbes, checkResources, checkTokens } from './check-containers.ts';
 import { parseRendering, type Violation } from './rendered-objects.ts';

@@ -1,4 +1,5 @@
-// Rules for containers and service accounts: resources, probes, and no token of the service account without a need.
+// Rules for containers and service accounts: containers set resources and probes, and pods mount the token of their service account only if
+// they need it.
 import {
   type Container,
   containersOf,
@@ -13,7 +14,10 @@ import {
   violation,
 } from './rendered-objects.ts';
 
-/** Containers without processor time or memory as a request or a limit; a limit is a request too. */
+/**
+ * Finds containers that set neither a request nor a limit of processor time, and those that set neither of memory. Kubernetes takes a limit
+ * as the request too.
+ */
 export function checkResources(objects: readonly RenderedObject[]): Violation[] {
   return podTemplatesOf(objects).flatMap((pod) =>
     containersOf(pod).flatMap(({ fields, path }) =>
@@ -36,8 +40,8 @@ function isSet(value: unknown): boolean {
 const PROBES = ['livenessProbe', 'readinessProbe'];
 
 /**
- * Containers that run for as long as their pod, and have no probes. Init containers, jobs and pods that run once, such as the tests of
- * a chart, end by themselves: nothing would be probed.
+ * Finds containers without probes that run as long as their pod. Init containers, jobs, and pods that run once (such as the tests of a
+ * chart) end by themselves, so they need no probes.
  */
 export function checkProbes(objects: readonly RenderedObject[]): Violation[] {
   return podTemplatesOf(objects)
@@ -60,7 +64,7 @@ function missingProbes(pod: PodTemplate, { fields, path }: Container): Violation
   );
 }
 
-/** Pods that mount a token of their service account although the rendering grants that account no rights. */
+/** Finds pods that mount the token of their service account although the rendering gives this account no rights. */
 export function checkTokens(objects: readonly RenderedObject[]): Violation[] {
   const accounts = accountsWithRights(objects);
   return podTemplatesOf(objects).flatMap((pod) => {
@@ -74,7 +78,10 @@ function accountOf({ spec }: PodTemplate): string {
   return textOf(spec['serviceAccountName']) ?? textOf(spec['serviceAccount']) ?? 'default';
 }
 
-/** The pod's own field wins over that of its service account; without both, a token is mounted. */
+/**
+ * Returns a violation if a pod mounts a token. The field of the pod has precedence over that of its service account; if both are absent,
+ * Kubernetes mounts a token.
+ */
 function mountedToken(pod: PodTemplate, objects: readonly RenderedObject[], account: string): Violation[] {
   const own = pod.spec['automountServiceAccountToken'];
   const inherited = objects.find(
@@ -95,7 +102,7 @@ function projectedTokens(pod: PodTemplate): Violation[] {
   );
 }
 
-/** Service accounts that a binding of the rendering names. */
+/** Returns the service accounts that role bindings of the rendering name. */
 function accountsWithRights(objects: readonly RenderedObject[]): Set<string> {
   const bindings = objects.filter(({ kind }) => kind === 'RoleBinding' || kind === 'ClusterRoleBinding');
   return new Set(

@@ -1,4 +1,4 @@
-// The files of a chart before helm reads it: only files and folders, within limits, copied to a folder for the sandbox.
+// Prepares the files of a chart for helm: accepts only files and folders, within limits, and copies them to a folder for the sandbox.
 import { randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { chmod, copyFile, lstat, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
@@ -9,32 +9,32 @@ import { TarError } from '../../tar/errors.ts';
 import { readTar } from '../../tar/read.ts';
 
 const MIB = 1024 ** 2;
-/** Helm's own limit of an unpacked chart. */
+/** Limit of an unpacked chart: the same as helm's. */
 const CHART_BYTES_MAX = 100 * MIB;
-/** A packed chart with every definition of a large operator has 5 MiB. */
+/** Limit of a packed chart: that of a large operator, with all its resource definitions, has 5 MiB. */
 const ARCHIVE_BYTES_MAX = 20 * MIB;
-/** Bitnami's largest chart with its dependencies has 700. */
+/** Limit of files: Bitnami's largest chart has 700, including its dependencies. */
 const FILES_MAX = 10_000;
 const DEPTH_MAX = 32;
-/** Helm's own limit of one file. */
+/** Limit of Chart.yaml: the same as helm's for any file. */
 const CHART_YAML_BYTES_MAX = 5 * MIB;
 
-/** For the sandbox's user, whatever the mode of the source and this process's umask. */
+/** The mode of copies: the sandbox's user can read them, whatever the mode of the original and the umask of this process. */
 const READABLE = 0o644;
 
-/** A chart that helm may read. */
+/** A copy of a chart for helm; disposing it removes the copy. */
 export type StagedChart = AsyncDisposable & {
-  /** The folder on this machine. */
+  /** The folder with the copy, on this machine. */
   folder: string;
-  /** Name of the chart in the folder. */
+  /** The name of the chart's file or folder in this folder. */
   chart: string;
-  /** Chart.yaml; empty if the chart has none. */
+  /** The text of Chart.yaml; empty if the chart has none. */
   chartYaml: string;
   /** Adds a file to the folder. */
   write(name: string, text: string): Promise<void>;
 };
 
-/** A chart whose files are not accepted. The message begins with the file, and has no period. */
+/** The error for a chart with files that are not accepted. The message begins with the name of the file, and has no full stop. */
 export class ChartFilesError extends Error {
   override readonly name = 'ChartFilesError';
 }
@@ -72,7 +72,7 @@ function missingFile(error: NodeJS.ErrnoException): string {
 type Count = { files: number; bytes: number };
 type Tree = { from: string; to: string; name: string; depth: number };
 
-/** Copies what `lstat` calls a file or a folder, so that no link is followed. */
+/** Copies files and folders. Decides by `lstat` what they are, so that links are not followed. */
 async function copyTree({ from, to, name, depth }: Tree, count: Count): Promise<void> {
   if (depth > DEPTH_MAX) throw new ChartFilesError(`${name} is nested too deeply`);
   await mkdir(to);
@@ -111,7 +111,10 @@ async function stageArchive(path: string, folder: string): Promise<{ chart: stri
   return { chart, chartYaml };
 }
 
-/** Reads all entries, and returns the Chart.yaml of the chart itself: `<name>/Chart.yaml`. */
+/**
+ * Reads all entries of an archive, to check them. Returns the Chart.yaml of the chart itself (`<name>/Chart.yaml`), not of its
+ * dependencies.
+ */
 async function readArchive(path: string): Promise<string> {
   const unpacked = createGunzip();
   const file = createReadStream(path);

@@ -1,4 +1,5 @@
-// Rules for the images of a rendering: each is known, in the registry, named in `annotations.images` of the chart, and at a fixed version.
+// Rules for the images in a rendering: each image is known, is in the registry, is named in the chart's `annotations.images`, and has a
+// fixed version.
 import {
   containersOf,
   isMapping,
@@ -15,17 +16,17 @@ import {
 import { type Json, parseRenderedYaml, RenderedYamlError } from './rendered-yaml.ts';
 
 export type ImageRules = {
-  /** The registry's name, as in references: host, port and perhaps a path. */
+  /** The registry as in references of its images: host, port and perhaps a path. */
   registry: string;
   /** Full references of the images that the chart may use. */
   images: readonly string[];
-  /** References of `annotations.images` in Chart.yaml. */
+  /** The references in `annotations.images` of Chart.yaml. */
   annotated: readonly string[];
 };
 
 const CHART = { kind: 'Chart.yaml', name: 'annotations.images' };
 
-/** Reads the references of `annotations.images`: text with a list of `name` and `image`, as Artifact Hub reads it. */
+/** Reads the references in `annotations.images`. As for Artifact Hub, the annotation is a text: a list in YAML, with `name` and `image`. */
 export function annotatedImages(chart: Json): { annotated: string[]; violations: Violation[] } {
   const text = valueAt(chart, 'annotations', 'images');
   if (typeof text !== 'string') return { annotated: [], violations: [] };
@@ -41,7 +42,7 @@ export function annotatedImages(chart: Json): { annotated: string[]; violations:
   }
 }
 
-/** Returns every violation by the images of these objects. */
+/** Returns the violations of these rules in the objects. */
 export function checkImages(objects: readonly RenderedObject[], rules: ImageRules): Violation[] {
   return podTemplatesOf(objects).flatMap((pod) =>
     imagesOf(pod).flatMap(({ value, path }) =>
@@ -50,7 +51,7 @@ export function checkImages(objects: readonly RenderedObject[], rules: ImageRule
   );
 }
 
-/** The images of containers, and of volumes that are images. */
+/** Returns the images of a pod: those of its containers, and those that it mounts as volumes. */
 function imagesOf(pod: PodTemplate): { value: Json | undefined; path: string }[] {
   const containers = containersOf(pod).map(({ fields, path }) => ({ value: fields['image'], path: `${path}.image` }));
   const volumes = listOf(pod.spec['volumes']).flatMap((volume, index) => {
@@ -84,7 +85,7 @@ function referenceParts(reference: string): ReferenceParts {
   return { repository: name.slice(0, colon), tag: name.slice(colon + 1), digest };
 }
 
-/** Whether two references name one image: what both give is equal, and they share a tag or a digest. */
+/** Whether two references name the same image: they have a tag or a digest in common, and contradict each other in neither. */
 function isSameImage(left: string, right: string): boolean {
   const [one, other] = [referenceParts(left), referenceParts(right)];
   if (one.repository !== other.repository) return false;

@@ -1,4 +1,4 @@
-// Limits on names and labels: those of the API, and the shorter ones of names that controllers lengthen or copy into labels.
+// Limits of names and labels: those of the Kubernetes API, and shorter ones for names that controllers lengthen or copy into labels.
 import {
   containersOf,
   findPodTemplate,
@@ -12,13 +12,13 @@ import {
 } from './rendered-objects.ts';
 import type { Json } from './rendered-yaml.ts';
 
-/** The limit of a label's value and of a DNS label (RFC 1035). */
+/** Limit of the value of a label, and of a DNS label (RFC 1035). */
 const LABEL_MAX = 63;
-/** Controllers append 11 characters: a hash in a label of the pods, or the minute of a job. */
+/** Limit of names to which controllers append up to 11 characters: a hash in a label of the pods, or the minute of a job. */
 const LENGTHENED_NAME_MAX = 52;
-/** RFC 1123; object names in general. */
+/** Limit of the names of most objects (RFC 1123). */
 const NAME_MAX = 253;
-/** IANA service names (RFC 6335). */
+/** Limit of the names of ports: they are IANA service names (RFC 6335). */
 const PORT_NAME_MAX = 15;
 
 const NAME_LIMITS: Readonly<Record<string, number>> = {
@@ -33,12 +33,12 @@ const NAME_LIMITS: Readonly<Record<string, number>> = {
 
 const DNS_LABEL = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
 const DNS_NAME = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
-/** Names of roles and their bindings may contain other characters. */
+/** Kinds of objects whose names may contain other characters. */
 const FREE_KINDS = ['Role', 'RoleBinding', 'ClusterRole', 'ClusterRoleBinding'];
 const LABEL_VALUE = /^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$/;
 const LABEL_KEY = /^([a-z0-9]([-a-z0-9.]*[a-z0-9])?\/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$/;
 
-/** Returns every violation by names and labels of these objects. */
+/** Returns the violations of these limits in the objects. */
 export function checkNames(objects: readonly RenderedObject[]): Violation[] {
   return [...objects.flatMap(objectFaults), ...doubles(objects)];
 }
@@ -79,7 +79,7 @@ function labelFaults(object: RenderedObject, labels: Json | undefined, path: str
   });
 }
 
-/** Labels that each version of a chart changes: an upgrade may not change these fields. */
+/** Labels whose values differ in each version of a chart. Selectors must not contain them, because an upgrade cannot change a selector. */
 const CHANGING_LABELS = ['helm.sh/chart', 'app.kubernetes.io/version'];
 
 function selectorFaults(object: RenderedObject): Violation[] {
@@ -137,7 +137,7 @@ function portFaults(object: RenderedObject, name: Json | undefined, path: string
   return fits ? [] : [found(object, path, text, `expected at most ${PORT_NAME_MAX} small letters, digits and -`)];
 }
 
-/** Objects of one kind, namespace and name: the second would replace the first. */
+/** Finds objects that have the same kind, namespace and name as an earlier one, which they would replace. */
 function doubles(objects: readonly RenderedObject[]): Violation[] {
   const seen = new Set<string>();
   return objects.flatMap((object) => {

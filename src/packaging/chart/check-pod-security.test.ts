@@ -1,4 +1,4 @@
-// Each rule of the restricted profile: the pod that keeps all of them, and one change that breaks one.
+// Each rule of the restricted profile, with a pod that keeps all rules, and with a change of this pod that breaks the rule.
 import { expect, test } from 'vitest';
 import { checkPodSecurity } from './check-pod-security.ts';
 import { parseRendering, violationLine } from './rendered-objects.ts';

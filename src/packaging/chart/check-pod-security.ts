@@ -1,5 +1,5 @@
-// The "restricted" profile of Kubernetes' pod security standards, with everything of "baseline", as of version 1.37:
-// https://kubernetes.io/docs/concepts/security/pod-security-standards/. Pods are taken as pods of Linux.
+// Checks pods by the "restricted" profile of Kubernetes' pod security standards, which includes the profile "baseline", as of version 1.37:
+// https://kubernetes.io/docs/concepts/security/pod-security-standards/. Assumes that all pods run on Linux.
 import {
   type Container,
   containersOf,
@@ -18,7 +18,7 @@ import type { Json } from './rendered-yaml.ts';
 /** One rule for a place; `pod` gives the context that a container inherits. */
 type Find = (path: string, found: { value?: Json | undefined; reason: string }) => Violation;
 
-/** Returns every violation of the profile by the pods of these objects. */
+/** Returns the violations of the profile in the pods of these objects. */
 export function checkPodSecurity(objects: readonly RenderedObject[]): Violation[] {
   return podTemplatesOf(objects).flatMap((pod) => {
     const find: Find = (path, found) => violation(pod.object, path, found);
@@ -57,14 +57,14 @@ function volumeTypes({ spec, path }: PodTemplate, find: Find): Violation[] {
     const types = Object.entries(mapOf(volume)).flatMap(([key, value]) =>
       key !== 'name' && value !== null ? [key] : [],
     );
-    // A volume without a type is an empty folder to the API.
+    // For the Kubernetes API, a volume without a type is an empty folder.
     if (types.every((type) => VOLUME_TYPES.includes(type))) return [];
     const reason = `has the type ${types.join(', ')}; expected ${VOLUME_TYPES.join(', ')}`;
     return find(`${path}spec.volumes[${index}]`, { reason });
   });
 }
 
-/** Those that are separate for each pod, and without effect on others of the node (up to Kubernetes 1.32, which added the last). */
+/** Sysctls that a pod may set, because they do not affect other pods on the node. Kubernetes 1.32 added the last of them. */
 const SYSCTLS = [
   'kernel.shm_rmid_forced',
   'net.ipv4.ip_local_port_range',
@@ -105,7 +105,7 @@ function appArmorAnnotations({ metadata, path }: PodTemplate, find: Find): Viola
 const PROFILE_TYPES = ['RuntimeDefault', 'Localhost'];
 const SELINUX_TYPES = ['', 'container_t', 'container_init_t', 'container_kvm_t', 'container_engine_t'];
 
-/** Rules for fields that a pod's context and a container's context both have. */
+/** Rules for the fields that both the security context of a pod and that of a container have. */
 function sharedContext(context: Json | undefined, path: string, find: Find): Violation[] {
   const hostProcess = valueAt(context, 'windowsOptions', 'hostProcess');
   const appArmor = valueAt(context, 'appArmorProfile', 'type');
@@ -166,7 +166,7 @@ function containerFaults(pod: PodTemplate, container: Container, find: Find): Vi
   ].flat();
 }
 
-/** What a container must set unless its pod does: a container's own value wins. */
+/** Rules for fields that a container must set if its pod does not. The value of a container has precedence. */
 function inheritedFaults({ spec }: PodTemplate, { fields, path }: Container, find: Find): Violation[] {
   const inherited = (...keys: string[]) => {
     const own = valueAt(fields, 'securityContext', ...keys);
@@ -181,7 +181,7 @@ function inheritedFaults({ spec }: PodTemplate, { fields, path }: Container, fin
           value: runAsNonRoot,
           reason: 'expected true, here or for the pod',
         }),
-    // A wrong value is reported where it stands.
+    // A wrong value is reported only at the place that sets it.
     isGiven(seccomp)
       ? []
       : find(`${path}.securityContext.seccompProfile.type`, {
@@ -217,7 +217,7 @@ const HANDLERS = [
   ['lifecycle', 'preStop'],
 ];
 
-/** Probes and hooks with a host make the node send requests there (since the profile of 1.34). */
+/** Rejects probes and hooks with a host, because they make the node send requests to this host (in the profile since 1.34). */
 function hostHandlers({ fields, path }: Container, find: Find): Violation[] {
   return HANDLERS.flatMap((keys) =>
     ['httpGet', 'tcpSocket'].flatMap((action) => {

@@ -1,4 +1,4 @@
-// The schemas of two versions of Kubernetes, and the words for their violations.
+// Checks objects by the schemas of two versions of Kubernetes, and tests the texts of the violations.
 import { expect, test } from 'vitest';
 import { checkSchemas } from './check-schemas.ts';
 import { KUBERNETES_KINDS, KUBERNETES_VERSIONS, type KubernetesVersion } from './kubernetes-kinds.ts';

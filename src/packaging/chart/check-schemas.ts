@@ -1,4 +1,4 @@
-// Checks rendered objects by the schemas of Kubernetes: types, required fields, and no field that Kubernetes does not know.
+// Checks rendered objects by the schemas of Kubernetes: they have the right types, all required fields, and no unknown field.
 import { readFileSync } from 'node:fs';
 import { Compile, type Validator } from 'typebox/schema';
 import { similarWord } from '../../nearest-word.ts';
@@ -30,7 +30,9 @@ function definitionsOf(version: KubernetesVersion): Definitions {
   return read;
 }
 
-/** Compiling takes some milliseconds for each kind, and an engine process checks many charts. */
+/**
+ * Returns the compiled schema of a kind. It is kept, because compiling takes some milliseconds and an engine process checks many charts.
+ */
 function validatorOf(version: KubernetesVersion, definition: string): Validator {
   const key = `${version} ${definition}`;
   const known = validators.get(key);
@@ -40,7 +42,10 @@ function validatorOf(version: KubernetesVersion, definition: string): Validator 
   return validator;
 }
 
-/** Returns every violation of the schemas of one version by these objects. Kinds without a schema are violations. */
+/**
+ * Returns the violations of the schemas of one version of Kubernetes in these objects. An object of a kind that charts must not contain is
+ * a violation too.
+ */
 export function checkSchemas(objects: readonly RenderedObject[], version: KubernetesVersion): Violation[] {
   return objects.flatMap((object) => schemaFaults(object, version));
 }
@@ -78,7 +83,7 @@ function faultsOf(
   const path = pathOf(object.fields, steps);
   const schema = schemaAt(root, steps);
   if (error.keyword === 'additionalProperties') {
-    // A map's values have a schema, and errors of their own.
+    // The object is a map: its values have a schema, and the validator reports errors of the values separately.
     if (schema?.additionalProperties !== false) return [];
     const known = Object.keys(schema?.properties ?? {});
     return error.params.additionalProperties.map((name) =>
@@ -90,7 +95,7 @@ function faultsOf(
       violation(object, joined(path, name), { reason: 'is missing' }),
     );
   }
-  // The branch of an unknown field, which is reported with its name.
+  // The error is about an unknown field, which is already reported with its name.
   if (error.keyword === 'boolean') return [];
   const value = object.kind === 'Secret' ? undefined : valueAtSteps(object.fields, steps);
   return [violation(object, path, { value, reason: expectation(error, schema) })];
@@ -121,7 +126,7 @@ function typeWords(types: readonly string[]): string {
   return types.flatMap((type) => TYPE_WORDS[type] ?? []).join(' or ');
 }
 
-/** RFC 6901 */
+/** Decodes a step of a JSON pointer (RFC 6901). */
 function unescapePointer(step: string): string {
   return step.replaceAll('~1', '/').replaceAll('~0', '~');
 }
@@ -136,7 +141,7 @@ function pathOf(fields: Json, steps: readonly string[]): string {
   return path;
 }
 
-/** `metadata.name`, `data["a.b"]` */
+/** Returns the path of a field: `metadata.name`, `data["a.b"]`. */
 function joined(path: string, key: string): string {
   if (!/^[A-Za-z_][\w-]*$/.test(key)) return `${path}[${JSON.stringify(key)}]`;
   return path === '' ? key : `${path}.${key}`;
@@ -151,7 +156,7 @@ function child(at: Json | undefined, step: string): Json | undefined {
   return typeof at === 'object' && at !== null && Object.hasOwn(at, step) ? at[step] : undefined;
 }
 
-/** The schema of the value at these steps; undefined where there is none. */
+/** Returns the schema of the value at a path; undefined if there is none. */
 function schemaAt(
   { definition, definitions }: { definition: string; definitions: Definitions },
   steps: readonly string[],

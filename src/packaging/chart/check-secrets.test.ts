@@ -1,4 +1,5 @@
-// Secrets outside of Secrets are found and not repeated; configurations and scripts without one are accepted.
+// Finds secrets outside of objects of the kind Secret, without repeating their values. Accepts configurations and scripts that contain
+// none.
 import { expect, test } from 'vitest';
 import { checkSecrets } from './check-secrets.ts';
 import { parseRendering, violationLine } from './rendered-objects.ts';

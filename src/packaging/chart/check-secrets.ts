@@ -1,14 +1,14 @@
-// Finds secrets outside of objects of the kind Secret: values that look like one in a ConfigMap, and values of the rendered secrets
-// anywhere else. Violations name the place and never repeat the value.
+// Finds secrets outside of objects of the kind Secret: texts in a ConfigMap that look like a secret, and values of rendered Secrets in any
+// other object. Violations name the place and never repeat the value.
 import { listOf, mapOf, type RenderedObject, type Violation, violation } from './rendered-objects.ts';
 import type { Json } from './rendered-yaml.ts';
 
-/** Shorter values of a secret are words that other objects contain by chance. */
+/** Values of Secrets with fewer characters are not searched for: other objects may contain such words by chance. */
 const SECRET_CHARACTERS_MIN = 8;
-/** Keys of secrets whose values are no secrets, as in service bindings. */
+/** Keys of Secrets whose values are not confidential, as in service bindings. */
 const OPEN_KEYS = ['host', 'port', 'type', 'provider', 'username', 'user', 'database', 'name'];
 
-/** Texts that are a secret wherever they stand. */
+/** Texts that are secrets, whatever the name of their setting. */
 const SECRET_FORMS: readonly [form: RegExp, name: string][] = [
   [/-----BEGIN [A-Z ]*PRIVATE KEY-----/, 'a private key'],
   [/\beyJ[\w-]{10,200}\.eyJ[\w-]{10,}\.[\w-]{10,}/, 'a signed token'],
@@ -19,11 +19,13 @@ const SECRET_FORMS: readonly [form: RegExp, name: string][] = [
   [/\b[a-z][a-z0-9+.-]{0,20}:\/\/[^\s/:@"'<>${}()]*:[^\s/:@"'<>${}()]+@/i, 'an address with a password'],
 ];
 
-/** The name of a setting that has a secret as its value. */
+/** Names of settings whose values are secrets. */
 const SECRET_NAME = String.raw`[\w.-]*(?:passw(?:or)?d|passphrase|secret|token|credentials?|api[_-]?key|access[_-]?key|private[_-]?key)`;
-/** Settings of redis that have no `=`. */
+/** Settings of redis whose values are secrets; redis writes them without `=`. */
 const SECRET_DIRECTIVE = String.raw`(?:requirepass|masterauth|sentinel\s+auth-pass\s+\S+)\s+`;
-/** Text that is no reference: variables, templates, commands, placeholders and paths begin with other characters. */
+/**
+ * A value that is written out. References to a value (variables, templates, commands, placeholders and paths) begin with other characters.
+ */
 const LITERAL = String.raw`["']?(?<value>[A-Za-z0-9+=_!#%^&*.,:;~-]{6,})["']?\s*$`;
 const SETTING = new RegExp(
   String.raw`^\s*(?:export\s+)?(?:["']?${SECRET_NAME}["']?\s*[:=]\s*|${SECRET_DIRECTIVE})${LITERAL}`,
@@ -31,13 +33,13 @@ const SETTING = new RegExp(
 );
 const SECRET_KEY = new RegExp(`^${SECRET_NAME}$`, 'i');
 const WHOLE_LITERAL = new RegExp(`^${LITERAL}`);
-/** Longer lines are not settings that a person wrote, and the patterns take time proportional to the length. */
+/** Only this much of a line is read: the patterns take time proportional to its length, and a setting that a person wrote is shorter. */
 const LINE_CHARACTERS_MAX = 4096;
 
-/** Each is searched for in all other texts. */
+/** Limit of values in Secrets, because all other texts are searched for each of them. */
 const SECRET_VALUES_MAX = 500;
 
-/** Returns every violation by texts of these objects. */
+/** Returns the secrets that these objects contain in the wrong place, as violations. */
 export function checkSecrets(objects: readonly RenderedObject[]): Violation[] {
   const known = secretValues(objects);
   if (known.size > SECRET_VALUES_MAX) {
@@ -60,7 +62,7 @@ function configMapFaults(object: RenderedObject): Violation[] {
   });
 }
 
-/** Describes the first secret of a text; undefined if there is none. */
+/** Describes the first secret in a text; undefined if there is none. */
 function secretIn(key: string, text: string): string | undefined {
   if (SECRET_KEY.test(key) && WHOLE_LITERAL.test(text)) return 'a value that its name calls a secret';
   for (const [index, line] of text.split('\n').entries()) {
@@ -72,7 +74,7 @@ function secretIn(key: string, text: string): string | undefined {
   return undefined;
 }
 
-/** The values of all rendered secrets, decoded and as they are written. */
+/** Returns the values of all rendered Secrets, both decoded and as written. */
 function secretValues(objects: readonly RenderedObject[]): Set<string> {
   const secrets = objects.filter(({ kind }) => kind === 'Secret');
   const values = secrets.flatMap(({ fields }) => {

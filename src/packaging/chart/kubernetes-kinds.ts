@@ -1,11 +1,11 @@
-// The kinds of objects that charts may contain, and the versions of Kubernetes by whose schemas they are checked. The schemas are in
+// The kinds of objects that charts may contain, and the versions of Kubernetes for which they are checked. The schemas of the kinds are in
 // charts/schemas/; `npm run kubernetes-schemas` writes them.
 
 /** The oldest version that charts support (`kubeVersion` in Chart.yaml), and the newest whose schemas were published. */
 export const KUBERNETES_VERSIONS = ['1.25.0', '1.37.0'] as const;
 export type KubernetesVersion = (typeof KUBERNETES_VERSIONS)[number];
 
-/** By apiVersion and kind: the name of the definition. */
+/** For each apiVersion and kind, the name of its definition in the schemas. */
 export const KUBERNETES_KINDS: Readonly<Record<string, string>> = {
   'v1 ConfigMap': 'io.k8s.api.core.v1.ConfigMap',
   'v1 PersistentVolumeClaim': 'io.k8s.api.core.v1.PersistentVolumeClaim',
@@ -28,7 +28,9 @@ export const KUBERNETES_KINDS: Readonly<Record<string, string>> = {
   'rbac.authorization.k8s.io/v1 RoleBinding': 'io.k8s.api.rbac.v1.RoleBinding',
 };
 
-/** Kinds of operators that charts write for: their schemas are not a part of Kubernetes, so only names and labels are checked. */
+/**
+ * Kinds that operators define and charts use. The schemas of Kubernetes do not contain them, so only their names and labels are checked.
+ */
 export const FOREIGN_KINDS: readonly string[] = [
   'monitoring.coreos.com/v1 PodMonitor',
   'monitoring.coreos.com/v1 PrometheusRule',

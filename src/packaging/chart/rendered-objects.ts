@@ -1,8 +1,8 @@
-// The objects of a rendering, and how rules read them: any field may be missing or have another type than expected.
+// The objects of a rendering, and functions with which rules read them: any field may be missing, or have another type than expected.
 import { visibleText } from '../../sandbox/visible-text.ts';
 import { type Json, type JsonMap, parseRenderedYaml, RenderedYamlError } from './rendered-yaml.ts';
 
-/** The namespace that charts are rendered for; objects without one get it. */
+/** The namespace for which charts are rendered; objects that name no namespace get it. */
 export const RELEASE_NAMESPACE = 'larder';
 
 /** An object with a kind and a name; its fields are not checked yet. */
@@ -12,18 +12,18 @@ export type RenderedObject = { apiVersion: string; kind: string; name: string; n
 export type Violation = {
   kind: string;
   name: string;
-  /** `spec.containers[0].image`; empty for the object itself. */
+  /** The path of the field, such as `spec.containers[0].image`; empty for the object itself. */
   path: string;
-  /** Absent if the field is absent, or if the value may be a secret. */
+  /** The value of the field; absent if the field is absent, or if its value may be a secret. */
   value?: Json;
   /** What is wrong, or what is expected. */
   reason: string;
 };
 
-/** Characters of a value in a violation. */
+/** Limit of characters of a value in a violation. */
 const VALUE_SHOWN_MAX = 240;
 
-/** One line of a report. */
+/** Returns a violation as one line of a report. */
 export function violationLine({ kind, name, path, value, reason }: Violation): string {
   const shown = value === undefined ? '' : ` is ${shortened(JSON.stringify(value))};`;
   const place = [`${kind} ${name}:`, path].filter((part) => part !== '').join(' ');
@@ -34,7 +34,7 @@ function shortened(text: string): string {
   return text.length > VALUE_SHOWN_MAX ? `${text.slice(0, VALUE_SHOWN_MAX)}…` : text;
 }
 
-/** A violation by an object. */
+/** Returns a violation in an object. */
 export function violation(
   { kind, name }: Pick<RenderedObject, 'kind' | 'name'>,
   path: string,
@@ -46,7 +46,7 @@ export function violation(
 
 export type ParsedRendering = { objects: RenderedObject[]; violations: Violation[] };
 
-/** Reads the output of `helm template`. Documents that are no objects are violations. */
+/** Reads the output of `helm template`. A document that is not an object is a violation. */
 export function parseRendering(text: string): ParsedRendering {
   try {
     const values = parseRenderedYaml(text);
@@ -77,7 +77,7 @@ export function isMapping(value: Json | undefined): value is JsonMap {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** The map, or an empty one for any other value: schemas report wrong types. */
+/** Returns a value that is a map; for any other value, an empty map, because the schemas report wrong types. */
 export function mapOf(value: Json | undefined): JsonMap {
   return isMapping(value) ? value : {};
 }
@@ -90,7 +90,7 @@ export function textOf(value: Json | undefined): string | undefined {
   return typeof value === 'string' ? value : undefined;
 }
 
-/** The value at keys of nested maps; undefined where one is missing. */
+/** Returns the value at these keys of nested maps; undefined if a key is missing. */
 export function valueAt(value: Json | undefined, ...keys: string[]): Json | undefined {
   return keys.reduce<Json | undefined>(
     (at, key) => (isMapping(at) && Object.hasOwn(at, key) ? at[key] : undefined),
@@ -98,12 +98,12 @@ export function valueAt(value: Json | undefined, ...keys: string[]): Json | unde
   );
 }
 
-/** A pod, or the template of a workload's pods. */
+/** A pod, or the template from which a workload creates pods. */
 export type PodTemplate = {
   object: RenderedObject;
   metadata: JsonMap;
   spec: JsonMap;
-  /** Path of the template in its object, with a dot at the end; empty for a pod. */
+  /** The path of the template in its object, followed by a dot; empty for a pod. */
   path: string;
 };
 
@@ -119,7 +119,7 @@ const TEMPLATE_KEYS: Readonly<Record<string, readonly string[]>> = {
   CronJob: ['spec', 'jobTemplate', 'spec', 'template'],
 };
 
-/** Returns the pod template of an object; undefined for objects that start no pods. */
+/** Returns the pod template of an object; undefined for an object that starts no pods. */
 export function findPodTemplate(object: RenderedObject): PodTemplate | undefined {
   const keys = Object.hasOwn(TEMPLATE_KEYS, object.kind) ? TEMPLATE_KEYS[object.kind] : undefined;
   if (keys === undefined) return undefined;
@@ -128,22 +128,22 @@ export function findPodTemplate(object: RenderedObject): PodTemplate | undefined
   return { object, metadata: mapOf(template['metadata']), spec: mapOf(template['spec']), path };
 }
 
-/** All pod templates of a rendering. */
+/** Returns all pod templates of a rendering. */
 export function podTemplatesOf(objects: readonly RenderedObject[]): PodTemplate[] {
   return objects.flatMap((object) => findPodTemplate(object) ?? []);
 }
 
 export type Container = {
-  /** `init` containers end before the others start, unless they restart always. */
+  /** `init` containers end before other containers start, unless their restart policy is Always. */
   role: 'init' | 'main' | 'ephemeral';
   fields: JsonMap;
-  /** `spec.template.spec.containers[0]` */
+  /** The path of the container: `spec.template.spec.containers[0]`. */
   path: string;
 };
 
 const CONTAINER_LISTS = { initContainers: 'init', containers: 'main', ephemeralContainers: 'ephemeral' } as const;
 
-/** The containers of a pod, init containers first. */
+/** Returns the containers of a pod, init containers first. */
 export function containersOf({ spec, path }: PodTemplate): Container[] {
   return Object.entries(CONTAINER_LISTS).flatMap(([list, role]) =>
     listOf(spec[list]).map((fields, index) => ({ role, fields: mapOf(fields), path: `${path}spec.${list}[${index}]` })),

@@ -1,4 +1,4 @@
-// YAML as Kubernetes' clients read it, and the limits for hostile text.
+// Reads YAML as Kubernetes' clients do, and limits hostile text.
 import { expect, test } from 'vitest';
 import { parseRenderedYaml } from './rendered-yaml.ts';
 

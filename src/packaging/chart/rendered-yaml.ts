@@ -1,19 +1,19 @@
-// Reads YAML that helm rendered, as Kubernetes' clients read it, within limits: it is untrusted, and it may be a bomb.
+// Reads YAML that helm rendered, as Kubernetes' clients do. The text is untrusted and may be made to exhaust memory, so reading is limited.
 import { type Document, isMap, isScalar, Lexer, parseAllDocuments, type Tags, visit } from 'yaml';
 
 export type Json = null | boolean | number | string | Json[] | JsonMap;
 export type JsonMap = { [key: string]: Json };
 
-/** Words and punctuation: a line has about six, so this is a rendering of 50,000 lines. The parser takes a second for it. */
+/** Limit of tokens (words and punctuation). A line has about six, so this allows 50,000 lines, for which the parser takes a second. */
 const TOKENS_MAX = 300_000;
-/** A chart writes some tens of objects. */
+/** Limit of objects: a chart writes some tens. */
 const DOCUMENTS_MAX = 2000;
-/** With the content of aliases counted at each use. */
+/** Limit of aliases. Aliases inside an aliased value count again at each use. */
 const ALIASES_MAX = 100;
-/** The deepest field of a pod has about 14 levels. */
+/** Limit of nesting: the deepest field of a pod has about 14 levels. */
 const DEPTH_MAX = 64;
 
-/** Text that is not YAML, or beyond the limits. */
+/** The error for a text that is not YAML or exceeds the limits. */
 export class RenderedYamlError extends Error {
   override readonly name = 'RenderedYamlError';
 }
@@ -25,7 +25,7 @@ export function parseRenderedYaml(text: string): Json[] {
     const documents = parseAllDocuments(text, {
       schema: 'yaml-1.1',
       customTags: kubernetesTags,
-      // Each key would be compared with every other one; the visit below finds duplicates.
+      // Off, because the parser would compare each key with every other one. The visit below finds duplicates instead.
       uniqueKeys: false,
       prettyErrors: false,
       merge: true,
@@ -41,7 +41,10 @@ export function parseRenderedYaml(text: string): Json[] {
   }
 }
 
-/** The lexer neither recurses nor makes a value for each error, so it counts before the parser runs. */
+/**
+ * Counts the tokens with the lexer before the parser runs: unlike the parser, the lexer neither recurses nor creates an object for each
+ * error.
+ */
 function checkTokens(text: string): void {
   let tokens = 0;
   for (const _ of new Lexer().lex(text)) {
@@ -50,8 +53,8 @@ function checkTokens(text: string): void {
 }
 
 /**
- * Kubernetes' clients read `yes`, `on` and `0777` as YAML 1.1 does, but neither dates nor sexagesimal numbers: those are text. Sets,
- * pairs and binaries do not exist in JSON.
+ * Returns the tags that Kubernetes' clients read: `yes`, `on` and `0777` as in YAML 1.1, but dates and sexagesimal numbers as text. Sets,
+ * pairs and binaries are left out, because JSON does not have them.
  */
 function kubernetesTags(tags: Tags): Tags {
   const left = ['timestamp', 'omap', 'pairs', 'set', 'binary'].map((name) => `tag:yaml.org,2002:${name}`);
@@ -60,7 +63,7 @@ function kubernetesTags(tags: Tags): Tags {
 
 function readDocument(document: Document.Parsed): Json {
   const problem = document.errors[0] ?? document.warnings[0];
-  // The parser reports its own overflow as a fault of the document.
+  // If nesting exhausts the stack, the parser reports this as a fault of the document.
   if (problem?.message.includes('call stack')) throw new RenderedYamlError('is nested too deeply');
   if (problem !== undefined) {
     throw new RenderedYamlError(`is not valid YAML: ${problem.message.split('\n', 1)[0] ?? ''}`);
