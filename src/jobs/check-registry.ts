@@ -32,8 +32,8 @@ const CHECKS_PER_ORGANIZATION_MAX = 2;
  */
 const RUN_MS_MAX = 240_000;
 /**
- * A requested check waits this long and tries again if another check of the registry is running: that one may have started
- * before the user changed the credentials.
+ * If another check of the registry is running, a requested check waits this long and then tries again: the running check may
+ * have started before the user changed the credentials.
  */
 const BUSY_SECONDS = 2;
 /**

@@ -136,7 +136,10 @@ async function openAttempt(
   return { state, plan, place, artifact, places, unbuilt, isReleased: begun.isReleased, signing, signal };
 }
 
-/** The pipeline waits. When the registry gets the missing release, another pipeline is made, which replaces this one. */
+/**
+ * The pipeline waits. When the registry gets the missing release, Larder makes another pipeline, which replaces the waiting
+ * one.
+ */
 function failureOfUnbuilt({ id, name }: DistributionRegistry): DistributionFailure {
   const cause = `The registry ${name} does not have a release yet that this one needs there.`;
   return { registry_id: id, cause, isTemporary: true };

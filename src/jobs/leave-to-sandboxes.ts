@@ -8,9 +8,9 @@ import type { WorkerResources } from './worker-resources.ts';
 const SANDBOX_WAIT_SECONDS = 30;
 
 /**
- * Called on a worker without a sandbox. Throws JobDeclined if a worker with a sandbox is alive. Throws JobPostponed if there is
- * none and the catalog forbids unverified images. So no image is released unverified, and no script is rejected, while another
- * worker could verify the image or run the script.
+ * Does nothing on a worker with a sandbox. On another worker, throws JobDeclined if a worker with a sandbox is alive, and
+ * JobPostponed if there is none and the catalog forbids unverified images. So no image is released unverified, and no script is
+ * rejected, while another worker could verify the image or run the script.
  */
 export async function leaveToSandboxes(
   { db, workspace }: Pick<WorkerResources, 'db' | 'workspace'>,

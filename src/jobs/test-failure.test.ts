@@ -1,5 +1,5 @@
-// If one of several customizations breaks the image's tests, only this one is left out. If the tests fail without any of them
-// too, none is left out.
+// If one of several customizations breaks the image's tests, only this customization is left out. If the tests fail even
+// without any customization, none is left out.
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { buildWorker } from '../../test/build-worker.ts';
 import { archive, openTestCatalog, type TestCatalog } from '../../test/catalog.ts';

@@ -152,7 +152,8 @@ async function passes(
 }
 
 /**
- * Returns the plan without these changes: with the released version of each customization that has one, and without the others.
+ * Returns the plan without these changes. A customization that was changed has its released version; if it has none, the plan
+ * omits it.
  */
 function withoutChanges(plan: Plan, undone: Change[]): Plan {
   const customizations = plan.customizations.flatMap((pin) => {
