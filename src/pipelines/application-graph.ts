@@ -4,10 +4,10 @@ import type { Transaction } from '../db/database.ts';
 import type { LockedApplication } from './pipeline-lock.ts';
 
 /**
- * Locks and returns the applications to build: those of `ids` that are not removed, and all others that need one of them,
- * directly or through further applications. Also locks the applications that the returned ones need: so no pipeline of a needed
- * application ends unnoticed while edges to it are added. As everywhere, takes the locks by depth and then by id, so that
- * transactions cannot deadlock.
+ * Locks and returns the applications to build: those of `ids` that are not removed, and all that need one of them, directly or
+ * through others. Also locks the applications that the returned ones need, so that a pipeline of a needed application cannot
+ * end while edges to it are added. As everywhere, takes the locks by depth and then by id, so that transactions cannot
+ * deadlock.
  */
 export async function lockGraph(tx: Transaction, ids: readonly string[]): Promise<LockedApplication[]> {
   const found = await sql<LockedApplication & { built: boolean }>`
@@ -77,9 +77,9 @@ export async function lockWithNeeded(
 }
 
 /**
- * Removes these applications. If another application still needs one of them, that one stays, but no longer counts as
- * requested. Also removes applications that the removed ones needed, if no user requested them and no other application needs
- * them. The caller holds the locks of `lockWithNeeded`. Returns all removed applications.
+ * Removes these applications. An application that another one still needs is not removed, but no longer counts as requested.
+ * Also removes applications that the removed ones needed, if no user requested them and no other application needs them. The
+ * caller holds the locks of `lockWithNeeded`. Returns all removed applications.
  */
 export async function removeFromGraph(tx: Transaction, ids: readonly string[], removedBy: string): Promise<string[]> {
   const removed: string[] = [];

@@ -101,8 +101,8 @@ export type BaseImageVersion = {
 
 /**
  * Records a version of a base image, and that the base image is healthy. For the first version, enqueues the pipelines that
- * waited for it. If the digest changed, makes a pipeline for each application on the base image; it starts after the
- * application's running pipeline. If the digest is the same, makes no pipeline.
+ * waited for it. If the digest changed, makes a pipeline for each application on the base image, which starts after the
+ * application's running pipeline. If the digest is the same, makes no pipelines.
  */
 export async function recordBaseImageVersion(
   tx: Transaction,

@@ -101,8 +101,8 @@ export async function expireBuilt(tx: Transaction): Promise<boolean> {
 }
 
 /**
- * Returns, for each of these blobs, a repository of the registry that is known to have it and from which it can be mounted.
- * Blobs without such a repository are absent.
+ * Returns, for each of these blobs, a repository of the registry that is known to have the blob, so that the blob can be
+ * mounted from there. Omits blobs for which there is no such repository.
  */
 export async function findRegistryBlobs(
   db: Database,

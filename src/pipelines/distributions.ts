@@ -32,7 +32,7 @@ const PAUSE_SECONDS_MAX = 900;
 const CHECK_PAUSE_SECONDS_MIN = 2;
 const CHECK_PAUSE_SECONDS_MAX = 240;
 
-/** Pipelines whose wait has expired that one run of the schedule ends; the next run ends the others. */
+/** How many pipelines one run of the schedule ends because they waited too long for a registry. The next run ends the others. */
 const EXPIRED_PER_RUN_MAX = 200;
 
 export type DistributionFailure = {

@@ -80,8 +80,8 @@ async function lockApplications(tx: Transaction, charts: string[], needs: NeedRo
 }
 
 /**
- * Returns, for each chart and product, the image for which the chart has no application yet. A product that already has one is
- * not returned: the chart keeps its branch.
+ * Returns the images that charts need but have no application for. If a chart already has an application of the product, it
+ * keeps that application and its branch.
  */
 async function findNeeds(tx: Transaction, ids: readonly string[] | undefined): Promise<NeedRow[]> {
   const chart = { key: sql`a.product_key`, branch: sql`a.branch` };

@@ -24,9 +24,7 @@ import { cancelPipelines, createWave } from './waves.ts';
  */
 export type StartedPhase = { step: 'RUN'; state: PipelineState } | { step: 'DONE' | 'ENDED' | 'SENT_BACK' };
 
-/**
- * Starts a phase, or starts it again after a crash. Only if this returns RUN, the job does its work. Throws StoredValueError.
- */
+/** Starts a phase, or starts it again after a crash. The job does its work only if this returns RUN. Throws StoredValueError. */
 export async function startPhase(
   tx: Transaction,
   { pipeline_id, phase }: { pipeline_id: string; phase: PhaseType },
@@ -111,7 +109,7 @@ export async function planAgain(tx: Transaction, pipelineId: string): Promise<'P
 
 export type FinishedPhase = {
   pipeline_id: string;
-  /** DISTRIBUTION is missing: it ends with `recordRelease`. */
+  /** DISTRIBUTION is ended by `recordRelease` instead. */
   phase: 'PACKAGING' | 'VERIFICATION';
   /** Given only for PACKAGING. */
   artifact?: Artifact;
@@ -156,8 +154,8 @@ export async function succeedPhase(tx: Transaction, finished: FinishedPhase): Pr
 }
 
 /**
- * Fails the pipeline: its later phases are skipped, and pipelines that waited for it may start. If a customization broke it,
- * makes another pipeline for its other changes, without that customization.
+ * Fails the pipeline: its later phases are skipped, and pipelines that waited for it may start. If a customization broke the
+ * pipeline, makes another pipeline for the other changes, without that customization.
  */
 export async function failPhase(tx: Transaction, failed: FailedPhase): Promise<'DONE' | 'ENDED'> {
   const pipeline = await lockPipeline(tx, failed.pipeline_id);

@@ -8,8 +8,8 @@ import { readTriggers } from '../plan/metadata-file.ts';
 import { StoredValueError } from '../plan/stored-value.ts';
 
 /**
- * Why a pipeline waits for another. follows: both are of the same application. needs: its application needs the application of
- * the other.
+ * Why a pipeline waits for another. follows: both pipelines are of one application. needs: the application of the waiting
+ * pipeline needs the application of the other pipeline.
  */
 export type EdgeKind = 'follows' | 'needs';
 

@@ -63,7 +63,7 @@ describe('the key of a base image', () => {
     const rejected = { code: 'INVALID', violations: [{ field: 'key', message: expect.stringContaining('taken') }] };
     await expect(register('Other', 'gold')).rejects.toMatchObject(rejected);
     await expect(register('Mine', 'debian-12')).rejects.toMatchObject(rejected);
-    // Other organizations may have the same key. Otherwise an error could reveal their keys.
+    // Keys of other organizations do not count: otherwise, an error could reveal that another organization has the key.
     expect((await register('Golden', 'gold', catalog.rival)).key).toBe('gold');
   });
 

@@ -1,5 +1,5 @@
-// Chooses the repository of an application in each of its registries. It never changes, and applications on two base images
-// never share one.
+// Chooses the repository of an application in each of its registries. The choice never changes, and applications on two base
+// images never share a repository.
 import { sql } from 'kysely';
 import { rulesOf } from '../contract/registry-providers.ts';
 import type { RegistryProvider } from '../contract/vocabulary.ts';

@@ -9,7 +9,7 @@ import { lockGraph } from './application-graph.ts';
 import { enqueueReady, insertEdges, insertNeeds, moveEdges } from './pipeline-edges.ts';
 import { type LockedApplication, lockBaseImagesOf } from './pipeline-lock.ts';
 
-/** An operation on a customization: the pipeline that carries it applies it to its application. */
+/** An operation on a customization. The release of the pipeline that carries the operation brings it to the application. */
 export type CarriedCustomization = { customization_id: string; version: number; operation: CustomizationOperation };
 
 export type WaveRequest = {
