@@ -263,8 +263,8 @@ describe('a database that does not answer', () => {
     const failures: unknown[] = [];
     await work(handle, { onError: (error) => void failures.push(error) });
     await database.pool.query('alter schema queue rename to queue_away');
-    // Waits for the failure of giveBackLost, because only this one delays its next call. The statement that takes jobs may fail
-    // first.
+    // Waits until giveBackLost has failed, because only that failure delays its next call. The statement that takes jobs may
+    // fail first.
     const hasLooked = () =>
       failures.some((failure) => failure instanceof Error && /giveBackLost/.test(failure.stack ?? ''));
     await until('its look for lost jobs has noticed', async () => hasLooked());

@@ -201,8 +201,8 @@ class WorkingQueue implements Queue {
   }
 
   /**
-   * Whether no other job may start beside this one: it is a suspect. Not so for an outside job that has run for GIVE_WAY_MS: it
-   * has not killed its worker in that time.
+   * Whether no other job may start beside this job. True for a suspect, but not for an outside job that has run for
+   * GIVE_WAY_MS, because such a job has not killed its worker.
    */
   #isAlone(running: Running): boolean {
     return running.job.record.suspect && !this.#isLongOutside(running);
