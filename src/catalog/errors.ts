@@ -1,4 +1,4 @@
-// The errors of the catalog. Each has one of these codes and is independent of HTTP.
+// The errors of the catalog. Each has a code, and none depends on HTTP.
 
 /** The codes. `http/answer/problems.ts` has the response for each. */
 export const CATALOG_ERROR_CODES = [

@@ -10,9 +10,9 @@ import { requireUuids } from './ids.ts';
 import type { Principal } from './principal.ts';
 
 /**
- * Creates a pipeline with the plan of a failed one; if that one has no plan, a new plan is made. The new pipeline takes over
- * the customizations of the failed one and, if that was the application's first, its request. Throws NOT_FOUND. Throws
- * NOT_RETRYABLE if the pipeline did not fail, if a newer one succeeded, or if the application was removed or has an open
+ * Creates a pipeline with the plan of a failed one, or with a new plan if the failed pipeline has none. The new pipeline takes
+ * over the customizations of the failed one and, if the failed one was the application's first, its request. Throws NOT_FOUND.
+ * Throws NOT_RETRYABLE if the pipeline did not fail, if a newer one succeeded, or if the application was removed or has an open
  * pipeline.
  */
 export async function retryPipeline(
@@ -55,9 +55,9 @@ async function lockOwn(tx: Transaction, principal: Principal, input: Input<'retr
 }
 
 /**
- * Throws NOT_RETRYABLE if the pipeline must not be retried. Not while another pipeline is open: that one is newer and contains
- * all current changes of the application. A retry that replaced it would lose them; a retry that followed it would release the
- * older plan last.
+ * Throws NOT_RETRYABLE unless the pipeline can be retried. It cannot while another pipeline of the application is open, which
+ * is newer and contains all current changes: a retry in its place would lose these changes, and a retry after it would release
+ * the older plan last.
  */
 async function requireRetryable(tx: Transaction, failed: LockedPipeline): Promise<void> {
   const { id, application_id, status } = failed;
