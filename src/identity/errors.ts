@@ -1,4 +1,4 @@
-// The errors of identity. Each has one of these codes.
+// The errors of identity, each with a code.
 import type { Violation } from '../contract/problem.ts';
 
 export type IdentityErrorCode =

@@ -28,7 +28,7 @@ export type PasswordHashes = {
   matches(password: string, hash: string | undefined): Promise<boolean>;
 };
 
-/** Returns functions that share the limits. A process must have only one of them. */
+/** Returns the functions that hash and check passwords. They share the limits, so a process must call this only once. */
 export function openPasswordHashes(): PasswordHashes {
   const take = limit(AT_A_TIME, WAITING_MAX);
   const run = (password: string, salt: Buffer, cost = COST) =>

@@ -8,9 +8,9 @@ import type { Principal } from './principal.ts';
 const REMEMBERED_MAX = 10_000;
 
 /**
- * Returns a function like `verify`, which remembers its results: it calls `verify` once for each token that `verify` accepts.
- * This is safe, because the content of a token never changes and an accepted token is valid until it expires. Tokens are
- * remembered by their hash, so that the memory contains no usable token.
+ * Returns a function that remembers the results of `verify`, and so calls it only once for each token that it accepts. This is
+ * safe, because the content of a token never changes and an accepted token is valid until it expires. Tokens are remembered by
+ * their hash, so that the memory contains no usable token.
  */
 export function rememberVerified(
   verify: (jwt: string) => Promise<Verified>,
