@@ -32,8 +32,7 @@ beforeAll(() => {
 });
 
 /**
- * Creates a certificate with this name and validity. The test's own certificate signs it; Larder trusts that one after
- * `trust()`.
+ * Creates a certificate with this name and validity, signed by the test's own certificate, which Larder trusts after `trust()`.
  */
 function signed(name: string, [from, to]: [string, string]): { key: Buffer; cert: Buffer } {
   const file = (what: string) => join(directory, `${name}-${from}-${what}`);

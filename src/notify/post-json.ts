@@ -5,7 +5,7 @@ import { CHAT_LIMITS } from '../egress/fetch-limits.ts';
 import { describeFault, faultOfError } from '../egress/network-faults.ts';
 import { DeliveryError } from './delivery-error.ts';
 
-/** The longest pause. If the server requests a longer one, this one is used. */
+/** The longest pause before another attempt, even if the server requests a longer pause. */
 const RETRY_AFTER_SECONDS_MAX = 3_600;
 
 export type Posted = { status: number /** Absent if it is not JSON. */; body?: unknown; retryAfterSeconds?: number };
