@@ -15,8 +15,8 @@ const MARK = 'installation';
 const LINE = /^larder-content-1 ([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\n$/;
 
 /**
- * How many contents that the database knows are looked up in an unmarked folder. Digests are random: if the folder has none of
- * these, it has almost none of the database's contents.
+ * This many contents of the database are looked up in an unmarked folder. Digests are random: if the folder has none of these,
+ * it has almost none of the database's contents.
  */
 const SAMPLE_COUNT = 1_000;
 
