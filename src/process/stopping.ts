@@ -59,8 +59,8 @@ export function beginLife({ giveUpMs, hangUpStops }: LifeOptions): Life {
 
   function ask(code: number): void {
     if (stopping.signal.aborted) {
-      // Only for a process without a supervisor: a supervisor gets the second signal too and ends its processes. To such a
-      // process, Ctrl-C and the supervisor's request are one request.
+      // A process with a supervisor ignores further signals, because the supervisor gets them too and ends it. So a Ctrl-C and
+      // the supervisor's request, which come together, count as one request.
       if (process.send === undefined && performance.now() - askedAt > ONE_SIGNAL_MS) force();
       return;
     }
