@@ -14,11 +14,11 @@ export type Setting<T = unknown> = {
   readonly defaultDoc?: string;
   /** Markdown that describes the setting in the guide. */
   readonly doc: string;
-  /** Settings that must also be set if this one is. */
+  /** Settings that must be set too if this setting is set. */
   readonly requires?: readonly string[];
-  /** Settings that must not be set if this one is. */
+  /** Settings that must not be set if this setting is set. */
   readonly excludes?: readonly string[];
-  /** A second name of the variable. If both are set, this one is used. */
+  /** A second name of the variable. If variables of both names are set, the variable of this name is used. */
   readonly alias?: string;
 };
 
