@@ -113,7 +113,7 @@ beforeAll(async () => {
   chmodSync(join(folder, 'locked'), 0);
   vi.stubEnv('LARDER_DATABASE_URL', 'postgresql://larder:topsecret@127.0.0.1:1/larder');
   vi.stubEnv('LARDER_DATA', folder);
-  // After a correct token, Larder accepts it although many wrong ones follow from the same address.
+  // After the correct token was sent once, Larder accepts it even if many wrong ones follow from the same address.
   expect(await run(['login'], { url: apiUrl, token: api.acme.tokens.OWNER })).toMatchObject({ code: EXIT.done });
 }, PATIENCE_MS);
 afterAll(async () => {
