@@ -1,4 +1,4 @@
-// Range and Content-Range: RFC 9110 section 14 for downloads, distribution-spec for chunks.
+// Parses the headers Range (downloads, RFC 9110 section 14) and Content-Range (chunks of uploads, distribution-spec).
 import type { ByteRange } from './content.ts';
 
 /**

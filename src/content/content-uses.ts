@@ -17,7 +17,7 @@ export type ContentUser = { kind: ContentUseKind; id: string };
  * it does not delete content to which the transaction refers.
  */
 export async function addUses(tx: Transaction, user: ContentUser, digests: Iterable<Digest>): Promise<void> {
-  // Sorted: two transactions with the same contents must lock them in the same order.
+  // Sorted, because two transactions with the same contents would deadlock if they locked them in different orders.
   const sorted = [...new Set(digests)].sort();
   if (sorted.length === 0) return;
   await sql`select pg_advisory_xact_lock_shared(${CONTENT_USES_LOCK})`.execute(tx);

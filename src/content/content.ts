@@ -35,7 +35,7 @@ export interface ContentStore {
   readonly uploads: UploadStore;
 }
 
-/** Partial content under a name that the caller chooses, until it is committed or dropped. */
+/** Uploads: incomplete contents under names that the caller chooses, until they are committed or dropped. */
 export interface UploadStore {
   /**
    * Appends at `offset` and returns the new length. After a broken stream, `length` returns the number of bytes that were kept. Throws

@@ -132,7 +132,7 @@ async function writeHashed(path: string, bytes: AsyncIterable<Uint8Array>): Prom
   return { digest: `sha256:${hash.digest('hex')}`, size };
 }
 
-/** Renames a complete, synced file to its digest. Replaces an older file of this name: it has the same bytes, or is damaged. */
+/** Renames a complete, synced file to its digest. Replaces an existing file of this name, which has the same bytes or is damaged. */
 async function publish(folders: DiskFolders, from: string, info: ContentInfo): Promise<void> {
   const path = pathOf(folders, info.digest);
   await rename(from, path);

@@ -14,7 +14,7 @@ export async function writeAll(file: FileHandle, bytes: Uint8Array, position: nu
   }
 }
 
-/** Makes created, renamed and removed names in a folder durable: fsync of a file does not cover its name. */
+/** Makes created, renamed and removed names in a folder durable, because fsync of a file does not cover its name. */
 export async function syncFolder(folder: string): Promise<void> {
   await using handle = await open(folder, 'r');
   await handle.sync();
