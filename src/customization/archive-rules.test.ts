@@ -1,4 +1,4 @@
-// The rules for entries of an archive: for each, entries that break it.
+// The rules for entries of an archive, each with entries that break it.
 import { describe, expect, it } from 'vitest';
 import {
   DUMMY_KEY,

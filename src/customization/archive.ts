@@ -18,7 +18,7 @@ export function readArchive(
   return readTar(rejectNested(gunzipOne(bytes, progress)), { ...options, holeBytesMax: EXPANDED_BYTES_MAX });
 }
 
-/** Yields the bytes unchanged. Throws GzipError NOT_TAR if they are compressed again or an archive of another format. */
+/** Yields the bytes of the tar unchanged. Throws GzipError NOT_TAR if they are compressed a second time or an archive of another format. */
 async function* rejectNested(bytes: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void> {
   let head: Buffer | undefined = Buffer.alloc(0);
   for await (const chunk of bytes) {

@@ -1,4 +1,5 @@
-// Certificates that a customization adds to the system's trust store: checked at upload, so that no build fails on an invalid one.
+// Reads the certificates that a customization adds to the system's trust store. They are checked at upload, so that no build fails on an
+// invalid one.
 import { X509Certificate } from 'node:crypto';
 import type { CustomizationWarningCode } from '../contract/customization-warning.ts';
 import { printable } from '../tar/header.ts';
@@ -46,8 +47,8 @@ export class CertificateRejected extends Error {
 }
 
 /**
- * Reads the certificates of a PEM text, for example a published bundle. Text between them is a comment (RFC 7468, 2). An expired
- * certificate is skipped. Throws CertificateRejected for anything that is not a certificate, and if none is left.
+ * Reads the certificates of a PEM text, for example a published bundle. Skips expired certificates; text between certificates is a comment
+ * (RFC 7468, 2). Throws CertificateRejected for a block that is not a certificate, and if no certificate is left.
  */
 export function readCertificates(text: string, now: Date): ReadCertificates {
   // Checked first, so that a private key is reported even if the text has other faults.
@@ -73,7 +74,7 @@ export function readCertificates(text: string, now: Date): ReadCertificates {
   return { certificates, skipped, count: blocks.length };
 }
 
-/** U+FEFF, also if its bytes were read as Latin-1. */
+/** U+FEFF at the start of a text, or its three bytes if the text was read as Latin-1. */
 const BYTE_ORDER_MARK = /^(?:\ufeff|\xef\xbb\xbf)/;
 /**
  * A boundary that is not alone on its line. After an END line, the next block or a comment follows (cat does this to files without a final

@@ -26,7 +26,7 @@ function fingerprintOf(base64: string): string {
 type Line = string[];
 const PASSWD_FIELD_COUNT = 7;
 
-/** The image's /etc/passwd and /etc/group, plus the users that a customization declares. Throws USER_TAKEN and GROUP_UNKNOWN. */
+/** The users and groups of an image (/etc/passwd, /etc/group), to which customizations add theirs. Throws USER_TAKEN and GROUP_UNKNOWN. */
 export class Accounts {
   readonly #passwd: Line[];
   readonly #group: Line[];

@@ -44,7 +44,7 @@ const Certificate = Fields({
   pem: WrittenText({ description: 'One or more certificates in PEM.', writeOnly: true }),
 });
 
-// Debian policy 5.6.1, 5.6.8 and 5.6.12. A final minus would make apt remove the package.
+// A package name, optionally with an architecture (Debian policy 5.6.1, 5.6.8 and 5.6.12). A final minus would make apt remove the package.
 const PACKAGE = '[a-z0-9][a-z0-9.+-]{0,126}[a-z0-9.+](?::[a-z0-9]{1,32}(?:-[a-z0-9]{1,32}){0,3})?';
 const PACKAGE_VERSION = '(?:[0-9]{1,9}:)?[0-9][A-Za-z0-9.+~-]{0,127}';
 const Package = WrittenText({

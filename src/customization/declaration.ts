@@ -25,9 +25,7 @@ type Context = { tell: Tell; now: Date };
 type Located = Context & { lineOf: LineOf; isWhole: IsWhole };
 type Read = { declaration: Declaration; certificates: NamedCertificates[] };
 
-/**
- * Reads the whole declaration. Each violation is reported with its line; parts without a violation are read nevertheless.
- */
+/** Reads the whole declaration. Reports each violation with its line, and reads all other parts. */
 export function readDeclaration(bytes: Uint8Array, context: Context): Read {
   const { value = {}, violations, lineOf, isWhole } = readYaml(bytes, DeclarationSchema);
   for (const { line, reason } of violations) context.tell(line, reason);
@@ -62,7 +60,7 @@ function checkValues(
     if (Buffer.byteLength(text) > bytesMax) tell(lineOf(section, name), `${name} is longer than ${bytesMax} bytes`);
 }
 
-/** Labels that describe the image; only Larder writes them. */
+/** Labels that only Larder writes, because they describe the image. */
 const OWN_LABELS = ['base.name', 'base.digest', 'created', 'ref.name', 'version'].map(
   (name) => `org.opencontainers.image.${name}`,
 );

@@ -8,7 +8,7 @@ import type { Tell } from './errors.ts';
 import { isMachinePath, nameProblem } from './names.ts';
 
 export type DeclaredFile = {
-  /** In the image, without a leading `/`. */
+  /** The path in the image, without a leading `/`. */
   path: string;
   /** If absent, the file belongs to user 0, whoever owns the image's file at this path. */
   user?: OwnerName;
@@ -22,7 +22,7 @@ export type DeclaredFile = {
 type Context = { tell: Tell; lineOf: LineOf; isWhole: IsWhole };
 type FileFields = NonNullable<DeclarationDocument['files']>[number];
 
-/** Leaves out entries with a violation, because they lack the fields that are invalid. */
+/** Reads the files of a declaration. Omits entries with a violation, because their invalid fields are missing. */
 export function readFiles(items: readonly FileFields[], { tell, lineOf, isWhole }: Context): DeclaredFile[] {
   const paths = new Set<string>();
   const files: DeclaredFile[] = [];

@@ -42,7 +42,7 @@ export type CustomizationErrorCode =
 export class CustomizationError extends Error {
   override readonly name = 'CustomizationError';
   readonly code: CustomizationErrorCode;
-  /** In the image, without a leading `/`. */
+  /** The path in the image, without a leading `/`. */
   readonly path?: string;
 
   constructor(code: CustomizationErrorCode, message: string, path?: string) {
@@ -52,7 +52,7 @@ export class CustomizationError extends Error {
   }
 }
 
-/** The field of a violation of the archive as a whole. */
+/** The `field` of violations that concern the archive as a whole. */
 const ARCHIVE = 'file';
 
 /** Collects violations up to the limit and counts the rest. Violations of the archive as a whole are listed first. */

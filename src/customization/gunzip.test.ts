@@ -1,4 +1,4 @@
-// The gzip frame and its limits, with generated streams that are never in memory as a whole.
+// Tests the gzip frame and its limits with generated streams, which are never in memory as a whole.
 import { constants, deflateRawSync, gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { chunked, concatenate, seededRandom } from '../../test/fixtures/tar.ts';
@@ -13,7 +13,7 @@ async function codeOf(bytes: Buffer, chunk = 64 * 1024): Promise<string> {
   }
 }
 
-/** A gzip header with these flags and optional fields. */
+/** Returns a gzip header with these flags and optional fields. */
 function framed(flags: number, ...fields: Buffer[]): Buffer {
   const plain = gzipSync('hello');
   return Buffer.concat([
@@ -71,7 +71,7 @@ describe('the frame', () => {
   });
 });
 
-/** The header of a gzip file, followed by the same deflate block without end. */
+/** Yields the header of a gzip file and then the same deflate block without end. */
 async function* endless(block: Buffer): AsyncGenerator<Uint8Array, void> {
   yield gzipSync('').subarray(0, 10);
   for (;;) yield block;

@@ -7,7 +7,7 @@ import { ARCHIVE_BYTES_MAX, EXPANDED_BYTES_MAX, RATIO_FREE_BYTES, RATIO_MAX } fr
 
 export type GzipErrorCode = 'NOT_GZIP' | 'NOT_TAR' | 'DAMAGED' | 'TRUNCATED' | 'TRAILING_DATA' | 'TOO_LARGE' | 'RATIO';
 
-/** Rejected compressed data. */
+/** The error for rejected compressed data. */
 export class GzipError extends Error {
   override readonly name = 'GzipError';
   readonly code: GzipErrorCode;

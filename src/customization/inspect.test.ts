@@ -39,7 +39,7 @@ afterAll(() => rmSync(directory, { recursive: true }));
 const run = (command: string, ...parts: string[]) =>
   execFileSync(command, parts, { cwd: join(directory, 'c'), maxBuffer: 1 << 28 });
 
-/** Made by Python's tarfile: a folder, a name in UTF-8, a long path, a link and a hard link, each in several formats. */
+/** Archives that Python's tarfile made, with a folder, a name in UTF-8, a long path, a link and a hard link. Each is in several formats. */
 const PYTHON = [
   [
     'ustar',
@@ -340,7 +340,7 @@ describe('damage', () => {
       const result = await inspectArchive(chunked(copy, 1 + Math.floor(random() * 2000)), { now: NOW }).catch(
         (error: unknown) => error,
       );
-      // Only bits of the gzip header without effect (its time, its operating system) may change.
+      // Only bits of the gzip header that have no effect (its time, its operating system) may have been flipped.
       if (!(result instanceof ArchiveRejected)) expect(result).toEqual(original);
     }
   });

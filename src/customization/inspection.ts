@@ -29,9 +29,9 @@ export type Inspection = {
   declaration: Declaration;
   /** All certificates for the trust store, declared or found in rootfs. */
   certificates: TrustedCertificate[];
-  /** In order of execution. */
+  /** The scripts, in the order in which they run. */
   hooks: Hook[];
-  /** For the uploader: parts that are accepted but may be a mistake. */
+  /** Warnings for the uploader about parts that are accepted but may be a mistake. */
   warnings: CustomizationWarning[];
   /** The number of warnings that are not listed. */
   more_warnings_count: number;
@@ -39,7 +39,7 @@ export type Inspection = {
 
 export const ROOTFS = 'rootfs/';
 
-/** Whether a build of this customization runs programs: its scripts, or those of packages. */
+/** Whether a build of this customization runs programs: its own scripts, or scripts of its packages. */
 export function needsSandbox(inspection: Pick<Inspection, 'hooks' | 'declaration'>): boolean {
   return inspection.hooks.length > 0 || inspection.declaration.packages.length > 0;
 }

@@ -20,11 +20,11 @@ type Origin =
   | { from: 'archive'; path: string }
   | { from: 'text'; text: string }
   | { from: 'composed'; what: Composed }
-  /** A folder above another entry: it exists in the image, or is new. */
+  /** A folder above another entry, which the image has or which is new. */
   | { from: 'way' };
 
 export type Placed = {
-  /** In the image, without a leading `/`; no component is a link. */
+  /** The path in the image, without a leading `/`. No component of it is a link. */
   path: string;
   type: 'file' | 'folder' | 'symlink' | 'hardlink';
   mode: number;
@@ -178,8 +178,8 @@ class Placement {
   }
 
   /**
-   * A folder of the image keeps its mode and owner. Its entry is repeated, because some engines would recreate it with other
-   * rights.
+   * Adds the folders above an entry. A folder that the image has keeps its mode and owner; the layer repeats its entry, because some
+   * engines would otherwise create it with another mode.
    */
   #wayTo(path: string, mode: number, origin: Origin): Placed {
     const existing = this.#below.get(path);

@@ -4,12 +4,12 @@ import type { Inspection } from './inspection.ts';
 import { type Placed, placeCustomization } from './placement.ts';
 
 export type Change = {
-  /** In the image, without a leading `/`. */
+  /** The path in the image, without a leading `/`. */
   path: string;
   /** `replace`: the image has something of another type at this path. */
   kind: 'add' | 'change' | 'replace';
   type: EntryType;
-  /** The type of the replaced entry, if it differs. */
+  /** The type of the replaced entry, if it is another one. */
   was?: EntryType;
 };
 
