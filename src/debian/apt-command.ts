@@ -40,7 +40,7 @@ const LIMITS: ToolLimits = {
   outputBytesMax: 64 * 1024 * 1024,
   /** Enough for the indexes of a slow mirror, which take a minute or two. Afterwards the archive counts as unresponsive. */
   wallClockMs: 10 * 60_000,
-  /** With all of Debian's indexes, apt uses about 300 MB of address space. */
+  /** Limit of address space: with all of Debian's indexes, apt uses about 300 MB. */
   memoryBytesMax: 4 * 1024 ** 3,
   /** Waiting for an archive takes no processor time; reading the indexes takes 5 s, and solving 1 s. */
   cpuSecondsMax: 5 * 60,
@@ -107,7 +107,7 @@ function classify(command: string, { output, errors, status }: Result): AptError
     });
   }
   if (UNSOLVABLE.test(errors) || UNSOLVABLE.test(output)) return unsolvable(output, errors, cause);
-  // apt reports an invalid signature as a failed fetch too, so it is checked first.
+  // Checked first, because apt reports an invalid signature also as a failed fetch.
   if (UNTRUSTED.test(errors))
     return failed('UNTRUSTED', 'the signature of the package archive could not be verified', errors, cause);
   if (SUITE_MISSING.test(errors))

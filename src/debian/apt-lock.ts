@@ -52,7 +52,7 @@ export function parseUris(output: string): AptLockLine[] {
 function parseUriLine(line: string): AptLockLine {
   const [, uri = '', filename = '', size = '', hash = ''] = URI_LINE.exec(line) ?? [];
   const hex = /^SHA256:([a-f0-9]{64})$/.exec(hash)?.[1];
-  // name_version_architecture.deb, where a colon of the epoch is written %3a.
+  // The file name is name_version_architecture.deb; %3a stands for the colon of an epoch.
   const parts = /^([^_]+)_([^_]+)_([^_]+)\.deb$/.exec(filename);
   if (hex === undefined || !parts)
     throw new AptError('FAILED', `apt printed no SHA-256 for a package: ${redact(line)}`);

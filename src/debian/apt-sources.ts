@@ -28,9 +28,9 @@ export type KnownRelease = { uri: string; suite: string; origin: string; codenam
 const COMPANIONS = ['', '-updates', '-security', '/updates'];
 
 /**
- * Returns the Debian archive entries of this machine's apt configuration. If `suite` is another codename than this machine's, they are
- * rewritten for it. Entries whose index names another origin, or whose key is not the archive's, are left out. Throws AptError NO_SOURCES
- * when no entry is left.
+ * Returns the Debian archive entries of this machine's apt configuration. If `suite` is another codename than this machine's, the entries
+ * are rewritten for that codename. Entries whose index names another origin, or whose key is not the archive's, are left out. Throws
+ * AptError NO_SOURCES when no entry is left.
  */
 export async function configuredSources(suite?: string): Promise<AptSources> {
   const own = await hostCodename();
@@ -164,7 +164,7 @@ function optionOf(options: Record<string, string>, name: string): string | undef
 }
 
 function sameUri(one: string, other: string): boolean {
-  // indextargets leaves out credentials and ends the address with a slash.
+  // Both addresses are compared in the form of indextargets: without credentials and without a slash at the end.
   const bare = (uri: string) => uri.replace(/:\/\/[^/@]+@/, '://').replace(/\/+$/, '');
   return bare(one) === bare(other);
 }

@@ -25,7 +25,7 @@ export type PackageVersions = {
 };
 
 type SolveRequest = {
-  /** The text of the dpkg status file on which the packages are installed; apt gets only its parsed fields. */
+  /** The text of the dpkg status file of the system to which packages are added. apt gets only the fields that Larder parsed. */
   status: string;
   /** `name` or `name=version`. */
   install: string[];
@@ -49,7 +49,10 @@ export interface AptRoot {
    * Throws AptError: PACKAGE_UNKNOWN, VERSION_UNKNOWN, UNSOLVABLE, NAME_MALFORMED and the errors of `update`.
    */
   solve(request: SolveRequest): Promise<AptLockLine[]>;
-  /** Downloads the .debs that content lacks and returns pins. Throws AptError PACKAGE_GONE for those removed from the archive. */
+  /**
+   * Downloads the .debs that content lacks, and returns the pins of all these packages. Throws AptError PACKAGE_GONE if the archive has
+   * removed some of them.
+   */
   fetch(
     packages: (AptLockLine | PackagePin)[],
     content: ContentStore,
@@ -61,7 +64,7 @@ export type AptRootOptions = {
   /** The folder of this apt root; created if missing. Only one process at a time updates it. */
   directory: string;
   sources: AptSources;
-  /** `debian-12`: the distro of the purls. */
+  /** The operating system in purls: `debian-12`. */
   operating_system: string;
   log?: (line: string) => void;
 };
@@ -94,7 +97,7 @@ export async function openAptRoot(options: AptRootOptions): Promise<AptRoot> {
   async function update({ olderThanMs = 0, signal }: { olderThanMs?: number; signal?: AbortSignal | undefined } = {}) {
     return gate.write(async () => {
       if (indexes.digest === undefined || Date.now() - indexes.updatedAt >= olderThanMs) {
-        // A source that cannot be fetched is an error: a solve without the security suite would be wrong.
+        // An error if any source cannot be fetched, because a solve without the security suite would be wrong.
         await retryWhileBusy(() => apt('apt-get', ['update', '-q', '--error-on=any'], signal));
         indexes.digest = await digestOfLists(paths.lists);
         indexes.updatedAt = Date.now();
@@ -291,7 +294,7 @@ async function writeAtomically(path: string, bytes: string | Uint8Array): Promis
     return;
   writes += 1;
   const temporary = `${path}.${process.pid}-${writes}.tmp`;
-  // Addresses may hold credentials.
+  // Only its owner can read the file, because addresses may contain credentials.
   await writeFile(temporary, bytes, { mode: 0o600 });
   await rename(temporary, path);
 }

@@ -9,7 +9,7 @@ const FIELD_LENGTH_MAX = 128 * 1024;
 /** Limit of characters in a field's name: the longest in use has 28. */
 const NAME_LENGTH_MAX = 64;
 
-/** Control data that is rejected. The message names the line. */
+/** The error for rejected control data. The message names the line. */
 export class ControlDataError extends Error {
   override readonly name = 'ControlDataError';
 

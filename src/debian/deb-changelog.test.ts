@@ -1,4 +1,4 @@
-// The vulnerabilities that a changelog names since a version.
+// Finds the vulnerabilities that a changelog names after a version.
 import { Readable } from 'node:stream';
 import { expect, test } from 'vitest';
 import { memoryContent } from '../content/memory.ts';

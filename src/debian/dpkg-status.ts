@@ -37,8 +37,8 @@ export function statusForApt(status: string): string {
 }
 
 /**
- * Returns the text for apt as if these packages were installed too, so that further packages can be resolved on top of them, even if the
- * archive no longer has them. Throws AptError FAILED for a text that is not a package database and for content that is not a .deb.
+ * Returns the text for apt as if these packages were installed too. So further packages can be resolved on top of them, even if the archive
+ * no longer has them. Throws AptError FAILED for a text that is not a package database and for content that is not a .deb.
  */
 export async function statusWith(options: {
   status: string;

@@ -2,7 +2,7 @@
 import { ControlDataError, parseStanzas, type Stanza } from './control-stanzas.ts';
 import { formatRelations, isArchitecture, isPackageName, isVersion } from './relations.ts';
 
-/** A rejected package database; the message is for the owner of the image. */
+/** The error for a rejected package database. The message is for the owner of the image. */
 export class PackageDatabaseError extends Error {
   override readonly name = 'PackageDatabaseError';
 }
@@ -53,7 +53,7 @@ const matching =
     pattern.test(value) ? value : undefined;
 const FLAG = matching(/^(?:yes|no)$/);
 
-/** The fields that apt reads of an installed package; a value that is not of its grammar is rejected. */
+/** The fields of an installed package that apt reads, each with its grammar. Other values are rejected. */
 const SOLVED_FIELDS: readonly (readonly [name: string, grammar: Grammar])[] = [
   ['Package', (value) => (isPackageName(value) ? value : undefined)],
   ['Essential', FLAG],

@@ -14,10 +14,10 @@ export type ToolLimits = {
 };
 
 export type ToolResult = {
-  /** null when a signal ended the tool. */
+  /** null if a signal ended the tool. */
   status: number | null;
   output: Buffer;
-  /** The beginning of standard error. */
+  /** The beginning of what the tool wrote to standard error. */
   errors: string;
   /** The limit that ended the tool. */
   stopped?: 'OUTPUT' | 'TIME';
@@ -32,7 +32,7 @@ export type ToolOptions = {
 /** Limit of standard error; further bytes are dropped. */
 const ERRORS_BYTES_MAX = 1024 * 1024;
 
-/** Runs the tool to its end. Throws spawn's error if it cannot be started or the signal ends it, and errors of `stdin`. */
+/** Runs the tool to its end. Throws the error of spawn if the tool cannot be started or `signal` ends it, and errors of `stdin`. */
 export async function runTool(command: string[], { limits, stdin, signal }: ToolOptions): Promise<ToolResult> {
   const child = spawn('prlimit', [...limitArguments(limits), ...command], {
     stdio: [stdin === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],

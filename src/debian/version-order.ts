@@ -1,4 +1,4 @@
-// The order of versions, one function for each scheme: Debian's full versions, and upstream's versions, which SQL orders by version_key.
+// Orders versions: one function for full versions of Debian, one for upstream versions, which SQL orders by version_key.
 
 /**
  * Orders two Debian versions by epoch, upstream version and revision (deb-version(7), "Sorting algorithm"). Returns a number below, equal
