@@ -90,7 +90,7 @@ export type HostList = {
   hasAddress(address: string): boolean;
 };
 
-/** The item is not an address, a network or a host name. */
+/** The error for an item that is not an address, a network or a host name. */
 class HostListError extends Error {
   override readonly name = 'HostListError';
   readonly code = 'HOST_LIST';

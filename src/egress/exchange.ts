@@ -30,12 +30,12 @@ export type RequestSender = {
  */
 const REPEATED_BYTES_MAX = 64 * 1024;
 
-/** The connection was silent for too long. */
+/** The error for a connection that was silent for too long. */
 class SilentConnection extends Error {
   readonly code = 'TIMEOUT';
 }
 
-/** The body of the request could not be read; `cause` is its error. */
+/** The error for a request whose body could not be read; `cause` is the error of the body. */
 export class BodyFailed extends Error {
   override readonly name = 'BodyFailed';
   readonly code = 'BODY_FAILED';
@@ -45,7 +45,7 @@ export class BodyFailed extends Error {
   }
 }
 
-/** The body's actual size differs from its declared size. */
+/** The error for a body whose actual size differs from its declared size. */
 export class BodySizeWrong extends Error {
   override readonly name = 'BodySizeWrong';
   readonly code = 'BODY_SIZE_WRONG';
@@ -105,7 +105,7 @@ async function talk(request: ClientRequest, { body }: Exchange): Promise<Incomin
     request.end();
     return await answer;
   }
-  // A failure of the sending ends the request, and a failure of the request ends the sending.
+  // If the sending fails, the request ends; if the request fails, the sending ends.
   const [sent, answered] = await Promise.allSettled([send(request, body), answer]);
   if (answered.status === 'fulfilled') {
     return answered.value;

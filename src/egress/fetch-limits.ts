@@ -9,7 +9,7 @@ export type FetchLimits = {
    * then.
    */
   readonly timeMs: number;
-  /** Counted as sent: responses are not decompressed. */
+  /** Limit of the response's bytes as the server sends them: responses are not decompressed. */
   readonly answerBytesMax: number;
 };
 
@@ -27,7 +27,9 @@ export const IDENTITY_PROVIDER_LIMITS: FetchLimits = { timeMs: 10_000, answerByt
 /** A pull or a push waits for the token. Tokens are a few kilobytes. */
 export const TOKEN_SERVER_LIMITS: FetchLimits = { timeMs: 30_000, answerBytesMax: 64 * KIB };
 
-/** A registry that assembles a large upload in object storage may be silent for minutes. */
+/**
+ * A silent connection ends after this time. It is long, because a registry may need minutes to assemble a large upload in object storage.
+ */
 export const REGISTRY_IDLE_MS = 300_000;
 
 /** Limit of one call with all its retries. Without it, a registry that sends a byte now and then would occupy a worker forever. */

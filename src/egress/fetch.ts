@@ -21,7 +21,7 @@ export type Fetched = {
 
 type FetchErrorCode = 'TIMEOUT' | 'ANSWER_TOO_LARGE' | 'ANSWER_ENCODED';
 
-/** The response exceeds a limit. The message omits the address, because an address may hold secrets. */
+/** The error for a response that exceeds a limit. The message omits the address, because an address may hold secrets. */
 export class FetchError extends Error {
   override readonly name = 'FetchError';
   readonly code: FetchErrorCode;

@@ -62,7 +62,7 @@ const BY_CODE: Readonly<Record<string, NetworkFault>> = {
   EPROTO: 'NO_TLS',
 };
 
-/** Prefixes of codes: OpenSSL's reasons and llhttp's. */
+/** By the beginning of a code: OpenSSL's reasons, and codes of llhttp. */
 const BY_PREFIX: readonly [string, NetworkFault][] = [
   ['ERR_SSL_', 'NO_TLS'],
   ['HPE_', 'NO_HTTP'],

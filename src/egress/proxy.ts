@@ -10,7 +10,7 @@ export type ProxySettings = { http_proxy?: string; https_proxy?: string; no_prox
 /** Limit of the wait for the answer to CONNECT: a proxy that does not answer would otherwise block the caller forever. */
 const TUNNEL_TIMEOUT_MS = 30_000;
 
-/** The proxy rejected the tunnel; `status` is the status of its response. */
+/** The error for a proxy that rejected the tunnel; `status` is the status of the proxy's response. */
 class ProxyError extends Error {
   override readonly name = 'ProxyError';
   readonly code = 'PROXY';
