@@ -36,7 +36,7 @@ const COMPILED = 'compiled';
 export type CallHandler = (to: string, input: never) => Promise<unknown>;
 
 export type EngineChild = {
-  /** Runs a task to its end. Throws EngineProcessDied if the process ended first. */
+  /** Runs a task to its end. Throws EngineProcessDied if the process ends before the task. */
   run<T extends EngineTask>(
     task: T,
     input: EngineTasks[T]['input'],
@@ -59,7 +59,7 @@ export type ChildOptions = {
   flags?: readonly string[];
 };
 
-/** Starts a process; it is ready for a task at once. */
+/** Starts a process, which accepts a task immediately. */
 export function startEngineChild({ setup, ...how }: ChildOptions): EngineChild {
   const { child, group } = spawnEngine(setup, how);
   const state: State = { child, group, errors: '', exceeded: undefined, task: undefined, death: undefined };

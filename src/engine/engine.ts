@@ -7,15 +7,13 @@ import { type EngineTask, type EngineTasks, engineTasks } from './tasks.ts';
 export type EngineOptions = {
   /** Receives the task's log while it runs; without it, the log is discarded. */
   log?: LogSink;
-  /** Layers that were built before; none if absent. */
+  /** The table of layers that were built before; if absent, every layer is built. */
   layers?: LayerCache;
   signal?: AbortSignal | undefined;
 };
 
 export interface Engine {
-  /**
-   * Runs a task. Throws the task's errors, the signal's reason, and EngineProcessDied if the process of the task ended first.
-   */
+  /** Runs a task. Throws the task's errors, the signal's reason, and EngineProcessDied if its process ends before the task. */
   run<T extends EngineTask>(
     task: T,
     input: EngineTasks[T]['input'],
@@ -24,14 +22,14 @@ export interface Engine {
   close(): Promise<void>;
 }
 
-/** The process that ran a task ended before the task did. */
+/** The error for a task whose process ended before the task did. */
 export class EngineProcessDied extends Error {
   override readonly name = 'EngineProcessDied';
 }
 
 export const NO_LAYERS: LayerCache = { get: async () => undefined, set: async () => undefined };
 
-/** An engine in this process. */
+/** Returns an engine that runs tasks in this process. */
 export function engineHere(workspace: Workspace): Engine {
   return {
     run: (task, input, { log = { write: () => undefined }, layers = NO_LAYERS, signal } = {}) =>
