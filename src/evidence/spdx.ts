@@ -7,7 +7,7 @@ import { debPurl, parseStatus, type StatusPackage } from './dpkg-packages.ts';
 export type ImageFacts = {
   /** The image's name without registry or tag: `redis`. */
   name: string;
-  /** `7.0.15-debian-12-r0` */
+  /** The release's version: `7.0.15-debian-12-r0`. */
   version: string;
   /** The digest of the image's manifest: the document's namespace is derived from it. */
   digest: Digest;
@@ -48,7 +48,7 @@ type SpdxRelationship = {
   relatedSpdxElement: string;
 };
 
-/** SPDX 2.3, clauses 6 (document), 7 (packages) and 11 (relationships), in the JSON of its schema. */
+/** The parts of SPDX 2.3 that the document uses, in the JSON of its schema: clauses 6 (document), 7 (packages) and 11 (relationships). */
 export type SpdxDocument = {
   spdxVersion: 'SPDX-2.3';
   dataLicense: 'CC0-1.0';
@@ -146,7 +146,7 @@ function elementId(name: string, architecture = ''): string {
   return `SPDXRef-deb-${plain}${plain === text ? '' : `-${sha256(text).slice(0, 8)}`}`;
 }
 
-/** Unique for each image and package database (clause 6.5), without a clock or random numbers. */
+/** Returns a URI that is unique for each image and package database (clause 6.5), without a clock or random numbers. */
 function namespaceOf({ name, version, digest }: ImageFacts, status: string): string {
   const hash = sha256(`${digest}\n${sha256(status)}`);
   // The URI that the specification proposes ends with a UUID; this one has version 8 (RFC 9562), whose digits the application defines.

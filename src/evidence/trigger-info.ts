@@ -49,7 +49,7 @@ export type TriggerInfo = {
     /** True if anything else in the plan changed: the recipe, or one of its files or settings. */
     recipe: boolean;
   };
-  /** Triggers, changes and moves as sentences. */
+  /** The triggers, the changes and the moves, each as a sentence. */
   reasons: string[];
   /** Parts of the customizations that are accepted but may be a mistake. */
   warnings: ({ customization_id: string; customization_version: number } & CustomizationWarning)[];
@@ -70,13 +70,13 @@ export type CustomizationFacts = {
 export type TriggerFacts = CustomizationFacts & {
   pipeline_id: string;
   triggers: PipelineTrigger[];
-  /** When the pipeline was made, RFC 3339. */
+  /** The time at which the pipeline was created, RFC 3339. */
   triggered_at: string;
   plan: PlanFacts;
   release?: string;
   /** The plan and the tag of the application's previous release. */
   previous?: { plan: PlanFacts; release?: string };
-  /** Repositories that the application no longer releases to. */
+  /** Repositories to which the application no longer releases, each with its new one. */
   moves?: Move[];
   /** Pipelines of needed applications that did not succeed: this release uses earlier releases of those applications. */
   failed_needs?: { product_key: string; branch: string; pipeline_id: string; status: string }[];
