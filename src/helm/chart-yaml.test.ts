@@ -1,4 +1,4 @@
-// Chart.yaml: read, rejected, and written with the version and the images of a release.
+// Reads Chart.yaml, rejects it, and writes the version and the images of a release into it.
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { readChartYaml, versionSeries, writeChartYaml } from './chart-yaml.ts';

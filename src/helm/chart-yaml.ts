@@ -1,4 +1,4 @@
-// Chart.yaml: reads the metadata of a chart, and writes its version and the images that it contains.
+// Reads a chart's metadata from Chart.yaml, and writes its version and the images that it contains.
 import { isMap, Scalar, stringify } from 'yaml';
 import { parseChartDocument } from './chart-document.ts';
 import { ChartError } from './chart-error.ts';

@@ -1,4 +1,4 @@
-// A chart in a registry: media types and annotations as helm writes them (helm, pkg/registry).
+// Media types and annotations of a chart in a registry, as helm writes them (helm, pkg/registry).
 import type { ChartMetadata } from './chart-yaml.ts';
 
 export const CHART_MEDIA_TYPES = {

@@ -1,4 +1,4 @@
-// Images in values.yaml: found by their keys, and written without changing anything else.
+// Finds images in values.yaml by their keys, and writes new values for them without changing any other text.
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { ChartError } from './chart-error.ts';
