@@ -24,7 +24,7 @@ testTarget('abortable', async () => ({
   target: abortableTarget(contentTarget(memoryContent()), new AbortController().signal),
 }));
 
-/** Far more than fits into the buffers of a connection. */
+/** Far more bytes than the buffers of a connection hold. */
 const LARGE_BYTES = 32 * 1024 * 1024;
 
 let server: Server | undefined;

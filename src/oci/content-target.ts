@@ -1,4 +1,4 @@
-// A content store as a target: blobs and manifests by digest. Tags are kept in memory, as long as the target is used.
+// A content store as a target: blobs and manifests by digest. The target keeps tags in memory.
 import { Readable } from 'node:stream';
 import type { ContentStore } from '../content/content.ts';
 import { ContentMismatch } from '../content/content-errors.ts';

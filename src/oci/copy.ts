@@ -35,11 +35,11 @@ export type CopyOptions = {
    * bytes that it has the blob too: otherwise a source that knows only the digest could obtain a blob of another organization.
    */
   sourceMustHold?: boolean;
-  /** Only these manifests of an index are copied, for example those of one platform; all when absent. */
+  /** Copies only these manifests of an index, for example those of one platform; all if absent. */
   only?: ReadonlySet<Digest>;
 };
 
-/** Enough to use the bandwidth while some answers are pending, without taking the connections of other copies. */
+/** Enough to use the bandwidth while some answers are pending, and few enough to leave connections for other copies. */
 const CONCURRENCY_DEFAULT = 4;
 /**
  * Blobs up to this size are sent without asking whether the target has them: the question takes as long as sending, and the config of each
@@ -264,8 +264,8 @@ async function side<Result>(end: RegistrySide, op: string, act: () => Promise<Re
 }
 
 /**
- * Checks that each reference in the target resolves to the root. Throws RegistryError READ_BACK when it resolves to nothing
- * (temporary: some registries show a push late) or to another digest.
+ * Checks that each reference in the target resolves to the root. Throws RegistryError READ_BACK if it resolves to another digest or to
+ * nothing. The latter error is temporary, because some registries show a push late.
  */
 export async function readBack(target: Target, root: Descriptor, references: string[] = [root.digest]): Promise<void> {
   for (const reference of references) {

@@ -19,7 +19,7 @@ type Details = {
   cause?: unknown;
 };
 
-/** The error of a registry, or of the content that was sent to it. The message names host and path, never a query or a credential. */
+/** The error of a registry, or of the content that was sent to it. The message names host and path, but no query and no credential. */
 export class RegistryError extends Error {
   override readonly name = 'RegistryError';
   readonly op: string;
@@ -83,7 +83,7 @@ export function asTemporary(error: RegistryError): RegistryError {
   });
 }
 
-/** The `code` of an error of Node or Larder. */
+/** Returns the `code` of an error of Node or Larder. */
 export function codeOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }

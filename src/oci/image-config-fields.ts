@@ -5,8 +5,8 @@ import { isDigest } from '../content/digest.ts';
 /** Linux limits one argument or one variable to 128 KiB, including its final NUL (execve(2), MAX_ARG_STRLEN). */
 const ARGUMENT_BYTES_MAX = 128 * 1024 - 1;
 /**
- * Linux limits arguments and environment together to a quarter of the stack limit (execve(2)): 512 KiB with a stack of 2 MiB. Each of them
- * gets half.
+ * Limit of all arguments together, and of the environment. Linux limits both together to a quarter of the stack limit (execve(2)), which is
+ * 512 KiB for a stack of 2 MiB; each gets half of that.
  */
 const ARGUMENTS_BYTES_MAX = 256 * 1024;
 /** Limit of arguments, and of variables: generated environments have some hundreds. */
@@ -15,7 +15,7 @@ const ARGUMENT_COUNT_MAX = 1000;
 const LABELS_BYTES_MAX = 1024 * 1024;
 /** Limit of ports, of volumes, and of labels: usual images have a handful, generated ones some hundreds. */
 const KEY_COUNT_MAX = 1000;
-/** PATH_MAX of Linux. */
+/** PATH_MAX of Linux: no path can be longer. */
 const PATH_BYTES_MAX = 4096;
 /** Limit of the names of users, platforms and signals: usual names have up to 32 bytes. */
 const WORD_BYTES_MAX = 256;
@@ -86,7 +86,10 @@ function record(value: TSchema, nameRules: Rule<string>[], rules: Rule<Record<st
   ]);
 }
 
-/** Control characters, line separators and characters that change the writing direction: each makes a name look like another one. */
+/**
+ * Control characters, line separators, and characters that change the writing direction. With any of them, a name can look like another
+ * name.
+ */
 const CONTROL = /[\p{Cc}\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/u;
 const nameOf = (line: string): string => line.split('=', 1)[0] ?? '';
 

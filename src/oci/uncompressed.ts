@@ -53,7 +53,7 @@ export const MAGIC_BYTES = 4;
 /** Limit of zstd's window, which is held in memory: `zstd --ultra` uses 64 MiB up to level 21. */
 const ZSTD_WINDOW_LOG_MAX = 26;
 
-/** Returns the compression of bytes, by the first of them. */
+/** Returns the compression that the first bytes of a layer show. */
 export function compressionOf(head: Buffer): Compression {
   const magic = head.toString('hex', 0, 4);
   if (magic.startsWith('1f8b')) return 'gzip';

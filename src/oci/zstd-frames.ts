@@ -54,7 +54,7 @@ function joined(magic: Buffer | undefined, piece: Buffer): Buffer {
   return magic === undefined ? piece : Buffer.concat([magic, piece]);
 }
 
-/** Consumes the bytes of the current part that are in the chunk; returns their number. */
+/** Consumes those bytes of the chunk that belong to the current part, and returns their number. */
 function take(state: State, chunk: Buffer, at: number): number {
   const count = Math.min(state.left, chunk.length - at);
   if (state.part !== 'skipped' && state.part !== 'block') {
@@ -100,7 +100,9 @@ function next(state: State): Pick<State, 'part' | 'left'> {
   }
 }
 
-/** Length of the window, dictionary and content size fields, from the descriptor (section 3.1.1.1.1). */
+/**
+ * Returns the length of the header's fields for the window, the dictionary and the content size, from the descriptor (section 3.1.1.1.1).
+ */
 function headerLength(descriptor: number): number {
   const isSingleSegment = (descriptor & 0b10_0000) !== 0;
   const dictionary = [0, 1, 2, 4][descriptor & 0b11] ?? 0;

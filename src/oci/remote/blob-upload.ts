@@ -201,7 +201,7 @@ async function finish(
       once: true,
     });
   } catch (error) {
-    // A repeated request finds no upload if the first request completed the upload and only the answer was lost.
+    // If the first request completed the upload and only its answer was lost, the repeated request finds no upload.
     if (!(error instanceof RegistryError && error.status === 404 && (await context.holds(blob)))) {
       throw error;
     }

@@ -18,8 +18,8 @@ type Method = { scheme: 'none' } | { scheme: 'basic' } | { scheme: 'bearer'; rea
 
 export type Authorizer = {
   /**
-   * Returns the Authorization header for a request with these scopes (`repository:NAME:pull,push`); undefined until the registry has asked
-   * for credentials.
+   * Returns the Authorization header for a request with these scopes (`repository:NAME:pull,push`). Returns undefined as long as the
+   * registry has not asked for credentials.
    */
   header(scopes: string[]): Promise<string | undefined>;
   /** Processes a 401. Returns true when the registry may accept the same request with a new header. */
@@ -28,7 +28,7 @@ export type Authorizer = {
   redact(text: string): string;
 };
 
-/** distribution's token specification: a token without expires_in is valid for a minute. */
+/** The lifetime of a token without expires_in (distribution's token specification: a minute). */
 const TOKEN_SECONDS_DEFAULT = 60;
 /** The part of a token's lifetime before its expiry in which it is renewed, so that it does not expire during a request. */
 const TOKEN_MARGIN = 0.1;

@@ -67,7 +67,7 @@ beforeEach(() => {
   Object.assign(given, { seconds: 43_200, status: 200 });
 });
 
-/** Checks Signature Version 4 as the receiver does: from the request and the secret alone. */
+/** Checks Signature Version 4 as AWS does: only from the request and the secret. */
 function isSigned({ method, url, headers }: IncomingMessage, body: string): boolean {
   const found =
     /^AWS4-HMAC-SHA256 Credential=([^/]+)\/(\d{8})\/([^/]+)\/ecr\/aws4_request, SignedHeaders=([\w;-]+), Signature=([0-9a-f]{64})$/.exec(

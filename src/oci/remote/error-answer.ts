@@ -29,7 +29,7 @@ export async function rejectionOf(
   });
 }
 
-/** Returns the first of a registry's errors (distribution-spec, "Error Codes"), without control characters. */
+/** Returns the first of the errors in a registry's answer (distribution-spec, "Error Codes"), without control characters. */
 function errorOf(bytes: Buffer): { code?: string; message?: string } | undefined {
   let answer: unknown;
   try {

@@ -64,6 +64,6 @@ function pauseAfter(error: unknown, failed: number, policy: RetryPolicy): number
     return undefined;
   }
   const most = Math.min(WAIT_MS_MAX, policy.firstWaitMs * 2 ** (failed - 1));
-  // Half of the wait is random, so that clients that failed together do not retry together.
+  // Half of the wait is random, so that clients whose requests failed at the same time do not retry at the same time.
   return Math.max(asked, most / 2 + (Math.random() * most) / 2);
 }
