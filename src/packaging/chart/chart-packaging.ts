@@ -26,7 +26,7 @@ function contentsOfChart({ chart }: ChartPlan, artifact?: Artifact): Digest[] {
   return artifact === undefined ? files : [...files, ...contentsOfArtifact(artifact)];
 }
 
-/** The images of the chart, each once. */
+/** Returns the images of the chart, each once. */
 function listImages({ registries }: ChartPlan): Component[] {
   const components = Object.values(registries).flatMap(({ host, images }) =>
     images.map(({ product, repository, tag, digest }) => ({
@@ -42,7 +42,7 @@ function listImages({ registries }: ChartPlan): Component[] {
   return [...new Map(components.map((one) => [one.purl, one])).values()];
 }
 
-/** A chart's only tag is its version, as helm requires. */
+/** Returns the place of a chart in a registry. Its only tag is its version, as helm requires. */
 function placeOf({ chart }: ChartPlan, version?: string): Place {
   return {
     repository: { folder: 'charts', name: chart.name },

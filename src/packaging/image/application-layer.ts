@@ -1,4 +1,4 @@
-// The layer of the product: its packages, files, folders, links and user, on top of the base.
+// Builds the layer of the product on top of the base: its packages, files, folders, links and user.
 import type { BuiltLayer } from '../../oci/layer.ts';
 import type { ImagePlan, ImageUser } from '../../plan/image-plan.ts';
 import { BuildError } from '../../sandbox/build-error.ts';
@@ -24,7 +24,7 @@ export function hasApplicationLayer({ packages, files, folders, links }: ImagePl
   return packages.length + files.length + folders.length + links.length > 0;
 }
 
-/** Builds the layer on the base and returns it; undefined when nothing changed. Throws BuildError. */
+/** Builds the layer on top of the base and returns it; undefined if nothing changed. Throws BuildError. */
 export async function buildApplicationLayer(
   plan: ImagePlan,
   base: ImageState,

@@ -6,7 +6,7 @@ import { findTool, runCommand, STANDARD_PATH } from '../../sandbox/host-commands
 import { withProxies } from './machine-apt.ts';
 
 export type ArchiveOptions = {
-  /** deb822 text (sources.list(5)). */
+  /** The sources of the archive as deb822 text (sources.list(5)). */
   sources: string;
   signal?: AbortSignal | undefined;
 };

@@ -30,18 +30,21 @@ import { DPKG_STATUS, fileDigest, readPackageDatabase } from './image-files.ts';
 import { ownerFault } from './layer-entries.ts';
 import { BASE_LAYERS_MAX } from './layer-limit.ts';
 
-/** Increased when a check of `pinBaseImage` or of a function that it calls changes, so that known images are checked again. */
+/**
+ * Must be increased if a check of `pinBaseImage`, or of a function that it calls, changes: images that were checked before are then checked
+ * again.
+ */
 export const INSPECTOR_VERSION = 4;
 
 export type PinOptions = {
   workspace: Pick<Workspace, 'content'>;
-  /** The manifest or index that the tag points to; it and everything that it refers to are in the store. */
+  /** The manifest or index to which the tag points. The store has it, and everything to which it refers. */
   root: Descriptor;
   /** The image of the platform, a manifest below `root`, if the caller already knows it. */
   image?: Descriptor;
   /** The image's name as a person wrote it: `host/namespace/base/debian:12`. */
   name: string;
-  /** The operating system that the image's owner declared; not checked when absent. */
+  /** The operating system that the image's owner declared; if absent, the system is not checked. */
   system?: DeclaredSystem;
   platform?: Platform;
 };
@@ -152,7 +155,7 @@ function createdAt({ created = '' }: ImageConfig): string {
   return Date.parse(created) >= 0 ? created : timeOf(0);
 }
 
-/** dpkg(1), "Package flags": the package is broken and has to be reinstalled. */
+/** A flag of dpkg(1), "Package flags": the package is broken and has to be reinstalled. */
 const REINSTALL = /\breinstreq\b/;
 /** Limit of package names in one message. */
 const NAMED_PACKAGES_MAX = 5;
@@ -216,7 +219,7 @@ export function checkLayers(layers: readonly Descriptor[]): string | undefined {
   return `has a foreign layer, which its registry does not store (${placeOf(layers[index], index, layers.length)}).`;
 }
 
-/** The text for an image that has no manifest for the platform. */
+/** Returns the message for an image that has no manifest for the platform. */
 export function noImageFor(name: string, { os, architecture }: Platform): string {
   return `${name} has no image for ${os}/${architecture}.`;
 }

@@ -45,7 +45,7 @@ export type BaseImageOptions = {
    * text.
    */
   sources: string;
-  /** Codename: `bookworm`. */
+  /** The codename of the suite: `bookworm`. */
   suite: string;
   /** `debian-12` */
   operating_system: string;
@@ -59,7 +59,7 @@ export type BaseImage = { pin: BasePin; index: Descriptor };
 
 /**
  * Builds a minimal Debian image and stores its documents, layer, listing and package database as content. The same archive gives the same
- * diffID, on any machine and for any user. Throws BuildError with apt's last lines, CommandFailed when the archive cannot be reached.
+ * diffID on any machine and for any user. Throws BuildError with the last lines of apt, or CommandFailed if the archive cannot be reached.
  */
 export async function buildBaseImage(options: BaseImageOptions): Promise<BaseImage> {
   const { content } = options.workspace;
@@ -146,7 +146,7 @@ async function debianLayer(
   }
 }
 
-/** Writes a file that only the sandboxes' account can read: addresses may contain passwords. */
+/** Writes a file that only the account of the sandboxes can read, because addresses may contain passwords. */
 async function writeFor({ user }: SandboxHost, path: string, text: string): Promise<void> {
   await writeFile(path, text, { mode: 0o600 });
   if (user !== undefined) await chown(path, user.uid, user.gid);

@@ -70,7 +70,7 @@ async function systemOf(content: ContentStore, image: ImageState): Promise<Recor
   return undefined;
 }
 
-/** Variables of os-release(5), without their quotes. */
+/** Returns the variables of an os-release(5) file, without quotes around values. */
 function parseOsRelease(text: string): Record<string, string> {
   const lines = text.matchAll(/^([A-Z_]+)=(?:"([^"\n]*)"|'([^'\n]*)'|(\S*))[ \t]*$/gm);
   return Object.fromEntries([...lines].map(([, name, double, single, bare]) => [name, double ?? single ?? bare ?? '']));

@@ -20,7 +20,7 @@ import { withinLayerLimit } from './layer-limit.ts';
 
 export type BuildOptions = {
   workspace: Workspace;
-  /** Receives at most LOG_BYTES_MAX bytes. */
+  /** Receives the log: at most LOG_BYTES_MAX bytes. */
   log: LogSink;
   signal?: AbortSignal | undefined;
   layers: LayerCache;

@@ -9,7 +9,7 @@ import { KEPT_FILES } from './image-files.ts';
 
 const OPTIONS: CaptureOptions = { epoch: 1000, step: 'a step', privateKeys: false };
 
-/** A body that fails the test when it is read. */
+/** Returns a body that fails the test if anything reads it. */
 async function* unread(): AsyncGenerator<Uint8Array, void> {
   yield await Promise.reject(new Error('the body was read'));
 }

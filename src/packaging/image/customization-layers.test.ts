@@ -144,7 +144,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('customizations', () => {
     expect(failure).toBeInstanceOf(BuildError);
     expect(failure.cause_kind).toBe('CUSTOMIZATION_BUILD_ERROR');
     expect(failure.step).toBe('customization "Company basics" v2');
-    // The error names the failed customization, so that the pipeline continues with the others.
+    // The error must name the failed customization, because the pipeline continues without it.
     const { id, version } = pin;
     expect(failureOf(receivedError(sentError(failure)))).toMatchObject({ customization: { id, version } });
     expect(failure.message).toMatch(first);

@@ -118,7 +118,7 @@ function partsOf({ pin, inspection }: CustomizationInput, stage: Stage): string 
 
 type Change = { step: string; from: string } & Pick<LossInput, 'before' | 'after' | 'paths'>;
 
-/** Throws BuildError when a part of a customization removed something that every image requires. */
+/** Throws BuildError if a part of a customization removed something that the image requires. */
 async function requireWhole(
   { workspace: { content }, settings }: CustomizationInput,
   { step, from, ...change }: Change,
@@ -233,7 +233,7 @@ function scriptEpoch({ pin, epoch }: CustomizationInput): number {
   return Math.max(pin.epoch, epoch);
 }
 
-/** The archive's scripts by name, with everything that is needed to run them. */
+/** Returns the archive's scripts by name, with everything that is needed to run them. */
 async function hooksOf(
   input: CustomizationInput,
   { step, image }: Pick<StageInput, 'step' | 'image'>,

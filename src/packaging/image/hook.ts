@@ -96,13 +96,13 @@ export function hookError(failed: HookFailed, tracedLine?: number): BuildError {
   return new BuildError(message, { step: hook.step, cause_kind: 'CUSTOMIZATION_BUILD_ERROR' });
 }
 
-/** The output of bwrap when it cannot start a command. */
+/** Matches the output of bwrap if it cannot start a command. */
 const NOT_STARTED = /^bwrap: execvp .*: (No such file or directory|Permission denied)$/m;
-/** The output of env(1) of GNU and of BusyBox for an unknown program; the exit code is 127. */
+/** Matches the output of env(1), both GNU's and BusyBox's, for an unknown program. The exit code is then 127. */
 const NOT_FOUND_BY_ENV =
   /^(?:\S*\/)?env: (?:can't execute )?['‘](.*)['’]: (No such file or directory|Permission denied)$/m;
 
-/** Returns why a script did not start, undefined when it did. */
+/** Returns why a script did not start; undefined if it started. */
 function interpreterProblem({ hook: { path, script }, exit, printed }: HookFailed): string | undefined {
   if (exit.why !== undefined) return undefined;
   const first = firstLine(script);

@@ -16,7 +16,7 @@ import { checkImageFile, imageFileLimit, imageFileTooLarge } from './image-file-
 
 export const DPKG_STATUS = 'var/lib/dpkg/status';
 
-/** os-release(5): the first of these files that exists is used. */
+/** The paths of os-release(5), in the order in which they are searched. */
 export const OS_RELEASE: readonly string[] = ['etc/os-release', 'usr/lib/os-release'];
 
 /** Files that later steps read. Builds store each as a separate content, so that later steps do not have to read the whole layer. */

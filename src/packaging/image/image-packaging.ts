@@ -39,7 +39,7 @@ function contentsOfImage(plan: ImagePlan, artifact?: Artifact): Digest[] {
   return artifact === undefined ? inputs : [...inputs, ...contentsOfArtifact(artifact)];
 }
 
-/** The installed packages of the finished image; none for an image without dpkg. Throws PackageDatabaseError. */
+/** Returns the installed packages of the finished image; none for an image without dpkg. Throws PackageDatabaseError. */
 async function listComponents(
   plan: ImagePlan,
   artifact: Artifact,

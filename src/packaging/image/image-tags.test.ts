@@ -1,4 +1,4 @@
-// Tags of a release: the tags that move to it, and the tags that do not.
+// Tests which tags move to a new release, and which do not.
 import { describe, expect, test } from 'vitest';
 import { immutableTag, rollingTags } from './image-tags.ts';
 

@@ -1,7 +1,7 @@
 // The tags of a release: the immutable tag, and the rolling tags, which move to newer releases.
 import { compareUpstreamVersions } from '../../debian/version-order.ts';
 
-/** The tag that always points to this release. */
+/** Returns the tag that always points to this release. */
 export function immutableTag(release: { version: string; operating_system: string; revision: number }): string {
   return `${tagText(release.version)}-${release.operating_system}-r${release.revision}`;
 }

@@ -71,7 +71,7 @@ test('a layer whose content was deleted is built again', async () => {
   expect(builds).toBe(1);
 });
 
-/** The inputs that identify a files layer in the cache. */
+/** Returns the inputs that identify a files layer in the cache. */
 async function keyOf(
   wanted: { text?: string; epoch?: number; below?: ListingEntry[] } = {},
 ): Promise<{ inputs: object; diffId: string | undefined }> {

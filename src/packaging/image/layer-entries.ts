@@ -100,7 +100,10 @@ class LayerFolders {
     return this.#folders.get(path)?.header;
   }
 
-  /** Resolves links of lower layers in the folder part of the path, as other engines do when they extract layers. */
+  /**
+   * Returns the header with another path: links of lower layers in its folder part are resolved, as other engines do when they extract
+   * layers.
+   */
   async placed(header: TarHeader): Promise<TarHeader> {
     const written = parentOf(header.path);
     if (written === '' || this.#folders.has(written)) return header;
@@ -147,7 +150,7 @@ class LayerFolders {
  */
 const RAISED_COUNT_MAX = 500;
 const RAISED_BYTES_MAX = 4 * 1024 ** 3;
-/** Longest chain of hard links that is followed across layers. */
+/** Limit of hard links to hard links in other layers that are followed for one file. */
 const LINK_CHAIN_MAX = 40;
 
 type Below = LayerEntriesOptions & { folders: LayerFolders };
@@ -219,7 +222,7 @@ function checked(header: TarHeader): TarHeader {
   const { xattrs: written, ...rest } = header;
   const known = { ...rest, mtime: Math.min(header.mtime, TIME_MAX) };
   const capability = written?.[CAPABILITY_ATTRIBUTE];
-  // Attributes of overlayfs in a foreign layer would affect the mount, so they are dropped.
+  // Of the attributes, only file capabilities are kept: attributes of overlayfs in a layer from outside would affect the mount.
   return capability === undefined || capability.length > CAPABILITY_BYTES_MAX
     ? known
     : { ...known, xattrs: { [CAPABILITY_ATTRIBUTE]: Buffer.from(capability) } };

@@ -15,7 +15,7 @@ const gone = (path: string) => entry(path.replace(/[^/]*$/, '.wh.$&'), { content
 const opaque = (path: string) => entry(`${path}/.wh..wh..opq`, { content: '' });
 const hard = (path: string, target: string) => entry(path, { type: 'hardlink', target });
 
-/** The files of an image; a hard link is listed as its file. */
+/** Returns the files of an image as lines; a hard link is listed like its file. */
 function shown(listing: MergedListing): string[] {
   const lines: string[] = [];
   for (const [path, found] of listing) {

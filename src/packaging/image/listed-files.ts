@@ -23,7 +23,10 @@ export function findFile(listing: MergedListing, path: string): ListingEntry | u
   }
 }
 
-/** Returns the executable that a shell starts for this name, searched in `path` unless it has a slash; undefined when there is none. */
+/**
+ * Returns the executable file that a shell starts for this name; undefined if there is none. The shell searches the folders of `path`
+ * unless the name has a slash.
+ */
 export function findProgram(listing: MergedListing, name: string, path = IMAGE_PATH): ListingEntry | undefined {
   const places = name.includes('/') ? [name] : path.split(':').map((folder) => `${folder}/${name}`);
   for (const place of places) {

@@ -52,7 +52,7 @@ const PROXIES = [
 ];
 const ONLY_PROXIES = `exec env -i ${PROXIES.map((name) => `\${${name}+"${name}=$${name}"}`).join(' ')} "$@"`;
 
-/** Returns a command that runs with only these variables and the proxy variables of this process. Run it with `inherit`. */
+/** Returns a command that runs with only these variables and the proxy variables of this process. Callers must run it with `inherit`. */
 export function withProxies(variables: Record<string, string>, command: string[]): string[] {
   const assignments = Object.entries(variables).map(([name, value]) => `${name}=${value}`);
   return [findTool('sh') ?? 'sh', '-c', ONLY_PROXIES, 'proxies', ...assignments, ...command];

@@ -53,7 +53,7 @@ function controlOf(file: string, line: string): Control {
   return { file, name, provides: namesIn(provides), preDepends: namesIn(preDepends) };
 }
 
-/** Package names of a relation field, without versions and architectures. */
+/** Returns the package names in a relation field, without versions and architectures. */
 function namesIn(field: string): string[] {
   return field
     .split(/[,|]/)
