@@ -4,7 +4,7 @@ import { VisibleStream, visibleText } from './visible-text.ts';
 
 /** Limit of the log of one task; the logs of real builds are shorter. */
 export const LOG_BYTES_MAX = 10 * 1024 * 1024;
-/** The number of lines in a failure message. */
+/** Limit of lines in a failure message. */
 const TAIL_LINES = 25;
 const TAIL_LENGTH_MAX = 4096;
 
@@ -91,7 +91,7 @@ class RecentText {
 
 /** Returns the end of a text, with control characters made visible. */
 export function lastLines(text: string): string {
-  // Only the end is read, however long the text is.
+  // Only the end of the text is converted, because the text may be very long.
   const end = visibleText(text.slice(-2 * TAIL_LENGTH_MAX)).trimEnd();
   return end.slice(-TAIL_LENGTH_MAX).toWellFormed().split('\n').slice(-TAIL_LINES).join('\n');
 }

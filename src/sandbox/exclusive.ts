@@ -9,7 +9,7 @@ export type KeyedLocks = {
   acquire(name: string, signal?: AbortSignal | undefined): Promise<() => void>;
 };
 
-/** Locks of this process. */
+/** Returns locks that exist only in this process. */
 export function keyedLocks(): KeyedLocks {
   const waiting = new Map<string, (() => void)[]>();
   const release = (name: string): void => {

@@ -24,7 +24,7 @@ export type GroupLimits = {
 /** The limit that a group reached. */
 export type ExceededLimit = 'memory' | 'processes';
 
-/** One control group. */
+/** A control group of one sandbox or engine process. */
 export type ResourceGroup = {
   /** Wraps the command so that it starts inside the group, and all its children with it. */
   enter(command: string[]): string[];

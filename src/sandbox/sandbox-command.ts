@@ -122,7 +122,7 @@ export function seccompFilter({ control }: SandboxHost): Buffer {
   return seccompProgram(process.arch as SeccompArchitecture, { memfd: control.mode !== 'watchdog' });
 }
 
-/** The size of /dev/shm, the default of container engines. */
+/** The size of /dev/shm: the same as the default of container engines. */
 const SHARED_MEMORY_BYTES = 64 * MIB;
 
 /**
@@ -217,7 +217,7 @@ function environmentOptions({ environment = {}, user }: SandboxCommand): string[
   return Object.entries(environment).flatMap(([name, value]) => ['--setenv', name, value]);
 }
 
-/** Closes the namespace file, which bwrap leaves open for its child. */
+/** Closes the descriptor of the namespace file, which bwrap would leave open for the command. */
 const CLOSE = `exec ${BWRAP_FDS.processes}<&-;`;
 /**
  * Sets the variables of the user and executes the command. This happens only after all rights are dropped, because LD_PRELOAD could load a

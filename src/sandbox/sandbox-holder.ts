@@ -11,16 +11,17 @@ import type { SandboxHost } from './sandbox-host.ts';
 const SYSV_SHARED_PAGES = 65_536;
 
 /**
- * Mount points are resolved only here, before there are changes and before any program of the image runs. The mask, the topmost of the
- * lower layers, has a folder at each mount point, which hides a file or link of the image at this path. All mount points are folders of
- * the root: programs inside can neither rename nor replace them, because they are mounted on in the namespace of these programs.
+ * The script of the holder. It creates all mount points before any program of the image runs, so that no program can put a link in their
+ * place. The mask is the topmost of the lower layers: it has a folder at each mount point, which hides a file or link of the image at the
+ * same path. All mount points are directly below the root. Programs of the image can neither rename nor replace them, because in the
+ * namespace of these programs they are in use as mount points.
  *
- * Layers become short links because mount(2) takes one page of options, and because /proc/self/mountinfo shows them inside. `volatile`
- * skips syncs to a disk, because the changes are deleted after a crash. The given folder is an overlay of its own, because mountinfo shows
- * the path of a bind mount on this machine.
+ * Layers get short names through links: mount(2) accepts only one page of options, and programs inside can read the names in
+ * /proc/self/mountinfo. `volatile` skips syncs to the disk, because the changes are deleted after a crash. The given folder is mounted as
+ * an overlay and not as a bind mount, because mountinfo shows the path of a bind mount on this machine.
  *
- * The mask also has an /etc/hosts with localhost, as in container engines: it is not a change, so no layer contains it. The /etc of the
- * mask has the mode and owner of the image's /etc, and exists only if the latter is a folder.
+ * The mask also has an /etc/hosts with localhost, as in container engines. This file is not a change, so no layer contains it. The mask has
+ * an /etc, with the mode and owner of the image's /etc, only if the image's /etc is a folder.
  */
 const HOLDER = `
 set -e

@@ -1,4 +1,4 @@
-// The programs and settings that starting a sandbox on this machine needs.
+// The programs and settings with which sandboxes are started on this machine.
 import type { Account } from '../host/accounts.ts';
 import type { ResourceControl } from './resource-control.ts';
 
@@ -32,7 +32,7 @@ export type SandboxHost = {
   upper: 'tmpfs' | 'disk';
   /** Programs of this machine that run in sandboxes, with their loader and libraries. */
   brought: BroughtFiles;
-  /** How memory and processes are limited. */
+  /** How the memory and the processes of sandboxes are limited. */
   control: ResourceControl;
 };
 

@@ -14,7 +14,7 @@ export type ProbeOptions = {
   accounts?: readonly string[];
 };
 
-/** Finds the best way to run sandboxes by running one; it changes nothing on the machine. */
+/** Finds the best mode in which this machine can run sandboxes, by running one. Changes nothing on the machine. */
 export async function probeSandbox({ accounts = ['larder'] }: ProbeOptions = {}): Promise<SandboxMode> {
   const missing = Object.entries(TOOLS).filter(([tool]) => findTool(tool) === undefined);
   if (process.platform !== 'linux') return filesOnly(['Sandboxes require Linux.']);
@@ -97,8 +97,8 @@ function hasNoNewPrivileges(): boolean {
 }
 
 /**
- * Uses everything that a real sandbox needs: a file system for changes, an overlay that can hide a folder behind an opaque one, a network
- * namespace, and bwrap with the machine's own root.
+ * Tries everything that a real sandbox needs: a file system for changes, an overlay with an opaque folder, a network namespace, and bwrap
+ * with the machine's own root.
  */
 const TRIAL = `
 set -e
@@ -113,7 +113,7 @@ chown 12:34 root/folder
 exec "$3" --unshare-pid --unshare-net --unshare-ipc --unshare-uts --die-with-parent --ro-bind / / --proc /proc --dev /dev true
 `;
 
-/** Runs the trial. Returns undefined if it succeeds, otherwise the reason. */
+/** Runs the trial. Returns the reason if the trial fails, otherwise undefined. */
 async function tryHost(host: SandboxHost): Promise<string | undefined> {
   const scratch = mkdtempSync(join(tmpdir(), 'larder-probe-'));
   try {

@@ -22,7 +22,7 @@ import type { World } from './sandbox-world.ts';
 export type SandboxExit = {
   /** The exit code as in a shell: if a signal ended the command, 128 plus the number of the signal. */
   code: number;
-  /** The limit that ended the command; absent if it ended by itself. */
+  /** The limit that ended the command; absent if no limit did. */
   stopped?: SandboxLimit;
   /** The limit as a predicate: «used more than 4 GiB of memory». Callers put the name of the program before it. */
   why?: string;
@@ -52,7 +52,7 @@ export type ChildOptions = {
   stdio: StdioOptions;
   /** The pid, inside the sandbox, of a process whose network is used; if absent, that of the holder, which has no network. */
   beside?: number | undefined;
-  /** A file to open as the first descriptor after the pipes (BWRAP_FDS.processes). */
+  /** A file that is opened as the first descriptor after the pipes (BWRAP_FDS.processes). */
   file?: string | undefined;
 };
 

@@ -1,4 +1,4 @@
-// The state of an open sandbox, shared by the files of this folder.
+// The type of an open sandbox's state, which the files of this folder share.
 import type { ChildProcess } from 'node:child_process';
 import type { ResourceGroup } from './resource-control.ts';
 import type { SandboxLimit, SandboxLimits } from './sandbox-command.ts';

@@ -1,4 +1,4 @@
-// The system calls that a sandbox rejects, assembled as the raw BPF program that `bwrap --seccomp` loads (seccomp(2)).
+// Assembles the system call filter of a sandbox as the raw BPF program that `bwrap --seccomp` loads (seccomp(2)).
 
 export type SeccompArchitecture = 'x64' | 'arm64';
 

@@ -15,7 +15,7 @@ export function visibleText(text: string): string {
 
 function shown(character: string): string {
   const code = character.charCodeAt(0);
-  // As cat -v and less show them: `^[` is ESC, `^?` is DEL.
+  // In the notation of cat -v and less: `^[` is ESC, `^?` is DEL.
   if (code <= 0x7f) return `^${String.fromCharCode(code ^ 0x40)}`;
   return `<U+${code.toString(16).toUpperCase().padStart(4, '0')}>`;
 }
