@@ -24,7 +24,7 @@ const PATH_BYTES_MAX = 4096;
 /** Limit of components in a path: the deepest trees in images (nested `node_modules`) have some 60. */
 export const DEPTH_MAX = 128;
 
-/** Adds up the entries of one or several archives. */
+/** Counts the entries of one or several archives against the limits. */
 export class ArchiveMeter {
   readonly #limits: ArchiveLimits;
   readonly #folders = new PathSet();
@@ -37,7 +37,7 @@ export class ArchiveMeter {
     this.#limits = limits;
   }
 
-  /** Counts an entry. Throws TarError LIMIT if it exceeds a limit, NAME if it cannot be in a layer. */
+  /** Counts an entry. Throws TarError LIMIT if it exceeds a limit, and NAME if no layer can contain its path. */
   add(header: TarHeader): void {
     checkPath(header);
     this.#entries += 1;

@@ -1,13 +1,16 @@
 // One entry of an archive, in the same form for all dialects of tar.
 import type { ListingEntry } from './listing-entry.ts';
 
-/** The header of an entry. `path` and the `target` of a hard link are normalized as in a listing; the target of a symbolic link is unchanged. */
+/**
+ * The header of an entry. `path`, and the `target` of a hard link, have the form of paths in listings; the target of a symbolic link is as
+ * written.
+ */
 export type TarHeader = Omit<ListingEntry, 'digest'> & {
   /** Seconds since 1970, rounded down. */
   mtime: number;
   /** Extended attributes by full name (`security.capability`). */
   xattrs?: Record<string, Buffer>;
-  /** Names of further attributes, whose values are not read. */
+  /** Names of other attributes that the archive has for the entry. Their values are not read. */
   otherAttributes?: string[];
   /** Whether the entry has an access list (acl(5)) in the format of star, GNU tar or bsdtar; the list itself is not read. */
   acl?: true;

@@ -1,4 +1,4 @@
-// HalfSipHash-1-3 (Aumasson and Bernstein, "SipHash: a fast short-input PRF"): a hash for tables whose keys an attacker may choose.
+// HalfSipHash-1-3 (Aumasson and Bernstein, "SipHash: a fast short-input PRF"): a hash for tables to which an attacker may add keys.
 import { randomInt } from 'node:crypto';
 
 /** A random key for each process, so that an attacker cannot choose names whose hashes collide. */

@@ -74,7 +74,7 @@ async function readOldMap({ source, block, name }: SparseEntry): Promise<SparseF
   const take = (bytes: Buffer, { at, count, more }: typeof HEADER_PARTS): boolean => {
     for (let part = 0; part < count; part++) {
       const start = at + part * PART_BYTES;
-      // An empty part ends the list.
+      // An empty part is the end of the list.
       if (bytes[start] === 0) break;
       parts.push({ offset: number(bytes, start), length: number(bytes, start + NUMBER_BYTES) });
     }

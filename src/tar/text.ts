@@ -71,7 +71,7 @@ export function nameLength(name: string): number {
   return hasBadBytes(name) ? encodeName(name).length : Buffer.byteLength(name);
 }
 
-/** Whether the bytes of a name were not UTF-8. */
+/** Whether the bytes from which a name was decoded were not UTF-8. */
 export function hasBadBytes(name: string): boolean {
   return !name.isWellFormed();
 }
