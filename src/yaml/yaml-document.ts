@@ -1,4 +1,4 @@
-// Parses an untrusted YAML document into plain values with their lines: no tags, and limits on size, depth and aliases.
+// Parses an untrusted YAML document into plain values with their lines. Rejects tags, and limits size, depth and aliases.
 import {
   type Alias,
   type Document,
