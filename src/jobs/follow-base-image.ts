@@ -243,7 +243,7 @@ async function findImage(source: Source, root: Descriptor, name: string): Promis
   });
   if (found === undefined) throw rejected(noImageFor(name, platform));
   const image = await readManifestOf(source, found.image);
-  // Before any layer is read.
+  // The layers are checked before any of them is read.
   const wrong = isIndex(image) ? undefined : checkLayers(image.layers);
   if (wrong !== undefined) throw rejected(`${name} ${wrong}`);
   return found;
