@@ -5,7 +5,7 @@ import type { Database } from '../db/database.ts';
 import { readStoredInspection, type StoredInspection } from '../plan/inspection.ts';
 
 /**
- * Returns the stored inspections of these customization versions. The key is the digest of the version's archive, as in plans.
+ * Returns the stored inspections of these customization versions, by the digest of each version's archive, as plans name it.
  * One statement. Throws StoredValueError.
  */
 export async function findStoredInspections(

@@ -170,7 +170,10 @@ function sentenceOf({ name, cause, is_expired }: Part): string {
   return is_expired ? `The registry ${name} was unavailable for ${UNAVAILABLE_HOURS_MAX} hours: ${cause}` : cause;
 }
 
-/** Returns a sentence for a failed pipeline that names the registries with the release; none if there are none. */
+/**
+ * Returns a sentence that names the registries which have the failed pipeline's release. Returns an empty list if no registry
+ * has it.
+ */
 async function sentenceOfReleases(tx: Transaction, pipelineId: string): Promise<string[]> {
   const found = await sql<{ name: string }>`
     select g.name from releases r join registries g on g.id = r.registry_id

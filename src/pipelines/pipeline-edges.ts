@@ -34,7 +34,10 @@ const STEP_PRIORITIES = {
 /** The tasks of a pipeline, in the order in which they run. */
 export type PipelineTask = keyof typeof STEP_PRIORITIES;
 
-/** SQL: whether pipelines that depend on `waited` must wait for it: it is open, and not only because it waits for a registry. */
+/**
+ * SQL: whether dependent pipelines must wait for pipeline `waited`. They must while it is open, unless it only waits for a
+ * registry.
+ */
 const isWaitedFor = sql`(waited.status = 'IN_PROGRESS'
   and not exists (select from pipeline_distributions w where w.pipeline_id = waited.id and w.status = 'WAITING'))`;
 
