@@ -49,7 +49,7 @@ export type EmbeddedOptions = {
   say?: (line: string) => void;
   /** Called when the server has ended too often and is not started again. */
   onLost?: (error: EmbeddedError) => void;
-  /** More `-c name=value` settings, for tests that need other intervals. */
+  /** Further settings of PostgreSQL (`-c name=value`), for tests that need other intervals. */
   settings?: Record<string, string>;
   /** If aborted during the start, the processes that run are stopped and the start throws. */
   stopping?: AbortSignal;

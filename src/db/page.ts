@@ -1,4 +1,4 @@
-// Parts that all functions use which read rows for the API: pages, orders, conditions, times, and absent fields.
+// Shared by all functions that read rows for the API: pages, orders, conditions, times, and absent fields.
 import { type RawBuilder, sql } from 'kysely';
 
 /** T with optional fields that may also be null or undefined. Required fields may not. */

@@ -7,7 +7,7 @@ export type JobContext = {
   id: string;
   /** The number of this attempt; the first is 1. */
   attempt: number;
-  /** Whether this is the last attempt: if it throws, the job fails for good. */
+  /** Whether this is the last attempt. If so and the handler throws, the job fails for good. */
   isLast: boolean;
   /** Aborted when the worker stops, when another worker took the job over, or when the job's pipeline was cancelled. */
   signal: AbortSignal;

@@ -85,7 +85,7 @@ class WorkingQueue implements Queue {
   readonly #url: string;
   readonly #pool: pg.Pool;
   readonly #boss: PgBoss;
-  /** Not keyed by id: a job that was lost and taken again is in it twice while its first handler still runs. */
+  /** Not keyed by id: the set has a job that was lost and taken again twice while the job's first handler still runs. */
   readonly #running = new Set<Running>();
   /** Aborted at the end of `stop`, which ends every pause. */
   readonly #over = new AbortController();

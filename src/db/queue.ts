@@ -98,7 +98,7 @@ export async function abortJobs(tx: Transaction, pipelineIds: readonly string[])
   await sql`select pg_notify(${CANCELLED_CHANNEL}, id) from unnest(${pipelineIds}::text[]) as id`.execute(tx);
 }
 
-/** Returns the key that a job has in the queue, where the jobs of all tasks share their keys. */
+/** Returns the key that a job has in the queue. It contains the task, because the queue compares the keys of all tasks. */
 export function keyOf(task: Task, key: string): string {
   return `${task}:${key}`;
 }
