@@ -41,7 +41,7 @@ type RequestRow = {
 const ORDERS: Record<Input<'listApplicationRequests'>['order_field'], RawBuilder<unknown>> = {
   REQUESTED_AT: sql`q.created_at`,
   NAME: sql`q.name`,
-  // All requests of a catalog belong to one organization, so any order by its name is right.
+  // All requests of a catalog belong to one organization, so any order by the organization's name is right.
   ORGANIZATION_NAME: sql`q.organization_id`,
 };
 

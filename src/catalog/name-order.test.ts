@@ -1,4 +1,4 @@
-// Lists in the order of names sort as people expect, and use an index.
+// Lists that are sorted by name have the order that people expect, and use an index.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
 import { listApplications } from './applications.ts';

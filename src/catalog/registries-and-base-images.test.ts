@@ -1,5 +1,5 @@
-// Registries and base images: they are registered, changed and removed, and rejected for removal while in use. No organization
-// sees another one's.
+// Registries and base images are registered, changed and removed; while one is in use, its removal is rejected. No organization
+// sees those of another.
 import type { TSchema } from 'typebox';
 import { Value } from 'typebox/value';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';

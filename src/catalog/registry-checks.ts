@@ -41,7 +41,7 @@ const JITTER = 1 / 3;
 /** Longer than a check takes. If a worker dies, its claim expires and another worker checks the registry. */
 const CLAIM_SECONDS = 90;
 /**
- * After this time, capabilities are probed again: a new version of a registry may have others. A push that is answered in
+ * After this time, capabilities are probed again: a new version of a registry may have other ones. A push that is answered in
  * another way than recorded causes a probe earlier.
  */
 const CAPABILITIES_DAYS = 7;
