@@ -55,7 +55,9 @@ export function followChangedUsers(
   };
 }
 
-/** Returns the users of all organizations who changed so recently that older access tokens of theirs may still be valid. */
+/**
+ * Returns the users of all organizations who changed so recently that access tokens from before the change may still be valid.
+ */
 export async function findChangedUsers(db: Database): Promise<ChangedUser[]> {
   const found = await sql<ChangedUser>`
     select id, role, removed_at is not null as removed from users

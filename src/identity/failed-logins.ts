@@ -43,7 +43,10 @@ export type FailedLogins = {
    * checked, not even a remembered one: otherwise an attacker would learn that a guess was right.
    */
   waitBeforeGuess(attempt: Attempt): number;
-  /** Counts a failure. If the account has failed too often from all addresses, returns how many seconds to wait; else 0. */
+  /**
+   * Counts a failure. If the account has failed too often, from all addresses together, returns how many seconds to wait; else
+   * 0.
+   */
   failed(attempt: Attempt): number;
   /** Remembers a correct secret, so that it is checked even if other clients at the same address fail. */
   succeeded(attempt: Attempt): void;

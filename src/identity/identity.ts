@@ -64,7 +64,10 @@ export type Identity = {
   unseal(sealed: Buffer, owner: SealOwner): string;
   /** A key of 32 bytes with which links to files are signed. */
   fileKey: Buffer;
-  /** Counts failed log-ins. Each endpoint that accepts secrets asks it before it checks one, and then reports the result. */
+  /**
+   * Counts failed log-ins. Each endpoint that accepts secrets asks this counter before it checks a secret, and reports the
+   * result afterwards.
+   */
   failedLogins: FailedLogins;
   /** Returns the user of a session. `secret` is the value of the session's cookie. Throws IdentityError SESSION_OVER. */
   getSessionHolder(secret: string): Promise<Principal>;
