@@ -10,7 +10,7 @@ export type GoogleChatSettings = { space_id: string; key: string; token: string 
 /** `id` is the same when a message is sent again, so that the chat can recognize it. `apiUrl`: the address of the chat's API. */
 export type ChatOptions = { egress: Egress; apiUrl: string; id: string; signal?: AbortSignal };
 
-/** Slack's codes for errors that pass (docs.slack.dev, chat.postMessage, errors). */
+/** Slack's error codes after which another attempt may succeed (docs.slack.dev, chat.postMessage, errors). */
 const SLACK_TEMPORARY = [
   'ratelimited',
   'rate_limited',
