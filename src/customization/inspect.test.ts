@@ -346,7 +346,7 @@ describe('damage', () => {
   });
 });
 
-/** A tar with one file of zeros. */
+/** Returns a tar with one file of zeros. */
 async function zeros(size: number): Promise<Buffer> {
   return archiveOf([rootfs('zeros', { content: Buffer.alloc(size) })]);
 }

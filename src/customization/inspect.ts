@@ -75,7 +75,7 @@ class TooMuch extends Error {}
 class Inspector {
   readonly violations = new Violations();
   readonly taken: Taken = { entries: new Entries(), contents: new Map(), warnings: new Warnings() };
-  /** The newest time of all entries, in seconds since 1970, up to `#timeMax`. */
+  /** The newest time of all entries, in seconds since 1970. Times after `#timeMax` do not count. */
   newest = 0;
   readonly #timeMax: number;
   readonly #ofMachine = new MachineAttributes();

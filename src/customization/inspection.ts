@@ -13,14 +13,14 @@ export type Hook = {
   /** The script's path in the archive. */
   path: string;
   digest: Digest;
-  /** Bytes. */
+  /** The script's size in bytes. */
   size: number;
 };
 
 export type Inspection = {
-  /** Bytes of the upload. */
+  /** The size of the upload in bytes. */
   size: number;
-  /** Bytes of the tar. */
+  /** The size of the tar in bytes. */
   expanded: number;
   /** The newest time in the archive, in seconds since 1970: layers use it for entries that have no time of their own. */
   epoch: number;

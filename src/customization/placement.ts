@@ -30,7 +30,7 @@ export type Placed = {
   mode: number;
   user: OwnerName;
   group: OwnerName;
-  /** Bytes; for files of the archive. */
+  /** The file's size in bytes; only for files of the archive. */
   size: number;
   digest?: Digest;
   target?: string;

@@ -17,7 +17,7 @@ import {
 const FOLDER = 'usr/local/share/ca-certificates/';
 const crt = (name: string, content: string) => rootfs(`${FOLDER}${name}.crt`, { content });
 
-/** Mozilla's roots as curl and certifi publish them: titles underlined with dashes, and comments before each. */
+/** Returns Mozilla's roots as curl and certifi publish them: before each certificate a title underlined with dashes, and comments. */
 function bundle(end = '\n'): string {
   const blocks = rootCertificates.map(
     (pem, index) =>
@@ -149,7 +149,7 @@ describe('a file of rootfs in another form', () => {
   });
 });
 
-/** The same certificate with lines of another length. */
+/** Returns the same certificate with lines of another length. */
 function rewrapped(pem: string, columns: number): string {
   const [begin = '', ...lines] = pem.trimEnd().split('\n');
   const end = lines.pop() ?? '';

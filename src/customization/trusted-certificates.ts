@@ -41,14 +41,14 @@ export function trustedCertificates(taken: Taken, context: CheckContext): Truste
   });
 }
 
-/** Certificates of rootfs in the folder for local certificates are trusted, as by update-ca-certificates. */
+/** Returns the certificates in the folder of rootfs for local certificates, which update-ca-certificates would trust. */
 function sourcesOfRootfs({ entries, contents, warnings }: Taken, { violations, now }: CheckContext): Source[] {
   const sources: Source[] = [];
   let count = 0;
   for (const { path, type, size } of entries.listing) {
     if (!path.startsWith(ROOTFS + CERTIFICATES_FOLDER) || type === 'folder') continue;
     if (!isCertificatePath(path)) {
-      // update-ca-certificates(8) ignores other files.
+      // update-ca-certificates(8) ignores files whose names do not end in .crt.
       warnings.add(
         'CERTIFICATE_SKIPPED',
         'The name of the file does not end in .crt, so it is not added to the trust store.',

@@ -1,4 +1,4 @@
-// Inspections that older versions wrote, converted by migration 0027.
+// Migration 0027 converts inspections that older versions stored.
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../../test/database.ts';

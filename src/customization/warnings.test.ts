@@ -124,7 +124,7 @@ it('warns of attributes in every tar format, and only once of those that the pac
   ]);
 });
 
-/** An archive of empty files, each with these records in its extension header. */
+/** Returns an archive of empty files, each with these records in its extension header. */
 async function withRecords(files: [string, PaxRecords][]): Promise<Buffer> {
   const blocks = files.map(([path, records]) => {
     const body = formatPax(records);

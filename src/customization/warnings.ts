@@ -34,7 +34,7 @@ export class Warnings {
   }
 }
 
-/** A warning on one line, for logs. */
+/** Returns a warning as one line, for logs. */
 export function warningLine({ message, path }: CustomizationWarning): string {
   return path === undefined ? `warning: ${message}` : `warning: ${path}: ${message}`;
 }
