@@ -36,7 +36,7 @@ export class AptError extends Error {
 export type AptCommandOptions = { signal?: AbortSignal | undefined; log?: ((line: string) => void) | undefined };
 
 const LIMITS: ToolLimits = {
-  /** apt prints a package list in a few MB at most. */
+  /** Limit of output: apt prints a package list in a few MB at most. */
   outputBytesMax: 64 * 1024 * 1024,
   /** Enough for the indexes of a slow mirror, which take a minute or two. Afterwards the archive counts as unresponsive. */
   wallClockMs: 10 * 60_000,
@@ -130,7 +130,7 @@ function unknownMessage(names: string[], printed: string): string {
   ].join('; ');
 }
 
-/** apt's output for a name that several packages provide: each on a line with its version. */
+/** Matches apt's output for a name that several packages provide: one line for each of them, with its version. */
 const VIRTUAL_PACKAGE = /^Package (\S+) is a virtual package provided by:\n((?: +\S.*\n)+)/gm;
 /** Limit of providers in a message: some names have a hundred. */
 const PROVIDERS_SHOWN_MAX = 10;
