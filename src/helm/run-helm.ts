@@ -94,7 +94,7 @@ export const HELM_FOLDER = SANDBOX_FOLDER;
 
 /** The folder for helm's caches, the only one to which helm can write. */
 const HOME = '/dev/shm';
-/** The ids under which helm runs: no user of the sandbox has them, because helm needs no rights. */
+/** The ids under which helm runs: those of nobody, because helm needs no rights. */
 const USER = { uid: 65_534, gid: 65_534, groups: [] };
 
 /** Opens a sandbox that contains helm and the given folder. Throws BuildError if this machine has no sandboxes. */
