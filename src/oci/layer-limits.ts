@@ -19,7 +19,7 @@ export const IMAGE_LIMITS: ArchiveLimits = {
 };
 
 export type ExpansionLimits = {
-  /** Bytes of the tar. */
+  /** Limit of the bytes of the tar. */
   bytesMax: number;
   /** Limit of expanded bytes for one compressed byte. It applies only to layers with more than `ratioFreeBytes` expanded bytes. */
   ratioMax: number;

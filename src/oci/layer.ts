@@ -23,7 +23,7 @@ export type BuiltLayer = {
   descriptor: Descriptor;
   /** Digest of the layer's listing: JSON lines, in the same store. */
   listing: Digest;
-  /** Bytes of the tar. */
+  /** The size of the tar in bytes. */
   tar_size: number;
 };
 

@@ -14,7 +14,7 @@ export const MANIFEST_BYTES_MAX = 4 * 1024 * 1024;
  * hundreds of files.
  */
 export const DESCRIPTOR_COUNT_MAX = 1000;
-/** RFC 6838, section 4.2: two names of at most 127 characters. */
+/** Limit of a media type: two names of at most 127 characters (RFC 6838, section 4.2). */
 const MEDIA_TYPE_LENGTH_MAX = 255;
 
 /** The error for a manifest; `code` says whether it is too large or invalid. */

@@ -16,8 +16,8 @@ const DEPTH_MAX = 8;
 type Candidate = { descriptor: Descriptor; above: Digest[]; rank: number };
 
 /**
- * Finds the image of a platform under a root, which may be the image itself. Other manifests of its indexes may be missing. Returns
- * undefined when no image fits. Throws ManifestError above the limits of indexes.
+ * Finds the image of a platform under a root, which may be an index or the image itself. Manifests of other platforms may be missing.
+ * Returns undefined if no image fits. Throws ManifestError above the limits of indexes.
  */
 export async function findPlatformImage(
   root: Descriptor,
