@@ -3,7 +3,7 @@ import { type Static, type TSchema, Type } from 'typebox';
 import { PACKAGING_TYPES } from '../contract/vocabulary.ts';
 import { Mapping, Variants } from '../yaml/yaml-fields.ts';
 
-/** Stands for the branch in paths, commands and package names, so that no recipe names a version. */
+/** The placeholder for the branch in paths, commands and package names: with it, no recipe names a version. */
 export const BRANCH_PLACEHOLDER = '{branch}';
 
 const PATH_LENGTH_MAX = 4096; // Linux PATH_MAX

@@ -16,7 +16,7 @@ import { type RecipeDocument, RecipeSchema } from './recipe-schema.ts';
 
 export type RecipeViolation = { file: string; line: number; reason: string };
 
-/** All violations of the recipes of a library, each with file, line and reason. */
+/** The error for violations in the recipes of a library. It has all of them, each with file, line and reason. */
 export class RecipeRejected extends Error {
   readonly code = 'RECIPE_REJECTED';
   readonly violations: RecipeViolation[];
