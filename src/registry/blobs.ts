@@ -18,7 +18,7 @@ const FIND = statement<{ size_bytes: number | null }>(
   `select b.size_bytes from (${READABLE}) r left join repository_blobs b on b.repository_id = r.id and b.digest = $3`,
 );
 
-/** $6: the largest size that is accepted in a repository of Larder; null: any. */
+/** $6: the size of the largest blob that a closed repository accepts; null: no limit. */
 const ADD = statement<{ accepted: boolean }>(
   'add_blob',
   `with repository as (${WRITABLE}),

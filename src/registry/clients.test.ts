@@ -55,7 +55,7 @@ function tarOf(name: string, text: string): Buffer {
   return Buffer.concat([header, Buffer.from(text.padEnd(512, '\0')), Buffer.alloc(1024)]);
 }
 
-/** An OCI layout with an image for two architectures. */
+/** Writes an OCI layout with an image for two architectures. */
 async function writeLayout(layout: string): Promise<void> {
   await mkdir(join(layout, 'blobs', 'sha256'), { recursive: true });
   const write = async (bytes: string | Buffer, mediaType: string): Promise<Descriptor> => {

@@ -38,7 +38,7 @@ type Request = [method: string, path: string, options?: { body?: string | Buffer
 const released = testImage('released');
 const own = testImage('own');
 
-/** Every way to change a repository. */
+/** Returns a request for every way to change a repository. */
 function changes(name: string): Request[] {
   const index = { 'content-type': MEDIA_TYPES.index };
   const manifest = { 'content-type': MEDIA_TYPES.manifest };
