@@ -26,7 +26,7 @@ export type ExceededLimit = 'memory' | 'processes';
 
 /** A control group of one sandbox or engine process. */
 export type ResourceGroup = {
-  /** Wraps the command so that it starts inside the group, and all its children with it. */
+  /** Returns a command line that starts the command inside the group. All processes that the command starts are in the group too. */
   enter(command: string[]): string[];
   /** The first arguments for a shell that runs `ENTER_GROUP`. */
   arguments: string[];

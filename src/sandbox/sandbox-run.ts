@@ -37,7 +37,7 @@ export type RunOptions = {
   /** Ends the command if it prints more than this; the sandbox's limit if absent. */
   outputBytes?: number;
   signal?: AbortSignal | undefined;
-  /** Runs the command in the namespaces of this other command: it sees its processes and shares its network. */
+  /** Runs the command in the namespaces of another command: it sees the processes of that command and shares its network. */
   beside?: RunningCommand;
 };
 
