@@ -2,8 +2,8 @@
 
 /** Returns the word with the fewest edits from `text`; undefined without words. */
 export function nearestWord(text: string, words: readonly string[]): string | undefined {
-  const [first] = [...words].sort((a, b) => editDistance(text, a) - editDistance(text, b));
-  return first;
+  const measured = words.map((word) => ({ word, distance: editDistance(text, word) }));
+  return measured.sort((a, b) => a.distance - b.distance)[0]?.word;
 }
 
 /** Returns the nearest word if `text` may be a misspelling of it: at most a third of its letters differ. */

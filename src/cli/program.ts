@@ -5,6 +5,7 @@ import { VERSION } from '../version.ts';
 import { addAccessCommands } from './commands/access.ts';
 import { addAuditCommands } from './commands/audit.ts';
 import { addCatalogCommands } from './commands/catalog.ts';
+import { addChartCommands } from './commands/charts.ts';
 import { addCredentialCommands } from './commands/credentials.ts';
 import { addCustomizationCommands } from './commands/customizations.ts';
 import { addNotificationCommands } from './commands/notifications.ts';
@@ -52,6 +53,7 @@ export function createProgram(io: Io, operator?: OperatorTools): Command {
   addPeopleCommands(program, io, operator);
   addSigningKeyCommands(program, io);
   addAuditCommands(program, io);
+  addChartCommands(program, io);
   return program;
 }
 

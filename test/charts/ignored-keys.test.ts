@@ -1,0 +1,46 @@
+// What `larder charts check-values` calls ignored has no effect: helm renders each chart with an unknown key in every map of its values.
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { checkValues, type ValuesSchema } from '../../src/cli/chart-values.ts';
+import { assembleChart, chartKeys, readChartFile } from './assembled-chart.ts';
+import { HELMS, renderText } from './helm.ts';
+
+const [helm] = HELMS;
+const FOLDERS = ['values', 'values-for-effect'];
+/** About ten renderings. */
+const RENDERINGS_MS_MAX = 120_000;
+const UNKNOWN = 'unknownKey';
+
+type Values = { [name: string]: string | Values };
+
+/** Returns values with an unknown key in each documented map. Each has its path as its value, in marks. */
+function unknownKeys(schema: ValuesSchema, path = ''): Values {
+  const maps = Object.entries(schema.properties ?? {}).filter(([, { properties }]) => properties !== undefined);
+  const inner = maps.map(([name, below]) => [name, unknownKeys(below, `${path}${name}.`)] as const);
+  return { ...Object.fromEntries(inner), [UNKNOWN]: `<${path}${UNKNOWN}>` };
+}
+
+test.skipIf(helm === undefined).each(await chartKeys())(
+  'the chart %s ignores what the command calls ignored (needs helm)',
+  async (name) => {
+    await using chart = await assembleChart(name);
+    const directory = await mkdtemp(join(tmpdir(), 'larder-ignored-'));
+    const schema: ValuesSchema = JSON.parse(await readChartFile(name, 'values.schema.json'));
+    const unknown = JSON.stringify(unknownKeys(schema));
+    const file = join(directory, 'unknown.json');
+    await writeFile(file, unknown);
+    const ignored = checkValues(unknown, schema).filter(({ kind }) => kind === 'ignored');
+    expect(ignored.length).toBeGreaterThan(10);
+    for (const folder of FOLDERS.map((one) => join(import.meta.dirname, one, name))) {
+      for (const set of await readdir(folder)) {
+        const rendered = await renderText(helm?.path ?? '', chart.path, '-f', join(folder, set), '-f', file);
+        const read = ignored.filter(({ key }) => rendered.includes(`<${key}>`)).map(({ key }) => key);
+        expect([set, read]).toEqual([set, []]);
+      }
+    }
+    await rm(directory, { recursive: true });
+  },
+  RENDERINGS_MS_MAX,
+);
