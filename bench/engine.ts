@@ -113,7 +113,7 @@ export async function listingOf(content: ContentStore, base: Base) {
   return below;
 }
 
-/** Locks in the memory of this process: no other process of the benchmark builds. */
+/** In-memory locks are enough: only this process of the benchmark builds images. */
 const exclusive = exclusiveBy(keyedLocks());
 
 /** Returns a layer cache in memory in place of the table of built layers. */

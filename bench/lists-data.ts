@@ -246,8 +246,8 @@ function customizing({ organization_id, catalog_id }: BenchCatalog, sizes: Sizes
   // Customizations are earlier than the latest round of releases, which contain them.
   const made = `timestamptz '2026-11-01Z' - ${sizes.applications + 1} * interval '5 minutes' - c * interval '8 hours'`;
   const kind = `(case when c = 0 then 'GLOBAL' when c < ${BASE_IMAGES} then 'BASE' when c % 20 = 0 then 'PRODUCT' when c % 5 = 0 then 'BRANCH' else 'ONE' end)`;
-  // SQL condition: customization c, of many applications, is not released for application n; the latest pipeline has
-  // no release.
+  // SQL condition: customization c is for all products, and application n has no release with it, because the latest
+  // pipeline of n has no release.
   const stuck = `c.product_key is null and n % 100 in (1, 3) and n < ${othersOf(sizes)}`;
   const latest = (n: string) => `(${sizes.pipelines - sizes.applications} + ${n})`;
   return {

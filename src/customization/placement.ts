@@ -242,7 +242,7 @@ class Placement {
       const behind = walkPath(path, { lookup: (at) => this.#lookup(at), last: 'follow' });
       return this.#lookup(behind)?.type === 'folder' ? behind : undefined;
     } catch (error) {
-      // The customization may replace a link that loops or that points to a folder of the machine.
+      // No error: a customization is allowed to replace a link that loops, or that leads to a folder that the runtime mounts (/proc).
       if (error instanceof CustomizationError) return undefined;
       throw error;
     }

@@ -1,5 +1,5 @@
-// The tenancy matrix, made from the contract: for ids of another organization, each route answers each role as for unknown ids,
-// and each route rejects exactly the roles that the contract does not name.
+// The tenancy matrix, made from the contract. A route answers a request with an id of another organization exactly as one with an
+// unknown id, whatever the role. Each route rejects exactly the roles that the contract does not name.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Ask } from '../../test/api.ts';
 import { type Estate, openTestEstates, type TestEstates } from '../../test/estate.ts';

@@ -19,7 +19,7 @@ const KEY_COUNT_MAX = 1000;
 const PATH_BYTES_MAX = 4096;
 /** Limit of the names of users, platforms and signals: usual names have up to 32 bytes. */
 const WORD_BYTES_MAX = 256;
-/** Limit of layers: Docker rejects an image of more than some 125, overlayfs one of more than 500. */
+/** Limit of layers. Docker runs no image with more than about 125 layers, so a config with more describes no usable image. */
 export const LAYER_COUNT_MAX = 127;
 /** Limit of history entries, which also include steps without a layer: the longest Dockerfiles have some hundreds of steps. */
 const HISTORY_COUNT_MAX = 1000;

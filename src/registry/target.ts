@@ -25,7 +25,7 @@ export type HostedOptions = {
 
 type Opener = () => Promise<AsyncIterable<Uint8Array>>;
 
-/** Limit of referrers that are read at a time. */
+/** Referrers per page of the listing. */
 const REFERRERS_MAX = 1_000;
 
 /** The name of the hosted registry in `Target.place`. All hosted repositories have the same one, so blobs are mounted between them. */

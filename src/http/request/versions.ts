@@ -12,8 +12,8 @@ type Shape = {
 type Strip = (value: unknown) => void;
 
 /**
- * Compiles a function that extracts the text of the version from the text of an answer. For an answer without
- * observed fields, the version is the whole text.
+ * Compiles a function that returns the version of a resource: the JSON text of the answer without its observed
+ * fields. If the schema has no observed fields, that is the whole answer.
  */
 export function versionReader(schema: TSchema): (text: string) => string {
   const strip = stripOf(schema);
