@@ -161,7 +161,10 @@ const isLeftOut = sql`exists (
   select from customization_versions v cross join lateral (${touched} and ca.left_out) t
   where v.customization_id = c.id and v.version = c.version and t.status = 'FAILED')`;
 
-/** The affected applications in which the operation has perhaps not succeeded. There are few, unless the upload is recent. */
+/**
+ * The affected applications whose pipeline has not succeeded. Their status needs a look at releases, because a release may
+ * contain the version even if this pipeline failed. They are few, unless the upload is recent.
+ */
 const unsure = sql`(${touched} and ca.pipeline_status in ('IN_PROGRESS', 'FAILED')) t`;
 
 /** The values from which the status is derived. Each `exists` stops at the first row that matches. */

@@ -34,7 +34,7 @@ const keys = async (query: Parameters<typeof list>[0]) => (await list(query)).ma
 const redis = (query: Partial<Parameters<typeof getProduct>[2]> = {}) =>
   getProduct(catalog.db, catalog.acme.principal, { product_id_or_key: 'redis', ...flags, ...query });
 
-/** Makes upstream's support of all branches of the product end in this number of days. */
+/** Sets the end of upstream's support, for all branches of the product, to this many days from today; null: no end is known. */
 async function endsIn(key: string, days: number | null): Promise<void> {
   await sql`
     update product_branches set end_of_life_at = (now() at time zone 'UTC')::date + ${days}::integer

@@ -83,7 +83,7 @@ class RecentText {
     this.#newer = '';
   }
 
-  /** Returns the end of the text: at least as many characters as a tail may have, if that many were printed. */
+  /** Returns the last TAIL_LENGTH_MAX characters or more, or the whole text if it is shorter. */
   get text(): string {
     return this.#older + this.#newer;
   }

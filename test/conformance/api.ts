@@ -16,7 +16,7 @@ const HOOKS = fileURLToPath(new URL('api/hooks.py', import.meta.url));
 
 /** Makes the same cases in every run, so that a failure can be repeated. */
 const SEED = '20261121';
-/** Cases for each operation and phase: enough for each keyword of each schema, and about two minutes in all. */
+/** Cases for each operation and phase. So many test each keyword of each schema. */
 const CASES = 20;
 
 const INSTALL_MS_MAX = 300_000;

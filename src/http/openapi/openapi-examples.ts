@@ -18,7 +18,7 @@ type Shape = {
   expects?: string;
 };
 
-/** Returns an example request body; it satisfies the rules on several fields too. */
+/** Returns an example request body; it also satisfies the rules that relate one field to another. */
 export function requestExample(schema: TSchema, rules: readonly Rule[] = []): unknown {
   const example = exampleOf(schema) as Record<string, unknown>;
   for (const rule of rules) if (rule.kind === 'only-when' && rule.field in example) example[rule.other] = rule.is;
