@@ -116,7 +116,7 @@ describe('is rejected', () => {
     ['Chart.yaml', '[', 'is not valid YAML'],
     ['values.yaml', values.replace('  imageRegistry: ""', '  other: ""'), 'has no text at global.imageRegistry'],
     ['values.yaml', values.replace('debian-13/cache', 'debian-13/other'), 'has no image with the repository'],
-    ['values.yaml', values.replace('containers/debian-13/', 'docker.io/'), 'neither containers/<base image>/<product>'],
+    ['values.yaml', values.replace('containers/debian-13/', 'docker.io/'), 'than containers/<base image>/<product>'],
     ['values.yaml', values.replace('tag: ""', 'tag: [a]'), 'has no text at image.tag'],
     ['charts/other/Chart.yaml', 'a: 1', 'library charts are not copied here'],
     ['Images.lock', '', 'Images.lock is written for each release'],

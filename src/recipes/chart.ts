@@ -114,7 +114,7 @@ function productOf({ place, repository }: ValuesImage): string {
   const where = `${place.join('.')}.repository`;
   throw new ChartError(
     'values.yaml',
-    `has at ${where} neither containers/<base image>/<product> nor, for an image that the library does not have, nothing`,
+    `has another text at ${where} than containers/<base image>/<product>; leave it empty for an image that the library does not have`,
   );
 }
 
