@@ -1,9 +1,10 @@
 // The result of a verification: the tests that ran, and whether the artifact counts as verified.
 
-type TestResult = {
+export type TestResult = {
   name: string;
   passed: boolean;
-  duration_ms: number /** The answer of the last attempt, and the output of the service if it failed. */;
+  duration_ms: number;
+  /** The answer of the last attempt, and the output of the service if it failed. */
   output: string;
 };
 

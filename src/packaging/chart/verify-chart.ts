@@ -7,7 +7,7 @@ import { readChartYaml } from '../../helm/chart-yaml.ts';
 import { type Artifact, rootFor } from '../../plan/artifact.ts';
 import type { ChartPlan, ChartRegistry } from '../../plan/chart-plan.ts';
 import type { EngineTools } from '../packaging.ts';
-import type { TestReport } from '../test-report.ts';
+import type { TestReport, TestResult } from '../test-report.ts';
 import { lockedImages, valuesOf } from './chart-images.ts';
 
 /** The report of every chart has this text: Larder does not render charts yet, so none counts as verified. */
@@ -20,7 +20,7 @@ export async function verifyChart(
   artifact: Artifact,
   { workspace, signal }: EngineTools,
 ): Promise<TestReport> {
-  const tests: TestReport['tests'] = [];
+  const tests: TestResult[] = [];
   for (const [id, registry] of Object.entries(plan.registries)) {
     signal?.throwIfAborted();
     const started = performance.now();

@@ -15,7 +15,7 @@ import type { SandboxCommand } from '../../sandbox/sandbox-command.ts';
 import type { SandboxExit } from '../../sandbox/sandbox-run.ts';
 import type { Workspace } from '../../sandbox/workspace.ts';
 import { imageFault } from '../image-fault.ts';
-import type { TestReport } from '../test-report.ts';
+import type { TestReport, TestResult } from '../test-report.ts';
 import { disposable } from './application-layer.ts';
 import { readEnvironment } from './image-config.ts';
 import { type Attempt, attemptTest, type Started } from './product-test.ts';
@@ -69,7 +69,7 @@ export async function verify(plan: ImagePlan, artifact: Artifact, options: Verif
   );
   const started: Started = { sandbox, service, command, signal };
   const isServer = plan.image.ports.some(({ protocol }) => protocol === 'tcp');
-  const tests: TestReport['tests'] = [];
+  const tests: TestResult[] = [];
   for (const test of plan.tests) {
     signal?.throwIfAborted();
     tests.push(await runTest(test, started, { ended: () => ended, printed: log.tail, isServer }));
@@ -126,7 +126,7 @@ type Watched = {
   isServer: boolean;
 };
 
-async function runTest(test: ProductTest, started: Started, watched: Watched): Promise<TestReport['tests'][number]> {
+async function runTest(test: ProductTest, started: Started, watched: Watched): Promise<TestResult> {
   const begin = performance.now();
   const deadline = begin + test.timeout_seconds * 1000;
   let last = NOT_TRIED;
