@@ -39,7 +39,7 @@ export class OffsetMismatch extends Error {
   }
 }
 
-/** Throws ContentMismatch if the content has not the expected digest or size. */
+/** Throws ContentMismatch if the digest or the size of the content is not the expected one. */
 export function checkContent(
   actual: { digest: Digest; size: number },
   expected: { digest?: Digest; size?: number },

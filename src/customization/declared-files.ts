@@ -10,7 +10,7 @@ import { isMachinePath, nameProblem } from './names.ts';
 export type DeclaredFile = {
   /** The path in the image, without a leading `/`. */
   path: string;
-  /** If absent, the file belongs to user 0, whoever owns the image's file at this path. */
+  /** If absent, the owner is user 0, even if the image has a file of another owner at this path. */
   user?: OwnerName;
   group?: OwnerName;
   /** 0o0000 to 0o7777. */

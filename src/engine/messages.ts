@@ -5,7 +5,7 @@ import { BuildError, type BuildErrorOptions } from '../sandbox/build-error.ts';
 import type { Workspace } from '../sandbox/workspace.ts';
 import type { EngineTask } from './tasks.ts';
 
-/** The folders and the sandbox mode of an engine process; sent once, before the first task. */
+/** The folders, the sandbox mode and the helm of an engine process; sent once, before the first task. */
 export type EngineSetup = Pick<Workspace, 'directory' | 'probe' | 'helm'> & { contentDirectory: string };
 
 /** Calls of a task to its worker: the table of built layers, and the locks that all engine processes of a worker share. */

@@ -1,4 +1,4 @@
-// The operations on one image. Each is a function from plain values to plain values; an engine process runs one at a time.
+// The operations on one artifact or base image. Each is a function from plain values to plain values; an engine process runs one at a time.
 import type { ContentStore } from '../content/content.ts';
 import type { Digest } from '../contract/vocabulary.ts';
 import type { Inspection } from '../customization/inspection.ts';

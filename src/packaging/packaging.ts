@@ -23,7 +23,7 @@ export type Packaging<P extends Plan> = {
    * BuildError.
    */
   build(plan: P, tools: BuildTools): Promise<Artifact>;
-  /** Runs the tests. A failing test is in the report, and no error. Throws BuildError if the tests cannot run. */
+  /** Runs the tests. A failing test is reported, not thrown. Throws BuildError if the tests cannot run. */
   verify(plan: P, artifact: Artifact, tools: EngineTools): Promise<TestReport>;
   /**
    * Returns the contents that must be kept to build the plan again. With the artifact, also those that are needed to distribute it again.

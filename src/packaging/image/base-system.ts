@@ -77,7 +77,7 @@ function parseOsRelease(text: string): Record<string, string> {
 }
 
 /**
- * Returns the end of a sentence that names the programs of `NEEDED_PROGRAMS` that are missing; undefined if there are all. `ownPath` is the
+ * Returns the end of a sentence that names the programs of `NEEDED_PROGRAMS` that are missing; undefined if none is missing. `ownPath` is the
  * PATH in the image's config. The text also names programs that are only in a folder of `ownPath`, because builds do not search it.
  */
 export function checkPrograms(listing: MergedListing, ownPath = IMAGE_PATH): string | undefined {
