@@ -36,7 +36,7 @@ describe('findHelm', () => {
     await writeFile(script, '#!/bin/sh\nexec helm "$@"\n', { mode: 0o755 });
     expect(findHelm({ setting: script, searchPath: '' })).toEqual({ reason: expect.stringContaining('is a script') });
     expect(findHelm({ setting: join(folder, 'none'), searchPath: '' })).toEqual({
-      reason: `LARDER_HELM names ${folder}/none, which is not a program`,
+      reason: `LARDER_HELM names ${folder}/none, which is not a program that this account can run`,
     });
     expect(findHelm({ setting: folder, searchPath: '' }).path).toBeUndefined();
     expect(findHelm({ searchPath: '/nonexistent' })).toEqual({

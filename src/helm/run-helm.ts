@@ -29,7 +29,9 @@ export type FoundHelm = NonNullable<Workspace['helm']>;
 /** Finds helm: the file that the setting LARDER_HELM names; without the setting, the first `helm` in the folders of the search path. */
 export function findHelm({ setting, searchPath }: { setting?: string | undefined; searchPath: string }): FoundHelm {
   if (setting !== undefined)
-    return programAt(setting) ?? { reason: `LARDER_HELM names ${setting}, which is not a program` };
+    return (
+      programAt(setting) ?? { reason: `LARDER_HELM names ${setting}, which is not a program that this account can run` }
+    );
   const folders = searchPath.split(delimiter).filter(isAbsolute);
   for (const folder of folders) {
     const found = programAt(join(folder, 'helm'));

@@ -1,5 +1,5 @@
 // The chart of Redis on the whole service: requested alone, built after its image, pulled and rendered by helm.
-import { mkdtemp, rm } from 'node:fs/promises';
+import { chmod, copyFile, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -13,7 +13,11 @@ let service: Service;
 let folder: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'larder-chart-story-'));
-  service = await startTestService();
+  // The service gives up root, and its account may not be able to enter the folder of the clients.
+  await chmod(folder, 0o755);
+  const program = join(folder, 'helm');
+  if (helm !== undefined) await copyFile(helm.path, program);
+  service = await startTestService(helm === undefined ? {} : { LARDER_HELM: program });
 }, STORY_MS);
 afterAll(async () => {
   await service?.stop();
@@ -41,7 +45,7 @@ test.skipIf(helm === undefined)(
     const { items } = await client.call('listReleases', { catalog_id, expand_relationships: true });
     const chart = items.find(({ packaging_type }) => packaging_type === 'HELM_CHART');
     const [image] = chart?.dependencies ?? [];
-    expect(chart).toMatchObject({ verified: false, artifact: { version: '1.0.0' } });
+    expect(chart).toMatchObject({ verified: true, artifact: { version: '1.0.0' } });
     expect(image).toMatchObject({ packaging_type: 'CONTAINER_IMAGE', verified: true });
     const applications = await client.call('listApplications', { catalog_id });
     expect(applications.items.map(({ packaging_type }) => packaging_type)).toEqual(['HELM_CHART']);

@@ -1,39 +1,66 @@
-// Checks a finished chart as a registry will serve it: reads its archive, and compares the images that its files name.
+// Verifies a finished chart as a registry will serve it: compares the images that its files name, and renders it with helm.
+import { randomUUID } from 'node:crypto';
+import { createWriteStream } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
+import { pipeline } from 'node:stream/promises';
 import { parse } from 'yaml';
 import type { ContentStore } from '../../content/content.ts';
 import { readChartArchive } from '../../helm/chart-archive.ts';
 import { readChartYaml } from '../../helm/chart-yaml.ts';
 import { type Artifact, rootFor } from '../../plan/artifact.ts';
 import type { ChartPlan, ChartRegistry } from '../../plan/chart-plan.ts';
+import { ensureFolder } from '../../sandbox/workspace.ts';
 import type { EngineTools } from '../packaging.ts';
-import type { TestReport, TestResult } from '../test-report.ts';
+import type { TestReport } from '../test-report.ts';
 import { lockedImages, valuesOf } from './chart-images.ts';
+import { type ChartCheck, checkChart } from './check-chart.ts';
 
-/** The report of every chart has this text: Larder does not render charts yet, so none counts as verified. */
-const NOT_RENDERED =
-  'Not rendered: this version of Larder checks the files of a chart, and does not render its templates.';
+/** A chart is rendered as it is installed when its user sets nothing. */
+const VALUES = [{ name: 'default values', yaml: '' }];
 
-/** Reads back the chart of each registry. The report says that its templates were not rendered. */
-export async function verifyChart(
-  plan: ChartPlan,
-  artifact: Artifact,
-  { workspace, signal }: EngineTools,
-): Promise<TestReport> {
-  const tests: TestResult[] = [];
+/**
+ * Reads back the chart of each registry, and renders it if its files are right. If this machine cannot render charts, the report says that
+ * the chart is not verified.
+ */
+export async function verifyChart(plan: ChartPlan, artifact: Artifact, tools: EngineTools): Promise<TestReport> {
+  const tests: TestReport['tests'] = [];
+  let not_verified: string | undefined;
   for (const [id, registry] of Object.entries(plan.registries)) {
-    signal?.throwIfAborted();
+    tools.signal?.throwIfAborted();
     const started = performance.now();
-    const { content } = rootFor(artifact, id);
-    const fault = await findFault(workspace.content, { plan, registry, digest: content.digest });
+    const { digest } = rootFor(artifact, id).content;
+    const fault = await findFault(tools.workspace.content, { plan, registry, digest });
     tests.push({
       name: `files for ${registry.host}`,
       passed: fault === undefined,
       duration_ms: Math.round(performance.now() - started),
       output: fault ?? '',
     });
+    if (fault !== undefined) continue;
+    const check = await renderBuilt({ plan, registry, digest }, tools);
+    if (check.rendered)
+      tests.push(...check.report.tests.map((test) => ({ ...test, name: `${registry.host}: ${test.name}` })));
+    else not_verified = `Not rendered: ${check.reason}`;
   }
-  return { passed: tests.every(({ passed }) => passed), tests, not_verified: NOT_RENDERED };
+  return { passed: tests.every(({ passed }) => passed), tests, ...(not_verified !== undefined && { not_verified }) };
+}
+
+/** Lints, renders and checks the chart of one registry. */
+async function renderBuilt(
+  { plan, registry, digest }: BuiltChart,
+  { workspace, signal }: EngineTools,
+): Promise<ChartCheck> {
+  const folder = ensureFolder(workspace, 'given', randomUUID());
+  try {
+    const chart = join(folder, `${plan.chart.name}.tgz`);
+    await pipeline(await workspace.content.open(digest), createWriteStream(chart));
+    const images = lockedImages(registry).map(({ image }) => image);
+    return await checkChart({ chart, registry: registry.host, images, values: VALUES }, { workspace, signal });
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
 }
 
 type BuiltChart = { plan: ChartPlan; registry: ChartRegistry; digest: `sha256:${string}` };
