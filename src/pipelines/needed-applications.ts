@@ -108,24 +108,38 @@ async function findNeeds(tx: Transaction, ids: readonly string[] | undefined): P
  * applications.
  */
 async function insertNeeded(tx: Transaction, needs: NeedRow[]): Promise<string[]> {
-  const inserted = new Map<string, string>();
-  for (const need of needs) {
-    const { application_id, organization_id, catalog_id, base_image_id, offering_id, product_key, branch } = need;
-    const key = [catalog_id, offering_id, base_image_id].join(' ');
-    let id = need.existing_id ?? inserted.get(key);
-    if (id === undefined) {
-      id = randomUUID();
-      inserted.set(key, id);
-      const by = { created_by: need.updated_by, updated_by: need.updated_by };
-      const row = { id, organization_id, catalog_id, base_image_id, offering_id, product_key, branch, ...by };
-      await tx
-        .insertInto('applications')
-        .values({ ...row, packaging_type: 'CONTAINER_IMAGE', requested: false })
-        .execute();
-    }
-    await addDependencies(tx, application_id, [id]);
+  const added = new Map<string, { id: string; need: NeedRow }>();
+  const needed = needs.map((need) => {
+    const key = [need.catalog_id, need.offering_id, need.base_image_id].join(' ');
+    const id = need.existing_id ?? added.get(key)?.id ?? randomUUID();
+    if (need.existing_id === null) added.set(key, { id, need });
+    return { chart_id: need.application_id, id };
+  });
+  if (added.size > 0) {
+    await tx
+      .insertInto('applications')
+      .values([...added.values()].map(({ id, need }) => hiddenApplication(id, need)))
+      .execute();
   }
-  return [...inserted.values()];
+  for (const [chartId, images] of Map.groupBy(needed, ({ chart_id }) => chart_id)) {
+    await addDependencies(
+      tx,
+      chartId,
+      images.map(({ id }) => id),
+    );
+  }
+  return [...added.values()].map(({ id }) => id);
+}
+
+/** The row of an image's application that no user requested: its actor is that of the chart. */
+function hiddenApplication(id: string, need: NeedRow) {
+  const { organization_id, catalog_id, base_image_id, offering_id, product_key, branch, updated_by } = need;
+  return {
+    ...{ id, organization_id, catalog_id, base_image_id, offering_id, product_key, branch },
+    ...{ created_by: updated_by, updated_by },
+    packaging_type: 'CONTAINER_IMAGE' as const,
+    requested: false,
+  };
 }
 
 /** SQL: pairs of a needed application and a registry that one of these charts has but the needed application lacks. */

@@ -17,7 +17,10 @@ export type LibraryFiles = {
 export async function readLibraryFiles(directory: string, folder: string): Promise<LibraryFiles> {
   const found: LibraryFiles = { files: new Map(), violations: [] };
   const root = join(directory, folder);
-  const names = await readdir(root, { recursive: true }).catch(() => []);
+  const names = await readdir(root, { recursive: true }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return [];
+    throw error;
+  });
   const reject = (reason: string) => found.violations.push({ line: 1, reason });
   if (names.length > FILE_COUNT_MAX) reject(`${folder}/ contains more than ${FILE_COUNT_MAX} files`);
   for (const name of names.sort().slice(0, FILE_COUNT_MAX)) {
