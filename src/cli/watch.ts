@@ -25,7 +25,7 @@ export function stageOf({
   const running = phases.find((phase) => phase.status === 'IN_PROGRESS');
   if (running === undefined) return 'waiting';
   const away = distributions?.flatMap((one) => (one.status === 'WAITING' ? [one.registry_name] : [])) ?? [];
-  return away.length === 0 ? running.type : `${running.type}, ${away.join(', ')} is away`;
+  return away.length === 0 ? running.type : `${running.type}, waiting for ${away.join(', ')}`;
 }
 
 /** Returns why a pipeline failed; undefined if it did not. */

@@ -59,10 +59,10 @@ export const PipelineDistribution = Type.Object(
     registry_name: Text('Name of the registry.'),
     status: Word(
       DISTRIBUTION_STATUSES,
-      'PENDING: not tried yet. WAITING: the registry is unavailable and is tried again, for at most a day. RELEASED: the registry has the release. FAILED: the registry rejected the release or was unavailable for too long. SUPERSEDED: the registry gets the release of a newer pipeline instead. CANCELLED: the pipeline was cancelled.',
+      'PENDING: not tried yet. WAITING: the registry is unavailable, or lacks a release that this one needs; Larder waits for at most a day. RELEASED: the registry has the release. FAILED: the registry rejected the release, or Larder waited too long. SUPERSEDED: the registry gets the release of a newer pipeline instead. CANCELLED: the pipeline was cancelled.',
     ),
     cause: Type.Optional(Text('Why the release is not in the registry.')),
-    since: Type.Optional(Time('Since when the registry has been unavailable.')),
+    since: Type.Optional(Time('Since when Larder waits for the registry.')),
     release_id: Type.Optional(Text('Identifier of the release there.', { maxLength: RELEASE_ID_LENGTH_MAX })),
   },
   { title: 'PipelineDistribution' },

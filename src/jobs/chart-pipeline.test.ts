@@ -249,7 +249,7 @@ describe('a chart', { timeout: TEST_MS }, () => {
       expect.objectContaining({ registry_name: 'Hosted registry', status: 'RELEASED' }),
       expect.objectContaining({
         ...{ registry_name: 'outside', status: 'WAITING' },
-        cause: 'The registry outside does not have a release yet that this one needs there.',
+        cause: 'The registry outside does not have a release yet that this release needs.',
       }),
     ]);
     catalog.proxy.fault = () => undefined;

@@ -191,7 +191,7 @@ describe('an unavailable registry', { timeout: TEST_MS }, () => {
     const { phases } = await catalog.pipeline(pipeline);
     expect(phases.at(-1)?.failure?.cause).toBe('DISTRIBUTION_ERROR');
     expect(phases.at(-1)?.failure?.error_message).toMatch(
-      /^The registry outside was unavailable for 24 hours: .*\(503\).* The pipeline released to Hosted registry\.$/,
+      /^Larder waited 24 hours for the registry outside: .*\(503\).* The pipeline released to Hosted registry\.$/,
     );
     expect(await distributionsOf(pipeline)).toEqual([
       ['Hosted registry', 'RELEASED'],

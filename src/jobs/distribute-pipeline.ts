@@ -141,7 +141,7 @@ async function openAttempt(
  * one.
  */
 function failureOfUnbuilt({ id, name }: DistributionRegistry): DistributionFailure {
-  const cause = `The registry ${name} does not have a release yet that this one needs there.`;
+  const cause = `The registry ${name} does not have a release yet that this release needs.`;
   return { registry_id: id, cause, isTemporary: true };
 }
 

@@ -167,7 +167,7 @@ async function endPipeline(
 }
 
 function sentenceOf({ name, cause, is_expired }: Part): string {
-  return is_expired ? `The registry ${name} was unavailable for ${UNAVAILABLE_HOURS_MAX} hours: ${cause}` : cause;
+  return is_expired ? `Larder waited ${UNAVAILABLE_HOURS_MAX} hours for the registry ${name}: ${cause}` : cause;
 }
 
 /**
