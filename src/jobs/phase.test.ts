@@ -39,12 +39,20 @@ test('a phase reads the state of its pipeline only in the statements that lock i
 });
 
 test.each([
-  ['artifact', `update pipelines set artifact = artifact || '{"format": 99}'`, /stored artifact of pipeline .*format/],
-  ['triggers', `update pipelines set triggers = '[{"type": "WISH"}]'`, /stored triggers of pipeline .*type/],
+  [
+    'artifact',
+    `update pipelines set artifact = artifact || '{"format": 99}'`,
+    /stored artifact of pipeline .* cannot be read .*format/,
+  ],
+  [
+    'triggers',
+    `update pipelines set triggers = '[{"type": "WISH"}]'`,
+    /stored triggers of pipeline .* cannot be read .*type/,
+  ],
   [
     'capabilities',
     `update registries set capabilities = '{"mount": "yes"}'`,
-    /stored capabilities of registry .*mount/,
+    /stored capabilities of registry .* cannot be read .*mount/,
   ],
 ])(
   'a pipeline whose %s this version cannot read fails with that cause, and is not retried',
