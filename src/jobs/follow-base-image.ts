@@ -135,7 +135,7 @@ function hasSandbox({ workspace }: WorkerResources): boolean {
 /**
  * Returns the last inspection of the digest, unless this worker can find out more. It can if its inspector has another version,
  * or if the image was not run yet and this worker has a sandbox. If a user requests the check, a rejected image is inspected
- * again, because the cause may be gone.
+ * again, because the cause may be gone; but a worker without a sandbox does not repeat an inspection that had one.
  */
 function knownInspection(
   resources: WorkerResources,

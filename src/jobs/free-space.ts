@@ -9,8 +9,8 @@ import type { WorkerResources } from './worker-resources.ts';
 const SPACE_WAIT_SECONDS = 60;
 
 /**
- * How long a measured share of free space is reused. In this time, even a build at full speed fills only a small part of the
- * last 5 %.
+ * The pause between two measurements during a step. At full speed, a disk that fills up goes from the limit to full in about a
+ * second, so a measurement finds it nearly full.
  */
 const MEASURE_INTERVAL_MS = 250;
 
@@ -45,10 +45,7 @@ export async function withSpace<T>(disks: Disks, act: () => Promise<T>): Promise
   }
 }
 
-/**
- * Returns JobPostponed in place of an error that reports a full disk; returns other errors unchanged. The queue does not count
- * a postponed attempt.
- */
+/** Returns JobPostponed in place of an error that a full disk caused. The queue does not count a postponed attempt. */
 export function postponedForSpace(error: unknown): unknown {
   if (error instanceof JobPostponed) return error;
   const code = outOfSpaceCode(error) ?? 'ENOSPC';
@@ -77,7 +74,7 @@ function watchSpace(disks: Disks): { explains(error: unknown): Promise<boolean>;
 }
 
 async function freeShares({ content, workspace }: Disks): Promise<Record<string, number | undefined>> {
-  // If the free space cannot be measured, the step fails with the error that it threw.
+  // A disk whose free space cannot be measured does not make jobs wait: if it has a fault, the step fails with its own error.
   const store = await content.freeShare().catch(() => undefined);
   const work = workspace?.directory === undefined ? undefined : await shareOf(workspace.directory);
   return { 'content store': store, 'work folder': work };

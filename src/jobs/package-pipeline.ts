@@ -37,7 +37,7 @@ export async function packagePipeline(
   });
 }
 
-/** `isShared`: another pipeline with an equal plan built the artifact. */
+/** `isShared`: pipelines with equal plans use the same artifact, so it is recorded under its plan. */
 type Built = { artifact: Artifact; isShared: boolean };
 
 /** Returns the artifact that was built from an equal plan. Returns undefined if there is none or its content is lost. */

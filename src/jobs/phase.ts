@@ -44,7 +44,7 @@ export type PhaseOptions = {
 
 /**
  * Starts the phase and calls `act` with its log and the pipeline's state. Does nothing if the phase or the pipeline has ended.
- * If `act` fails, records the failure.
+ * If `act` fails and a retry would fail too, records the failure. Throws all other errors, so that the queue retries the job.
  */
 export async function runPhase(
   resources: WorkerResources,

@@ -169,7 +169,7 @@ async function requireContents(resources: WorkerResources, inputs: PlanInputs, p
 }
 
 /**
- * How long planning waits before it checks for lost content again. The restoring of a base image or of recipe files takes a
- * minute or two.
+ * How long planning waits before it checks for lost content again. It takes a minute or two to restore a base image or the
+ * files of recipes.
  */
 const CONTENT_WAIT_SECONDS = 30;

@@ -1,4 +1,4 @@
-// Puts the SBOM of an image into the registry as a referrer, so that clients find it there without asking Larder.
+// Makes the manifests that attach reports to an artifact, so that clients find its SBOM in the registry without asking Larder.
 import type { ContentStore } from '../content/content.ts';
 import { findReport } from '../contract/report-kinds.ts';
 import type { MetadataFile } from '../contract/vocabulary.ts';

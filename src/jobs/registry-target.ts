@@ -1,4 +1,4 @@
-// Opens a registry to push to: the hosted registry through the database, any other registry over HTTP.
+// Opens a registry for reads and pushes: the hosted registry through the database, any other registry over HTTP.
 import { doubtRegistryCapabilities } from '../catalog/registry-checks.ts';
 import { rulesOf } from '../contract/registry-providers.ts';
 import { inTransaction } from '../db/database.ts';

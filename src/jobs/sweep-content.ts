@@ -14,7 +14,7 @@ import type { WorkerResources } from './worker-resources.ts';
 /** Content touched within this time is kept: an upload or build records only at its end which content it uses. */
 const UNTOUCHED_MS = 24 * 60 * 60_000;
 
-/** Contents deleted in one transaction. Transactions that record uses of content wait for it, so the number is small. */
+/** Contents that one transaction checks and deletes. Transactions that record uses of content wait for it, so the number is small. */
 const BATCH_COUNT = 500;
 
 type SweepResources = Pick<WorkerResources, 'content' | 'db' | 'log'> & { config: Pick<Config, 'auditDays'> };
