@@ -24,10 +24,11 @@ export type FailedPhase = {
 export type MarkedBroken = { broken: number; others: CarriedCustomization[] };
 
 /**
- * Marks the customization versions that broke this pipeline. If the failure names a version, only this one is marked. If it
- * names none and only customizations had changed, all versions that the pipeline carried are marked; but not after a failed
- * test (docs/decisions/0034). A version that a release of the application contains is never marked: another change must be the
- * cause, and an image without the version would lack files that its owner needs.
+ * Marks the customization versions that broke this pipeline: the version that the failure names or, if it names none, all that
+ * the pipeline carried. Marks none if something else may be the cause: a failed test that names no version
+ * (docs/decisions/0034), or a failed build in which more than customizations had changed. A version that a release of the
+ * application contains is never marked: another change must be the cause, and an image without the version would lack files
+ * that its owner needs.
  */
 export async function markBroken(
   tx: Transaction,

@@ -34,8 +34,8 @@ export async function useArtifact(tx: Transaction, planDigest: Digest): Promise<
 }
 
 /**
- * Stores the artifact of a plan, in place of an older one. An older one exists only if its content was lost and the plan was
- * built again; the log of the new build may differ.
+ * Stores the artifact of a plan, in place of an older one: if the plan was built again because content was lost, the log of the
+ * new build may differ.
  */
 export async function recordArtifact(
   tx: Transaction,

@@ -109,7 +109,7 @@ export async function planAgain(tx: Transaction, pipelineId: string): Promise<'P
 
 export type FinishedPhase = {
   pipeline_id: string;
-  /** DISTRIBUTION is ended by `recordRelease` instead. */
+  /** DISTRIBUTION is ended by `endDistribution` instead. */
   phase: 'PACKAGING' | 'VERIFICATION';
   /** Given only for PACKAGING. */
   artifact?: Artifact;
@@ -117,7 +117,7 @@ export type FinishedPhase = {
   metadata?: MetadataFile[];
   /** The contents of the artifact. The content store keeps them from now on. */
   contents?: Digest[];
-  /** True if no worker could run the phase and the pipeline continues without it. The log in `metadata` says why. */
+  /** True if the phase could not be run, at least not completely, and the pipeline continues. The log in `metadata` says why. */
   skipped?: boolean;
 };
 
@@ -191,8 +191,8 @@ export async function failPhase(tx: Transaction, failed: FailedPhase): Promise<'
 }
 
 /**
- * Cancels a pipeline that has not started and cannot be built: the pipeline of an application that it needs has failed, and
- * that application has no release. Returns whether it was cancelled. Enqueues the pipelines that waited for it.
+ * Cancels a pipeline that has not started and cannot be built: the pipeline of an application that it needs did not
+ * succeed, and that application has no release. Returns whether it was cancelled. Enqueues the pipelines that waited for it.
  */
 export async function cancelUnbuildable(tx: Transaction, pipelineId: string): Promise<boolean> {
   const pipeline = await lockPipeline(tx, pipelineId);

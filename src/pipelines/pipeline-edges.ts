@@ -66,7 +66,10 @@ export async function insertNeeds(tx: Transaction, ids: readonly string[]): Prom
     on conflict do nothing`.execute(tx);
 }
 
-/** Moves all edges from and to each older pipeline to the newer one. With `keepOwn`, the older pipelines keep theirs too. */
+/**
+ * Moves the edges from and to each older pipeline to the newer one, except edges that would connect the newer one with itself.
+ * With `keepOwn`, the older pipelines keep theirs too.
+ */
 export async function moveEdges(
   tx: Transaction,
   pairs: readonly { older: string; newer: string }[],

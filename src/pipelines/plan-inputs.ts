@@ -1,4 +1,4 @@
-// Reads all inputs of a plan at once, so that the planning job sends no further queries.
+// Reads the inputs of a plan, and the registries of a distribution, from the database as plain values.
 import { sql } from 'kysely';
 import { RegistryCapabilities } from '../contract/registry-capabilities.ts';
 import type { Digest, PackagingType, PipelineTrigger, RegistryProvider } from '../contract/vocabulary.ts';
