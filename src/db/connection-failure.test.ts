@@ -31,7 +31,7 @@ test('explains a refused connection by address, name and socket, without the pas
     /^The name of the database at nowhere\.invalid:5432 (is not found|cannot be looked up)/,
   );
   expect(await lineFor('postgresql://larder@localhost/larder?host=/nowhere')).toMatch(
-    /^The database at \/nowhere does not exist/,
+    /^The database at \/nowhere has no socket there\. Start it, or/,
   );
 });
 

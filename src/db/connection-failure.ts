@@ -20,7 +20,7 @@ const REMEDIES: Partial<Record<NetworkFault, string>> = {
  * server as written in the URL.
  */
 const BY_CODE: Record<string, (where: string) => string> = {
-  ENOENT: (where) => `${where} does not exist. Start it`,
+  ENOENT: (where) => `${where} has no socket there. Start it`,
   EACCES: (where) => `this account has no access to ${where}. Grant it`,
   ERR_OSSL_PEM_NO_START_LINE: notPem,
   ERR_OSSL_PEM_BAD_BASE64_DECODE: notPem,
