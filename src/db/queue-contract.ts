@@ -17,7 +17,7 @@ export type JobContext = {
 export type Handlers = { [T in Task]: (payload: TaskPayloads[T], context: JobContext) => Promise<void> };
 
 export type WorkOptions = {
-  /** How many jobs of other than outside tasks run at a time. Outside tasks have OUTSIDE_SLOTS more. */
+  /** How many jobs run at a time, without those of outside tasks, for which there are OUTSIDE_SLOTS more. */
   concurrency: number;
   /** If a job that must run alone waits, outside jobs that have run for this long are given back. Default: GIVE_WAY_MS. */
   giveWayMs?: number;
