@@ -24,7 +24,10 @@ type Found = {
   registries: Record<string, Registry> | null;
 };
 
-/** Reads all parts that the rows name with one statement. To get a part that does not exist for the organization throws. */
+/**
+ * Reads all parts that the rows name, with one statement. The functions of the result throw for a part that does not exist for
+ * the organization.
+ */
 export async function readSharedParts(
   db: Database,
   principal: Principal,
