@@ -13,8 +13,8 @@ import { addGet } from './get.ts';
 
 /** Adds the commands. Without `operator` the option `--operator` is absent. */
 export function addPeopleCommands(program: Command, io: Io, operator?: OperatorTools): void {
-  addTokens(program.command('tokens').description('list, make and revoke API tokens'), io, operator);
-  addUsers(program.command('users').description('list, make, change and remove users of the organization'), io);
+  addTokens(program.command('tokens').description('list, create and revoke API tokens'), io, operator);
+  addUsers(program.command('users').description('list, create, change and remove users of the organization'), io);
   program
     .command('quotas')
     .description('show the quotas of the organization and their use')
@@ -81,7 +81,7 @@ function addTokens(group: Command, io: Io, operator: OperatorTools | undefined):
     );
   const create = group
     .command('create')
-    .description('make a token and print it; it is not shown again')
+    .description('create an API token and print it; it is not shown again')
     .argument('[name]', 'name of the token')
     .option('--name <name>', 'the same, as an option')
     .addOption(roleOption('role of the token: at most yours and its user’s, which is the default'))
@@ -124,7 +124,7 @@ function addOperatorOptions(create: Command): void {
   create
     .option(
       '--operator',
-      'make the token directly in the database, on a machine that reaches it, without another token',
+      'create the token directly in the database, on a machine that reaches it, without another token',
     )
     .option('--organization <organization>', 'organization of the token, by namespace, name or id (with --operator)')
     .option('--to-file <path>', 'write it to a new file of mode 0600 instead of printing it (with --operator)')
@@ -189,11 +189,11 @@ function addUsers(group: Command, io: Io): void {
     );
   group
     .command('create')
-    .description('make a user; print the id and, with --with-token, the API token')
+    .description('create a user; print the id and, with --with-token, the API token')
     .argument('<name>')
     .addOption(roleOption('role of the user').makeOptionMandatory())
     .option('--email <address>', 'e-mail address')
-    .option('--with-token', 'also make an API token and print it; it is not shown again')
+    .option('--with-token', 'also create an API token and print it; it is not shown again')
     .action(
       inSession<NewUser>(io, async ({ client, show }, { role, email, withToken }, [name = '']) => {
         const made = await client.call('createUser', {

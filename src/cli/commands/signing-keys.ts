@@ -78,7 +78,7 @@ type Change = { overlapDays?: number };
 function addChanges(group: Command, io: Io): void {
   group
     .command('rotate')
-    .description('make another key, which signs from now on; earlier keys stay published')
+    .description('create another key, which signs from now on; earlier keys stay published')
     .addOption(overlapOption())
     .action(inSession<Change>(io, (session, options) => change(session, options)));
   group
