@@ -21,6 +21,7 @@ export function handlersWith(handle: (id: string, context: JobContext) => Promis
     'deliver-notification': none,
     'tend-notifications': none,
     'warn-of-ending-ways-in': none,
+    'retire-signing-keys': none,
     'mail-way-in-warning': none,
   };
 }

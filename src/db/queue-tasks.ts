@@ -27,6 +27,8 @@ export type TaskPayloads = {
   'warn-of-ending-ways-in': Record<string, never>;
   /** Mails one warning to the owners of such an organization. */
   'mail-way-in-warning': { warning_id: string };
+  /** Deletes the private halves of signing keys whose overlap has ended. */
+  'retire-signing-keys': Record<string, never>;
   /** Deletes content that no row uses and that was not touched for a day. */
   'sweep-content': Record<string, never>;
 };
@@ -39,6 +41,7 @@ export type Task = keyof TaskPayloads;
 export const SCHEDULES: Partial<Record<Task, string>> = {
   'discover-products': '41 */6 * * *',
   'sweep-content': '17 * * * *',
+  'retire-signing-keys': '29 * * * *',
   // Days begin at midnight UTC.
   'move-life-cycles': '1 0 * * *',
   'check-registries': '*/5 * * * *',

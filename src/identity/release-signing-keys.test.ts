@@ -19,7 +19,13 @@ import { createOrganization } from './organizations.ts';
 import type { Principal } from './principal.ts';
 import { listPublishedKeys, listSigningKeys } from './published-signing-keys.ts';
 import { newReleaseKeyPair } from './release-key-pairs.ts';
-import { createSigningKey, ensureReleaseKey, ensureReleaseKeys, openSigners } from './release-signing-keys.ts';
+import {
+  createSigningKey,
+  ensureReleaseKey,
+  ensureReleaseKeys,
+  forgetRetiredKeys,
+  openSigners,
+} from './release-signing-keys.ts';
 
 let database: TestDatabase;
 let folder: string;
@@ -145,6 +151,22 @@ describe('another key', () => {
     );
     expect(rows).toEqual([{ id: last }]);
     expect(await listPublishedKeys(database.db, 'acme')).toHaveLength(3);
+  });
+
+  test('ends an overlap by its date; the job of each hour then deletes the private half', async () => {
+    const [first = ''] = await idsOfSigners();
+    const second = await create({ overlap_days: 7 });
+    const held = async () => {
+      const { rows } = await database.pool.query(
+        'select id from release_signing_keys where sealed_private_key is not null order by created_at',
+      );
+      return rows.map(({ id }) => id);
+    };
+    await inTransaction(database.db, forgetRetiredKeys);
+    expect(await held()).toEqual([first, second]);
+    await endOverlaps();
+    await inTransaction(database.db, forgetRetiredKeys);
+    expect(await held()).toEqual([second]);
   });
 
   test('never makes an earlier overlap longer', async () => {

@@ -61,11 +61,12 @@ export async function createSigningKey(
   // Only one change at a time, so that the limits hold and only one key is the current one.
   await lockName(tx, ['release-signing-keys', organization_id]);
   await requireRoom(tx, organization_id, { pair, overlap_days });
+  // The column has milliseconds and would round up: an overlap of no days would end after this transaction.
   await sql`
-    update release_signing_keys
-    set signs_until = least(coalesce(signs_until, 'infinity'), now() + ${overlap_days} * interval '1 day')
+    update release_signing_keys set signs_until =
+      least(coalesce(signs_until, 'infinity'), date_trunc('milliseconds', now()) + ${overlap_days} * interval '1 day')
     where organization_id = ${organization_id}`.execute(tx);
-  await forgetRetiredKeys(tx, organization_id);
+  await forgetRetiredKeys(tx);
   const origin = private_key === undefined ? 'GENERATED' : 'IMPORTED';
   await insertKey(tx, pair, { organization_id, origin, created_by, seals });
   return { id: pair.id };
@@ -73,24 +74,35 @@ export async function createSigningKey(
 
 /** Opens the keys that sign releases now, the current one first. If there is none, makes the first key. Throws SEAL_BROKEN. */
 export async function openSigners(db: Database, organization_id: string, seals: Seals): Promise<Signer[]> {
-  return await inTransaction(db, async (tx) => {
-    await ensureReleaseKey(tx, organization_id, seals);
-    await forgetRetiredKeys(tx, organization_id);
-    const keys = await sql<{ id: string; sealed_private_key: Buffer }>`
-      select id, sealed_private_key from release_signing_keys
-      where organization_id = ${organization_id} and (signs_until is null or signs_until > now())
-      order by signs_until desc nulls first, id`.execute(tx);
-    return keys.rows.map(({ id, sealed_private_key }) =>
-      signerOf(id, seals.unseal(sealed_private_key, ownerOf(organization_id, id))),
-    );
-  });
+  let keys = await findSigningKeys(db, organization_id);
+  if (keys.length === 0) {
+    await inTransaction(db, (tx) => ensureReleaseKey(tx, organization_id, seals));
+    keys = await findSigningKeys(db, organization_id);
+  }
+  return keys.map(({ id, sealed_private_key }) =>
+    signerOf(id, seals.unseal(sealed_private_key, ownerOf(organization_id, id))),
+  );
 }
 
-/** Deletes the private halves of keys that no longer sign. So nobody can sign with them any more, even with the key file. */
-async function forgetRetiredKeys(tx: Transaction, organization_id: string): Promise<void> {
+async function findSigningKeys(
+  db: Database,
+  organization_id: string,
+): Promise<{ id: string; sealed_private_key: Buffer }[]> {
+  const found = await sql<{ id: string; sealed_private_key: Buffer }>`
+    select id, sealed_private_key from release_signing_keys
+    where organization_id = ${organization_id} and (signs_until is null or signs_until > now())
+    order by signs_until desc nulls first, id`.execute(db);
+  return found.rows;
+}
+
+/**
+ * Deletes the private halves of all organizations' keys that no longer sign. So nobody can sign with them any more, even with
+ * the key file.
+ */
+export async function forgetRetiredKeys(tx: Transaction): Promise<void> {
   await sql`
     update release_signing_keys set sealed_private_key = null
-    where organization_id = ${organization_id} and signs_until <= now() and sealed_private_key is not null`.execute(tx);
+    where signs_until <= now() and sealed_private_key is not null`.execute(tx);
 }
 
 async function requireRoom(

@@ -23,6 +23,7 @@ import { moveLifeCycles } from './move-life-cycles.ts';
 import { packagePipeline } from './package-pipeline.ts';
 import { planPipeline } from './plan-pipeline.ts';
 import { recordBaseImage } from './record-base-image.ts';
+import { retireSigningKeys } from './retire-signing-keys.ts';
 import { sweepContent } from './sweep-content.ts';
 import { verifyPipeline } from './verify-pipeline.ts';
 import { mailWayInWarning, warnOfEndingWaysIn } from './warn-of-ending-ways-in.ts';
@@ -45,6 +46,7 @@ const tasks = {
   'tend-notifications': tendNotifications,
   'warn-of-ending-ways-in': warnOfEndingWaysIn,
   'mail-way-in-warning': mailWayInWarning,
+  'retire-signing-keys': retireSigningKeys,
   'sweep-content': sweepContent,
 } satisfies { [T in Task]: Job<T> };
 
