@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { HostError, prepareHost } from '../src/host/prepare.ts';
 import { CLIENT_REQUIREMENTS } from '../src/host/requirements.ts';
+import { KUBERNETES_VERSIONS } from '../src/packaging/chart/kubernetes-kinds.ts';
 
 const run = promisify(execFile);
 
@@ -31,8 +32,6 @@ const BUILD_MS_MAX = 30 * 60_000;
 
 /** The schemas of Kubernetes' objects, as JSON, from 1.25 to 1.37. */
 const SCHEMAS_PACKAGE = 'kubernetes-validate==1.37.0';
-/** The oldest and the newest version of Kubernetes that objects are checked for. */
-export const KUBERNETES_VERSIONS = ['1.25.0', '1.37.0'];
 
 function findClient(name: string): string | undefined {
   const names = GO_CLIENTS.find((client) => client.names[0] === name)?.names ?? [];

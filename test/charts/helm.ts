@@ -4,7 +4,8 @@ import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import { parseAllDocuments } from 'yaml';
-import { HELM_3, HELM_4, KUBERNETES_VERSIONS } from '../clients.ts';
+import { KUBERNETES_VERSIONS } from '../../src/packaging/chart/kubernetes-kinds.ts';
+import { HELM_3, HELM_4 } from '../clients.ts';
 import type { KubernetesObject } from './object-rules.ts';
 
 const execute = promisify(execFile);

@@ -4,17 +4,22 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { stringify } from 'yaml';
-import { KUBECONFORM, KUBERNETES_VERSIONS, SCHEMAS } from '../clients.ts';
+import { checkProbes, checkResources } from '../../src/packaging/chart/check-containers.ts';
+import { checkNames } from '../../src/packaging/chart/check-names.ts';
+import { checkPodSecurity } from '../../src/packaging/chart/check-pod-security.ts';
+import { FOREIGN_KINDS, KUBERNETES_VERSIONS } from '../../src/packaging/chart/kubernetes-kinds.ts';
+import { parseRendering, violationLine } from '../../src/packaging/chart/rendered-objects.ts';
+import { KUBECONFORM, SCHEMAS } from '../clients.ts';
 import { type AssembledChart, assembleChart, chartKeys } from './assembled-chart.ts';
-import { HELMS, renderChart, runHelm, runWith } from './helm.ts';
-import { findPod, type KubernetesObject, ownFaults, restrictedFaults } from './object-rules.ts';
+import { HELMS, parseObjects, renderChart, renderText, runHelm, runWith } from './helm.ts';
+import { type KubernetesObject, ownFaults } from './object-rules.ts';
 
 const VALUES = join(import.meta.dirname, 'values');
 const [helm] = HELMS;
 /** A word of this length in a secret's file is a secret; shorter words may be syntax of the file. */
 const SECRET_CHARACTERS_MIN = 16;
-/** Kinds of Prometheus' operator, which is not a part of Kubernetes. */
-const FOREIGN_KINDS = ['ServiceMonitor', 'PodMonitor', 'PrometheusRule'];
+/** Rules for every chart. */
+const CHECKS = [checkPodSecurity, checkResources, checkProbes, checkNames];
 
 /** Replaces the values of secrets that differ between two renderings, which helm made at random. */
 function withoutRandom(objects: KubernetesObject[], others: KubernetesObject[]): KubernetesObject[] {
@@ -60,14 +65,14 @@ describe.skipIf(helm === undefined).each(await chartKeys())('the chart %s (needs
   });
 
   describe.each(sets)('%s', (set) => {
-    test('passes the restricted rules and our own', async () => {
-      const objects = await render(helm?.path ?? '', set);
-      const faults = objects.flatMap((object) => {
-        const pod = findPod(object);
-        const found = [...ownFaults(object), ...(pod ? restrictedFaults(pod) : [])];
-        return found.map((fault) => `${object.kind} ${object.metadata.name}: ${fault}`);
-      });
-      expect(faults).toEqual([]);
+    test('passes the rules for every chart and our own', async () => {
+      const text = await renderText(helm?.path ?? '', chart.path, '--values', join(VALUES, key, `${set}.yaml`));
+      const { objects, violations } = parseRendering(text);
+      const broken = [...violations, ...CHECKS.flatMap((check) => check(objects))].map(violationLine);
+      const own = parseObjects(text).flatMap((object) =>
+        ownFaults(object).map((fault) => `${object.kind} ${object.metadata.name}: ${fault}`),
+      );
+      expect([...broken, ...own]).toEqual([]);
     });
 
     test('has secrets only in objects of the kind Secret', async () => {
@@ -88,7 +93,7 @@ describe.skipIf(helm === undefined).each(await chartKeys())('the chart %s (needs
       'is valid for Kubernetes %s (needs kubeconform and schemas)',
       async (version) => {
         const objects = await render(helm?.path ?? '', set, '--kube-version', version);
-        const known = objects.filter(({ kind }) => !FOREIGN_KINDS.includes(kind));
+        const known = objects.filter(({ apiVersion, kind }) => !FOREIGN_KINDS.includes(`${apiVersion} ${kind}`));
         const input = known.map((object) => `---\n${JSON.stringify(object)}\n`).join('');
         const args = ['-strict', '-summary', '-kubernetes-version', version, '-schema-location', SCHEMAS ?? ''];
         const { code, output } = await runWith(KUBECONFORM ?? '', args, input);
