@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type AssembledChart, assembleChart, chartFolder } from './assembled-chart.ts';
 import { HELMS, renderValues } from './helm.ts';
-import { findPod, type KubernetesObject } from './object-rules.ts';
+import { findObject, findPod, type KubernetesObject } from './object-rules.ts';
 
 const execute = promisify(execFile);
 const helm = HELMS[0]?.path ?? '';
@@ -20,8 +20,7 @@ describe.skipIf(helm === '')('the chart memcached (needs helm)', () => {
   afterAll(() => chart?.[Symbol.asyncDispose]());
 
   const render = (values: object) => renderValues(helm, chart.path, values);
-  const find = (objects: KubernetesObject[], kind: string) =>
-    objects.find((object) => object.kind === kind && object.metadata.name === 'shop-memcached');
+  const find = (objects: KubernetesObject[], kind: string) => findObject(objects, kind, 'shop-memcached');
 
   test.each([
     [{ architecture: 'cluster' }, 'architecture'],

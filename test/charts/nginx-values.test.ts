@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type AssembledChart, assembleChart } from './assembled-chart.ts';
 import { HELMS, renderValues } from './helm.ts';
-import { findPod, type KubernetesObject } from './object-rules.ts';
+import { findObject, findPod, type KubernetesObject } from './object-rules.ts';
 
 const helm = HELMS[0]?.path ?? '';
 
@@ -14,8 +14,7 @@ describe.skipIf(helm === '')('the chart nginx (needs helm)', () => {
   afterAll(() => chart?.[Symbol.asyncDispose]());
 
   const render = (values: object) => renderValues(helm, chart.path, values);
-  const find = (objects: KubernetesObject[], kind: string, name = 'shop-nginx') =>
-    objects.find((object) => object.kind === kind && object.metadata.name === name);
+  const find = (objects: KubernetesObject[], kind: string, name = 'shop-nginx') => findObject(objects, kind, name);
   const portsOf = (object?: KubernetesObject) =>
     ((object?.spec?.['ports'] ?? []) as { name: string; port: number }[]).map(({ name, port }) => `${name} ${port}`);
 

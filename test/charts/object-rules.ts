@@ -23,6 +23,11 @@ type JobTemplate = { spec: { template: PodTemplate } };
 /** A name of this length fits into a label. */
 const NAME_MAX = 63;
 
+/** Returns the object of this kind and name; undefined if the chart did not render it. */
+export function findObject(objects: readonly KubernetesObject[], kind: string, name: string) {
+  return objects.find((object) => object.kind === kind && object.metadata.name === name);
+}
+
 /** The pod of a workload, or of a pod itself. */
 export function findPod(object: KubernetesObject): PodSpec | undefined {
   if (object.kind === 'Pod') return object.spec as PodSpec;

@@ -1,8 +1,8 @@
 // Values of the PostgreSQL chart that YAML reads as another type, that exclude each other, or that reach several objects.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type AssembledChart, assembleChart } from './assembled-chart.ts';
-import { HELMS, renderChart } from './helm.ts';
-import { findPod, type KubernetesObject } from './object-rules.ts';
+import { HELMS, renderValues } from './helm.ts';
+import { findObject, findPod, type KubernetesObject } from './object-rules.ts';
 import { dataOf } from './rendered-pod.ts';
 
 const helm = HELMS[0]?.path ?? '';
@@ -14,16 +14,9 @@ describe.skipIf(helm === '')('the chart postgresql (needs helm)', () => {
   });
   afterAll(() => chart?.[Symbol.asyncDispose]());
 
-  const render = (values: object) =>
-    renderChart(
-      helm,
-      chart.path,
-      ...Object.entries(values).flatMap(([key, value]) => ['--set-json', `${key}=${JSON.stringify(value)}`]),
-    );
-  const find = (objects: KubernetesObject[], kind: string, name: string) =>
-    objects.find((object) => object.kind === kind && object.metadata.name === name);
+  const render = (values: object) => renderValues(helm, chart.path, values);
   const podText = (objects: KubernetesObject[], kind: string, name: string) => {
-    const object = find(objects, kind, name);
+    const object = findObject(objects, kind, name);
     return JSON.stringify(object && findPod(object));
   };
 
@@ -50,7 +43,7 @@ describe.skipIf(helm === '')('the chart postgresql (needs helm)', () => {
     });
     expect(podText(objects, 'StatefulSet', 'shop-db')).toContain('{"name":"POSTGRESQL_USERNAME","value":"g"}');
     expect(podText(objects, 'StatefulSet', 'shop-db')).toContain('{"name":"POSTGRESQL_DATABASE","value":"d"}');
-    expect(find(objects, 'Service', 'shop-db')?.spec?.['ports']).toMatchObject([{ port: 7000 }]);
+    expect(findObject(objects, 'Service', 'shop-db')?.spec?.['ports']).toMatchObject([{ port: 7000 }]);
   });
 
   test('reads synchronousCommit without quotes, which YAML reads as a boolean', async () => {

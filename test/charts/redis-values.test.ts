@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type AssembledChart, assembleChart } from './assembled-chart.ts';
 import { HELMS, renderText, renderValues } from './helm.ts';
-import { findPod, type KubernetesObject } from './object-rules.ts';
+import { findObject, findPod, type KubernetesObject } from './object-rules.ts';
 
 const helm = HELMS[0]?.path ?? '';
 
@@ -14,15 +14,13 @@ describe.skipIf(helm === '')('the chart redis (needs helm)', () => {
   afterAll(() => chart?.[Symbol.asyncDispose]());
 
   const render = (values: object) => renderValues(helm, chart.path, values);
-  const find = (objects: KubernetesObject[], kind: string, name: string) =>
-    objects.find((object) => object.kind === kind && object.metadata.name === name);
   const decode = (text = '') => Buffer.from(text, 'base64').toString();
   const templateOf = (object?: KubernetesObject) =>
     object?.spec?.['template'] as { metadata: { annotations: Record<string, string> } };
 
   test('writes a password of digits with all its digits', async () => {
     const objects = await render({ auth: { password: 12345678 } });
-    expect(decode(find(objects, 'Secret', 'shop-redis')?.data?.['redis-password'])).toBe('12345678');
+    expect(decode(findObject(objects, 'Secret', 'shop-redis')?.data?.['redis-password'])).toBe('12345678');
     // JavaScript and helm both read 2^53 + 2 exactly, and no odd number above 2^53.
     await expect(render({ auth: { password: 2 ** 53 + 2 } })).rejects.toThrow('write it in quotes');
   });
@@ -35,7 +33,7 @@ describe.skipIf(helm === '')('the chart redis (needs helm)', () => {
       { username: 'd', password: 12345678 },
     ];
     const objects = await render({ auth: { acl: { enabled: true, users } } });
-    const text = find(objects, 'Secret', 'shop-redis-users')?.stringData?.['users.conf'] ?? '';
+    const text = findObject(objects, 'Secret', 'shop-redis-users')?.stringData?.['users.conf'] ?? '';
     expect(text.split('\n').map((line) => line.split(' ').slice(1, 3).join(' '))).toEqual(
       expect.arrayContaining(['a off', 'b off', 'c on', 'd on']),
     );
@@ -78,7 +76,7 @@ describe.skipIf(helm === '')('the chart redis (needs helm)', () => {
     const metrics = { enabled: true, image: { repository: 'exporter' } };
     const values = { master: { podAnnotations: annotations }, commonAnnotations: annotations, metrics };
     const objects = await render({ ...values, configmapChecksumAnnotations: false, secretChecksumAnnotations: false });
-    expect(templateOf(find(objects, 'StatefulSet', 'shop-redis-master')).metadata.annotations).toEqual({
+    expect(templateOf(findObject(objects, 'StatefulSet', 'shop-redis-master')).metadata.annotations).toEqual({
       'prometheus.io/port': '9121',
       'prometheus.io/scrape': 'false',
     });
@@ -89,11 +87,11 @@ describe.skipIf(helm === '')('the chart redis (needs helm)', () => {
       replica: { externalMaster: { enabled: true, host: 'db.example.com', port: 7777 } },
       serviceBindings: { enabled: true },
     });
-    const binding = find(objects, 'Secret', 'shop-redis-svcbind')?.data;
+    const binding = findObject(objects, 'Secret', 'shop-redis-svcbind')?.data;
     expect([decode(binding?.['host']), decode(binding?.['port'])]).toEqual(['db.example.com', '7777']);
     for (const object of [
-      find(objects, 'StatefulSet', 'shop-redis-replicas'),
-      find(objects, 'Pod', 'shop-redis-test'),
+      findObject(objects, 'StatefulSet', 'shop-redis-replicas'),
+      findObject(objects, 'Pod', 'shop-redis-test'),
     ]) {
       expect(JSON.stringify(object && findPod(object))).toContain('"db.example.com"');
       expect(JSON.stringify(object && findPod(object))).toContain('"7777"');
@@ -105,12 +103,14 @@ describe.skipIf(helm === '')('the chart redis (needs helm)', () => {
       sentinel: { enabled: true, service: { ports: { redis: 7001 } } },
       serviceBindings: { enabled: true },
     });
-    expect(decode(find(objects, 'Secret', 'shop-redis-svcbind')?.data?.['port'])).toBe('7001');
+    expect(decode(findObject(objects, 'Secret', 'shop-redis-svcbind')?.data?.['port'])).toBe('7001');
   });
 
   test('lets pods with the given labels connect from every namespace if no namespace is given', async () => {
     const objects = await render({ networkPolicy: { allowExternal: false, ingressNSPodMatchLabels: { app: 'web' } } });
-    const rules = find(objects, 'NetworkPolicy', 'shop-redis')?.spec?.['ingress'] as { from: object[] }[] | undefined;
+    const rules = findObject(objects, 'NetworkPolicy', 'shop-redis')?.spec?.['ingress'] as
+      | { from: object[] }[]
+      | undefined;
     expect(rules?.[0]?.from).toContainEqual({
       namespaceSelector: { matchLabels: {} },
       podSelector: { matchLabels: { app: 'web' } },
