@@ -1,8 +1,10 @@
-// Containers of an unpacked product in bubblewrap: any user id of group 0, a read-only root, mounts, and this machine's network.
+// Containers of an unpacked product in bubblewrap: any user id, no capabilities, a read-only root, mounts, and this machine's network.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdir, mkdtemp, stat, writeFile } from 'node:fs/promises';
+import { mkdir, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
+import { expect } from 'vitest';
+import { sandboxMode } from './fixtures/build.ts';
 import type { ProductBundle } from './product-bundle.ts';
 
 export type ContainerOptions = {
@@ -11,6 +13,7 @@ export type ContainerOptions = {
   mounts?: Record<string, string>;
   readOnlyMounts?: Record<string, string>;
   uid?: number;
+  gid?: number;
   /** Replaces the command of the image. */
   command?: string[];
   entrypoint?: string[];
@@ -19,7 +22,10 @@ export type ContainerOptions = {
 export type Container = {
   /** Everything that the container has printed. */
   output(): string;
-  /** Runs a second program with the environment and user of the container. Never throws. */
+  /**
+   * Runs a second program in the namespaces of the container, with its environment and user. Never throws. The code is -1
+   * if the container does not run, or ends before the program does.
+   */
   exec(command: string[], environment?: Record<string, string>): Promise<{ code: number; output: string }>;
   /** Sends the signal and waits for the end. */
   stop(signal?: NodeJS.Signals): Promise<void>;
@@ -30,41 +36,57 @@ export type Container = {
 };
 
 const STOP_MS_MAX = 20_000;
+/** A first start takes some seconds, and several times as long on a busy machine. */
+const READY = { timeout: 60_000, interval: 100 };
+
+/** Returns why containers cannot run on this machine; an empty text if they can. */
+export function missingForContainers(): string {
+  if (process.getuid?.() !== 0) return 'needs root';
+  return sandboxMode.mode === 'files-only' ? 'needs a sandbox' : '';
+}
 
 /** Creates the files and folders that are mounted over, as container runtimes do, and starts the container. */
 export async function startContainer(bundle: ProductBundle, options: ContainerOptions = {}): Promise<Container> {
   const { image } = bundle.plan;
-  const { mounts = {}, readOnlyMounts = {}, uid = image.user.uid } = options;
+  const { mounts = {}, readOnlyMounts = {}, uid = image.user.uid, gid = image.user.gid } = options;
   const rootfs = join(bundle.directory, 'bundle/rootfs');
   for (const [path, source] of Object.entries({ ...mounts, ...readOnlyMounts })) {
     const isFile = (await stat(source)).isFile();
     await mkdir(join(rootfs, isFile ? dirname(path) : path), { recursive: true });
     if (isFile) await writeFile(join(rootfs, path), '');
   }
-  // Both programs of a container have this /tmp, so that the second one finds the sockets of the first.
-  const temporary = await mkdtemp(join(bundle.directory, 'tmp-'));
-  const user = ['--unshare-user', '--uid', String(uid), '--gid', '0', '--cap-drop', 'ALL'];
-  const root = ['--ro-bind', rootfs, '/', '--proc', '/proc', '--dev', '/dev'];
-  const binds = [
-    ...Object.entries(mounts).flatMap(([path, source]) => ['--bind', source, path]),
-    ...Object.entries(readOnlyMounts).flatMap(([path, source]) => ['--ro-bind', source, path]),
-  ];
-  const common = [...user, ...root, '--bind', temporary, '/tmp', ...binds, '--die-with-parent', '--clearenv'];
-  const run = (command: string[], environment: Record<string, string>, more: string[] = []) => {
-    const variables = Object.entries({ ...image.environment, ...options.environment, ...environment });
-    const set = variables.flatMap(([name, value]) => ['--setenv', name, value]);
-    const args = ['--json-status-fd', '3', ...common, ...more, ...set, '--', ...command];
-    return collect(spawn('bwrap', args, { stdio: ['ignore', 'pipe', 'pipe', 'pipe'] }));
-  };
+  const environment: Record<string, string> = { ...image.environment, ...options.environment };
   const command = [...(options.entrypoint ?? image.entrypoint), ...(options.command ?? image.command)];
-  // The program has process id 1 and receives signals as in a container.
-  const service = run(command, {}, ['--unshare-pid', '--as-pid-1']);
+  const service = collect(
+    spawn(
+      'bwrap',
+      [
+        ...['--json-status-fd', '3', '--die-with-parent', '--cap-drop', 'ALL'],
+        ...['--unshare-user', '--uid', String(uid), '--gid', String(gid)],
+        // The program has process id 1 and receives signals as in a container.
+        ...['--unshare-pid', '--as-pid-1'],
+        ...['--ro-bind', rootfs, '/', '--proc', '/proc', '--dev', '/dev', '--tmpfs', '/tmp'],
+        ...Object.entries(mounts).flatMap(([path, source]) => ['--bind', source, path]),
+        ...Object.entries(readOnlyMounts).flatMap(([path, source]) => ['--ro-bind', source, path]),
+        '--clearenv',
+        ...Object.entries(environment).flatMap(([name, value]) => ['--setenv', name, value]),
+        ...['--', ...command],
+      ],
+      { stdio: ['ignore', 'pipe', 'pipe', 'pipe'] },
+    ),
+  );
   return {
     output: service.output,
     ended: service.ended,
     pid: service.pid,
-    async exec(command, environment = {}) {
-      const { ended, output } = run(command, environment);
+    async exec(command, more = {}) {
+      const pid = service.pid();
+      if (pid === undefined) return { code: -1, output: '' };
+      const namespaces = ['--target', String(pid), '--user', '--pid', '--mount', '--preserve-credentials'];
+      const env = { ...environment, ...more };
+      const { ended, output } = collect(
+        spawn('nsenter', [...namespaces, '--', ...command], { env, stdio: ['ignore', 'pipe', 'pipe'] }),
+      );
       return { code: await ended, output: output().trim() };
     },
     async stop(signal = 'SIGINT') {
@@ -77,11 +99,21 @@ export async function startContainer(bundle: ProductBundle, options: ContainerOp
   };
 }
 
+/** Waits until a command, such as a probe, succeeds in the container. Throws with the output of the container. */
+export async function expectReady(container: Container, command: string[]): Promise<void> {
+  await expect
+    .poll(async () => (await container.exec(command)).code, READY)
+    .toBe(0)
+    .catch((error: Error) => {
+      throw new Error(`${error.message}\n${container.output()}`);
+    });
+}
+
 function collect(child: ChildProcess) {
   const output: Buffer[] = [];
   const status: Buffer[] = [];
   for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk: Buffer) => output.push(chunk));
-  (child.stdio[3] as Readable).on('data', (chunk: Buffer) => status.push(chunk));
+  (child.stdio[3] as Readable | undefined)?.on('data', (chunk: Buffer) => status.push(chunk));
   const ended = new Promise<number>((resolve) => child.once('close', (code) => resolve(code ?? -1)));
   const pid = () => {
     const found = /"child-pid": (\d+)/.exec(Buffer.concat(status).toString())?.[1];

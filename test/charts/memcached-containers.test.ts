@@ -2,10 +2,10 @@
 import { connect } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { SLOW_MS } from '../redis-builds.ts';
-import { openProductContainers, type ProductContainers } from './product-containers.ts';
-import { missingForContainers, runInNamespaces } from './rendered-container.ts';
+import { missingForCharts, openProductContainers, type ProductContainers } from './product-containers.ts';
+import { getContainer } from './rendered-pod.ts';
 
-const reason = missingForContainers();
+const reason = missingForCharts();
 const PORT = 17211;
 const PASSWORD = `a "quoted" \\n \\ $HOME 'password'`;
 const ANSWER_MS_MAX = 10_000;
@@ -45,11 +45,11 @@ describe.skipIf(reason !== '')(`the memcached container of the chart ${reason}`,
   beforeAll(async () => {
     containers = await openProductContainers('memcached');
   }, SLOW_MS);
-  afterEach(() => containers?.kill());
+  afterEach(() => containers?.stop());
   afterAll(() => containers?.[Symbol.asyncDispose]());
-  const ports = { containerPorts: { memcached: PORT } };
-  const start = async (name: string, values: object, kind = 'Deployment') =>
-    await containers.start(name, `${kind}/shop-memcached`, { ...ports, ...values });
+  const render = (values: object) => containers.render({ containerPorts: { memcached: PORT }, ...values });
+  const start = async (name: string, values: object) =>
+    await containers.start(name, { objects: await render(values), workload: 'Deployment/shop-memcached' });
 
   test('reads arguments as charts write them, a flag and its value in one', async () => {
     await start('arguments', { args: ['/run.sh', '-m 100', '-I 8m'] });
@@ -80,15 +80,17 @@ describe.skipIf(reason !== '')(`the memcached container of the chart ${reason}`,
 
   test('finds its keys again after a restart with persistence', async () => {
     const values = { architecture: 'high-availability', persistence: { enabled: true } };
-    const { child, container } = await start('kept', values, 'StatefulSet');
+    const rendered = { objects: await render(values), workload: 'StatefulSet/shop-memcached' };
+    const first = await containers.start('kept', rendered);
     expect(await askText('set kept 0 0 5\r\nvalue\r\n')).toBe('STORED');
-    const ended = new Promise((resolve) => child.once('exit', resolve));
-    await runInNamespaces(child, container.lifecycle?.preStop?.exec.command ?? []);
-    await ended;
+    const { lifecycle } = getContainer(rendered.objects, rendered.workload).container;
+    // The container ends before the command of the hook does.
+    expect(await first.exec(lifecycle?.preStop?.exec.command ?? [])).toEqual({ code: -1, output: '' });
+    await first.ended;
     // Waits for the next second: Memcached starts with an empty cache if it stopped in the same second.
     const next = (Math.floor(Date.now() / SECOND_MS) + 1) * SECOND_MS;
     await expect.poll(() => Date.now(), { timeout: 2 * SECOND_MS }).toBeGreaterThan(next);
-    await start('kept', values, 'StatefulSet');
+    await containers.start('kept', rendered);
     expect(await askText('get kept\r\n')).toContain('value');
   });
 });

@@ -1,14 +1,13 @@
 // Runs the nginx container of the chart as rendered, in the network of this machine: the image's own site, then server blocks, streams and settings of values.
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { request } from 'node:https';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { SLOW_MS } from '../redis-builds.ts';
-import { openProductContainers, type ProductContainers } from './product-containers.ts';
-import { missingForContainers } from './rendered-container.ts';
+import { missingForCharts, openProductContainers, type ProductContainers } from './product-containers.ts';
 
-const reason = missingForContainers();
+const reason = missingForCharts();
 const [HTTP, HTTPS, SITE, STREAM, STATUS] = [17080, 17443, 17081, 17082, 18080];
 const eventually = { timeout: 30_000, interval: 100 };
 
@@ -33,9 +32,10 @@ describe.skipIf(reason !== '')(`the nginx container of the chart ${reason}`, () 
   beforeAll(async () => {
     containers = await openProductContainers('nginx');
   }, SLOW_MS);
-  afterEach(() => containers?.kill());
+  afterEach(() => containers?.stop());
   afterAll(() => containers?.[Symbol.asyncDispose]());
-  const start = async (name: string, values: object) => await containers.start(name, 'Deployment/shop-nginx', values);
+  const start = async (name: string, values: object) =>
+    await containers.start(name, { objects: await containers.render(values), workload: 'Deployment/shop-nginx' });
 
   test('serves the own site of the image with HTTP, TLS and the status page, and relative redirects', async () => {
     const run = await start('own', {
@@ -45,9 +45,8 @@ describe.skipIf(reason !== '')(`the nginx container of the chart ${reason}`, () 
     expect(await get(HTTP)).toContain('nginx is running');
     expect(await get(STATUS, '/status')).toContain('Active connections');
     expect(await get(HTTP, '/status')).toMatch(/^404/);
-    const certificate = run.mounts.find(({ target }) => target === '/certs')?.source ?? '';
-    const authority = await readFile(join(certificate, 'ca.crt'), 'utf8');
-    await expect(getSecure(HTTPS, authority)).resolves.toContain('nginx is running');
+    const authority = await run.exec(['cat', '/certs/ca.crt']);
+    await expect(getSecure(HTTPS, authority.output)).resolves.toContain('nginx is running');
   });
 
   test('serves pages of a volume, also from a folder without its last slash', async () => {

@@ -1,32 +1,17 @@
 // Runs the containers of the PostgreSQL chart as rendered (command, environment, volumes, user, read-only root): a primary, a synchronous replica,
 // the test of the chart, and the backup.
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { loadRecipes } from '../../src/recipes/recipe.ts';
-import { type Container, startContainer } from '../container.ts';
-import { sandboxMode } from '../fixtures/build.ts';
-import { openProductBundle, PRODUCTS, type ProductBundle } from '../product-bundle.ts';
+import type { Container } from '../container.ts';
 import { SLOW_MS } from '../redis-builds.ts';
-import { type AssembledChart, assembleChart } from './assembled-chart.ts';
-import { HELMS, renderChart } from './helm.ts';
 import type { KubernetesObject } from './object-rules.ts';
-import { dataOf, environmentOf, getContainer, writeMounts } from './rendered-pod.ts';
+import { missingForCharts, openProductContainers, type ProductContainers } from './product-containers.ts';
+import { dataOf } from './rendered-pod.ts';
 
-const [helm] = HELMS;
-const reason =
-  helm === undefined
-    ? 'needs helm'
-    : process.getuid?.() !== 0
-      ? 'needs root'
-      : sandboxMode.mode === 'files-only'
-        ? 'needs a sandbox'
-        : '';
+const reason = missingForCharts();
 const PORT = '17632';
 const REPLICA_PORT = '17633';
-/** A first start takes some seconds, and several times as long on a busy machine. */
-const eventually = { timeout: 60_000, interval: 100 };
 const VALUES = {
   architecture: 'replication',
   auth: {
@@ -45,57 +30,17 @@ const VALUES = {
 };
 
 describe.skipIf(reason !== '')(`a primary and a replica ${reason}`, () => {
-  let bundle: ProductBundle;
-  let chart: AssembledChart;
-  let directory: string;
+  let containers: ProductContainers;
   let objects: KubernetesObject[];
-  const running: Container[] = [];
 
   beforeAll(async () => {
-    const recipe = (await loadRecipes(PRODUCTS)).find(({ key }) => key === 'postgresql');
-    if (recipe === undefined) throw new Error('products/postgresql is missing');
-    directory = await mkdtemp(join(tmpdir(), 'larder-replication-'));
-    chart = await assembleChart('postgresql');
-    bundle = await openProductBundle(recipe);
+    containers = await openProductContainers('postgresql');
   }, SLOW_MS);
-  afterEach(async () => {
-    for (const container of running.splice(0)) await container.stop();
-  });
-  afterAll(async () => {
-    await bundle?.[Symbol.asyncDispose]();
-    await chart?.[Symbol.asyncDispose]();
-    if (directory !== undefined) await rm(directory, { recursive: true, force: true });
-  });
+  afterEach(() => containers?.stop());
+  afterAll(() => containers?.[Symbol.asyncDispose]());
 
-  async function render(values: object) {
-    const set = Object.entries(values).flatMap(([key, value]) => ['--set-json', `${key}=${JSON.stringify(value)}`]);
-    objects = await renderChart(helm?.path ?? '', chart.path, ...set);
-  }
-  /** Starts a container of the chart. All containers share the address and the ports of this machine. */
-  async function start(kind: string, name: string, more: Record<string, string>, volumes: Record<string, string> = {}) {
-    const container = getContainer(objects, kind, name);
-    const { mounts, readOnlyMounts } = await writeMounts(objects, { kind, name, directory, volumes });
-    const started = await startContainer(bundle, {
-      environment: { ...environmentOf(objects, container), ...more },
-      mounts,
-      readOnlyMounts,
-      uid: container.securityContext.runAsUser,
-      ...(container.command && { entrypoint: container.command, command: container.args ?? [] }),
-    });
-    running.push(started);
-    return started;
-  }
-  const folder = async (name: string) => await mkdtemp(join(directory, `${name}-`));
-
-  async function expectReady(container: Container, name: string) {
-    const command = getContainer(objects, 'StatefulSet', name).readinessProbe?.exec?.command ?? [];
-    await expect
-      .poll(async () => (await container.exec(command)).code, eventually)
-      .toBe(0)
-      .catch((error: Error) => {
-        throw new Error(`${error.message}\n${container.output()}`);
-      });
-  }
+  const start = async (name: string, workload: string, environment: Record<string, string>) =>
+    await containers.start(name, { objects, workload, environment });
   const query = async (container: Container, sql: string, port = PORT) => {
     const secret = dataOf(objects, 'Secret', 'shop-postgresql');
     const command = ['psql', '-XAtq', '-h', '127.0.0.1', '-p', port, '-U', 'shop', '-d', 'goods', '-c', sql];
@@ -105,51 +50,32 @@ describe.skipIf(reason !== '')(`a primary and a replica ${reason}`, () => {
   test(
     'replicate, answer the test of the chart, and are dumped',
     async () => {
-      await render(VALUES);
+      objects = await containers.render(VALUES);
       const ports = { POSTGRESQL_PORT_NUMBER: PORT, PGPORT: PORT };
-      const primary = await start('StatefulSet', 'shop-postgresql-primary', ports, { data: await folder('primary') });
-      await expectReady(primary, 'shop-postgresql-primary');
-      const replicaPorts = { POSTGRESQL_PORT_NUMBER: REPLICA_PORT, PGPORT: REPLICA_PORT };
-      const primaryAddress = { POSTGRESQL_MASTER_HOST: '127.0.0.1', POSTGRESQL_MASTER_PORT_NUMBER: PORT };
-      const volumes = { data: await folder('replica') };
-      const replica = await start(
-        'StatefulSet',
-        'shop-postgresql-read',
-        { ...replicaPorts, ...primaryAddress },
-        volumes,
-      );
-      await expectReady(replica, 'shop-postgresql-read');
+      const primary = await start('primary', 'StatefulSet/shop-postgresql-primary', ports);
+      const replica = await start('replica', 'StatefulSet/shop-postgresql-read', {
+        POSTGRESQL_PORT_NUMBER: REPLICA_PORT,
+        PGPORT: REPLICA_PORT,
+        POSTGRESQL_MASTER_HOST: '127.0.0.1',
+        POSTGRESQL_MASTER_PORT_NUMBER: PORT,
+      });
 
       expect(await query(primary, "insert into goods values ('flour')")).toBe('');
       expect(await query(replica, 'select name from goods', REPLICA_PORT)).toBe('flour');
       // The replica has the primary's setting: PostgreSQL does not start a replica with a lower one.
       expect(await query(replica, 'show max_connections', REPLICA_PORT)).toBe('33');
       const metrics = dataOf(objects, 'Secret', 'shop-postgresql')['metrics-password'] ?? '';
-      const size = [
-        'psql',
-        '-XAtq',
-        '-h',
-        '127.0.0.1',
-        '-U',
-        'watch',
-        '-d',
-        'goods',
-        '-c',
-        'select count(*) from pg_stat_replication where state is not null',
-      ];
+      const count = 'select count(*) from pg_stat_replication where state is not null';
+      const size = ['psql', '-XAtq', '-h', '127.0.0.1', '-U', 'watch', '-d', 'goods', '-c', count];
       expect((await primary.exec(size, { PGPASSWORD: metrics })).output).toBe('1');
 
-      const asked = await start('Pod', 'shop-postgresql-test', { PGHOST: '127.0.0.1', PGPORT: PORT });
+      const address = { PGHOST: '127.0.0.1', PGPORT: PORT };
+      const asked = await start('test', 'Pod/shop-postgresql-test', address);
       expect([await asked.ended, asked.output()]).toEqual([0, expect.stringContaining('PostgreSQL')]);
 
-      const dumps = await folder('dumps');
-      const dump = await start(
-        'CronJob',
-        'shop-postgresql-pgdumpall',
-        { PGHOST: '127.0.0.1', PGPORT: PORT },
-        { dumps },
-      );
+      const dump = await start('dump', 'CronJob/shop-postgresql-pgdumpall', address);
       expect([await dump.ended, dump.output()]).toEqual([0, '']);
+      const dumps = join(containers.directory, 'dump/dumps');
       const [file = '', ...others] = await readdir(dumps);
       expect(others).toEqual([]);
       expect(file).toMatch(/^pg_dumpall-\d{4}-\d\d-\d\d-\d\d-\d\d\.pgdump$/);
@@ -172,10 +98,9 @@ describe.skipIf(reason !== '')(`a primary and a replica ${reason}`, () => {
         bindpw: 'a "quoted" password, with # and spaces',
         tls: { enabled: true },
       };
-      await render({ ldap, auth: { username: 'shop' }, audit: { logLinePrefix: "it's \\ %p " } });
+      objects = await containers.render({ ldap, auth: { username: 'shop' }, audit: { logLinePrefix: "it's \\ %p " } });
       const ports = { POSTGRESQL_PORT_NUMBER: PORT, PGPORT: PORT };
-      const server = await start('StatefulSet', 'shop-postgresql', ports, { data: await folder('ldap') });
-      await expectReady(server, 'shop-postgresql');
+      const server = await start('ldap', 'StatefulSet/shop-postgresql', ports);
       const ask = async (sql: string) => (await server.exec(['psql', '-XAtqc', sql])).output;
       expect(await ask('select error from pg_hba_file_rules where error is not null')).toBe('');
       const option = "select option from pg_hba_file_rules, unnest(options) as option where auth_method = 'ldap'";

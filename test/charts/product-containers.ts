@@ -1,34 +1,38 @@
 // A product's image, built by its recipe, in containers as the product's chart renders them.
-import type { ChildProcess } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect } from 'vitest';
 import { loadRecipes } from '../../src/recipes/recipe.ts';
+import { type Container, expectReady, missingForContainers, startContainer } from '../container.ts';
 import { openProductBundle, PRODUCTS } from '../product-bundle.ts';
 import { assembleChart } from './assembled-chart.ts';
 import { HELMS, renderValues } from './helm.ts';
-import {
-  type ContainerRun,
-  environmentOf,
-  findContainer,
-  killContainer,
-  runInContainer,
-  startContainer,
-  writeVolumes,
-} from './rendered-container.ts';
+import type { KubernetesObject } from './object-rules.ts';
+import { environmentOf, getContainer, writeVolumes } from './rendered-pod.ts';
 
-const HEALTHY = { timeout: 30_000, interval: 100 };
+/** Returns why containers of charts cannot run on this machine; an empty text if they can. */
+export function missingForCharts(): string {
+  return HELMS.length === 0 ? 'needs helm' : missingForContainers();
+}
+
+export type RenderedWorkload = {
+  objects: KubernetesObject[];
+  /** kind/name */
+  workload: string;
+  /** Variables that replace rendered ones: all containers share the address and the ports of this machine. */
+  environment?: Record<string, string>;
+};
 
 export type ProductContainers = AsyncDisposable & {
   directory: string;
+  render: (values: object) => Promise<KubernetesObject[]>;
   /**
-   * Starts the container of the product in a workload (kind/name) with values, and waits until it is healthy. Volumes are folders below
-   * `directory/name`; the content of emptyDirs and claims is kept for the next start with this name.
+   * Starts the first container of a workload, and waits until its readiness probe succeeds, if it has one. Volumes are
+   * folders below `directory/name`; the content of emptyDirs and claims is kept for the next start with this name.
    */
-  start: (name: string, workload: string, values: object) => Promise<ContainerRun & { child: ChildProcess }>;
-  /** Kills the container that was started last. */
-  kill: () => Promise<void>;
+  start: (name: string, rendered: RenderedWorkload) => Promise<Container>;
+  /** Stops all containers. */
+  stop: () => Promise<void>;
 };
 
 /** Builds a product's image and assembles its chart. Takes a minute if there is no base image yet. */
@@ -40,21 +44,29 @@ export async function openProductContainers(key: string): Promise<ProductContain
   stack.defer(() => rm(directory, { recursive: true, force: true }));
   const bundle = stack.use(await openProductBundle(recipe));
   const chart = stack.use(await assembleChart(key));
-  const health = recipe.health?.command ?? ['true'];
-  let running: ChildProcess | undefined;
-  stack.defer(() => killContainer(running));
+  const running: Container[] = [];
+  const stop = async () => {
+    for (const container of running.splice(0)) await container.stop();
+  };
+  stack.defer(stop);
 
-  async function start(name: string, workload: string, values: object) {
-    const objects = await renderValues(HELMS[0]?.path ?? '', chart.path, values);
-    const found = findContainer(objects, workload, key);
-    const mounts = await writeVolumes(objects, found, join(directory, name));
-    const rootfs = join(bundle.directory, 'bundle/rootfs');
-    const run = { rootfs, container: found.container, env: environmentOf(objects, found.container), mounts };
-    const child = await startContainer(run, recipe);
-    running = child;
-    await expect.poll(() => runInContainer(run, health), HEALTHY).toBe(0);
-    return { ...run, child };
+  async function start(name: string, { objects, workload, environment }: RenderedWorkload): Promise<Container> {
+    const found = getContainer(objects, workload);
+    const { command, args, securityContext, readinessProbe } = found.container;
+    const started = await startContainer(bundle, {
+      environment: { ...environmentOf(objects, found.container), ...environment },
+      ...(await writeVolumes(objects, found, join(directory, name))),
+      uid: securityContext.runAsUser,
+      gid: securityContext.runAsGroup,
+      // A rendered command replaces that of the image with its arguments.
+      ...(command && { entrypoint: command, command: [] }),
+      ...(args && { command: args }),
+    });
+    running.push(started);
+    if (readinessProbe?.exec) await expectReady(started, readinessProbe.exec.command);
+    return started;
   }
   const all = stack.move();
-  return { directory, start, kill: () => killContainer(running), [Symbol.asyncDispose]: () => all.disposeAsync() };
+  const render = (values: object) => renderValues(HELMS[0]?.path ?? '', chart.path, values);
+  return { directory, render, start, stop, [Symbol.asyncDispose]: () => all.disposeAsync() };
 }

@@ -1,29 +1,24 @@
 // Runs the containers of the Redis chart as rendered (command, environment, user, read-only root) in the network of this machine:
 // three nodes with sentinels that replicate, fail over, and take the old primary back.
-import { type ChildProcess, execFile } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { loadRecipes } from '../../src/recipes/recipe.ts';
+import { type Container, startContainer } from '../container.ts';
 import { openProductBundle, PRODUCTS, type ProductBundle } from '../product-bundle.ts';
 import { SLOW_MS } from '../redis-builds.ts';
 import { type AssembledChart, assembleChart } from './assembled-chart.ts';
 import { HELMS, renderChart } from './helm.ts';
 import type { KubernetesObject } from './object-rules.ts';
-import {
-  environmentOf,
-  findContainer,
-  killContainer,
-  missingForContainers,
-  type RenderedContainer,
-  startContainer,
-} from './rendered-container.ts';
+import { missingForCharts } from './product-containers.ts';
+import { dataOf, environmentOf, getContainer } from './rendered-pod.ts';
 
 const execute = promisify(execFile);
 const [helm] = HELMS;
-const reason = missingForContainers();
+const reason = missingForCharts();
 const PASSWORD = `a "quoted" \\n \\ $HOME 'password'`;
 const DOWN_AFTER_MS = 2000;
 /** A fail-over takes some seconds, and several times as long on a busy machine. */
@@ -34,7 +29,7 @@ describe.skipIf(reason !== '')(`three nodes with sentinels ${reason}`, () => {
   let chart: AssembledChart;
   let directory: string;
   let objects: KubernetesObject[];
-  const running = new Map<string, ChildProcess>();
+  const running = new Map<string, Container>();
   const redisPort = (node: number) => 17000 + node;
   const sentinelPort = (node: number) => 18000 + node;
 
@@ -56,13 +51,9 @@ describe.skipIf(reason !== '')(`three nodes with sentinels ${reason}`, () => {
     if (directory !== undefined) await rm(directory, { recursive: true, force: true });
   });
 
-  const find = (kind: string, name: string) =>
-    objects.find((object) => object.kind === kind && object.metadata.name === name);
-
-  /** The environment that the kubelet sets, except for names and ports: all nodes have the address of this machine. */
-  function environmentFor(container: RenderedContainer, node: number): Record<string, string> {
+  /** Variables that replace rendered ones: all nodes have the address of this machine. */
+  function replacedVariables(node: number): Record<string, string> {
     return {
-      ...environmentOf(objects, container),
       REDIS_PASSWORD: PASSWORD,
       POD_NAME: `shop-redis-node-${node}`,
       NODE_HOST: 'localhost',
@@ -83,9 +74,9 @@ describe.skipIf(reason !== '')(`three nodes with sentinels ${reason}`, () => {
   }
 
   async function start(name: 'redis' | 'sentinel', node: number): Promise<void> {
-    const { container } = findContainer(objects, 'StatefulSet/shop-redis-node', name);
-    const configuration = find('ConfigMap', 'shop-redis-configuration')?.data ?? {};
-    const scripts = await mountFiles(`scripts-${name}-${node}`, find('ConfigMap', 'shop-redis-scripts')?.data ?? {});
+    const { container } = getContainer(objects, 'StatefulSet/shop-redis-node', name);
+    const configuration = dataOf(objects, 'ConfigMap', 'shop-redis-configuration');
+    const scripts = await mountFiles(`scripts-${name}-${node}`, dataOf(objects, 'ConfigMap', 'shop-redis-scripts'));
     const settings = {
       '10-redis.conf': configuration['redis.conf'] ?? '',
       '20-replica.conf': configuration['replica.conf'] ?? '',
@@ -93,17 +84,19 @@ describe.skipIf(reason !== '')(`three nodes with sentinels ${reason}`, () => {
     const conf = await mountFiles(`conf.d-${name}-${node}`, settings);
     const volume = join(directory, `${name}-${node}`);
     await mkdir(volume, { recursive: true });
-    const mounts = [
-      { source: conf, target: '/usr/local/etc/redis/conf.d', readOnly: true },
-      { source: scripts, target: '/opt/redis-scripts', readOnly: true },
-      { source: volume, target: name === 'redis' ? '/data' : '/var/lib/sentinel' },
-    ];
-    const rootfs = join(bundle.directory, 'bundle/rootfs');
-    const env = environmentFor(container, node);
-    running.set(`${name}-${node}`, await startContainer({ rootfs, container, env, mounts }));
+    const started = await startContainer(bundle, {
+      environment: { ...environmentOf(objects, container), ...replacedVariables(node) },
+      mounts: { [name === 'redis' ? '/data' : '/var/lib/sentinel']: volume },
+      readOnlyMounts: { '/usr/local/etc/redis/conf.d': conf, '/opt/redis-scripts': scripts },
+      uid: container.securityContext.runAsUser,
+      gid: container.securityContext.runAsGroup,
+      ...(container.command && { entrypoint: container.command, command: container.args ?? [] }),
+    });
+    running.set(`${name}-${node}`, started);
   }
 
-  const kill = (name: string) => killContainer(running.get(name));
+  /** Stops a container at once, as a lost node does. */
+  const kill = async (name: string) => await running.get(name)?.stop('SIGKILL');
 
   async function ask(port: number, ...command: string[]): Promise<string> {
     const cli = [

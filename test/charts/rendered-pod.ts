@@ -1,92 +1,97 @@
 // Containers of a rendered chart for bubblewrap: their environment, and their volumes as folders of this machine.
-import { mkdtemp, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { findPod, type KubernetesObject } from './object-rules.ts';
+import { findObject, findPod, type KubernetesObject } from './object-rules.ts';
 
-type Items = { key: string; path: string }[];
-type Reference = { name?: string; secretName?: string; items?: Items };
+type Variable = { name: string; value?: string; valueFrom?: { secretKeyRef?: { name: string; key: string } } };
+type Source = { name?: string; secretName?: string; optional?: boolean; items?: { key: string; path: string }[] };
 type Volume = {
   name: string;
-  configMap?: Reference;
-  secret?: Reference;
-  projected?: { sources: { configMap?: Reference; secret?: Reference }[] };
+  configMap?: Source;
+  secret?: Source;
+  projected?: { sources: { configMap?: Source; secret?: Source }[] };
 };
-export type RenderedContainer = {
+type RenderedContainer = {
   name: string;
   command?: string[];
   args?: string[];
-  env: { name: string; value?: string; valueFrom?: { secretKeyRef: { name: string; key: string } } }[];
+  env?: Variable[];
   readinessProbe?: { exec?: { command: string[] } };
-  securityContext: { runAsUser: number; runAsGroup: number; readOnlyRootFilesystem: boolean };
-  volumeMounts: { name: string; mountPath: string; subPath?: string }[];
+  lifecycle?: { preStop?: { exec: { command: string[] } } };
+  volumeMounts?: { name: string; mountPath: string; subPath?: string; readOnly?: boolean }[];
+  securityContext: { runAsUser: number; runAsGroup: number };
 };
+type RenderedPod = { containers: RenderedContainer[]; volumes?: Volume[] };
 
-const find = (objects: KubernetesObject[], kind: string, name?: string) =>
-  objects.find((object) => object.kind === kind && object.metadata.name === name);
-
-export function getContainer(objects: KubernetesObject[], kind: string, name: string): RenderedContainer {
-  const object = find(objects, kind, name);
-  const container = object && findPod(object)?.containers[0];
-  if (container === undefined) throw new Error(`no ${kind} ${name} was rendered`);
-  return container as unknown as RenderedContainer;
+/** Returns a container of a workload (kind/name), the first one unless named. Throws if the chart did not render it. */
+export function getContainer(objects: KubernetesObject[], workload: string, name?: string) {
+  const [kind = '', workloadName = ''] = workload.split('/');
+  const object = findObject(objects, kind, workloadName);
+  const pod = object && (findPod(object) as RenderedPod | undefined);
+  const container = pod?.containers.find((one) => name === undefined || one.name === name);
+  if (pod === undefined || container === undefined) throw new Error(`${workload} has no container ${name ?? ''}`);
+  return { pod, container };
 }
 
-/** Returns the data of a ConfigMap or Secret of the chart as text by key. */
-export function dataOf(objects: KubernetesObject[], kind: string, name?: string): Record<string, string> {
-  const data = find(objects, kind, name)?.data ?? {};
+/** Returns the data of a ConfigMap or Secret of the chart as text by key; undefined if the chart did not render it. */
+function findData(objects: KubernetesObject[], kind: string, name = ''): Record<string, string> | undefined {
+  const found = findObject(objects, kind, name);
+  if (found === undefined) return undefined;
   const decode = (value: string) => (kind === 'Secret' ? Buffer.from(value, 'base64').toString() : value);
-  return Object.fromEntries(Object.entries(data).map(([key, value]) => [key, decode(value)]));
+  const data = Object.entries(found.data ?? {}).map(([key, value]) => [key, decode(value)]);
+  return { ...Object.fromEntries(data), ...found.stringData };
 }
 
-export function environmentOf(objects: KubernetesObject[], { env }: RenderedContainer): Record<string, string> {
-  return Object.fromEntries(
-    env.map(({ name, value = '', valueFrom }) => {
-      const reference = valueFrom?.secretKeyRef;
-      return [name, reference ? (dataOf(objects, 'Secret', reference.name)[reference.key] ?? '') : value];
-    }),
-  );
+/** Returns the data of a ConfigMap or Secret of the chart as text by key; nothing if the chart did not render it. */
+export function dataOf(objects: KubernetesObject[], kind: string, name: string): Record<string, string> {
+  return findData(objects, kind, name) ?? {};
 }
 
-function filesOf(objects: KubernetesObject[], volume: Volume): Record<string, string> {
-  const sources = volume.projected?.sources ?? [volume];
-  const files = sources.flatMap(({ configMap, secret }) => {
-    const data = configMap
-      ? dataOf(objects, 'ConfigMap', configMap.name)
-      : dataOf(objects, 'Secret', secret?.secretName ?? secret?.name);
-    const { items } = configMap ?? secret ?? {};
-    if (items === undefined) return Object.entries(data);
-    return items.map(({ key, path }) => [path, data[key] ?? ''] as const);
-  });
-  return Object.fromEntries(files);
-}
-
-/**
- * Writes ConfigMaps and Secrets of a pod into folders, and returns the source of each mount. `volumes`: the folders
- * of the pod's other volumes, by name.
- */
-export async function writeMounts(
+/** Returns the rendered environment of a container, with the values of rendered secrets. */
+export function environmentOf(
   objects: KubernetesObject[],
-  {
-    kind,
-    name,
-    directory,
-    volumes,
-  }: { kind: string; name: string; directory: string; volumes: Record<string, string> },
+  { env = [] }: Pick<RenderedContainer, 'env'>,
+): Record<string, string> {
+  const resolve = ({ value, valueFrom }: Variable) => {
+    const reference = valueFrom?.secretKeyRef;
+    return reference ? dataOf(objects, 'Secret', reference.name)[reference.key] : value;
+  };
+  return Object.fromEntries(env.map((variable) => [variable.name, resolve(variable) ?? '']));
+}
+
+async function writeSource(objects: KubernetesObject[], kind: string, source: Source, folder: string): Promise<void> {
+  const name = source.name ?? source.secretName;
+  const data = findData(objects, kind, name);
+  if (data === undefined && !source.optional) throw new Error(`${kind} ${name} was not rendered`);
+  const items = source.items ?? Object.keys(data ?? {}).map((key) => ({ key, path: key }));
+  for (const { key, path } of items) {
+    const content = data?.[key];
+    if (content !== undefined) await writeFile(join(folder, path), content);
+    else if (!source.optional) throw new Error(`${kind} ${name} has no key ${key}`);
+  }
+}
+
+/** Writes the volumes of a container below a folder, as the kubelet does, and returns the source of each mount by its path. */
+export async function writeVolumes(
+  objects: KubernetesObject[],
+  { pod, container }: ReturnType<typeof getContainer>,
+  directory: string,
 ): Promise<{ mounts: Record<string, string>; readOnlyMounts: Record<string, string> }> {
-  const object = find(objects, kind, name);
-  const pod = object && (findPod(object) as unknown as { volumes: Volume[] });
-  const mounts: Record<string, string> = {};
-  const readOnlyMounts: Record<string, string> = {};
-  for (const { name: volumeName, mountPath, subPath } of getContainer(objects, kind, name).volumeMounts) {
-    const own = volumes[volumeName];
-    const volume = pod?.volumes.find((one) => one.name === volumeName);
-    if (own !== undefined) mounts[mountPath] = own;
-    else if (volume !== undefined && (volume.configMap || volume.secret || volume.projected)) {
-      const folder = await mkdtemp(join(directory, `${volumeName}-`));
-      for (const [file, content] of Object.entries(filesOf(objects, volume)))
-        await writeFile(join(folder, file), content);
-      readOnlyMounts[mountPath] = join(folder, subPath ?? '');
+  const { volumeMounts = [] } = container;
+  // Volumes of claim templates are not in the list of volumes.
+  const names = [...(pod.volumes ?? []), ...volumeMounts].map(({ name }) => name);
+  for (const name of names) await mkdir(join(directory, name), { recursive: true });
+  for (const volume of pod.volumes ?? []) {
+    for (const { configMap, secret } of [volume, ...(volume.projected?.sources ?? [])]) {
+      if (configMap) await writeSource(objects, 'ConfigMap', configMap, join(directory, volume.name));
+      if (secret) await writeSource(objects, 'Secret', secret, join(directory, volume.name));
     }
   }
-  return { mounts, readOnlyMounts };
+  const sources = (isReadOnly: boolean) =>
+    Object.fromEntries(
+      volumeMounts
+        .filter(({ readOnly = false }) => readOnly === isReadOnly)
+        .map(({ name, mountPath, subPath = '' }) => [mountPath, join(directory, name, subPath)]),
+    );
+  return { mounts: sources(false), readOnlyMounts: sources(true) };
 }

@@ -5,13 +5,18 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { loadRecipes } from '../../src/recipes/recipe.ts';
-import { type Container, type ContainerOptions, startContainer } from '../container.ts';
-import { sandboxMode } from '../fixtures/build.ts';
+import {
+  type Container,
+  type ContainerOptions,
+  expectReady as expectHealthy,
+  missingForContainers,
+  startContainer,
+} from '../container.ts';
 import { openProductBundle, PRODUCTS, type ProductBundle } from '../product-bundle.ts';
 import { SLOW_MS } from '../redis-builds.ts';
 import { makeSelfSigned } from '../self-signed.ts';
 
-const reason = process.getuid?.() !== 0 ? 'needs root' : sandboxMode.mode === 'files-only' ? 'needs a sandbox' : '';
+const reason = missingForContainers();
 const PASSWORD = `a "quoted" \\n \\ $HOME 'password'; drop role app; -- \n:second :'line'`;
 const ETC = '/usr/local/etc/postgresql';
 const PRIMARY_PORT = '17532';
@@ -51,15 +56,7 @@ describe.skipIf(reason !== '')(`the PostgreSQL image ${reason}`, () => {
     return container;
   }
 
-  async function expectReady(container: Container): Promise<void> {
-    const health = async () => (await container.exec(['/usr/local/bin/postgresql-health'])).code;
-    await expect
-      .poll(health, eventually)
-      .toBe(0)
-      .catch((error: Error) => {
-        throw new Error(`${error.message}\n${container.output()}`);
-      });
-  }
+  const expectReady = (container: Container) => expectHealthy(container, ['/usr/local/bin/postgresql-health']);
 
   /** Runs a statement over TCP, as a client with a password does. */
   async function query(container: Container, sql: string, user = 'postgres', password = PASSWORD, database = user) {
