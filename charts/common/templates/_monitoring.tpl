@@ -1,5 +1,5 @@
 {{/*
-A ServiceMonitor or PodMonitor of the Prometheus operator. Takes root, kind, values, and optionally port (used if values have none).
+A ServiceMonitor or PodMonitor of the Prometheus operator. Takes root, kind, values, labels, and optionally name, and port (used if values have none).
 It selects services of the component metrics, or all pods of the release.
 */}}
 {{- define "larder.monitor" -}}
@@ -7,7 +7,7 @@ It selects services of the component metrics, or all pods of the release.
 apiVersion: monitoring.coreos.com/v1
 kind: {{ .kind }}
 metadata:
-  {{- include "larder.metadata" (dict "root" .root "name" (include "larder.fullname" .root) "namespace" $values.namespace "component" "metrics" "labels" (list $values.additionalLabels $values.labels)) | nindent 2 }}
+  {{- include "larder.metadata" (dict "root" .root "name" (.name | default (include "larder.fullname" .root)) "namespace" $values.namespace "component" "metrics" "labels" (list .labels)) | nindent 2 }}
 spec:
   {{- with $values.jobLabel }}
   jobLabel: {{ . | quote }}
@@ -52,15 +52,16 @@ spec:
     {{- end }}
 {{- end -}}
 
-{{/* Alerts of the Prometheus operator. Takes root and values. */}}
+{{/* Alerts of the Prometheus operator. Takes root, values, labels, and optionally name. */}}
 {{- define "larder.prometheusRule" -}}
+{{- $name := .name | default (include "larder.fullname" .root) -}}
 apiVersion: monitoring.coreos.com/v1
 kind: PrometheusRule
 metadata:
-  {{- include "larder.metadata" (dict "root" .root "name" (include "larder.fullname" .root) "namespace" .values.namespace "component" "metrics" "labels" (list .values.additionalLabels)) | nindent 2 }}
+  {{- include "larder.metadata" (dict "root" .root "name" $name "namespace" .values.namespace "component" "metrics" "labels" (list .labels)) | nindent 2 }}
 spec:
   groups:
-    - name: {{ include "larder.fullname" .root | quote }}
+    - name: {{ $name | quote }}
       rules:
         {{- include "larder.tpl" (dict "value" .values.rules "root" .root) | nindent 8 }}
 {{- end -}}

@@ -1,9 +1,12 @@
-{{/* A service. Takes root, name, component, service (values) and ports (maps of name, port, target and nodePort). */}}
+{{/*
+A service. Takes root, name, component, service (values) and ports (maps of name, port, target and nodePort), and optionally labels (a list of
+maps) and selected: the component of the pods, nil for all pods of the release. Unless set, it is component.
+*/}}
 {{- define "larder.service" -}}
 apiVersion: v1
 kind: Service
 metadata:
-  {{- include "larder.metadata" (dict "root" .root "name" .name "component" .component "annotations" (list .service.annotations)) | nindent 2 }}
+  {{- include "larder.metadata" (dict "root" .root "name" .name "component" .component "labels" .labels "annotations" (list .service.annotations)) | nindent 2 }}
 spec:
   {{- include "larder.serviceSettings" (dict "root" .root "service" .service) | nindent 2 }}
   ports:
@@ -32,6 +35,25 @@ spec:
 {{- end }}
 {{- end -}}
 
+{{/* The pods of a release, as a peer of a policy. Takes root. */}}
+{{- define "larder.ownPods" -}}
+- podSelector:
+    matchLabels:
+      {{- include "larder.selectorLabels" (dict "root" .root) | nindent 6 }}
+{{- end -}}
+
+{{/* Rules for egress to DNS and to the pods of a release. Takes root and ports (a list). */}}
+{{- define "larder.ownEgress" -}}
+# Names.
+- ports:
+    - { port: 53, protocol: UDP }
+    - { port: 53, protocol: TCP }
+- ports:
+    {{- toYaml .ports | nindent 4 }}
+  to:
+    {{- include "larder.ownPods" . | nindent 4 }}
+{{- end -}}
+
 {{/*
 The network policy of all pods of a release. Takes root, policy (values), ports (a list), and optionally metricsPorts and metricsPolicy (values).
 Without external clients, pods of the release and those with the label NAME-client connect; without external egress, pods reach each other and DNS.
@@ -39,7 +61,6 @@ Without external clients, pods of the release and those with the label NAME-clie
 {{- define "larder.networkPolicy" -}}
 {{- $root := .root }}
 {{- $policy := .policy }}
-{{- $own := dict "podSelector" (dict "matchLabels" (include "larder.selectorLabels" (dict "root" .root) | fromYaml)) }}
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
 metadata:
@@ -54,7 +75,7 @@ spec:
         {{- toYaml .ports | nindent 8 }}
       {{- if not $policy.allowExternal }}
       from:
-        - {{- toYaml $own | nindent 10 }}
+        {{- include "larder.ownPods" . | nindent 8 }}
         - podSelector:
             matchLabels:
               {{ include "larder.fullname" .root }}-client: "true"
@@ -65,7 +86,7 @@ spec:
         {{- toYaml . | nindent 8 }}
       {{- if and $.metricsPolicy (not ($.metricsPolicy).allowExternal) }}
       from:
-        - {{- toYaml $own | nindent 10 }}
+        {{- include "larder.ownPods" $ | nindent 8 }}
         {{- include "larder.policyPeers" (dict "root" $root "namespaces" $.metricsPolicy.ingressNSMatchLabels "pods" $.metricsPolicy.ingressNSPodMatchLabels) | nindent 8 }}
       {{- end }}
     {{- end }}
@@ -76,14 +97,7 @@ spec:
     {{- if $policy.allowExternalEgress }}
     - {}
     {{- else }}
-    # Names.
-    - ports:
-        - { port: 53, protocol: UDP }
-        - { port: 53, protocol: TCP }
-    - ports:
-        {{- toYaml .ports | nindent 8 }}
-      to:
-        - {{- toYaml $own | nindent 10 }}
+    {{- include "larder.ownEgress" . | nindent 4 }}
     {{- end }}
     {{- with $policy.extraEgress }}
     {{- include "larder.tpl" (dict "value" . "root" $root) | nindent 4 }}

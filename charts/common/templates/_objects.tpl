@@ -7,11 +7,46 @@ metadata:
 automountServiceAccountToken: {{ .account.automountServiceAccountToken }}
 {{- end -}}
 
+{{/* A role and its binding to a service account. Takes root, name, account (its name), rules and optionally component. */}}
+{{- define "larder.role" -}}
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata:
+  {{- include "larder.metadata" (dict "root" .root "name" .name "component" .component) | nindent 2 }}
+rules:
+  {{- include "larder.tpl" (dict "value" .rules "root" .root) | nindent 2 }}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata:
+  {{- include "larder.metadata" (dict "root" .root "name" .name "component" .component) | nindent 2 }}
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: Role
+  name: {{ .name | quote }}
+subjects:
+  - kind: ServiceAccount
+    name: {{ .account | quote }}
+    namespace: {{ include "larder.namespace" .root | quote }}
+{{- end -}}
+
 {{/* Objects of extraDeploy, each after a line "---". */}}
 {{- define "larder.extraDeploy" -}}
 {{- range .Values.extraDeploy }}
 ---
 {{ include "larder.tpl" (dict "value" . "root" $) }}
+{{- end }}
+{{- end -}}
+
+{{/* Settings of a pod that `helm test` runs, other than containers and volumes. Takes root and context (of the pods' security). */}}
+{{- define "larder.testSettings" -}}
+restartPolicy: Never
+automountServiceAccountToken: false
+enableServiceLinks: false
+{{- include "larder.imagePullSecrets" (dict "root" .root "images" (list .root.Values.image)) }}
+{{- if .context.enabled }}
+securityContext:
+  {{- include "larder.securityContext" . | nindent 2 }}
 {{- end }}
 {{- end -}}
 

@@ -15,41 +15,11 @@ spec:
     {{- include "larder.servicePort" (dict "name" "tcp-postgresql" "port" $port "target" "tcp-postgresql" "service" $service) | nindent 4 }}
   selector:
     {{- include "larder.selectorLabels" . | nindent 4 }}
-{{- if not (and (hasKey $service "enabled") (not $service.enabled)) }}
+{{- if dig "enabled" true $service }}
 ---
-apiVersion: v1
-kind: Service
-metadata:
-  {{- include "larder.metadata" (dict "root" .root "name" .name "component" .component "labels" (list $service.labels) "annotations" (list $service.annotations)) | nindent 2 }}
-spec:
-  {{- include "larder.serviceSettings" (dict "root" .root "service" $service) | nindent 2 }}
-  ports:
-    {{- include "larder.servicePort" (dict "name" "tcp-postgresql" "port" $port "target" "tcp-postgresql" "service" $service "nodePort" $service.nodePorts.postgresql) | nindent 4 }}
-    {{- with $service.extraPorts }}
-    {{- include "larder.tpl" (dict "value" . "root" $.root) | nindent 4 }}
-    {{- end }}
-  selector:
-    {{- include "larder.selectorLabels" . | nindent 4 }}
+{{ include "larder.service" (dict "root" .root "name" .name "component" .component "labels" (list $service.labels) "service" $service "ports" (list
+  (dict "name" "tcp-postgresql" "port" $port "target" "tcp-postgresql" "nodePort" $service.nodePorts.postgresql))) }}
 {{- end }}
-{{- end -}}
-
-{{/* Pods of this release, as a peer of a policy. Takes root. */}}
-{{- define "postgresql.ownPods" -}}
-- podSelector:
-    matchLabels:
-      {{- include "larder.selectorLabels" (dict "root" .root) | nindent 6 }}
-{{- end -}}
-
-{{/* Egress to DNS and to PostgreSQL of this release. Takes root. */}}
-{{- define "postgresql.ownEgress" -}}
-# Names.
-- ports:
-    - { port: 53, protocol: UDP }
-    - { port: 53, protocol: TCP }
-- ports:
-    - port: {{ int .root.Values.containerPorts.postgresql }}
-  to:
-    {{- include "postgresql.ownPods" . | nindent 4 }}
 {{- end -}}
 
 {{/* The network policy of a component. Takes root, component, name and values. */}}
@@ -73,7 +43,7 @@ spec:
         {{- end }}
       {{- if not $policy.allowExternal }}
       from:
-        {{- include "postgresql.ownPods" . | nindent 8 }}
+        {{- include "larder.ownPods" . | nindent 8 }}
         - podSelector:
             matchLabels:
               {{ .name }}-client: "true"
@@ -86,26 +56,9 @@ spec:
     {{- if $policy.allowExternalEgress }}
     - {}
     {{- else }}
-    {{- include "postgresql.ownEgress" . | nindent 4 }}
+    {{- include "larder.ownEgress" (dict "root" $root "ports" (list (dict "port" (int $root.Values.containerPorts.postgresql)))) | nindent 4 }}
     {{- end }}
     {{- with $policy.extraEgress }}
     {{- include "larder.tpl" (dict "value" . "root" $root) | nindent 4 }}
     {{- end }}
-{{- end -}}
-
-{{/* The PodDisruptionBudget of a component. Takes root, component, name and values. */}}
-{{- define "postgresql.pdb" -}}
-apiVersion: policy/v1
-kind: PodDisruptionBudget
-metadata:
-  {{- include "larder.metadata" (dict "root" .root "name" .name "component" .component) | nindent 2 }}
-spec:
-  {{- if .values.pdb.minAvailable }}
-  minAvailable: {{ .values.pdb.minAvailable }}
-  {{- else }}
-  maxUnavailable: {{ .values.pdb.maxUnavailable | default 1 }}
-  {{- end }}
-  selector:
-    matchLabels:
-      {{- include "larder.selectorLabels" . | nindent 6 }}
 {{- end -}}
