@@ -230,7 +230,9 @@ test('base-images add prints the id, and at a terminal the next command', async 
 });
 
 test('pipelines and requests name their base images', async () => {
-  expect((await run('pipelines')).out).toMatch(/BASE IMAGE(?:.|\n)*(?:redis|nginx) +\S+ +(?:own|Debian \d+) /);
+  expect((await run('pipelines')).out).toMatch(
+    /BASE IMAGE(?:.|\n)*(?:redis|nginx) +container-image +\S+ +(?:own|Debian \d+) /,
+  );
   expect((await run('requests')).out).toMatch(/BASE IMAGE(?:.|\n)* (?:own|Debian \d+) /);
 });
 

@@ -6,6 +6,7 @@ import type { Io } from '../io.ts';
 import { addList, type PageOptions, readPages, sayRest, withPages } from '../list.ts';
 import { sayFields, sayTable, shortTime } from '../output.ts';
 import { inSession } from '../session.ts';
+import { typedAs } from '../words.ts';
 import { addGet } from './get.ts';
 
 /** Adds the commands. */
@@ -69,6 +70,7 @@ export function addCatalogCommands(program: Command, io: Io): void {
         show(page, ({ items }) =>
           sayTable(io, items, [
             ['PRODUCT', (application) => application.product.key],
+            ['TYPE', ({ packaging_type }) => typedAs(packaging_type)],
             ['BRANCH', ({ branch }) => branch],
             ['BASE IMAGE', ({ base_image }) => base_image.name],
             ['RELEASE', ({ latest_release: last }) => last && `${last.version}-r${last.revision}`],

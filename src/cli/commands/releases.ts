@@ -32,6 +32,7 @@ export function addReleaseCommands(program: Command, io: Io): void {
         session.show(page, ({ items }) =>
           sayTable(io, items, [
             ['PRODUCT', ({ product }) => product?.key],
+            ['TYPE', ({ packaging_type }) => packaging_type && typedAs(packaging_type)],
             ['VERSION', ({ version, revision }) => `${version}-r${revision}`],
             ['RELEASED', ({ released_at }) => shortTime(released_at)],
             ['VERIFIED', ({ verified }) => (verified === false ? 'no' : 'yes')],
@@ -113,6 +114,7 @@ function addPipelines(program: Command, io: Io): void {
         session.show(page.items, (all) =>
           sayTable(io, all, [
             ['PRODUCT', ({ product }) => product.key],
+            ['TYPE', ({ packaging_type }) => typedAs(packaging_type)],
             ['VERSION', ({ version }) => version],
             ['BASE IMAGE', ({ base_image }) => base_image.name],
             ['WHY', ({ triggers }) => triggers.map(({ type, context }) => context ?? type).join(', ')],
