@@ -41,7 +41,7 @@ type RequestRow = {
 const ORDERS: Record<Input<'listApplicationRequests'>['order_field'], RawBuilder<unknown>> = {
   REQUESTED_AT: sql`q.created_at`,
   NAME: sql`q.name`,
-  // All requests of a catalog belong to one organization, so any order by the organization's name is right.
+  // All listed requests belong to one organization. So an order by the organization's name may return them in any order.
   ORGANIZATION_NAME: sql`q.organization_id`,
 };
 
@@ -59,8 +59,8 @@ const progress = sql`
   where i.request_id = q.id) progress`;
 
 /**
- * Lists a catalog's requests to add applications, or those to remove them. At most four statements, three of them in one
- * snapshot.
+ * Lists a catalog's requests to add applications, or its requests to remove them. At most four statements. Three of them run
+ * in one snapshot.
  */
 export async function listApplicationRequests(
   db: Database,
@@ -78,8 +78,8 @@ export async function listApplicationRequests(
 }
 
 /**
- * Returns the statements that select and count the requests with this status. All requests that are not COMPLETED are found by
- * an index of the applications in progress, which are few. The other requests are COMPLETED.
+ * Returns the statements that select and count the requests with this status. A request is not COMPLETED only if it has an
+ * application in progress. These applications are few, and an index finds them.
  */
 function narrow(
   principal: Principal,
@@ -120,7 +120,7 @@ export async function getApplicationRequest(
 }
 
 /**
- * Returns the request that added an application and, if the application was removed by a request, that request. Throws
+ * Returns the request that added an application. If a request removed the application, returns this request too. Throws
  * NOT_FOUND.
  */
 export async function listRequestsOfApplication(
@@ -139,8 +139,8 @@ export async function listRequestsOfApplication(
     join catalogs c on c.id = q.catalog_id
     where ${where} order by q.created_at, q.id`;
   const requests = await readRequests(db, principal, page);
-  // There is no request if the application exists only because others need it; or if there is no such application, which
-  // throws.
+  // An application has no request if it exists only because other applications need it. If the application itself does not
+  // exist, this throws.
   if (requests.length === 0) await requireApplication(db, principal, input);
   return requests.filter((request) => input.request_type === undefined || request.request_type === input.request_type);
 }
@@ -158,8 +158,8 @@ async function requireApplication(
 }
 
 /**
- * Reads the requests that a statement selects. All statements run in one snapshot, so that the status of a request agrees with
- * its applications.
+ * Reads the requests that a statement selects. All statements run in one snapshot, so that the status of each request agrees
+ * with its applications.
  */
 async function readRequests(
   db: Database,
@@ -234,8 +234,8 @@ export async function createApplicationRequest(
 }
 
 /**
- * Locks the catalog, so that concurrent requests for it are handled one after the other, and each one sees the applications of
- * those before it.
+ * Locks the catalog until the transaction ends, so that concurrent requests for the catalog run one after the other. Each
+ * request then sees the applications of earlier requests.
  */
 async function lockCatalog(tx: Transaction, principal: Principal, catalogId: string): Promise<void> {
   requireUuids('catalog', catalogId);
@@ -297,7 +297,10 @@ async function addApplications(tx: Transaction, principal: Principal, input: Cre
   return ids;
 }
 
-/** Returns whether applications can be built on the base image. Until this transaction ends, the base image cannot be deleted. */
+/**
+ * Whether applications can be built on the base image. Locks the base image, so that nobody can delete it until this
+ * transaction ends.
+ */
 async function lockBaseImage(tx: Transaction, principal: Principal, id: string): Promise<boolean> {
   if (!isUuid(id)) return false;
   const found = await sql`
@@ -309,8 +312,8 @@ async function lockBaseImage(tx: Transaction, principal: Principal, id: string):
 }
 
 /**
- * Returns those of these registries that exist, in the given order; without ids, the hosted registry. Locks them until the
- * transaction ends.
+ * Returns the registries with these ids in the given order, without ids that do not exist. If no ids are given, returns the
+ * hosted registry. Locks the registries until the transaction ends.
  */
 async function lockRegistries(
   tx: Transaction,

@@ -47,8 +47,8 @@ type ApplicationRow = {
   distro: string;
   registry_ids: string[];
   /**
-   * Present only in the first row: the registries of all applications, by id. Sent once, because most applications have the
-   * same few registries.
+   * The registries of all applications, by id. Only the first row has them: most applications have the same few registries,
+   * so they are sent once.
    */
   known: Record<string, Registry> | null;
   customization: CustomizationPart | null;
@@ -68,7 +68,7 @@ type ApplicationRow = {
   end_of_life_at: string | null;
 };
 
-/** `last`: an application may have no value for this order. Such applications come last in both directions. */
+/** With `nulls: 'last'`, applications without a value for this order come last in both directions. */
 const ORDERS: Record<Input<'listApplications'>['order_field'], { by: RawBuilder<unknown>; nulls?: 'last' }> = {
   PRODUCT_NAME: { by: sql`p.name` },
   BASE_IMAGE_NAME: { by: sql`b.name` },
@@ -81,7 +81,10 @@ const ORDERS: Record<Input<'listApplications'>['order_field'], { by: RawBuilder<
   REMOVED_BY: { by: sql`a.removed_by`, nulls: 'last' },
 };
 
-/** Lists the applications of a catalog; removed ones only if `statuses` contains their status. At most three statements. */
+/**
+ * Lists the applications of a catalog. Removed applications are omitted unless `statuses` contains their status. At most
+ * three statements.
+ */
 export async function listApplications(
   db: Database,
   principal: Principal,
@@ -104,8 +107,8 @@ export async function listApplications(
 }
 
 /**
- * Returns a statement for the ids of a page. In the order by product name, it reads each product's applications along an index
- * and only as many as the page needs.
+ * Returns a statement for the ids of a page. In the order by product name, the statement reads the applications of each
+ * product along an index, and only as many as the page needs.
  */
 function pageOf(input: Input<'listApplications'>, where: RawBuilder<unknown>): RawBuilder<unknown> {
   const { by, nulls } = ORDERS[input.order_field];
@@ -126,8 +129,8 @@ function pageOf(input: Input<'listApplications'>, where: RawBuilder<unknown>): R
 const USUAL_STATUSES: readonly ApplicationStatus[] = ['SUPPORTED', 'DEPRECATED', 'UNSUPPORTED'];
 
 /**
- * Uses the stored counts. With a filter by product, reads and counts the applications, because the stored counts do not contain
- * the product.
+ * Uses the stored counts. With a filter by product, counts the rows instead, because the stored counts do not contain the
+ * product.
  */
 function countOf(principal: Principal, input: Input<'listApplications'>, where: RawBuilder<unknown>): Count {
   if (isNever(input)) return { total: sql`select 0`, isPrepared: true };
@@ -143,7 +146,10 @@ function countOf(principal: Principal, input: Input<'listApplications'>, where: 
   });
 }
 
-/** Whether no application can match the filters: none is a trial, none is FIPS or STIG compliant, and no image runs as root. */
+/**
+ * Whether the filters exclude all applications. No application is a trial, is FIPS or STIG compliant, or has an image that
+ * runs as root.
+ */
 function isNever(input: Input<'listApplications'>): boolean {
   const { trial, fips_compliant, stig_compliant, containers_non_root } = input;
   return [trial, fips_compliant, stig_compliant].includes(true) || containers_non_root === false;
@@ -165,7 +171,7 @@ export async function getApplication(
   return application;
 }
 
-/** Returns the organization's applications with these ids, with all fields, in the given order. One statement. */
+/** Returns the organization's applications with these ids, in the given order, with all fields. One statement. */
 export async function readApplications(
   db: Database,
   principal: Principal,

@@ -10,8 +10,8 @@ import { allOf, present, wireTime } from './wire.ts';
 type EventRow = { [F in keyof AuditEvent]-?: AuditEvent[F] | null } & { cursor: string };
 
 /**
- * Lists the events of an organization, newest first. At most two statements, each of which reads no more than a page. Throws
- * INVALID if the actor is unknown.
+ * Lists the events of an organization, newest first. At most two statements; each reads at most one page. Throws INVALID if
+ * the actor is unknown.
  */
 export async function listAuditEvents(
   db: Database,
@@ -19,7 +19,7 @@ export async function listAuditEvents(
   input: Input<'listAuditEvents'>,
 ): Promise<Output<'listAuditEvents'>> {
   if (input.actor_id !== undefined) await requireActor(db, principal, input.actor_id);
-  // Selects one row more than a page has: if the row exists, another page follows.
+  // Selects one row more than a page contains. If this row exists, there is another page.
   const found = await sql<EventRow>`
     select e.id, ${wireTime('e.happened_at')} as happened_at, e.actor_id, e.actor_name, e.token_id, e.action, e.outcome,
       e.subject_kind, e.subject_id, e.changed_fields, e.request_id, e.address,
@@ -50,7 +50,7 @@ function after(cursor: string): RawBuilder<unknown> {
   return sql`(e.happened_at, e.id) < (to_timestamp(${milliseconds}::numeric / 1000)::timestamptz(3), ${id}::uuid)`;
 }
 
-/** Throws INVALID if the user is unknown. Removed users are known, because their events are kept. */
+/** Throws INVALID if the user is unknown. A removed user is still known, because the user's events are kept. */
 async function requireActor(db: Database, principal: Principal, id: string): Promise<void> {
   const found = await db
     .selectFrom('users')
@@ -61,7 +61,9 @@ async function requireActor(db: Database, principal: Principal, id: string): Pro
   if (found === undefined) rejectViolations([{ field: 'actor_id', message: 'This user does not exist.' }]);
 }
 
-/** How many events one transaction deletes. This takes about a second, so that its locks do not last longer. */
+/**
+ * How many events one transaction deletes. This takes about a second, so the transaction does not hold its locks for long.
+ */
 const BATCH_COUNT = 5_000;
 
 /** Deletes the events that are older than `days`, in several transactions. Returns the number of deleted events. */

@@ -1,4 +1,4 @@
-// Base images, on which applications are built: those that all organizations share, and an organization's own.
+// Base images, on which applications are built. Some are shared by all organizations, others belong to one organization.
 import { randomUUID } from 'node:crypto';
 import { type RawBuilder, sql } from 'kysely';
 import type { BaseImageDetailed } from '../contract/base-image.ts';
@@ -53,8 +53,8 @@ type BaseImageRow = {
 };
 
 /**
- * Lists the organization's base images and the shared ones, by name; deleted ones only if `statuses` contains their status. Two
- * statements.
+ * Lists the organization's base images and the shared base images, by name. Deleted base images are omitted unless `statuses`
+ * contains their status. Two statements.
  */
 export async function listBaseImages(
   db: Database,
@@ -143,11 +143,11 @@ export async function createBaseImage(
 }
 
 /**
- * Whether a base image that the organization can see already has this key; deleted ones count too. Until this transaction ends,
- * no other transaction can insert a base image.
+ * Whether a base image that the organization can see already has this key. Deleted base images count too. Until this
+ * transaction ends, no other transaction can insert a base image.
  */
 async function isBaseImageKeyTaken(tx: Transaction, principal: Principal, key: string): Promise<boolean> {
-  // Takes the lock on the table before the lock on the name, in the same order as for shared base images, so that two
+  // Locks the table before the name. The code for shared base images takes the two locks in the same order, so that
   // transactions cannot deadlock.
   await sql`lock table base_images in row exclusive mode`.execute(tx);
   await lockName(tx, ['base image keys']);
@@ -156,7 +156,7 @@ async function isBaseImageKeyTaken(tx: Transaction, principal: Principal, key: s
   return found.rows[0]?.taken ?? false;
 }
 
-/** Higher than the priority of scheduled checks, because a person who registers a base image is about to build on it. */
+/** Scheduled checks have a lower priority, because a person who registers a base image will probably build on it at once. */
 const FOLLOW_PRIORITY = 20;
 
 /** Renames one of the organization's base images. Throws NOT_FOUND, and NOT_OWNED if the base image is shared. */
@@ -200,8 +200,8 @@ export async function deleteBaseImage(
 }
 
 /**
- * Locks one of the organization's base images. `for update` waits for transactions that add applications on it, and later ones
- * see that it is deleted.
+ * Locks one of the organization's base images. `for update` waits for transactions that add applications on the base image.
+ * Later transactions see that it is deleted.
  */
 async function lockOwn(tx: Transaction, principal: Principal, id: string): Promise<{ id: string }> {
   requireUuids('base image', id);

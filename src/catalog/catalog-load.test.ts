@@ -146,7 +146,7 @@ test('a page of 100 rows takes as many statements as a page of one', async () =>
   }
   expect(counted).toEqual({
     applications: [3, 3],
-    // Two of these statements begin and end the snapshot.
+    // Two of these statements begin and end the snapshot that the other statements read.
     requests: [6, 6],
     // No release here depends on another one, so the statement that reads related releases is not sent.
     releases: [4, 4],

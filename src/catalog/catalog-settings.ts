@@ -26,7 +26,7 @@ export async function getCatalogSettings(
   return settings;
 }
 
-/** Changes those settings that are given. Throws NOT_FOUND. */
+/** Changes the settings that are given, and keeps the others. Throws NOT_FOUND. */
 export async function updateCatalogSettings(
   tx: Transaction,
   principal: Principal,

@@ -24,7 +24,8 @@ export async function listCatalogs(
   principal: Principal,
   input: Input<'listCatalogs'>,
 ): Promise<Output<'listCatalogs'>> {
-  // Every catalog belongs to one organization. So all listed catalogs are owned and none is shared.
+  // Every catalog belongs to one organization. So every listed catalog is owned by the caller's organization, and none is
+  // shared.
   const where = allOf([
     sql`c.organization_id = ${principal.organization_id} and c.removed_at is null`,
     input.shared === true || input.owned === false ? sql`false` : undefined,

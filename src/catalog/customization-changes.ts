@@ -61,8 +61,9 @@ export async function createCustomization(
 }
 
 /**
- * Stores the fields that are given. A new archive becomes the next version, and pipelines are made for it; a new name or
- * description makes none. Throws NOT_FOUND, and DELETED if the customization was deleted.
+ * Stores the given fields of a customization. A new archive becomes the next version, and a pipeline is made for each
+ * application that it affects. A new name or description makes no pipeline. Throws NOT_FOUND, and DELETED if the
+ * customization was deleted.
  */
 export async function updateCustomization(
   tx: Transaction,
@@ -94,8 +95,8 @@ export async function updateCustomization(
 }
 
 /**
- * Marks a customization as deleted. Its rows and its archive stay. Every application that contains it, or is being built with
- * it, is rebuilt without it. Throws NOT_FOUND, and DELETED if it was already deleted.
+ * Marks a customization as deleted. Its rows and its archive stay. Rebuilds without it every application that contains it or
+ * is being built with it. Throws NOT_FOUND, and DELETED if the customization was already deleted.
  */
 export async function deleteCustomization(
   tx: Transaction,
@@ -247,7 +248,7 @@ async function findMatching(tx: Transaction, options: { catalog_id: string; filt
   return found.rows.map((row) => row.id);
 }
 
-/** Returns those of these applications that have an open pipeline, or whose newest release contains the customization. */
+/** Returns the applications of `ids` that have an open pipeline, or whose newest release contains the customization. */
 async function keepHolders(tx: Transaction, customizationId: string, ids: string[]): Promise<string[]> {
   const found = await sql<{ id: string }>`
     select a.id from unnest(${ids}::uuid[]) as a (id)

@@ -116,7 +116,7 @@ describe('a customization', () => {
     const pipeline = await catalog.openPipeline(redis);
     await catalog.plan(pipeline);
     expect(await status(id)).toBe('PROCESSING_CREATE_STARTED');
-    // The open pipeline already has a plan, so a new pipeline is made that runs all steps.
+    // The plan of the open pipeline is already stored, so `rebuild` makes a new pipeline, which runs all steps.
     await rebuild([redis]);
     const made = await catalog.finish(await catalog.openPipeline(redis));
     const customization = await read(id);

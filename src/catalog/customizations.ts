@@ -47,7 +47,7 @@ type ReleasableRow = PartKeys & {
   status: ReleasableStatus;
   left_out: boolean;
   failure: FailedPhaseRow | null;
-  /** The newest release of the releasable that contains the result of the operation; null if there is none. */
+  /** The newest release of the releasable that contains the result of the operation. Null if there is no such release. */
   succeeded_id: string | null;
 };
 
@@ -71,7 +71,7 @@ type CustomizationRow = {
   updated_at: string;
   removed_by: string | null;
   removed_at: string | null;
-  /** `begun`, `pending` and `failed` are computed over all releasables, even those that the response does not contain. */
+  /** `begun`, `pending` and `failed` cover all releasables, even those that the response omits because it is limited. */
   begun: boolean;
   pending: boolean;
   failed: boolean;
@@ -126,17 +126,17 @@ export async function getCustomization(
 }
 
 /**
- * The releases of an application since version `v` was uploaded. No earlier release contains the version. `offset 0` makes
- * PostgreSQL read these releases one by one.
+ * SQL: the releases of an application since version `v` was uploaded, because no earlier release can contain the version.
+ * `offset 0` keeps PostgreSQL from merging this subquery into the outer query, so that it reads these releases one by one.
  */
 const since = sql`(select r.id from releases r
   where r.application_id = ca.application_id and r.released_at >= v.created_at offset 0)`;
 
 /**
- * The applications that the last operation of the customization affected, one row each, with its status there. SUCCEEDED if any
- * release contains the version, whichever pipeline made it, or if the pipeline found that nothing changed. A deletion is
- * SUCCEEDED if the newest release does not contain the customization. Pipelines that were cancelled with their application are
- * omitted.
+ * SQL: one row for each application that the last operation of the customization affected, with its status. The status is
+ * SUCCEEDED if any release contains the version, whichever pipeline made the release. It is also SUCCEEDED if the pipeline
+ * found that nothing changed, or if the operation is a deletion and the newest release does not contain the customization.
+ * Applications whose pipeline was cancelled are omitted.
  */
 const touched = sql`
   select ca.application_id, ca.pipeline_id, ca.left_out, ca.pipeline_status, ca.pipeline_started_at as started_at,
@@ -156,18 +156,18 @@ const touched = sql`
   where ca.customization_id = c.id and ca.version = c.version and ca.operation = c.operation
     and ca.pipeline_status <> 'CANCELLED'`;
 
-/** Whether any application is built without the current version of customization `c`. */
+/** SQL: whether any application is built without the current version of customization `c`. */
 const isLeftOut = sql`exists (
   select from customization_versions v cross join lateral (${touched} and ca.left_out) t
   where v.customization_id = c.id and v.version = c.version and t.status = 'FAILED')`;
 
 /**
- * The affected applications whose pipeline has not succeeded. Their status needs a look at releases, because a release may
- * contain the version even if this pipeline failed. They are few, unless the upload is recent.
+ * SQL: the affected applications whose pipeline has not succeeded. Only their status requires a read of releases, because
+ * another pipeline may have released the version. There are few of them, except shortly after an upload.
  */
 const unsure = sql`(${touched} and ca.pipeline_status in ('IN_PROGRESS', 'FAILED')) t`;
 
-/** The values from which the status is derived. Each `exists` stops at the first row that matches. */
+/** SQL: the values from which the status is derived. Each `exists` stops at the first matching row. */
 const progress = sql`
   exists (select from customization_applications ca where ca.customization_id = c.id and ca.version = c.version
       and ca.operation = c.operation and ca.pipeline_status in ('SUCCEEDED', 'FAILED'))
@@ -207,7 +207,7 @@ async function readCustomizations(
   return found.rows.map((row) => toDetailed(row, releases, parts));
 }
 
-/** The newest releasables of customization `c`: one for each registry of each affected application. */
+/** SQL: the newest releasables of customization `c`, one for each registry of each affected application. */
 const releasables = sql`
     select json_build_object('application_id', a.id, 'pipeline_id', t.pipeline_id, 'product_key', a.product_key,
       'branch', a.branch, 'base_image_id', a.base_image_id, 'registry_id', ar.registry_id, 'status', t.status, 'left_out', t.left_out,
@@ -229,8 +229,8 @@ const releasables = sql`
     limit ${EMBEDDED_MAX}`;
 
 /**
- * Returns the release that is shown for a releasable: the one with the result of the operation or, until it exists, the newest
- * one.
+ * Returns the id of the release that is shown for a releasable. If the operation has succeeded, this is the release with its
+ * result. Until then, it is the newest release.
  */
 function shownRelease(touch: ReleasableRow): string | undefined {
   return (touch.status === 'SUCCEEDED' ? touch.succeeded_id : touch.latest_release?.id) ?? undefined;
@@ -292,8 +292,8 @@ const WORDS = {
 } as const;
 
 /**
- * Returns the status of a customization. Until a pipeline has begun, it is the requested operation; then, the progress of the
- * operation in all affected applications.
+ * Returns the status of a customization. Until a pipeline has begun, the status is the requested operation. After that, it is
+ * the progress of the operation in all affected applications.
  */
 function statusOf(row: CustomizationRow): CustomizationStatus {
   const { before, verb } = WORDS[row.operation];

@@ -4,9 +4,9 @@
 export const CATALOG_ERROR_CODES = [
   /** The organization can see no object with this id. Ids of other organizations and malformed ids get the same error. */
   'NOT_FOUND',
-  /** The object was deleted: it can be read but not changed. Clients that cannot read it get NOT_FOUND. */
+  /** The object was deleted: it can be read, but not changed. If it cannot even be read, the error is NOT_FOUND. */
   'DELETED',
-  /** Values contradict each other or name something that does not exist; `violations` lists them. */
+  /** Values contradict each other or name an object that does not exist. `violations` lists them. */
   'INVALID',
   /** The filter names a product of which the catalog has no released application. */
   'NOT_RELEASED',
@@ -42,8 +42,8 @@ export class CatalogError extends Error {
 }
 
 /**
- * Returns the error for an id in a path. Its text does not depend on whether the id never existed, is malformed, or belongs to
- * another organization.
+ * Returns the error for an id in a path. An id that never existed, a malformed id and an id of another organization all get
+ * the same text, so that nobody can find out which ids exist.
  */
 export function notFound(noun: string): CatalogError {
   return new CatalogError('NOT_FOUND', `The ${noun} was not found`, [], noun);

@@ -8,8 +8,8 @@ import type { Principal } from './principal.ts';
 export type CatalogFile = { digest: Digest; filename: string; mime_type: string; size: number };
 
 /**
- * Returns the file with this digest in the catalog. If one content is served under several names, the name selects one. `http`
- * makes the signed URL. Throws NOT_FOUND.
+ * Returns the file with this digest in the catalog. If the catalog serves one content under several names, `filename` selects
+ * one. Throws NOT_FOUND.
  */
 export async function getFile(
   db: Database,

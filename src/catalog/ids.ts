@@ -1,4 +1,4 @@
-// Checks the format of ids: a malformed id is "not found" and must not cause an error of the database.
+// Checks the format of ids. A malformed id is reported as "not found", because PostgreSQL would fail on it.
 import { notFound } from './errors.ts';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;

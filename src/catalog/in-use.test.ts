@@ -1,4 +1,4 @@
-// A resource that is in use cannot be removed, and the error names what uses it.
+// A resource that is in use cannot be removed. The error names the objects that use it.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
 import { createBaseImage, deleteBaseImage } from './base-images.ts';

@@ -1,4 +1,4 @@
-// Rejects the removal of a resource that is in use. The error names what uses it.
+// Rejects the removal of a resource that is in use. The error names the objects that use it.
 import { type RawBuilder, sql } from 'kysely';
 import type { Transaction } from '../db/database.ts';
 import { CatalogError } from './errors.ts';
@@ -6,12 +6,12 @@ import { CatalogError } from './errors.ts';
 /** One kind of objects that may use the resource. `names` selects their names as one text column. */
 type Users = { noun: string; names: RawBuilder<unknown> };
 
-/** How many names are listed for each kind: enough to find the objects, and short to read. */
+/** How many names the error lists for each kind of object, so that its text stays short. */
 const NAMES_MAX = 5;
 
 /**
- * Throws IN_USE if an object of any kind uses the resource: `The registry is used by 7 applications (nginx 1.22, redis 7.0 and
- * 5 more) and 1 base image (Golden)`. One statement for each kind.
+ * Throws IN_USE if any object uses the resource. Example: `The registry is used by 7 applications (nginx 1.22, redis 7.0 and
+ * 5 more) and 1 base image (Golden)`. One statement for each kind of object.
  */
 export async function rejectInUse(tx: Transaction, thing: string, kinds: Users[]): Promise<void> {
   const descriptions: string[] = [];

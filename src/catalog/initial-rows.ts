@@ -14,7 +14,7 @@ export type KnownOperatingSystem = {
   distro: string;
   version: string;
   codename: string;
-  /** The last day on which it gets security fixes: 2028-06-30. Absent if not known. */
+  /** The last day on which the operating system gets security fixes, like 2028-06-30. Absent if unknown. */
   end_of_life?: string;
 };
 
@@ -48,10 +48,10 @@ export async function ensureOperatingSystems(tx: Transaction, systems: KnownOper
   }
 }
 
-/** Inserts the shared base images that do not exist. Returns the ids of all of them in the given order. */
+/** Inserts the shared base images that do not exist yet. Returns the ids of all given base images, in the given order. */
 export async function ensureSharedBaseImages(tx: Transaction, images: SharedBaseImage[]): Promise<string[]> {
-  // Locks the table, because no unique key covers rows without an organization: two servers that start together could insert
-  // the same base image.
+  // Locks the table. No unique key covers rows without an organization, so two servers that start together could insert the
+  // same base image.
   await sql`lock table base_images in share row exclusive mode`.execute(tx);
   const ids: string[] = [];
   for (const image of images) {
@@ -109,8 +109,8 @@ export async function ensureDefaultCatalog(tx: Transaction, organizationId: stri
 }
 
 /**
- * Creates the hosted registry of an organization. If it exists and the public URL has changed, updates its address. `publicUrl`
- * is scheme and host; the registry's address is `publicUrl` with the namespace appended.
+ * Creates the hosted registry of an organization. If it exists and `publicUrl` has changed, updates its address. `publicUrl`
+ * has only scheme and host. The registry's address is `publicUrl` followed by the organization's namespace.
  */
 export async function ensureHostedRegistry(
   tx: Transaction,
@@ -155,8 +155,9 @@ export async function followPublicUrl(tx: Transaction, publicUrl: string): Promi
 }
 
 /**
- * Updates the addresses of all hosted registries to the address on which the server with the id `server` listens. Replaces an
- * address that this server or an unknown server wrote, but none that was configured or that another server wrote.
+ * Sets the addresses of all hosted registries to `listenUrl`, on which the server with the id `server` listens. Changes them
+ * only if this server or an unknown server wrote the current addresses. Addresses that the operator configured or that
+ * another server wrote stay.
  */
 export async function followListenUrl(tx: Transaction, listenUrl: string, server: string): Promise<void> {
   const claimed = await sql`

@@ -9,11 +9,11 @@ import { recordNotificationEvent } from '../notify/notification-events.ts';
 import { LARDER } from './principal.ts';
 
 /**
- * The grace period before upstream's support ends. Branches still get updates in it, but cannot be requested. It is long enough
- * to move a fleet to another branch.
+ * The time before the end of upstream's support in which a branch still gets updates but cannot be requested. Organizations
+ * need this time to move their applications to another branch.
  */
 export const GRACE_PERIOD_DAYS = 90;
-/** Organizations are notified this long before a branch can no longer be requested. */
+/** How many days before a branch can no longer be requested the organizations are notified. */
 const NOTICE_DAYS = 90;
 
 export const SUPPORTED: readonly CatalogItemStatus[] = ['ACTIVE', 'SCHEDULED_DEPRECATION', 'DEPRECATION_GRACE_PERIOD'];
@@ -25,8 +25,8 @@ export function deprecationDate(pb: string): RawBuilder<string> {
 }
 
 /**
- * SQL: the CatalogItemStatus of a branch today. `p` is the alias of products and `pb` of product_branches. Days begin at
- * midnight UTC.
+ * SQL: the CatalogItemStatus of a branch today. `p` is the alias of products, and `pb` is the alias of product_branches. Days
+ * begin at midnight UTC.
  */
 export function branchStatus(p: string, pb: string): RawBuilder<CatalogItemStatus> {
   const today = sql`(now() at time zone 'UTC')::date`;
@@ -39,9 +39,9 @@ export function branchStatus(p: string, pb: string): RawBuilder<CatalogItemStatu
 }
 
 /**
- * Sets the operating systems to their status of today. In the grace period before upstream ends its support, they are
- * DEPRECATED and still get fixes. After it, they are REPLACED by the newest later version of their distribution that is not in
- * its own grace period; without such a version, they stay DEPRECATED. A repetition changes nothing.
+ * Sets all operating systems to their status of today. In the grace period before upstream ends its support, an operating
+ * system is DEPRECATED and still gets fixes. After that, it is REPLACED by the newest later version of its distribution that
+ * is not in its own grace period. If there is no such version, it stays DEPRECATED. A repetition changes nothing.
  */
 export async function moveOperatingSystems(tx: Transaction): Promise<void> {
   const today = sql`(now() at time zone 'UTC')::date`;

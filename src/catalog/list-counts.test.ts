@@ -1,4 +1,5 @@
-// The stored counts equal the numbers of rows: with concurrent writers, after a rollback, and after partial counts were merged.
+// The stored counts equal the numbers of rows: with concurrent writers, after a rollback, and after the partial counts are
+// merged.
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestCatalog, type TestCatalog, type TestOrganization } from '../../test/catalog.ts';
@@ -91,7 +92,7 @@ test('counts are right after concurrent requests, failures and releases, during 
   await expectRight(catalog.acme);
   await expectRight(catalog.rival);
   const parts = await sql<{ parts: number }>`select count(*) as parts from list_counts`.execute(catalog.db);
-  // More than 300 partial counts were written, but every 64th write merges them.
+  // The test wrote more than 300 partial counts. Fewer remain, because every 64th write merges them.
   expect(parts.rows[0]?.parts).toBeLessThan(200);
 });
 

@@ -1,10 +1,10 @@
-// The sizes of large lists. Triggers store partial counts, and their sum is the size of a list, so that no list is scanned to
-// be counted.
+// The sizes of large lists. Triggers write partial counts, and the sum of the partial counts is the size of a list. So a list
+// need not be scanned to be counted.
 import { type RawBuilder, sql } from 'kysely';
 import type { Principal } from './principal.ts';
 import { allOf } from './wire.ts';
 
-/** Which rows are counted: those with all given attributes. */
+/** Selects the rows to count: those with all given attributes. */
 export type Counted = {
   catalog_id: string;
   nouns: readonly ('application' | 'application request' | 'pipeline' | 'hidden pipeline' | 'release')[];
@@ -14,12 +14,15 @@ export type Counted = {
   base_image_ids?: readonly string[] | undefined;
 };
 
-/** A statement that returns a count. `isPrepared`: it is worth preparing, because its text is one of only a few. */
+/**
+ * A statement that returns a count. `isPrepared`: the statement is prepared, which is worthwhile because its text is one of
+ * only a few.
+ */
 export type Count = { total: RawBuilder<unknown>; isPrepared: boolean };
 
 /**
- * Returns a statement that counts the rows of these nouns in a catalog of the organization. It reads a few dozen partial
- * counts.
+ * Returns a statement that counts the rows of these nouns in a catalog of the organization. The statement reads a few dozen
+ * partial counts.
  */
 export function storedCount(principal: Principal, counted: Counted): Count {
   const { statuses, packaging_type, base_image_ids } = counted;
@@ -33,8 +36,8 @@ export function storedCount(principal: Principal, counted: Counted): Count {
 }
 
 /**
- * SQL: the number of the organization's applications, without removed ones, on base image `b` or released to registry `r`, in
- * all its catalogs.
+ * SQL: the number of applications on base image `b` or with registry `r`, in all catalogs of the organization. Removed
+ * applications are not counted.
  */
 export function livingApplications(principal: Principal, thing: 'b.id' | 'r.id'): RawBuilder<number> {
   const ofThing =
@@ -45,7 +48,7 @@ export function livingApplications(principal: Principal, thing: 'b.id' | 'r.id')
     where organization_id = ${principal.organization_id} and ${ofThing})`;
 }
 
-/** Returns a statement that counts rows by reading them. Only for small numbers of rows that an index finds. */
+/** Returns a statement that counts rows by reading them. Use it only if an index finds the rows and there are few. */
 export function scannedCount(from: RawBuilder<unknown>): Count {
   return { total: sql`select count(*) from ${from}`, isPrepared: false };
 }

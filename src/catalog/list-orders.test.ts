@@ -1,5 +1,5 @@
-// Orders and filters that use indexes give the same results as a plain sort: on several pages, in both directions, and with
-// missing values.
+// Orders and filters that use indexes return the same as a plain sort: on several pages, in both directions, and with missing
+// values.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
 import type { Input } from '../contract/endpoints.ts';
@@ -43,7 +43,7 @@ beforeAll(async () => {
   await fail(await catalog.openPipeline(nginx));
   await fail(await catalog.openPipeline(other));
   await request(other);
-  // Changes only the names by which the lists are ordered, not the pipelines and applications.
+  // Changes only names by which the lists are ordered. The pipelines and applications stay unchanged.
   await pool.query(`update registries set name = 'Zeta' where id = $1`, [alpha]);
   await pool.query(`update products set name = 'AA' where key = 'redis'`);
 });

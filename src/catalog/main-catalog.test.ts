@@ -1,4 +1,4 @@
-// The main catalog, and what upstream's end-of-life dates do to branches, offerings and applications.
+// The main catalog, and how upstream's end-of-life dates affect branches, offerings and applications.
 import { sql } from 'kysely';
 import type { TSchema } from 'typebox';
 import { Value } from 'typebox/value';
@@ -34,7 +34,9 @@ const keys = async (query: Parameters<typeof list>[0]) => (await list(query)).ma
 const redis = (query: Partial<Parameters<typeof getProduct>[2]> = {}) =>
   getProduct(catalog.db, catalog.acme.principal, { product_id_or_key: 'redis', ...flags, ...query });
 
-/** Sets the end of upstream's support, for all branches of the product, to this many days from today; null: no end is known. */
+/**
+ * Sets the end of upstream's support to `days` from today, for all branches of the product. Null means that no end is known.
+ */
 async function endsIn(key: string, days: number | null): Promise<void> {
   await sql`
     update product_branches set end_of_life_at = (now() at time zone 'UTC')::date + ${days}::integer

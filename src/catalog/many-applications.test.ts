@@ -1,11 +1,12 @@
-// Changes that affect ten thousand applications. A statement cannot have a parameter for each of them.
+// Changes that affect ten thousand applications. PostgreSQL limits the parameters of a statement, so a statement cannot have
+// one for each application.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
 import { deleteCustomization } from './customization-changes.ts';
 
 const BASE_IMAGES = 20;
 const OFFERINGS = 500;
-/** The first application, and its copies. */
+/** The number of applications: the first one and its copies. */
 const APPLICATIONS = OFFERINGS * BASE_IMAGES + 1;
 
 let catalog: TestCatalog;
@@ -17,7 +18,7 @@ beforeAll(async () => {
 });
 afterAll(() => catalog.drop());
 
-/** Copies the first application: for every copy of its offering, on every copy of its base image. */
+/** Copies the first application once for every pair of a copied offering and a copied base image. */
 async function copyApplications(): Promise<void> {
   const { pool } = catalog;
   await pool.query(

@@ -13,7 +13,7 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => catalog.drop());
 
-/** In the order of bytes, this would be 10, 9, Zebra, apple, release 10, release 9, Éclair. */
+/** In byte order, these names would be 10, 9, Zebra, apple, release 10, release 9, Éclair. */
 const IN_ORDER = ['9', '10', 'apple', 'Éclair', 'release 9', 'release 10', 'Zebra'];
 /** The order in which the test inserts the names. */
 const MIXED = IN_ORDER.toSorted();

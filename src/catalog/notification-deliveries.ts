@@ -1,4 +1,4 @@
-// Deliveries: one for each event and provider, with its status and the worker that may send it.
+// Deliveries: one row for each event and provider, with the status of the delivery and its claim by a worker.
 import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import type { Input, Output } from '../contract/endpoints.ts';
@@ -12,7 +12,10 @@ import { requireUuids } from './ids.ts';
 import type { Principal } from './principal.ts';
 import { allOf, pageWindow, present, toPage, wireTime } from './wire.ts';
 
-/** Longer than an attempt takes. If a worker dies, its claim expires and another worker sends the message. */
+/**
+ * An attempt takes less time than this. If a worker dies, its claim expires after this time and another worker sends the
+ * message.
+ */
 const CLAIM_SECONDS = 90;
 /** How long deliveries and their events are kept. */
 const KEPT_DAYS = 90;
@@ -22,7 +25,10 @@ type DeliveryRow = Omit<NotificationDelivery, 'last_error' | 'delivered_at'> & {
   delivered_at: string | null;
 };
 
-/** Lists the deliveries of a provider, newest first. Throws NOT_FOUND, but not for a removed provider. Three statements. */
+/**
+ * Lists the deliveries of a provider, newest first. A removed provider still has its deliveries. Throws NOT_FOUND. Three
+ * statements.
+ */
 export async function listNotificationDeliveries(
   db: Database,
   principal: Principal,
@@ -46,7 +52,7 @@ export async function listNotificationDeliveries(
   return toPage(input, total.rows[0]?.total ?? 0, items);
 }
 
-/** Enqueues a test message. Throws NOT_FOUND, also for a removed provider, and LIMIT_REACHED. */
+/** Enqueues a test message. Throws NOT_FOUND if the provider does not exist or was removed, and LIMIT_REACHED. */
 export async function testNotificationProvider(
   tx: Transaction,
   principal: Principal,
@@ -66,8 +72,8 @@ export async function testNotificationProvider(
 }
 
 /**
- * Throws NOT_FOUND. With `living`, also for a removed provider; and locks the row, so that concurrent requests cannot exceed
- * the limit.
+ * Throws NOT_FOUND if the provider does not exist. With `living`, also throws if the provider was removed, and locks its row,
+ * so that concurrent requests cannot exceed the limit together.
  */
 async function requireProvider(db: Database, principal: Principal, id: string, living?: 'living'): Promise<void> {
   requireUuids('notification provider', id);
@@ -97,8 +103,8 @@ export type ClaimedDelivery = {
 };
 
 /**
- * Claims a delivery for this worker. Returns BUSY while another worker has claimed it. Returns undefined if it has ended or its
- * provider was removed.
+ * Claims a delivery for this worker. Returns BUSY if another worker has claimed it. Returns undefined if the delivery has
+ * ended or its provider was removed.
  */
 export async function claimDelivery(
   tx: Transaction,
@@ -124,10 +130,10 @@ export async function claimDelivery(
   return { ...delivery, provider: { id: provider_id, type, recipients, sealed_settings } };
 }
 
-/** The result of an attempt. DELIVERED with an `error`: some recipients did not get the message. */
+/** The result of an attempt. DELIVERED with an `error` means that some recipients did not get the message. */
 export type DeliveryOutcome = { id: string; status: 'PENDING' | 'DELIVERED' | 'FAILED'; error?: string };
 
-/** Records the result of an attempt and ends the claim. If the delivery was given up meanwhile, it stays FAILED. */
+/** Records the result of an attempt and ends the claim. A delivery that was given up during the attempt stays FAILED. */
 export async function recordDelivery(tx: Transaction, { id, status, error }: DeliveryOutcome): Promise<void> {
   await sql`
     update notification_deliveries set status = ${status}, last_error = ${error ?? null}, attempt_until = null,
@@ -144,8 +150,8 @@ export async function giveUpDeliveriesOf(tx: Transaction, providerId: string): P
 }
 
 /**
- * Returns the e-mail addresses of the organization's owners. For an owner without one, the user name, if it is an e-mail
- * address.
+ * Returns the e-mail addresses of the organization's owners. If an owner has no address, uses the user name if it is an
+ * e-mail address.
  */
 export async function findOwnerAddresses(db: Database, organizationId: string): Promise<string[]> {
   const found = await sql<{ address: string }>`

@@ -1,4 +1,4 @@
-// Notification providers: where the notifications of an organization are sent. Secrets are stored sealed and shown masked.
+// Notification providers: destinations of an organization's notifications. Secrets are stored sealed and shown masked.
 import { randomUUID } from 'node:crypto';
 import { type RawBuilder, sql } from 'kysely';
 import type { Input, Output } from '../contract/endpoints.ts';
@@ -40,7 +40,7 @@ export async function listNotificationTypes(): Promise<Output<'listNotificationT
   return NOTIFICATION_TYPES.map((type) => ({ type, ...NOTIFICATION_LABELS[type] }));
 }
 
-/** Lists the organization's providers; removed ones only if requested. Two statements. */
+/** Lists the organization's providers. Removed providers are omitted unless requested. Two statements. */
 export async function listNotificationProviders(
   db: Database,
   principal: Principal,
@@ -74,7 +74,7 @@ export async function getNotificationProvider(
   return toProvider(row);
 }
 
-/** Creates a provider, which gets all kinds of notifications. Throws LIMIT_REACHED. */
+/** Creates a provider that gets all kinds of notifications. Throws LIMIT_REACHED. */
 export async function createNotificationProvider(
   tx: Transaction,
   principal: Principal,
@@ -105,7 +105,9 @@ export async function createNotificationProvider(
   return { id };
 }
 
-/** Changes those fields that are given. Throws NOT_FOUND, and INVALID if the type is not the provider's. */
+/**
+ * Changes the given fields of a provider. Throws NOT_FOUND, and INVALID if the given type is not the type of the provider.
+ */
 export async function updateNotificationProvider(
   tx: Transaction,
   principal: Principal,
@@ -157,8 +159,8 @@ export async function deleteNotificationProvider(
 }
 
 /**
- * Sets which kinds of notifications several providers get. Throws NOT_FOUND if a provider does not exist, and INVALID if one is
- * named twice.
+ * Sets which kinds of notifications each of these providers gets. Throws NOT_FOUND if a provider does not exist, and INVALID
+ * if a provider is named twice.
  */
 export async function updateNotificationTypes(
   tx: Transaction,
@@ -209,7 +211,7 @@ async function requireBelowLimit(tx: Transaction, organizationId: string): Promi
   );
 }
 
-/** Returns the secrets in a request, by the names of their fields. */
+/** Returns the secrets in a request, by field name. */
 function secretsIn(input: { type: NotificationProviderType } & Record<string, unknown>): Record<string, string> {
   const given: Record<string, string> = {};
   for (const name of SECRETS[input.type]) {
@@ -219,7 +221,7 @@ function secretsIn(input: { type: NotificationProviderType } & Record<string, un
   return given;
 }
 
-/** Masks each secret: eight stars, which do not show its length, and its last three characters if it has more than six. */
+/** Masks each secret as eight stars, which hide its length, followed by its last three characters if it has more than six. */
 function masksOf(secrets: Record<string, string>): Record<string, string> {
   const mask = (text: string) => `********${text.length > 6 ? text.slice(-3) : ''}`;
   return Object.fromEntries(Object.entries(secrets).map(([name, text]) => [`masked_${name}`, mask(text)]));
@@ -240,6 +242,6 @@ function columns(): RawBuilder<unknown> {
 }
 
 function toProvider({ masked, ...row }: ProviderRow): NotificationProvider {
-  // The masks were made from the secrets in the row, so they have the fields that the row's type requires.
+  // `masked` was made from the secrets in the row, so it has the fields that the provider's type requires.
   return present<NotificationProvider>({ ...row, ...masked } as NotificationProvider);
 }

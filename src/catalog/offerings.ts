@@ -1,5 +1,4 @@
-// Offerings: branches of products in a packaging type, which organizations can request. All organizations have the same
-// offerings.
+// Offerings: branches of products in a packaging type. All organizations can request the same offerings.
 import { type RawBuilder, sql } from 'kysely';
 import type { Input, Output } from '../contract/endpoints.ts';
 import type { ApplicationOffering } from '../contract/offering.ts';
@@ -42,7 +41,7 @@ const ORDERS: Record<Input<'listOfferings'>['order_field'], RawBuilder<unknown>>
   PACKAGING_TYPE: sql`f.packaging_type`,
 };
 
-/** Lists the offerings; hidden ones only if `statuses` contains their status. At most three statements. */
+/** Lists the offerings. Hidden offerings are omitted unless `statuses` contains their status. At most three statements. */
 export async function listOfferings(
   db: Database,
   principal: Principal,

@@ -1,5 +1,5 @@
-// The life cycle of operating systems follows upstream's dates. It affects base images, and for which operating systems jobs
-// build.
+// The life cycle of operating systems follows upstream's dates. It affects base images, and determines for which operating
+// systems jobs build.
 import { sql } from 'kysely';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
@@ -17,8 +17,8 @@ beforeEach(() => endsIn({}));
 afterAll(() => catalog.drop());
 
 /**
- * Sets the end of life to this number of days from today, by the database's clock. Operating systems that are not listed get
- * none.
+ * Sets each end of life to this number of days from today, by the database's clock. Operating systems that are not in `days`
+ * get no end of life.
  */
 async function dates(days: Record<string, number>): Promise<void> {
   await sql`
@@ -27,7 +27,7 @@ async function dates(days: Record<string, number>): Promise<void> {
       where given.key = o.key)`.execute(catalog.db);
 }
 
-/** Sets these ends of life, then gives operating systems and base images the status that follows. */
+/** Sets these ends of life, and then updates the status of operating systems and base images. */
 async function endsIn(days: Record<string, number>): Promise<void> {
   await dates(days);
   await catalog.write(moveOperatingSystems);

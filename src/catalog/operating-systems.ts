@@ -1,4 +1,4 @@
-// The operating systems of base images and offerings. All organizations have the same.
+// The operating systems of base images and offerings. All organizations see the same list.
 import { type RawBuilder, sql } from 'kysely';
 import type { Input, Output } from '../contract/endpoints.ts';
 import type { OperatingSystemDetailed } from '../contract/operating-system.ts';
@@ -64,13 +64,13 @@ function columns(): RawBuilder<unknown> {
 function toDetailed(row: OperatingSystemRow): OperatingSystemDetailed {
   return present<OperatingSystemDetailed>({
     ...row,
-    // Always false: each is a whole distribution with a package manager.
+    // Always false, because each operating system is a whole distribution with a package manager.
     distroless: false,
     ...NOT_CERTIFIED,
   });
 }
 
-/** Returns the operating systems for which jobs build. These include deprecated ones until they are replaced. */
+/** Returns the operating systems for which jobs build. A deprecated operating system is included until it is replaced. */
 export async function findOperatingSystems(db: Database): Promise<{ key: string; codename: string }[]> {
   return await db
     .selectFrom('operating_systems')

@@ -1,4 +1,4 @@
-// Retries of failed pipelines: which plan they have, what they do to requests and customizations, and when they are rejected.
+// Retries of failed pipelines: their plans, their effects on requests and customizations, and when they are rejected.
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { nobody, openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
 import { sampleArtifact } from '../../test/stored-values.ts';

@@ -10,10 +10,10 @@ import { requireUuids } from './ids.ts';
 import type { Principal } from './principal.ts';
 
 /**
- * Creates a pipeline with the plan of a failed one, or with a new plan if the failed pipeline has none. The new pipeline takes
- * over the customizations of the failed one and, if the failed one was the application's first, its request. Throws NOT_FOUND.
- * Throws NOT_RETRYABLE if the pipeline did not fail, if a newer one succeeded, or if the application was removed or has an open
- * pipeline.
+ * Creates a pipeline with the plan of a failed pipeline, or with a new plan if the failed pipeline has no plan. The new
+ * pipeline takes over the customizations of the failed pipeline. If that was the first pipeline of the application, it also
+ * takes over the request. Throws NOT_FOUND. Throws NOT_RETRYABLE if the pipeline did not fail, if a newer pipeline succeeded,
+ * or if the application was removed or has an open pipeline.
  */
 export async function retryPipeline(
   tx: Transaction,
@@ -55,8 +55,8 @@ async function lockOwn(tx: Transaction, principal: Principal, input: Input<'retr
 }
 
 /**
- * Throws NOT_RETRYABLE unless the pipeline can be retried. It cannot while another pipeline of the application is open, which
- * is newer and contains all current changes: a retry in its place would lose these changes, and a retry after it would release
+ * Throws NOT_RETRYABLE if the pipeline cannot be retried. An open pipeline of the same application prevents a retry. It is
+ * newer and contains all current changes: a retry in its place would lose these changes, and a retry after it would release
  * the older plan last.
  */
 async function requireRetryable(tx: Transaction, failed: LockedPipeline): Promise<void> {
@@ -91,8 +91,8 @@ async function requireRetryable(tx: Transaction, failed: LockedPipeline): Promis
 }
 
 /**
- * SQL: when the plan of a pipeline was made. A retry has an old plan: if it succeeds, pipelines that failed after this time can
- * still be retried.
+ * SQL: when the plan of a pipeline was made. A retry has the plan of an older pipeline. So a retry that succeeds does not
+ * prevent retries of pipelines whose plans are newer.
  */
 function plannedAt(pipeline: RawBuilder<unknown>): RawBuilder<unknown> {
   return sql`(

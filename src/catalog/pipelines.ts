@@ -1,4 +1,4 @@
-// Pipelines: each packages, verifies and distributes one version of an application.
+// Pipelines: each one packages, verifies and distributes one version of an application.
 import { type RawBuilder, sql } from 'kysely';
 import type { BaseImage } from '../contract/base-image.ts';
 import type { Input, Output } from '../contract/endpoints.ts';
@@ -87,12 +87,12 @@ type DistributionRow = Pick<PipelineDistribution, 'registry_id' | 'registry_name
   release_id: string | null;
 };
 
-/** How pipelines are ordered: by a column of pipelines, which may be null, or by the name of a related row. */
+/** How pipelines are ordered: by a column of pipelines, which may be null, or by the name of a related row (`Groups`). */
 type Order = { column: RawBuilder<unknown> } | Groups;
 
 /**
- * Orders pipelines by the name of a related row. `groups` selects the key and name of these rows; `key` is the column of
- * pipelines that contains their key.
+ * Orders pipelines by the name of a related row. `groups` selects the keys and names of the related rows. `key` is the column
+ * of pipelines that contains the key.
  */
 type Groups = { groups: (principal: Principal) => RawBuilder<unknown>; key: RawBuilder<unknown> };
 
@@ -117,9 +117,9 @@ const ORDERS: Record<Input<'listPipelines'>['order_field'], Order | undefined> =
 };
 
 /**
- * Returns a statement for the ids of a page. An order by a related name is not stored in pipelines, because names may change.
- * Instead, the statement reads, for each related row, the newest pipelines along an index, only as many as the page may need,
- * and sorts them. There are few related rows.
+ * Returns a statement for the ids of a page. Pipelines do not store the names of related rows, because names may change.
+ * Instead, for each related row, the statement reads the newest pipelines along an index, at most as many as the page may
+ * need. It then sorts them. This is fast, because there are few related rows.
  */
 function pageOf(principal: Principal, input: Input<'listPipelines'>, where: RawBuilder<unknown>): RawBuilder<unknown> {
   const order = ORDERS[input.order_field];
@@ -156,7 +156,9 @@ export async function listPipelines(
   return toPage(input, total, await readPipelines(db, principal, ids));
 }
 
-/** Uses the stored counts. With a filter by application, reads and counts its pipelines, which are few. */
+/**
+ * Uses the stored counts. With a filter by application, counts the rows instead, because an application has few pipelines.
+ */
 function countOf(principal: Principal, input: Input<'listPipelines'>, where: RawBuilder<unknown>): Count {
   if (input.application_id !== undefined || input.release_id !== undefined) {
     return scannedCount(sql`pipelines l where ${where}`);
@@ -215,7 +217,7 @@ function references(input: Input<'listPipelines'>): Reference[] {
 }
 
 /**
- * The status of pipeline `l`'s distribution to each registry. If the pipeline has ended, registries for which it was still
+ * SQL: the status of pipeline `l`'s distribution to each registry. If the pipeline has ended, registries that were still
  * waiting are omitted.
  */
 const distributions = sql`

@@ -1,6 +1,6 @@
-// Who makes a change: an organization, and a name that is recorded.
+// The organization that makes a change, and the name that is recorded for the change.
 
-/** Has the fields that the catalog needs of Principal in src/identity. */
+/** The fields of Principal in src/identity that the catalog needs. */
 export type Principal = {
   organization_id: string;
   /** The name that is stored in created_by, updated_by and removed_by. */

@@ -10,7 +10,7 @@ import { NOT_CERTIFIED } from './compliance.ts';
 import { GRACE_PERIOD_DAYS } from './life-cycle.ts';
 import { present } from './wire.ts';
 
-/** A licence that a recipe names (src/recipes). */
+/** A licence in a recipe (src/recipes). */
 type LicenseFacts = { key: string; name?: string; path?: string; branches?: readonly string[] };
 
 export type ProductRow = {
@@ -22,7 +22,7 @@ export type ProductRow = {
   category_id: string;
   legal_name: string | null;
   has_icon: boolean;
-  /** The package URL of the product's main input. `{branch}` stands for the branch. */
+  /** The package URL of the product's main input. In it, `{branch}` is replaced by the branch. */
   tracked: string | null;
   parent: { product_id: string; key: string } | null;
   /** The licences as the recipe gives them. */
@@ -62,7 +62,7 @@ export type VersionRow = {
   architecture: string | null;
 };
 
-/** The ids of the two policies. They are fixed, so that every installation has the same. */
+/** The ids of the two policies. They are constants, so that all installations have the same ids. */
 const DEPRECATION_POLICY_ID = '6a0b2f0e-6f0c-4f6e-9a57-0c5a7a0f7d01';
 const NONSUPPORT_POLICY_ID = '6a0b2f0e-6f0c-4f6e-9a57-0c5a7a0f7d02';
 
@@ -80,7 +80,7 @@ export function toProduct(row: ProductRow): MainCatalogProduct {
     product_id: row.product_id,
     key: row.key,
     name: row.name,
-    // Version 1 of the API has each of these fields twice, for two brands of its vendor. Larder gives both the same value.
+    // Version 1 of the API has each of these fields twice, for two brands. Larder gives both fields the same value.
     legal_overridden_name_bitnami: row.legal_name,
     legal_overridden_name_vmware: row.legal_name,
     trademark_disclaimer_bitnami: row.disclaimer,
@@ -102,7 +102,7 @@ export function toProduct(row: ProductRow): MainCatalogProduct {
     // Always COMMON: every organization may request every product of the library.
     scope: 'COMMON',
     home_url: row.home_url,
-    // Always true: recipes must not run as root, and every image has a base image.
+    // Always true, because Larder rejects recipes that run as root, and every image has a base image.
     containers_non_root: true,
     containers_from_scratch: false,
     // Always false: every product of the library is offered.
@@ -120,7 +120,7 @@ function trackerName(purl: string): string {
   return `${parts.at(-1)} of ${parts.slice(0, -1).join('/') || type} (${type})`;
 }
 
-/** Converts a row of a branch. `versions` are the versions of this branch only. */
+/** Converts a row of a branch. `versions` must contain only the versions of this branch. */
 export function toBranch(row: BranchRow, product: ProductRow, versions: VersionRow[]): MainCatalogBranch {
   const latest = versions.find((found) => found.is_latest);
   return present<MainCatalogBranch>({
@@ -148,7 +148,7 @@ function policyOf(row: BranchRow): AppliedPolicy | null {
   };
 }
 
-/** Converts the versions of one branch, newest first. Each has its platforms. */
+/** Converts the versions of one branch, newest first, each with its platforms. */
 export function toVersions(product: ProductRow, versions: VersionRow[]): ApplicationVersionInfo[] {
   const infos = new Map<string, ApplicationVersionInfo>();
   for (const found of versions) {

@@ -1,4 +1,4 @@
-// The main catalog: products, their branches, and the versions that were discovered. All organizations have the same.
+// The main catalog: products, their branches, and the discovered versions. All organizations see the same main catalog.
 import { type RawBuilder, sql } from 'kysely';
 import type { Input, Output } from '../contract/endpoints.ts';
 import type { ApplicationProduct } from '../contract/product.ts';
@@ -48,9 +48,9 @@ export async function getProduct(
 }
 
 /**
- * Returns the branch with this key or id, and its versions, newest first. Each version has a platform for each operating system
- * and packaging type in which it is available. The filters apply only to versions, never to the branch. Three statements.
- * Throws NOT_FOUND.
+ * Returns the branch with this key or id, and its versions, newest first. Each version has a platform for each operating
+ * system and packaging type in which it is available. The filters select versions, and never hide the branch. Three
+ * statements. Throws NOT_FOUND.
  */
 export async function getProductBranch(
   db: Database,
@@ -106,13 +106,16 @@ function isLeftOut({ status }: BranchRow, input: { only_supported: boolean; only
   return (input.only_supported && !SUPPORTED.includes(status)) || (input.only_eligible && !ELIGIBLE.includes(status));
 }
 
-/** SQL: whether a row has this id, if the text is a UUID, or this key. */
+/** SQL: whether a row has this key or, if the text is a UUID, this id. */
 function named(table: string, key: string, text: string): RawBuilder<unknown> {
   const byId = isUuid(text) ? sql`or ${sql.raw(`${table}.id`)} = ${text}` : sql``;
   return sql`(${sql.raw(`${table}.${key}`)} = ${text} ${byId})`;
 }
 
-/** All products are built from free packages. So filters for products that are common or may be redistributed match all of them. */
+/**
+ * All products are COMMON and may be redistributed, because they are built from free packages. So a filter for either
+ * property matches all products or none.
+ */
 function productFilter(input: Input<'listProducts'>): RawBuilder<unknown> {
   const pattern = input.search === undefined ? undefined : containing(input.search);
   return allOf([

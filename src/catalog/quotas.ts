@@ -1,4 +1,4 @@
-// Quotas: how many applications an organization may have, if the operator has set a limit.
+// Quotas: how many applications an organization may have. Without a quota, the number is not limited.
 import { sql } from 'kysely';
 import type { Input, Output } from '../contract/endpoints.ts';
 import type { Database, Transaction } from '../db/database.ts';
@@ -6,8 +6,8 @@ import { CatalogError } from './errors.ts';
 import type { Principal } from './principal.ts';
 
 /**
- * Returns the limits of the organization, and how much of them is used. Without a limit, counts nothing. At most two
- * statements.
+ * Returns the quotas of the organization and their current use. If the organization has no quota, nothing is counted. At most
+ * two statements.
  */
 export async function getQuotas(
   db: Database,
@@ -21,8 +21,8 @@ export async function getQuotas(
 }
 
 /**
- * Throws QUOTA_REACHED if the organization would have too many applications after `more` are added. Locks the organization
- * until the transaction ends, so that concurrent requests for any of its catalogs cannot exceed the quota together.
+ * Throws QUOTA_REACHED if the organization would exceed its quota with `more` applications. Locks the organization until the
+ * transaction ends, so that concurrent requests for its catalogs cannot exceed the quota together.
  */
 export async function requireQuota(tx: Transaction, principal: Principal, more: number): Promise<void> {
   const found = await sql<{ limit: number | null }>`

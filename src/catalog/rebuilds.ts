@@ -8,7 +8,10 @@ import { isUuid, requireUuids } from './ids.ts';
 import type { Principal } from './principal.ts';
 import { requireCatalog } from './references.ts';
 
-/** Rebuilds one application and then the applications that need it. Throws NOT_FOUND, also if the application was removed. */
+/**
+ * Rebuilds one application, and then the applications that need it. Throws NOT_FOUND if the application does not exist or was
+ * removed.
+ */
 export async function rebuildApplication(
   tx: Transaction,
   principal: Principal,
@@ -21,8 +24,8 @@ export async function rebuildApplication(
 }
 
 /**
- * Rebuilds several applications in one wave. Throws NOT_FOUND if there is no such catalog, and INVALID with each application
- * that is not in it.
+ * Rebuilds several applications in one wave. Throws NOT_FOUND if the catalog does not exist, and INVALID with each
+ * application that is not in the catalog.
  */
 export async function rebuildApplications(
   tx: Transaction,
@@ -43,8 +46,8 @@ export async function rebuildApplications(
 }
 
 /**
- * Returns those of these applications that are in the catalog and not removed. Takes no locks: `createWave` must take them in
- * the common order, base images first.
+ * Returns the given applications that are in the catalog and not removed. Takes no locks: `createWave` takes them later, in
+ * the order that all transactions use (base images first).
  */
 async function findLiving(
   tx: Transaction,

@@ -1,4 +1,4 @@
-// Checks with one statement that all resources which a request names exist for the organization.
+// Checks with one statement that an organization can see all resources that a request names.
 import { type RawBuilder, sql } from 'kysely';
 import type { Database } from '../db/database.ts';
 import { prepared } from '../db/prepared.ts';
@@ -9,26 +9,29 @@ import type { Principal } from './principal.ts';
 
 type Noun = 'application' | 'base image' | 'catalog' | 'operating system' | 'registry' | 'release';
 
-/** An id in the query or body of a request. If it is malformed or of another organization, this is a violation in its field. */
+/**
+ * An id in the query or body of a request. If the id is malformed or belongs to another organization, `field` gets a
+ * violation.
+ */
 export type Reference = { field: string; noun: Noun; id: string };
 
 /**
- * With at most this many references, the statement is prepared. Lists nearly always check their catalog and at most one more
- * id, so there are few such texts.
+ * A statement with at most this many references is prepared. Most list requests have at most two references: the catalog and
+ * one more id. So there are only few different statements.
  */
 const PREPARED_REFERENCES_MAX = 2;
 
 type InCatalog = { catalog_id: string; references?: Reference[] };
 
 /**
- * Throws NOT_FOUND if the catalog is not the organization's. Throws INVALID with the references that the organization cannot
- * see. Applications and releases must be in the catalog.
+ * Throws NOT_FOUND if the catalog does not belong to the organization. Throws INVALID with the references that the
+ * organization cannot see. Applications and releases must be in the catalog.
  */
 export async function requireCatalog(db: Database, principal: Principal, options: InCatalog): Promise<void> {
   await lookInCatalog(db, principal, options);
 }
 
-/** Checks the same as `requireCatalog`, and returns the result of `count`. One statement for both. */
+/** Like `requireCatalog`, but also returns the result of `count`. Both run in one statement. */
 export async function countInCatalog(
   db: Database,
   principal: Principal,
@@ -70,7 +73,7 @@ async function look(
   const missing = new Set(options.references.filter((reference) => !isWellFormed(reference)));
   const catalogId = options.catalog_id !== undefined && isUuid(options.catalog_id) ? options.catalog_id : null;
   if (asked.length === 0) return { missing, total: 0 };
-  // If an id is malformed, the count would fail in the database. It is not needed then, because INVALID is thrown.
+  // With a malformed id, the count would fail in PostgreSQL. The count is not needed then, because the caller throws INVALID.
   const count = missing.size === 0 ? options.count : undefined;
   const checks = asked.map((reference) => sql`exists(${lookup(reference, principal, catalogId)})`);
   const mark = asked.length <= PREPARED_REFERENCES_MAX && count?.isPrepared !== false ? prepared : sql``;

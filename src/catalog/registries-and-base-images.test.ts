@@ -1,5 +1,5 @@
-// Registries and base images are registered, changed and removed; while one is in use, its removal is rejected. No organization
-// sees those of another.
+// Registries and base images are registered, changed and removed. The removal is rejected while applications use them. An
+// organization cannot see those of another organization.
 import type { TSchema } from 'typebox';
 import { Value } from 'typebox/value';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';

@@ -1,4 +1,4 @@
-// Registries. Artifacts are pushed to them, and base images are read from them.
+// Registries: Larder pushes artifacts to them and reads base images from them.
 import { randomUUID } from 'node:crypto';
 import { type RawBuilder, sql } from 'kysely';
 import type { Input, Output } from '../contract/endpoints.ts';
@@ -39,13 +39,13 @@ type RegistryRow = {
   unhealthy_since: string | null;
 };
 
-/** Lists the organization's registries by name; removed ones only if requested. Two statements. */
+/** Lists the organization's registries by name. Removed registries are omitted unless requested. Two statements. */
 export async function listRegistries(
   db: Database,
   principal: Principal,
   input: Input<'listRegistries'>,
 ): Promise<Output<'listRegistries'>> {
-  // True if no registry can match the filters: every registry belongs to one organization, and the operator manages none.
+  // True if the filters exclude all registries: every registry belongs to one organization, and the operator manages none.
   const never = input.shared === true || input.vmware_managed === true || input.owned === false;
   const where = allOf([
     sql`r.organization_id = ${principal.organization_id}`,
@@ -78,8 +78,8 @@ export async function getRegistry(
 }
 
 /**
- * Registers a registry of the organization. Its secret is sealed for its row and never returned. Throws INVALID for values that
- * the provider of the registry does not allow.
+ * Registers a registry of the organization. Its secret is sealed for its row, and no function returns it. Throws INVALID for
+ * values that the registry's provider does not allow.
  */
 export async function createRegistry(
   tx: Transaction,
@@ -87,7 +87,7 @@ export async function createRegistry(
   input: Input<'createRegistry'>,
   options: { seal: Seal },
 ): Promise<Output<'createRegistry'>> {
-  // The pattern in the contract also matches some invalid addresses: a port above 65,535, or 1.2.3.999.
+  // The pattern in the contract also matches some invalid addresses, such as a port above 65,535 or the host 1.2.3.999.
   if (!URL.canParse(input.url)) rejectViolations([{ field: 'url', message: 'It should be a valid address.' }]);
   const place = placeOf(input);
   const id = randomUUID();
@@ -116,9 +116,9 @@ export async function createRegistry(
 }
 
 /**
- * Changes the name, the description or the log-in of a registry. If the log-in changes, enqueues checks of the registry and of
- * its base images. `null` as the secret removes the log-in. Throws NOT_FOUND, INVALID if the log-in is incomplete or the
- * provider requires one, and NOT_OWNED for the hosted registry.
+ * Changes the name, the description or the log-in of a registry. If the log-in changes, enqueues checks of the registry and
+ * of its base images. If the secret is `null`, removes the log-in. Throws NOT_FOUND, INVALID if the log-in is incomplete or
+ * the provider requires a log-in, and NOT_OWNED for the hosted registry.
  */
 export async function updateRegistry(
   tx: Transaction,
@@ -184,8 +184,8 @@ export async function deleteRegistry(
 }
 
 /**
- * Locks one of the organization's registries. `for update` waits for transactions that add users of the registry, and later
- * ones see that it is removed.
+ * Locks one of the organization's registries. `for update` waits for transactions that add applications or base images with
+ * the registry. Later transactions see that it is removed.
  */
 async function lockOwn(tx: Transaction, principal: Principal, id: string): Promise<{ id: string } & LogIn> {
   requireUuids('registry', id);
@@ -212,6 +212,7 @@ function toDetailed(row: RegistryRow): RegistryDetailed {
     credentials_limit: CREDENTIALS_PER_REGISTRY_MAX,
     _links: { credentials: { href: `/v1/registries/${row.id}/credentials` } },
   };
-  // A registry belongs to one organization and no other can see it; the operator manages none.
+  // These values are fixed: a registry belongs to one organization, no other organization can see it, and the operator
+  // manages none.
   return present<RegistryDetailed>({ ...row, vmware_managed: false, shared: false, owned: true, ...hosted });
 }

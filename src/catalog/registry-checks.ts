@@ -25,7 +25,7 @@ export type CheckedRegistry = {
   sealed_access_secret: Buffer | null;
   /** False if nothing is pushed to the registry, because only base images are read from it. */
   is_pushed_to: boolean;
-  /** True if its capabilities were never probed, or too long ago. */
+  /** True if the registry's capabilities were never probed, or were probed too long ago. */
   is_unprobed: boolean;
 };
 
@@ -34,31 +34,34 @@ export type CheckedRegistry = {
  * before the next release.
  */
 const HEALTHY_MINUTES = 30;
-/** Unhealthy registries are checked more often, because a person is probably repairing them. */
+/** Unhealthy registries and base images are checked more often, because a person is probably repairing them. */
 const UNHEALTHY_MINUTES = 5;
-/** The time until the next check is up to a third longer, at random, so that checks do not all come at once. */
+/** The time until the next check is longer by a random part of up to a third, so that checks do not all run at once. */
 const JITTER = 1 / 3;
-/** Longer than a check takes. If a worker dies, its claim expires and another worker checks the registry. */
+/**
+ * A check takes less time than this. If a worker dies, its claim expires after this time and another worker checks the
+ * registry.
+ */
 const CLAIM_SECONDS = 90;
 /**
- * After this time, capabilities are probed again: a new version of a registry may have other ones. A push that is answered in
- * another way than recorded causes a probe earlier.
+ * Capabilities are probed again after this time, because a new version of a registry may have others. If a push shows that
+ * the recorded capabilities are wrong, they are probed earlier.
  */
 const CAPABILITIES_DAYS = 7;
 /**
- * The shortest time between two probes that pushes cause, so that a registry with contradictory answers is not probed after
- * each push.
+ * The shortest time between two probes that pushes cause. Without it, a registry with contradictory answers would be probed
+ * after each push.
  */
 const DOUBT_MINUTES = 60;
-/** How many checks of base images one run of the schedule enqueues. It runs every few minutes. */
+/** How many checks of base images one run of the schedule enqueues. The schedule runs every few minutes. */
 const BASE_IMAGES_PER_RUN = 200;
-/** The start of these checks is spread over this time, which is less than the time until the next run. */
+/** The enqueued checks start at times spread over this many seconds. This is less than the time until the next run. */
 const BASE_IMAGES_OVER_SECONDS = 200;
 
-/** SQL: whether the check of a row is due. `t` is the alias of the table. */
+/** SQL: whether a registry or base image is due for a check. `t` is the alias of the table. */
 function isDue(t: string): RawBuilder<boolean> {
   const of = (column: string) => sql.raw(`${t}.${column}`);
-  // A number from 0 to 1, because hashtext returns any 32-bit integer.
+  // The result is between 0 and 1, because hashtext returns any 32-bit integer.
   const share = sql`(hashtext(${of('id')}::text || ${of('last_checked_at')}::text)::bigint + 2147483648) / 4294967296.0`;
   return sql<boolean>`(${of('last_checked_at')} is null or ${of('last_checked_at')} <= now()
     - case when ${of('healthy')} then ${HEALTHY_MINUTES}::int else ${UNHEALTHY_MINUTES}::int end
@@ -66,8 +69,8 @@ function isDue(t: string): RawBuilder<boolean> {
 }
 
 /**
- * Claims a registry for a check. Returns BUSY while another worker checks it. Returns undefined if there is nothing to check,
- * because it was removed or is the hosted registry.
+ * Claims a registry for a check. Returns BUSY if another worker is checking it. Returns undefined if the registry was removed
+ * or is the hosted registry, which is not checked.
  */
 export async function claimRegistryCheck(
   tx: Transaction,
@@ -83,8 +86,8 @@ export async function claimRegistryCheck(
 }
 
 /**
- * Claims at most `most` registries that are due, first those that were not checked for the longest time. Skips the
- * organizations in `passedOver`.
+ * Claims at most `most` registries that are due for a check. Registries whose last check is the longest ago come first. Skips
+ * the organizations in `passedOver`.
  */
 export async function claimDueRegistryChecks(
   tx: Transaction,
@@ -115,8 +118,8 @@ async function claim(tx: Transaction, ids: RawBuilder<unknown>): Promise<Checked
 }
 
 /**
- * Records the result of a check of a registry and ends the claim. Without a cause, the registry is healthy. Returns CHANGED,
- * and notifies the organization, if its health changed or if its first check found it unhealthy. If it became healthy again,
+ * Records the result of a check of a registry and ends the claim. Without a cause, the registry is healthy. If its health
+ * changed, or if its first check failed, notifies the organization and returns CHANGED. If the registry became healthy again,
  * enqueues checks of its base images.
  */
 export async function recordRegistryHealth(
@@ -155,7 +158,10 @@ export async function recordRegistryCapabilities(
     where id = ${found.registry_id}`.execute(tx);
 }
 
-/** Called if a push was answered in another way than recorded: enqueues a check with a probe, at most once an hour. */
+/**
+ * Call this if a push shows that the recorded capabilities are wrong. Enqueues a check that probes them, at most once an
+ * hour.
+ */
 export async function doubtRegistryCapabilities(
   tx: Transaction,
   registry: { id: string; organization_id: string },
@@ -168,8 +174,8 @@ export async function doubtRegistryCapabilities(
 }
 
 /**
- * Sets base images to DEPRECATED if their operating system is near its end or after it, and back to ACTIVE if the operating
- * system is ACTIVE again. Applications on deprecated base images are still built.
+ * Sets base images to DEPRECATED if the support of their operating system has ended or ends soon. Sets them back to ACTIVE if
+ * the operating system is ACTIVE again. Applications on deprecated base images are still built.
  */
 export async function followOperatingSystems(tx: Transaction): Promise<void> {
   await sql`
@@ -184,7 +190,9 @@ export async function followOperatingSystems(tx: Transaction): Promise<void> {
 
 type RecordedHealth = { changed: boolean; organization_id: string; name: string; at: string };
 
-/** Enqueues checks of the base images that are due. Their start is spread over the time until the next run of the schedule. */
+/**
+ * Enqueues checks of the base images that are due. The checks start at different times until the next run of the schedule.
+ */
 export async function enqueueDueBaseImages(tx: Transaction): Promise<void> {
   const due = await sql<{ id: string; organization_id: string | null }>`
     select id, organization_id from base_images b
@@ -203,7 +211,7 @@ export async function enqueueDueBaseImages(tx: Transaction): Promise<void> {
 }
 
 /**
- * Enqueues a check of a registry. The hosted registry needs none: it is recorded as healthy, because it is part of this server.
+ * Enqueues a check of a registry. The hosted registry is part of this server, so it is recorded as healthy without a check.
  * Throws NOT_FOUND.
  */
 export async function requestRegistryCheck(

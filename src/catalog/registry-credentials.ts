@@ -11,7 +11,7 @@ import { requireUuids } from './ids.ts';
 import type { Principal } from './principal.ts';
 import { allOf, pageWindow, present, toPage, wireTime } from './wire.ts';
 
-/** A new password, and its digest, which is stored. */
+/** A new password and its digest. Only the digest is stored. */
 type Password = { password: string; sha256: Buffer };
 
 type CredentialRow = {
@@ -27,7 +27,10 @@ type CredentialRow = {
   removed_by: string | null;
 };
 
-/** Lists the credentials of a hosted registry, newest first; revoked ones only if requested. Throws NOT_FOUND. Three statements. */
+/**
+ * Lists the credentials of a hosted registry, newest first. Revoked credentials are omitted unless requested. Throws
+ * NOT_FOUND. Three statements.
+ */
 export async function listRegistryCredentials(
   db: Database,
   principal: Principal,
@@ -63,9 +66,9 @@ export async function getRegistryCredential(
 }
 
 /**
- * Creates a credential. Only this returns its password. Throws NOT_FOUND if the registry is not a hosted one, INVALID if the
- * expiry is in the past or too far in the future, and LIMIT_REACHED if the registry already has the maximum number of active
- * credentials.
+ * Creates a credential and returns its password, which no other function returns. Throws NOT_FOUND if the registry is not a
+ * hosted registry, INVALID if the expiry is in the past or too far in the future, and LIMIT_REACHED if the registry has too
+ * many active credentials.
  */
 export async function createRegistryCredential(
   tx: Transaction,
@@ -87,12 +90,15 @@ export async function createRegistryCredential(
   return { id: made.rows[0]?.id ?? '', username, password: options.password.password };
 }
 
-/** Two names of one organization are rarely equal; if they are, the database rejects the second. */
+/**
+ * The length of the random part of a credential's name. Two names of one organization are rarely equal; if they are, the
+ * database rejects the second one.
+ */
 const NAME_BYTES = 6;
 
 /**
- * Revokes a credential. This takes effect at once, because the hosted registry checks it at every request. Throws NOT_FOUND,
- * also if it was already revoked.
+ * Revokes a credential. This takes effect at once, because the hosted registry checks the credential at every request. Throws
+ * NOT_FOUND if the credential does not exist or was already revoked.
  */
 export async function deleteRegistryCredential(
   tx: Transaction,
@@ -109,8 +115,8 @@ export async function deleteRegistryCredential(
 }
 
 /**
- * Returns the hosted registry, or throws NOT_FOUND. With `lock`, locks it, so that two concurrent requests cannot exceed the
- * limit.
+ * Returns the hosted registry, or throws NOT_FOUND. With `lock`, locks the registry, so that two concurrent requests cannot
+ * exceed the limit together.
  */
 async function requireHosted(
   db: Database,

@@ -1,5 +1,5 @@
-// The filters of the lists of registries and base images, alone and combined. The rows differ only in the field that a filter
-// compares.
+// The filters of the lists of registries and base images, alone and combined. The rows of a test differ only in the field
+// that the filter compares.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
 import type { RegistryProvider } from '../contract/vocabulary.ts';

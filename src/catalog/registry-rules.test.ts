@@ -1,4 +1,4 @@
-// Which fields each registry provider accepts. For other fields, the error names the field.
+// The fields that each registry provider accepts. The error names each field that is not accepted.
 import { describe, expect, test } from 'vitest';
 import type { CreatePrivateRegistryRequest } from '../contract/registry.ts';
 import type { RegistryProvider } from '../contract/vocabulary.ts';

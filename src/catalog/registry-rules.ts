@@ -27,21 +27,21 @@ export function placeOf(settings: CreatePrivateRegistryRequest): RegistryPlace {
   return { url: [url.origin, ...parts, ...namespace].join('/'), access_key };
 }
 
-/** Returns the user name that is stored if none is given. */
+/** Returns the user name to store if the request has none. */
 function defaultKeyOf({ access_key }: ProviderRules): string | null {
   const { default: key = null } = access_key === 'required' ? {} : access_key;
   return key;
 }
 
-/** The log-in of a registry. The secret itself is not in it, only whether there is one. */
+/** The log-in of a registry, without the secret itself. */
 export type LogIn = { provider: RegistryProvider; access_key: string | null; has_secret: boolean };
 
 /** A change of a log-in. Fields that are absent stay unchanged; `null` removes a field. */
 export type LogInChange = { access_key?: string | null; access_secret?: string | null };
 
 /**
- * Checks a change of the stored log-in and returns the user name to store. Without a secret, there is no log-in and no user
- * name. Throws INVALID.
+ * Checks a change of the stored log-in and returns the user name to store. Returns null if the registry has no secret,
+ * because it then has no log-in. Throws INVALID.
  */
 export function logInOf(kept: LogIn, change: LogInChange): string | null {
   const rules = rulesOf(kept.provider);
@@ -65,7 +65,7 @@ function removalViolations({ access_key }: LogInChange, rules: ProviderRules): V
 
 type GivenLogIn = { access_key?: string | undefined; access_secret?: string | undefined };
 
-/** A log-in has both a user name and a secret; a registry without a log-in has neither. */
+/** Checks that a registry has both a user name and a secret, or neither. */
 function logInViolations({ access_key, access_secret }: GivenLogIn, rules: ProviderRules): Violation[] {
   if (access_secret !== undefined) {
     const lacksKey = rules.access_key === 'required' && access_key === undefined;

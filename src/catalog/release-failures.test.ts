@@ -1,4 +1,4 @@
-// Release failures: which pipeline's failure is read, which fields it has, and who can see it.
+// Release failures: from which pipeline a failure is read, which fields it has, and who can see it.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { digestOf, nobody, openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
 import type { PhaseType } from '../contract/vocabulary.ts';

@@ -1,4 +1,4 @@
-// A release failure says why a releasable has no newer release: because a phase of its pipeline failed.
+// A release failure says why a releasable has no newer release: a phase of its pipeline failed.
 import { type RawBuilder, sql } from 'kysely';
 import type { Input, Output } from '../contract/endpoints.ts';
 import type { ReleaseFailure } from '../contract/release.ts';
@@ -25,7 +25,7 @@ export function failedPhase(f: string): RawBuilder<never> {
 }
 
 /**
- * Returns why the newest pipeline of a releasable that has ended failed. Two statements. Throws NOT_FOUND if it did not fail or
+ * Returns the failure of a releasable's newest ended pipeline. Two statements. Throws NOT_FOUND if this pipeline succeeded or
  * no pipeline has ended, and INVALID if the base image is unknown.
  */
 export async function getReleaseFailure(
@@ -51,8 +51,8 @@ export async function getReleaseFailure(
 }
 
 /**
- * In the API, a release failure cannot have the cause DISTRIBUTION_ERROR. It is shown as UNKNOWN with a description; `more` is
- * appended.
+ * Converts a failed phase to a release failure. The API does not allow the cause DISTRIBUTION_ERROR here, so it becomes
+ * UNKNOWN with a description. `more` is appended to the description.
  */
 export function toReleaseFailure(catalogId: string, failure: FailedPhaseRow, more: string[] = []): ReleaseFailure {
   const distribution = failure.cause === 'DISTRIBUTION_ERROR';

@@ -1,4 +1,4 @@
-// Releases: an application has one for each registry to which a pipeline has pushed it.
+// Releases: a pipeline makes one for each registry to which it pushes an application.
 import { sql } from 'kysely';
 import type { Input, Output } from '../contract/endpoints.ts';
 import type { EmbeddedRelease, LatestRelease, Release } from '../contract/release.ts';
@@ -173,7 +173,7 @@ function references(input: Input<'listReleases'>): Reference[] {
   return given;
 }
 
-/** Converts a row to a release. `parts` are the objects that the rows of a page share. */
+/** Converts a row to a release. `parts` contains the objects that several rows of a page share. */
 export function toRelease(row: ReleaseRow, parts: SharedParts): EmbeddedRelease {
   const catalog = `/v1/catalogs/${row.catalog_id}`;
   const release = (id: string) => ({ href: `${catalog}/releases/${id}` });

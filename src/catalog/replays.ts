@@ -1,18 +1,15 @@
-// Stores responses to POST requests with an Idempotency-Key for a day, encrypted, so that a repeated request gets the same
-// response.
+// Stores the responses to POST requests with an Idempotency-Key, encrypted and for one day. A repeated request gets the
+// stored response.
 import { sql } from 'kysely';
 import type { Transaction } from '../db/database.ts';
 import { lockName } from '../db/transaction-locks.ts';
 
-/** The time that api.md requires (section 5). */
+/** api.md, section 5, requires this time. */
 const KEPT_HOURS = 24;
 
 export type ReplayKey = { organization_id: string; key: string };
 
-/**
- * Returns the stored response to the request with this key; undefined if there is none. Waits while another request with the
- * same key runs.
- */
+/** Returns the stored response for this key, or undefined. If another request with this key is running, waits for its end. */
 export async function findReplay(tx: Transaction, { organization_id, key }: ReplayKey): Promise<Buffer | undefined> {
   await lockName(tx, ['replay', organization_id, key]);
   const found = await tx
@@ -25,7 +22,7 @@ export async function findReplay(tx: Transaction, { organization_id, key }: Repl
   return found?.sealed_answer;
 }
 
-/** Stores a response under its key. Replaces an expired response. */
+/** Stores a response under its key. If an expired response has the same key, replaces it. */
 export async function recordReplay(
   tx: Transaction,
   replay: ReplayKey & { operation: string; sealed_answer: Buffer },

@@ -4,7 +4,7 @@ import { now } from '../db/clock.ts';
 import type { Transaction } from '../db/database.ts';
 import type { Tables } from '../db/tables.ts';
 
-/** Inserts applications. If an application already exists only because others need it, it becomes a requested one. */
+/** Inserts applications. If an application already exists as a hidden application, it becomes a requested application. */
 export async function insertRequested(
   tx: Transaction,
   applications: Insertable<Tables['applications']>[],

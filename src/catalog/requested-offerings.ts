@@ -1,4 +1,4 @@
-// The offerings that a request names: whether each can be requested and, if not, why.
+// Checks the offerings that a request names: whether each can be requested, and why not.
 import { sql } from 'kysely';
 import type { Input } from '../contract/endpoints.ts';
 import { BASE_IMAGES_OF, type BaseImagePackagingType, type PackagingType } from '../contract/vocabulary.ts';
@@ -15,18 +15,18 @@ type OfferingRow = {
   branch: string;
   packaging_type: PackagingType;
   status: string;
-  /** The packaging type that the base image was registered with. */
+  /** The packaging type that the organization gave when it registered the base image. */
   base_packaging_type: BaseImagePackagingType | null;
   /** True if the offering exists for the operating system of the base image. */
   fits: boolean;
   taken: boolean;
   /** For a chart: the products whose image does not exist for the operating system of the base image. */
   unmet: string[];
-  /** The id of the application of this offering on the base image, if it exists only because others need it. */
+  /** The id of the hidden application of this offering on the base image. Null if there is none. */
   hidden_id: string | null;
 };
 
-/** Returns why an offering cannot be requested. Returns nothing if it can. */
+/** Returns the reason why an offering cannot be requested, or undefined if it can be requested. */
 export function checkOffering(
   offering: OfferingRow | undefined,
   asked: { field: string; id: string; first: boolean; baseImageFound: boolean },
@@ -52,7 +52,7 @@ export function checkOffering(
   return [];
 }
 
-/** Returns those of the requested offerings that exist, by id. */
+/** Returns the requested offerings that exist, by id. */
 export async function findOfferings(tx: Transaction, input: Creation): Promise<Map<string, OfferingRow>> {
   const ids = input.application_offering_ids.filter(isUuid);
   const base = isUuid(input.base_image_id) ? input.base_image_id : null;

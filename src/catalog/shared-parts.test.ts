@@ -1,5 +1,4 @@
-// Products, base images and registries are read once for a page. The page must equal one for which they were joined to each
-// row.
+// A page reads each product, base image and registry once. The result must equal a page that joins them to each row.
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
@@ -40,7 +39,7 @@ const PAGE = { page: 1, page_size: 20 };
 
 type Parts = { product: unknown; base_image: unknown; registry: unknown };
 
-/** Returns the parts of an application in a registry. Reads them with joins. */
+/** Returns the parts of an application in a registry, read with joins. */
 async function joinedParts(application_id: string, registry_id: string): Promise<Parts> {
   const found = await sql<Parts>`
     select ${productInfo('p')} as product, ${baseImageInfo('b', 'o', catalog.acme.principal.organization_id)} as base_image,
@@ -53,7 +52,7 @@ async function joinedParts(application_id: string, registry_id: string): Promise
   return row;
 }
 
-/** Returns the item with its parts replaced by those that joins read. The order of the fields stays the same. */
+/** Returns the item with its parts replaced by parts that were read with joins. The order of the fields stays the same. */
 async function asJoined<T extends { application_id?: string; registry?: { id: string } }>(item: T): Promise<T> {
   const joined: Record<string, unknown> = await joinedParts(item.application_id ?? '', item.registry?.id ?? '');
   return Object.fromEntries(Object.entries(item).map(([name, value]) => [name, joined[name] ?? value])) as T;

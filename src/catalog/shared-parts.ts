@@ -1,5 +1,4 @@
-// The products, base images and registries that a page contains. Each is read once, and all items that have it contain the same
-// object.
+// The products, base images and registries of a page. Each one is read once, and all items that contain it share one object.
 import { sql } from 'kysely';
 import type { BaseImage } from '../contract/base-image.ts';
 import type { ProductInfo } from '../contract/product.ts';
@@ -25,8 +24,8 @@ type Found = {
 };
 
 /**
- * Reads all parts that the rows name, with one statement. The functions of the result throw for a part that does not exist for
- * the organization.
+ * Reads all parts that the rows name, with one statement. The returned functions throw if the organization cannot see the
+ * part.
  */
 export async function readSharedParts(
   db: Database,

@@ -9,7 +9,7 @@ import { requireUuids } from './ids.ts';
 import type { Principal } from './principal.ts';
 import { allOf, direction, pageWindow, present, toPage, wireTime } from './wire.ts';
 
-/** A subscription is PENDING_EXPIRY this long before it ends, so that there is time to renew it. */
+/** How long before its end a subscription becomes PENDING_EXPIRY, so that there is time to renew it. */
 const PENDING_EXPIRY_DAYS = 30;
 
 const status = sql<SubscriptionStatus>`case
@@ -25,7 +25,7 @@ const ORDERS: Record<Input<'listSubscriptions'>['order_field'], RawBuilder<unkno
   ORGANIZATION_ID: sql`o.id`,
   PRODUCT_ID: sql`s.product_id`,
   SUBSCRIPTION_STATUS: status,
-  // A subscription is active from its start, so both fields are equal.
+  // A subscription is active from its start, so ACTIVE_AT and the start are equal.
   ACTIVE_AT: sql`s.starts_at`,
   STARTS_AT: sql`s.starts_at`,
   ENDS_AT: sql`s.ends_at`,

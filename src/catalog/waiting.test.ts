@@ -1,5 +1,5 @@
-// Why open pipelines wait. Each reason is shown in the pipeline and in the request, with the resource that causes it, until the
-// cause is gone.
+// Why open pipelines wait. A pipeline and its request show each reason, with the resource that causes it, until the cause is
+// gone.
 import { randomUUID } from 'node:crypto';
 import type { Kysely } from 'kysely';
 import type { TSchema } from 'typebox';
@@ -40,7 +40,10 @@ function fits(schema: TSchema, value: unknown): void {
   expect([...Value.Errors(schema, value)]).toEqual([]);
 }
 
-/** Returns the reasons in the lists of pipelines and requests. Expects each single resource to equal its item in the list. */
+/**
+ * Returns the reasons in the lists of pipelines and requests. Also expects a read of each single resource to equal its item
+ * in the list.
+ */
 async function waits(): Promise<{ pipelines: Waiting[][]; requests: Waiting[][] }> {
   const { db, acme } = catalog;
   const { catalog_id } = acme;
@@ -174,7 +177,7 @@ test('a pipeline waits for a worker, and for an earlier pipeline of its applicat
   expect(await waits()).toEqual({ pipelines: [[missing]], requests: [[missing]] });
   await startWorker();
   expect(await waits()).toEqual(NOTHING);
-  // As if the worker had died a minute ago: it reports no more.
+  // Sets the time of the worker's last report to a minute ago, as if the worker had died then.
   await catalog.pool.query(`update workers set seen_at = now() - interval '1 minute'`);
   expect((await waits()).pipelines).toEqual([[missing]]);
   await startWorker();
@@ -199,7 +202,7 @@ test('a request that completes while it is read agrees with its applications', a
   const { request_id, application_ids } = await catalog.request(catalog.acme, ['redis']);
   const pipeline = await catalog.openPipeline(application_ids[0] ?? '');
   let statements = 0;
-  /** Completes the request after the second statement, which has read the request's status. */
+  /** Completes the request after the second statement. This statement has read the status of the request. */
   const between: Parameters<Kysely<Tables>['withPlugin']>[0] = {
     transformQuery: ({ node }) => node,
     async transformResult({ result }) {

@@ -1,4 +1,5 @@
-// Why open pipelines wait. The reasons are computed from the rows at each request, so that they are always current.
+// Why open pipelines wait. The reasons are computed from the rows at each request instead of stored, so that they are always
+// current.
 import { type RawBuilder, sql } from 'kysely';
 import type { WaitingCause } from '../contract/vocabulary.ts';
 import type { Waiting } from '../contract/waiting.ts';
@@ -6,20 +7,20 @@ import { allowsUnverified } from '../pipelines/unverified-pipelines.ts';
 import { jsonList, present, wireTime } from './wire.ts';
 import { isAlive } from './workers.ts';
 
-/** One reason, as read from the database. `id` and `name` are those of the resource that the pipeline waits for. */
+/** One reason, as read from the database. `id` and `name` belong to the resource that the pipeline waits for. */
 export type WaitingRow = {
   cause: WaitingCause;
   since: string;
   id: string | null;
   name: string | null;
-  /** Why the resource is unhealthy: the cause of its last failed check or push. */
+  /** If the resource is unhealthy: the cause of its last failed check or push. */
   detail: string | null;
 };
 
-/** For WORKER_MISSING: the detail if the next step needs a worker with a sandbox. */
+/** The detail of WORKER_MISSING if the next step needs a worker with a sandbox. */
 const WITH_SANDBOX = 'sandbox';
 
-/** SQL: the time since which pipeline `l` could take its next step. */
+/** SQL: the time since which pipeline `l` has been ready for its next step. */
 const stepSince = sql`coalesce((select max(s.ended_at) from pipeline_phases s
   where s.pipeline_id = l.id and s.status in ('SUCCEEDED', 'SKIPPED')), l.started_at)`;
 
@@ -27,8 +28,8 @@ const distributes = sql`exists (select from pipeline_phases s
   where s.pipeline_id = l.id and s.type = 'VERIFICATION' and s.status in ('SUCCEEDED', 'SKIPPED'))`;
 
 /**
- * A base image without a version, because nothing can be planned on it. If a base image has a version but cannot be read any
- * more, pipelines use the version and do not wait.
+ * SQL: a base image without a version, on which nothing can be planned. If a base image has a version but can no longer be
+ * read, pipelines use this version and do not wait.
  */
 const unreadBaseImages = sql`
   select case when b.healthy = false then 'BASE_IMAGE_UNREADABLE' else 'BASE_IMAGE_NOT_READ' end as cause,
@@ -37,8 +38,8 @@ const unreadBaseImages = sql`
   where b.id = l.base_image_id and not exists (select from base_image_versions v where v.base_image_id = b.id)`;
 
 /**
- * Unhealthy registries: the registry of a base image without a version and, during DISTRIBUTION, registries that do not have
- * the release yet.
+ * SQL: unhealthy registries for which pipeline `l` waits. One is the registry of a base image without a version. During
+ * DISTRIBUTION, the others are registries that do not have the release yet.
  */
 const unhealthyRegistries = sql`
   select 'REGISTRY_AWAY' as cause, greatest(${stepSince}, r.unhealthy_since) as since, r.id, r.name,
@@ -53,8 +54,8 @@ const unhealthyRegistries = sql`
     and not exists (select from pipeline_distributions d where d.pipeline_id = l.id and d.registry_id = r.id)`;
 
 /**
- * Registries to which the last push of the pipeline failed. A check may have found them healthy: pushes can fail although pulls
- * work.
+ * SQL: registries to which the last push of the pipeline failed. A check may still find such a registry healthy, because
+ * pushes can fail although pulls work.
  */
 const awayRegistries = sql`
   select 'REGISTRY_AWAY' as cause, d.since, r.id, r.name, d.cause as detail
@@ -70,14 +71,14 @@ const earlierPipelines = sql`
     and not exists (select from pipeline_distributions d where d.pipeline_id = earlier.id and d.status = 'WAITING')`;
 
 /**
- * SQL: whether the next step needs a worker with a sandbox. If images must be verified, each step after planning and before
- * distribution does.
+ * SQL: whether the next step needs a worker with a sandbox. The steps after planning and before distribution need a sandbox,
+ * if the catalog requires that images are verified.
  */
 const needsSandbox = sql`(l.plan_digest is not null and not ${distributes} and not ${allowsUnverified(sql`l.catalog_id`)})`;
 
 /**
- * `since` is the time at which the last suitable worker reported, if its row exists. A worker that stops normally deletes its
- * row.
+ * SQL: a missing worker. `since` is the last report of a suitable worker, if there is a row of such a worker. A worker that
+ * stops normally deletes its row.
  */
 const missingWorkers = sql`
   select 'WORKER_MISSING' as cause, greatest(${stepSince}, (select max(seen_at) from workers
@@ -87,7 +88,7 @@ const missingWorkers = sql`
   where not exists (select from workers
     where ${isAlive} and (not needs.sandbox or sandbox_mode <> 'files-only'))`;
 
-/** All reasons of pipeline `l`, one in each row. No rows if it has ended. */
+/** SQL: all reasons of pipeline `l`, one in each row. There are no rows if the pipeline has ended. */
 const reasons = sql`(
   select * from (${unreadBaseImages} union all ${unhealthyRegistries} union all ${awayRegistries} union all ${earlierPipelines}
     union all ${missingWorkers}) reason
@@ -99,7 +100,7 @@ const asJson = sql`json_build_object('cause', w.cause, 'since', ${wireTime('w.si
 /** SQL: why pipeline `l` waits, as a JSON array of WaitingRow. */
 export const waitingOfPipeline = jsonList(sql`select ${asJson} from ${reasons} w order by w.since, w.cause, w.id`);
 
-/** SQL: why the open pipelines of these applications wait. Each reason is contained once. */
+/** SQL: why the open pipelines of these applications wait. A reason that several pipelines share is contained once. */
 export function waitingOfApplications(ids: RawBuilder<unknown>): RawBuilder<never> {
   return jsonList(sql`
     select ${asJson} from (
@@ -123,7 +124,7 @@ const SENTENCES: Record<WaitingCause, (row: { name: string; detail: string }) =>
   NEEDED_PIPELINE: ({ name }) => `The pipeline of ${name}, which this application needs, has not ended.`,
 };
 
-/** Which field of the API contains the id of a reason's resource. */
+/** The field of the API that contains the id of the resource, by the cause. */
 const THINGS: Partial<Record<WaitingCause, 'base_image_id' | 'registry_id' | 'pipeline_id'>> = {
   BASE_IMAGE_UNREADABLE: 'base_image_id',
   BASE_IMAGE_NOT_READ: 'base_image_id',
@@ -132,7 +133,7 @@ const THINGS: Partial<Record<WaitingCause, 'base_image_id' | 'registry_id' | 'pi
   NEEDED_PIPELINE: 'pipeline_id',
 };
 
-/** Returns the reasons as the API has them. Returns undefined if there are none. */
+/** Returns the reasons in the form of the API, or undefined if there are none. */
 export function toWaiting(rows: readonly WaitingRow[]): Waiting[] | undefined {
   if (rows.length === 0) return undefined;
   return rows.map(({ cause, since, id, name, detail }) => {

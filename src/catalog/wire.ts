@@ -44,14 +44,18 @@ export function registryInfo(r: string): RawBuilder<never> {
     'healthy', ${of('healthy')}, 'last_checked_at', ${wireTime(`${r}.last_checked_at`)}))`;
 }
 
-/** SQL: an address without its scheme. For a registry, this is its host and the path that its repositories begin with. */
+/**
+ * SQL: an address without its scheme. The address of a registry consists of its host and the path with which its repositories
+ * begin.
+ */
 function withoutScheme(url: RawBuilder<unknown>): RawBuilder<string> {
   return sql`rtrim(regexp_replace(${url}, '^[a-z]+://', ''), '/')`;
 }
 
 /**
- * SQL: the image reference of a base image, with the host of its registry. Larder's own base images are in the hosted registry,
- * but not in an organization's namespace: of the reader's hosted registry, only the host is used.
+ * SQL: the image reference of a base image, with the host of its registry. Larder's own base images are in the hosted
+ * registry, but not in the namespace of an organization. So for these base images, the namespace of the reader's hosted
+ * registry is omitted.
  */
 export function containerImage(b: string, organizationId: string): RawBuilder<string> {
   const image = sql.raw(`${b}.container_image`);
@@ -87,7 +91,7 @@ export function customizationPart(v: string): RawBuilder<never> {
     'filename', ${of('filename')})`;
 }
 
-/** Returns a customization in the form in which other resources contain it. */
+/** Returns a customization as a part of other resources. */
 export function toCustomization(catalogId: string, part: CustomizationPart): Customization {
   const id = hexOf(part.digest);
   return {
@@ -97,7 +101,7 @@ export function toCustomization(catalogId: string, part: CustomizationPart): Cus
   };
 }
 
-/** Returns a file of a release or a pipeline as the API has it. */
+/** Returns a file of a release or a pipeline in the form of the API. */
 export function toMetadata(catalogId: string, file: MetadataFile): PipelineMetadata {
   return {
     id: hexOf(file.digest),
@@ -116,7 +120,7 @@ export function filePath(catalogId: string, digest: Digest, filename: string): s
   return `/v1/catalogs/${catalogId}/files/${hexOf(digest)}?filename=${encodeURIComponent(filename)}`;
 }
 
-/** Returns the path of a branch in the main catalog, with the application's packaging type as a filter. */
+/** Returns the path of a branch in the main catalog, with a filter for the application's packaging type. */
 export function productPath(of: {
   product_key: string;
   branch: string;
@@ -127,15 +131,18 @@ export function productPath(of: {
   return `${path}?packaging=${of.packaging_type}&distro=${encodeURIComponent(of.distro)}`;
 }
 
-/** Returns the ids that a statement selects, in order. Another statement, whose text is always the same, then reads the rows. */
+/**
+ * Returns the ids that a statement selects, in order. A second statement then reads the rows. The text of the second
+ * statement is always the same, so it can be prepared.
+ */
 export async function idsOf(db: Database, statement: RawBuilder<unknown>): Promise<string[]> {
   const found = await sql<{ id: string }>`${statement}`.execute(db);
   return found.rows.map(({ id }) => id);
 }
 
 /**
- * SQL: the values that a statement with one column selects, as a JSON array. The driver would parse an SQL array character by
- * character, which would take a tenth of the time for a page.
+ * SQL: the values that a statement with one column selects, as a JSON array. An SQL array would be slower, because the driver
+ * parses it character by character: this took a tenth of the time for a page.
  */
 export function jsonList(select: RawBuilder<unknown>): RawBuilder<never> {
   return sql`array_to_json(array(${select}))`;

@@ -1,8 +1,8 @@
-// The workers that report, and how they can run sandboxes; for operators.
+// The workers that report to the database, and how they can run sandboxes. Operators read this.
 import { sql } from 'kysely';
 import type { Database, Transaction } from '../db/database.ts';
 
-/** A worker that has not reported for this long counts as gone. Up to three reports in a row may be late. */
+/** A worker that has not reported for this long is considered dead. Three reports in a row may be late before that. */
 const GONE_AFTER_SECONDS = 30;
 export const SEEN_EVERY_MS = 8_000;
 
@@ -10,7 +10,7 @@ export type Worker = {
   id: string;
   host: string;
   sandbox_mode: 'userns' | 'root' | 'files-only';
-  /** Why the worker has no better sandbox mode, and what an operator can do. */
+  /** Why the worker has no better sandbox mode, and how an operator can change that. */
   sandbox_reasons: string[];
   /** How the memory and processes of sandboxes are limited; null if they are not limited. */
   limits: 'cgroup-v2' | 'cgroup-v1' | 'watchdog' | null;
@@ -32,14 +32,16 @@ export async function recordWorker(tx: Transaction, worker: Worker): Promise<voi
   if (worker.sandbox_mode !== 'files-only') await rememberSandbox(tx);
 }
 
-/** Updates the time at most once a day, which is enough to know that the installation has had sandboxes. */
+/**
+ * Updates the time at most once a day. This is often enough, because it only shows that the installation has had sandboxes.
+ */
 async function rememberSandbox(tx: Transaction): Promise<void> {
   await sql`
     update installation set sandbox_seen_at = now()
     where sandbox_seen_at is null or sandbox_seen_at < now() - interval '1 day'`.execute(tx);
 }
 
-/** Called when a worker stops normally: deletes its row. */
+/** Deletes the row of a worker. The worker calls this when it stops normally. */
 export async function forgetWorker(tx: Transaction, id: string): Promise<void> {
   await tx.deleteFrom('workers').where('id', '=', id).execute();
 }
@@ -59,7 +61,7 @@ export async function hasSandboxWorker(db: Database): Promise<boolean> {
   return found.rows[0]?.found ?? false;
 }
 
-/** Checks what a server needs to be useful: an offering, a base image and a hosted registry. */
+/** Checks that there are an offering, a base image and a hosted registry, without which a server is of no use. */
 export async function findEssentials(
   db: Database,
 ): Promise<{ offerings: boolean; base_images: boolean; hosted_registry: boolean }> {
