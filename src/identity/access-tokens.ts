@@ -1,4 +1,4 @@
-// Signed tokens that expire soon: the access tokens for the API, and tokens that the registry issues for its own audience.
+// Signed tokens with a short lifetime: access tokens for the API, and tokens that the registry issues for its own audience.
 import { errors, type JWTPayload, jwtVerify, SignJWT } from 'jose';
 import { ROLES } from '../contract/vocabulary.ts';
 import { IdentityError } from './errors.ts';
@@ -6,27 +6,30 @@ import type { Principal } from './principal.ts';
 import { SIGNING_ALGORITHM, type SigningKeys } from './signing-keys.ts';
 import { scopesAmong } from './token-scopes.ts';
 
-/** Half an hour. The response says one second less, as version 1 of the API does (api.md, section 4). */
+/** Half an hour. The response states one second less, as version 1 of the API does (api.md, section 4). */
 export const ACCESS_TOKEN_SECONDS = 1800;
 export const EXPIRES_IN_SECONDS = ACCESS_TOKEN_SECONDS - 1;
 
 const API_AUDIENCE = 'larder-api';
 
-/** The type of access tokens (RFC 9068, section 2.1), so that no other JWT of this installation is accepted as one. */
+/**
+ * The type of access tokens (RFC 9068, section 2.1). It prevents that another JWT of this installation is accepted as an
+ * access token.
+ */
 const ACCESS_TOKEN_TYPE = 'at+jwt';
 const OTHER_TYPE = 'JWT';
 
-/** The clocks of the servers of one installation may differ by this much. */
+/** The clocks of an installation's servers may differ by this much. */
 const CLOCK_TOLERANCE_SECONDS = 5;
 
-/** An access token has less than 1 KiB; a token of the registry with many scopes has less than 16 KiB. */
+/** An access token has less than 1 KiB. A token of the registry with many scopes has less than 16 KiB. */
 const TOKEN_LENGTH_MAX = 32 * 1024;
 
 export type TokenOptions = { audience: string; lifetimeSeconds: number };
 
 /**
- * Signs an access token for a principal. `issuedAt` is for tests. The times come from this process's clock: to read the
- * database's clock at each request would cost too much, and a lifetime of half an hour may be wrong by a few seconds.
+ * Signs an access token for a principal. `issuedAt` is for tests. The times come from this process's clock, because a query
+ * for the database's clock at each request would cost too much. A lifetime of half an hour may be wrong by a few seconds.
  */
 export function signAccessToken(keys: SigningKeys, principal: Principal, issuedAt = new Date()): Promise<string> {
   const { organization_id, user_id, name, role, scopes, token_id } = principal;
@@ -44,8 +47,8 @@ export function signAccessToken(keys: SigningKeys, principal: Principal, issuedA
 }
 
 /**
- * The principal of a token, and the time until which the token is accepted, in milliseconds since 1970. The tolerance is
- * included.
+ * The principal of a token, and the time until which the token is accepted, in milliseconds since 1970. The time includes
+ * CLOCK_TOLERANCE_SECONDS.
  */
 export type Verified = { principal: Principal; untilMs: number };
 
@@ -70,7 +73,7 @@ export async function verifyAccessToken(keys: SigningKeys, jwt: string): Promise
   return { principal, untilMs: (exp + CLOCK_TOLERANCE_SECONDS) * 1000 };
 }
 
-/** Whether a verified token has expired meanwhile. Uses the same clock as the verification. */
+/** Whether a verified token has expired since its verification. Uses the same clock as the verification. */
 export function isOver({ untilMs }: Verified): boolean {
   return Date.now() >= untilMs;
 }
@@ -123,7 +126,7 @@ async function verify(
     });
     return payload;
   } catch (cause) {
-    // The signature was checked before the times, so only a token of this installation can get TOKEN_EXPIRED.
+    // jose checks the signature before the times. So TOKEN_EXPIRED is only thrown for tokens that this installation signed.
     if (cause instanceof errors.JWTExpired) {
       throw new IdentityError('TOKEN_EXPIRED', 'The token has expired', { cause });
     }

@@ -1,5 +1,5 @@
-// API tokens: secrets of users that are valid for long and shown once. They are exchanged for access tokens, and are passwords
-// for the registry.
+// API tokens: secrets of users, valid for months and shown once. Clients exchange them for access tokens, or use them as
+// passwords for the registry.
 import { randomBytes } from 'node:crypto';
 import { type RawBuilder, sql } from 'kysely';
 import type { ApiToken } from '../contract/api-token.ts';
@@ -18,24 +18,24 @@ import { digestOf } from './token-holders.ts';
 import { reaches, scopesAmong, WHOLE_SCOPE } from './token-scopes.ts';
 import { keepWayIn, type WaysIn } from './ways-in.ts';
 
-/** Tools that search for secrets, and people who find a token in a file, recognize a token by this prefix. */
+/** Secret scanners, and people who find a token in a file, recognize a token by this prefix. */
 const API_TOKEN_PREFIX = 'larder_';
 
 /** 256 bits, which cannot be guessed. */
 const SECRET_BYTES = 32;
 
-/** The recorded actor if Larder or an operator made a change without the API. */
+/** The recorded actor if Larder or an operator makes a change without the API. */
 const LARDER = 'Larder';
 
 export type NewApiToken = {
   id: string;
-  /** Only shown here, because it is not stored. */
+  /** The secret is not stored, so only this result contains it. */
   secret: string;
   expires_at: Date;
 };
 
 /**
- * Creates a token for a user of an organization, with the user's role or a lower one. The caller must have checked that the
+ * Creates a token for a user of an organization, with the user's role or a lower role. The caller must have checked that the
  * request is allowed.
  */
 export async function createApiToken(
@@ -46,7 +46,7 @@ export async function createApiToken(
     role: Role;
     scopes?: readonly TokenScope[];
     expires_at?: Date | string | undefined;
-    /** Given instead of `expires_at`. */
+    /** The lifetime of the token. Used if `expires_at` is absent. */
     expires_in_days?: number | undefined;
     created_by?: string;
   },
@@ -72,8 +72,8 @@ function endAfter(days: number | undefined): RawBuilder<Date> {
 }
 
 /**
- * Revokes a token of any user of the organization. Access tokens that were made from it stay valid until they expire (api.md,
- * section 4).
+ * Revokes a token of any user of the organization. Access tokens that were exchanged for it stay valid until they expire
+ * (api.md, section 4).
  */
 export async function removeApiToken(
   tx: Transaction,
@@ -89,8 +89,8 @@ export async function removeApiToken(
 }
 
 /**
- * Lists the tokens that the caller can see, newest first; revoked ones only if `removed` is true. Throws INVALID if the user is
- * unknown.
+ * Lists the tokens that the caller can see, newest first. Revoked tokens are omitted unless `removed` is true. Throws INVALID
+ * if the user is unknown.
  */
 export async function listApiTokens(
   db: Database,
@@ -126,8 +126,9 @@ export async function getApiToken(
 }
 
 /**
- * Creates a token for a caller. Its role is at most that of the caller and of its user; its scopes are at most those of the
- * caller's token. Throws INVALID, LIMIT_REACHED, and FORBIDDEN if the token is for another user and the caller is not an owner.
+ * Creates a token for a user. Its role is at most the caller's role and at most the user's role. Its scopes are at most the
+ * scopes of the caller's token. Throws INVALID, LIMIT_REACHED, and FORBIDDEN if the user is not the caller and the caller is
+ * not an owner.
  */
 export async function issueApiToken(
   tx: Transaction,
@@ -139,7 +140,7 @@ export async function issueApiToken(
   if (principal.role !== 'OWNER' && user_id !== principal.user_id) {
     throw new IdentityError('FORBIDDEN', 'Only an owner can create tokens for other users');
   }
-  // Takes a lock, so that two concurrent requests cannot exceed the limit.
+  // Takes a lock, so that two concurrent requests cannot exceed the limit together.
   await lockName(tx, ['api-tokens', user_id]);
   const userRole = await lockUser(tx, { organization_id, user_id });
   if (userRole === undefined) {
@@ -161,7 +162,10 @@ export async function issueApiToken(
   return { id: made.id, api_token: made.secret };
 }
 
-/** Revokes a token that the caller can see. Throws NOT_FOUND, also if it was already revoked, and LAST_WAY_IN. */
+/**
+ * Revokes a token that the caller can see. Throws NOT_FOUND if the token does not exist or was already revoked, and
+ * LAST_WAY_IN.
+ */
 export async function revokeApiToken(
   tx: Transaction,
   principal: Principal,
@@ -207,7 +211,10 @@ function reachOf({ scopes }: Principal): readonly TokenScope[] {
   return scopes ?? WHOLE_SCOPE;
 }
 
-/** Returns the role of a user who was not removed. Until this transaction ends, the user cannot be removed. */
+/**
+ * Returns the role of a user who was not removed. Locks the user, so that the user cannot be removed until this transaction
+ * ends.
+ */
 async function lockUser(
   tx: Transaction,
   user: { organization_id: string; user_id: string },
@@ -265,7 +272,7 @@ function columns(): RawBuilder<unknown> {
     ${wireTime('t.last_used_at')} as last_used_at, ${wireTime('t.removed_at')} as removed_at, t.removed_by`;
 }
 
-/** The role of a token is never higher than the current role of its user; all endpoints apply this rule. */
+/** The returned role is never higher than the user's current role. All endpoints that accept tokens apply this rule. */
 function toApiToken({ user_role, ...row }: TokenRow): ApiToken {
   return present<ApiToken>({ ...row, role: lesserRole(row.role, user_role), scopes: scopesAmong(row.scopes) });
 }

@@ -1,12 +1,12 @@
-// Returns the names of the caller's user and organization.
+// Finds the caller's user and organization.
 import type { Session } from '../contract/session.ts';
 import type { Database } from '../db/database.ts';
 import { IdentityError } from './errors.ts';
 import type { Principal } from './principal.ts';
 
 /**
- * Returns the caller's user and organization. The role is `caller.role` if given, else that of the user. Throws IdentityError
- * TOKEN_INVALID.
+ * Returns the caller's user and organization. The role is `caller.role` if given, and otherwise the user's role. Throws
+ * IdentityError TOKEN_INVALID.
  */
 export async function describeCaller(
   db: Database,

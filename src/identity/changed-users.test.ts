@@ -1,4 +1,4 @@
-// If a user is removed or gets another role, this affects the access tokens of the user that are still valid.
+// The removal of a user, or a change of the user's role, affects access tokens of the user that are still valid.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../../test/database.ts';
 import type { Role } from '../contract/vocabulary.ts';

@@ -1,4 +1,4 @@
-// Applies changes of users to access tokens that are still valid: a removal or a lower role takes effect within seconds.
+// Applies changes of users to access tokens that are still valid. A removal or a lower role takes effect within seconds.
 import { sql } from 'kysely';
 import type { Role } from '../contract/vocabulary.ts';
 import type { Database } from '../db/database.ts';
@@ -8,22 +8,23 @@ import type { Principal } from './principal.ts';
 import { lesserRole } from './roles.ts';
 
 /**
- * How long the list of changed users is reused. So each process sends one small query in this time, instead of one for each
- * request.
+ * How long the list of changed users is reused. With this, each process sends one small query in this time instead of one for
+ * each request.
  */
 const FRESH_MS = 5_000;
 
 /**
- * Only changes of users in this time matter, because no token is older than its lifetime. One more minute allows for clocks
- * that differ and for long transactions.
+ * Only changes of users in this time matter, because tokens from before have expired. The additional minute allows for
+ * different clocks and for long transactions.
  */
 const WINDOW_SECONDS = ACCESS_TOKEN_SECONDS + 60;
 
 export type ChangedUser = { id: string; role: Role; removed: boolean };
 
 /**
- * Returns a function that returns the current principal of an access token. It never has more rights than the token, and fewer
- * if the user's role is now lower. It throws IdentityError TOKEN_INVALID if the user was removed. `now` returns milliseconds.
+ * Returns a function that returns the current principal of an access token. The principal never has more rights than the
+ * token. It has fewer rights if the user's role is now lower. The function throws IdentityError TOKEN_INVALID if the user was
+ * removed. `now` returns milliseconds.
  */
 export function followChangedUsers(
   load: () => Promise<ChangedUser[]>,
@@ -37,7 +38,8 @@ export function followChangedUsers(
     try {
       changed = new Map((await load()).map((user) => [user.id, user]));
     } catch {
-      // While the database does not respond, the last list stays in use. Calls that need the database fail anyway.
+      // While the database does not respond, the last list stays in use. Calls that need the database fail without this
+      // check.
     }
     askedAt = asked;
     loading = undefined;
@@ -55,9 +57,7 @@ export function followChangedUsers(
   };
 }
 
-/**
- * Returns the users of all organizations who changed so recently that access tokens from before the change may still be valid.
- */
+/** Returns the users of all organizations who changed recently, so that older access tokens may still be valid. */
 export async function findChangedUsers(db: Database): Promise<ChangedUser[]> {
   const found = await sql<ChangedUser>`
     select id, role, removed_at is not null as removed from users

@@ -1,4 +1,4 @@
-// Delays after wrong secrets: which clients have to wait, and how long.
+// Delays after wrong secrets: which clients must wait, and for how long.
 import { describe, expect, test } from 'vitest';
 import { countFailedLogins } from './failed-logins.ts';
 

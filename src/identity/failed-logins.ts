@@ -1,58 +1,63 @@
-// Delays clients that keep sending wrong secrets, at every endpoint. Clients at other addresses with correct secrets are not
-// delayed.
+// Delays clients that keep sending wrong secrets, at every endpoint. Clients at other addresses are not delayed if their
+// secrets are correct.
 import { createHash } from 'node:crypto';
 import { networkOf } from './network.ts';
 
 export type LoginLimits = {
-  /** How many failures a minute one address may have. After more, secrets from this address are not checked. */
+  /** How many failures a minute one address may have. Above this limit, secrets from the address are not checked. */
   perAddress: number;
   /**
-   * How many failures a minute one account may have, from all addresses together. After more, a failure is answered with a time
-   * to wait.
+   * How many failures a minute one account may have, from all addresses together. Above this limit, the answer to a failure
+   * contains a time to wait.
    */
   perAccount: number;
 };
 
 /**
- * One address may have the typing errors of a person and the retries of a script; one account, the errors of several people.
- * Secrets of 256 bits cannot be guessed anyway: the limits keep the load of the database and the size of the log small.
+ * One address allows for the typing errors of a person and the retries of a script. One account allows for the errors of
+ * several people. Nobody can guess a secret of 256 bits. For such secrets, the limits only keep the load of the database and
+ * the size of the log small.
  */
 export const LOGIN_LIMITS: LoginLimits = { perAddress: 20, perAccount: 100 };
 
 const WINDOW_MS = 60_000;
 
 /**
- * How many addresses, how many accounts and how many correct secrets are remembered. The oldest are dropped, so that very many
- * addresses cannot use up the memory.
+ * How many addresses, accounts and correct secrets are remembered, counted separately. The oldest entries are dropped, so
+ * that a client with very many addresses cannot use up the memory.
  */
 const REMEMBERED_MAX = 10_000;
 
-/** For this long after a secret was correct, it is checked even if other clients at the same address sent wrong ones. */
+/** A secret that was correct is still checked for this long, even if other clients at the same address sent wrong secrets. */
 const GOOD_FOR_MS = 24 * 60 * 60_000;
 
-/** This many characters of a secret identify its account: enough to distinguish accounts, and of no use to an attacker. */
+/**
+ * How many characters of a secret identify its account. They are enough to distinguish accounts, and too few to be useful to
+ * an attacker.
+ */
 const ACCOUNT_LENGTH = 16;
 
 export type Attempt = { address: string; secret: string };
 
 export type FailedLogins = {
-  /** Returns how many seconds this client must wait before its secret may be checked; 0 if it need not. */
+  /** Returns how many seconds this client must wait before its secret may be checked. 0 means that it need not wait. */
   waitBefore(attempt: Attempt): number;
   /**
-   * The same for secrets that people choose and that can be guessed. If the account has failed too often, no secret for it is
-   * checked, not even a remembered one: otherwise an attacker would learn that a guess was right.
+   * Like `waitBefore`, but for secrets that people choose, because such secrets can be guessed. If the account has failed too
+   * often, no secret of the account is checked, not even a remembered one. Otherwise an attacker would learn that a guess was
+   * right.
    */
   waitBeforeGuess(attempt: Attempt): number;
   /**
-   * Counts a failure. If the account has failed too often, from all addresses together, returns how many seconds to wait; else
-   * 0.
+   * Counts a failure. If the account has failed too often from all addresses together, returns how many seconds to wait.
+   * Otherwise returns 0.
    */
   failed(attempt: Attempt): number;
-  /** Remembers a correct secret, so that it is checked even if other clients at the same address fail. */
+  /** Remembers a correct secret, so that it is checked even if other clients at the same address send wrong secrets. */
   succeeded(attempt: Attempt): void;
 };
 
-/** Returns a counter without failures. `now` returns milliseconds. */
+/** Returns a counter that has counted no failures yet. `now` returns milliseconds. */
 export function countFailedLogins(
   limits: LoginLimits = LOGIN_LIMITS,
   now: () => number = () => performance.now(),
@@ -70,8 +75,8 @@ export function countFailedLogins(
     failed({ address, secret }) {
       good.delete(digestOf(secret));
       addresses.count(networkOf(address));
-      // This limit applies only after the secret was found wrong. So a correct secret is accepted, however many wrong ones were
-      // sent for its account.
+      // This limit applies only to secrets that were found wrong. A correct secret is accepted, however many wrong secrets
+      // were sent for its account.
       const wait = accounts.waitSeconds(accountOf(secret));
       accounts.count(accountOf(secret));
       return wait;
@@ -101,7 +106,7 @@ function windows(failuresMax: number, now: () => number): Windows {
   };
 }
 
-/** Moves an entry to the end of the map, because the first entries of the map are dropped first. */
+/** Moves an entry to the end of the map, because the entries at the beginning are dropped first. */
 function remember<T>(known: Map<string, T>, name: string, value: T): void {
   known.delete(name);
   known.set(name, value);

@@ -181,7 +181,7 @@ describe('exchangeApiToken', () => {
 });
 
 describe('verifyAccessToken', () => {
-  /** Returns an access token with one fault. */
+  /** Returns an access token in which one property is wrong. */
   function forged(
     change: { header?: object; claims?: object; expires?: string; signWith?: SigningKeys } = {},
   ): Promise<string> {

@@ -1,4 +1,4 @@
-// The identity of one installation as a value: its opened keys, and the functions that endpoints call.
+// The identity of one installation: its opened keys, and the functions that endpoints call.
 import type { JSONWebKeySet } from 'jose';
 import { type Database, inTransaction } from '../db/database.ts';
 import type { Egress } from '../egress/egress.ts';
@@ -31,7 +31,7 @@ import { oauthScope } from './token-scopes.ts';
 import { rememberVerified } from './verified-tokens.ts';
 import type { WaysIn } from './ways-in.ts';
 
-/** The response to an exchange, with the fields that version 1 of the API has (api.md, section 4). */
+/** The response to a token exchange, with the fields of version 1 of the API (api.md, section 4). */
 type ExchangedToken = {
   id_token: null;
   token_type: 'bearer';
@@ -44,16 +44,16 @@ type ExchangedToken = {
 
 export type Identity = {
   /**
-   * Returns the caller of an access token, with no more rights than the user has now. Throws IdentityError TOKEN_MISSING,
-   * TOKEN_INVALID or TOKEN_EXPIRED.
+   * Returns the caller of an access token. The caller has at most the rights that the user has now. Throws IdentityError
+   * TOKEN_MISSING, TOKEN_INVALID or TOKEN_EXPIRED.
    */
   verifyAccessToken(jwt: string): Promise<Principal>;
   /** Exchanges an API token for an access token. Throws the errors of `verifyAccessToken`. */
   exchangeApiToken(apiToken: string): Promise<ExchangedToken>;
   findTokenHolder(apiToken: string): Promise<TokenHolder | undefined>;
-  /** Returns the holder of an API token that was accepted before. Returns undefined if the token is no longer valid. */
+  /** Returns the holder of an API token that was accepted earlier, or undefined if the token is no longer valid. */
   findTokenHolderById(tokenId: string): Promise<TokenHolder | undefined>;
-  /** Returns the holder of the hosted registry's credential that has this password. */
+  /** Returns the holder of the credential for the hosted registry that has this password. */
   findRegistryGuest(password: string): Promise<RegistryGuest | undefined>;
   /** Whether this credential of a hosted registry is still valid. */
   useRegistryCredential(credentialId: string): Promise<boolean>;
@@ -66,7 +66,7 @@ export type Identity = {
   fileKey: Buffer;
   /**
    * Counts failed log-ins. Each endpoint that accepts secrets asks this counter before it checks a secret, and reports the
-   * result afterwards.
+   * result after the check.
    */
   failedLogins: FailedLogins;
   /** Returns the user of a session. `secret` is the value of the session's cookie. Throws IdentityError SESSION_OVER. */
@@ -75,7 +75,7 @@ export type Identity = {
   passwords: PasswordHashes | undefined;
   /** Absent if no identity provider is configured. */
   oidc?: OidcProvider;
-  /** The ways in which owners can log in, besides API tokens. */
+  /** How owners can log in without an API token. */
   waysIn: WaysIn;
 };
 
@@ -89,8 +89,9 @@ export type IdentityOptions = {
 };
 
 /**
- * Opens the identity of an installation. The first start creates its row and its signing key. Creates a key for releases for
- * each organization that has none. Throws IdentityError KEY_WRONG if the database was set up with another key.
+ * Opens the identity of an installation. The first start creates the installation's row and its signing key. Every start
+ * creates a key for releases for each organization without one. Throws IdentityError KEY_WRONG if the database was set up
+ * with another key.
  */
 export async function openIdentity(
   db: Database,

@@ -1,25 +1,25 @@
-// The secret of the installation: a file that only Larder's account can read. All other keys are derived from it.
+// The key of the installation, in a file that only Larder's account can read. All other keys are derived from it.
 import { createHash, hkdfSync, randomBytes } from 'node:crypto';
 import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats } from 'node:fs';
 import { link, mkdir, open, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { IdentityError } from './errors.ts';
 
-/** 256 bits, as AES-256 and HKDF-SHA256 use. */
+/** 256 bits, as AES-256 and HKDF-SHA256 require. */
 const KEY_BYTES = 32;
 const ID_BYTES = 8;
 
 /**
- * `larder-key-1 ` and the key in base64url. Further lines contain earlier keys: they open the values that they sealed, and seal
- * no new ones.
+ * A line of the key file: `larder-key-1 ` and the key in base64url. The first line has the current key. Further lines have
+ * earlier keys, which open the values that they sealed, and seal no new values.
  */
 const LINE = /^larder-key-1 ([\w-]{43})$/;
 
-/** Far above the size of any key file. A larger file is rejected before it is read. */
+/** The largest key file, in bytes. It is far larger than any real key file. A larger file is rejected before it is read. */
 const FILE_BYTES_MAX = 64 * 1024;
 
 export type KeyGeneration = {
-  /** The first bytes of a digest of the key. They distinguish keys and reveal nothing about them. */
+  /** The first bytes of a digest of the key. They distinguish keys, but reveal nothing about a key. */
   id: Buffer;
   secret: Buffer;
 };
@@ -31,7 +31,7 @@ export type InstallationKey = {
 };
 
 /**
- * Reads the key file. With `create`, creates it if it does not exist (mode 0600). Throws IdentityError KEY_FILE if it is
+ * Reads the key file. With `create`, creates a missing file with mode 0600. Throws IdentityError KEY_FILE if the file is
  * missing, not a regular file, malformed, or readable by other users.
  */
 export async function loadInstallationKey(file: string, options: { create?: boolean } = {}): Promise<InstallationKey> {
@@ -51,7 +51,7 @@ export function deriveKey(generation: KeyGeneration, purpose: string): Buffer {
   return Buffer.from(hkdfSync('sha256', generation.secret, '', `larder ${purpose}`, KEY_BYTES));
 }
 
-/** Returns a random key that is in no file. For tests. */
+/** Returns a random key without a file. For tests. */
 export function newInstallationKey(): InstallationKey {
   const current = generationOf(randomBytes(KEY_BYTES));
   return { current, all: [current] };
@@ -133,8 +133,8 @@ function generationOf(secret: Buffer): KeyGeneration {
 }
 
 /**
- * Writes the file under another name and then links it to its name. If two first starts run at once, only one creates the key,
- * and no process reads an incomplete file.
+ * Writes the file under a temporary name and then links it to its final name. So if two first starts run at once, only one of
+ * them creates the key, and no process reads an incomplete file.
  */
 async function createKeyFile(file: string): Promise<void> {
   await mkdir(dirname(file), { recursive: true, mode: 0o750 });
@@ -153,7 +153,7 @@ async function createKeyFile(file: string): Promise<void> {
   }
 }
 
-/** The name of a file is safely on disk only after its folder was synced. */
+/** Syncs a folder, because a new file name is on disk for certain only after that. */
 export async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder, 'r');
   await handle.sync().finally(() => handle.close());

@@ -18,7 +18,10 @@ const ORDERS: Record<Input<'listOrganizations'>['order_field'], RawBuilder<unkno
   CREATED_AT: sql`o.created_at`,
 };
 
-/** Lists all organizations if the caller's organization owns the installation; otherwise only the caller's own. Two statements. */
+/**
+ * Lists all organizations if the caller's organization owns the installation, and otherwise only the caller's organization.
+ * Two statements.
+ */
 export async function listOrganizations(
   db: Database,
   principal: Principal,
@@ -35,7 +38,7 @@ export async function listOrganizations(
   return toPage(input, total.rows[0]?.total ?? 0, rows.rows.map(toOrganization));
 }
 
-/** Lists all organizations by name, without pages: there are few. */
+/** Lists all organizations by name. The list has no pages, because there are few organizations. */
 export async function listAllOrganizations(db: Database): Promise<Organization[]> {
   const rows = await sql<OrganizationRow>`select ${columns()} from organizations o order by o.name, o.id`.execute(db);
   return rows.rows.map(toOrganization);
@@ -77,7 +80,9 @@ async function renameOrganization(tx: Transaction, id: string, wanted: string): 
   await tx.updateTable('organizations').set({ name, updated_at: now }).where('id', '=', id).execute();
 }
 
-/** Sets how many applications an organization may have; null removes the limit. Updates the organization's subscription too. */
+/**
+ * Sets how many applications an organization may have. Null removes the limit. Also updates the organization's subscription.
+ */
 export async function setQuota(
   tx: Transaction,
   { id, applications_max, updated_by }: { id: string; applications_max: number | null; updated_by: string },
@@ -91,16 +96,16 @@ export async function setQuota(
 }
 
 /**
- * Locks the list of organizations. Called before each change of the list, and by each start, because the first start creates an
- * organization.
+ * Locks the list of organizations. Every function that changes the list calls this first. Every start calls it too, because
+ * the first start creates an organization.
  */
 export async function lockOrganizations(tx: Transaction): Promise<void> {
   await lockName(tx, ['organizations']);
 }
 
 /**
- * Throws LIMIT_REACHED, or TAKEN if an organization already has this name. Locks the list of organizations until the
- * transaction ends.
+ * Throws LIMIT_REACHED if there are too many organizations, and TAKEN if an organization already has this name. Locks the
+ * list of organizations until the transaction ends.
  */
 export async function requireNewOrganization(tx: Transaction, name: string): Promise<void> {
   await lockOrganizations(tx);
@@ -125,7 +130,7 @@ export async function requireInstallationOwner(tx: Transaction, principal: Princ
   );
 }
 
-/** Returns the organization that owns the installation. Returns undefined before the first start. */
+/** Returns the organization that owns the installation, or undefined before the first start. */
 export async function findInstallationOrganization(db: Database): Promise<{ id: string } | undefined> {
   const found = await sql<{ id: string }>`select id from organizations where owns_installation`.execute(db);
   return found.rows[0];

@@ -1,5 +1,5 @@
-// The row that connects a database to its key. A server with another key stops when it starts, and not only when it cannot open
-// a secret.
+// The row that connects a database to its key. Because of it, a server with a wrong key stops at its start, and not later
+// when it opens a secret.
 import type { Database, Transaction } from '../db/database.ts';
 import { IdentityError } from './errors.ts';
 import { deriveKey, type InstallationKey } from './installation-key.ts';
@@ -14,8 +14,8 @@ export async function isInstalled(db: Database): Promise<boolean> {
 }
 
 /**
- * Returns the id of the installation, which is also in its content folder. Throws IdentityError KEY_WRONG before the first
- * start.
+ * Returns the id of the installation, which the content folder also contains. Throws IdentityError KEY_WRONG if Larder was
+ * never started with this database.
  */
 export async function getInstallationId(db: Database): Promise<string> {
   const row = await db.selectFrom('installation').select('id').executeTakeFirst();
@@ -28,9 +28,9 @@ function notSetUp(): IdentityError {
 }
 
 /**
- * On the first start, creates the row of the installation; on later starts, compares its key with the given one. Locks the row
- * until the transaction ends, so that only one server does the first start. Returns whether this is the first start. Throws
- * IdentityError KEY_WRONG.
+ * On the first start, creates the row of the installation. On later starts, compares the given key with the key of the row.
+ * Locks the row until the transaction ends, so that only one server does the first start. Returns whether this is the first
+ * start. Throws IdentityError KEY_WRONG.
  */
 export async function ensureInstallation(tx: Transaction, key: InstallationKey): Promise<{ first: boolean }> {
   const made = await tx
@@ -43,9 +43,9 @@ export async function ensureInstallation(tx: Transaction, key: InstallationKey):
 }
 
 /**
- * Throws IdentityError KEY_WRONG if this is not the key that the database was set up with. The first time, stores the issuer of
- * tokens: it is derived from the oldest key, which may be removed after a rotation. Returns `isCurrent`: whether `key_check` is
- * sealed with the newest key.
+ * Throws IdentityError KEY_WRONG if the database was set up with another key. The first call stores the issuer of tokens,
+ * because it is derived from the oldest key, which may be removed after a rotation. Returns `isCurrent`: whether `key_check`
+ * is sealed with the newest key.
  */
 export async function requireInstallation(tx: Transaction, key: InstallationKey): Promise<{ isCurrent: boolean }> {
   const row = await tx.selectFrom('installation').select(['key_check', 'issuer']).forUpdate().executeTakeFirst();
@@ -68,12 +68,12 @@ export async function requireInstallation(tx: Transaction, key: InstallationKey)
   return { isCurrent: isSealedWith(key.current, row.key_check) };
 }
 
-/** Locks the row of the installation until this transaction ends. Waits for other transactions that have locked it. */
+/** Locks the row of the installation until this transaction ends. Waits for other transactions that hold this lock. */
 export async function lockInstallation(tx: Transaction): Promise<void> {
   await tx.selectFrom('installation').select('only_one').forUpdate().execute();
 }
 
-/** Seals `key_check` with the current key, which ends a rotation. */
+/** Seals `key_check` with the current key. This ends a rotation. */
 export async function sealCheck(tx: Transaction, key: InstallationKey): Promise<void> {
   await tx
     .updateTable('installation')

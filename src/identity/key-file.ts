@@ -1,5 +1,5 @@
-// Changes the key file: adds a line at its beginning, or removes old lines. A process that reads it meanwhile sees the file
-// from before or after the change, never a part.
+// Changes the key file: adds a line at its beginning, or removes old lines. A process that reads the file during a change
+// sees the old file or the new file, never a part.
 import { randomBytes } from 'node:crypto';
 import { statSync } from 'node:fs';
 import { chown, open, rename, rm, stat } from 'node:fs/promises';
@@ -16,8 +16,8 @@ import {
 } from './installation-key.ts';
 
 /**
- * Adds a new key before those that the caller has read. From now on, it seals all values; the other keys still open the values
- * that they sealed.
+ * Adds a new key at the beginning of the key file, which the caller has read as `read`. The new key seals all values from now
+ * on. The other keys still open the values that they sealed.
  */
 export async function addKey(file: string, read: InstallationKey): Promise<InstallationKey> {
   await requireSame(file, read);
@@ -26,8 +26,8 @@ export async function addKey(file: string, read: InstallationKey): Promise<Insta
 }
 
 /**
- * Of the keys that the caller has read, removes all but the first. Values that were sealed with the others can never be opened
- * again.
+ * Removes all keys but the first from the key file, which the caller has read as `read`. Values that were sealed with the
+ * removed keys can never be opened again.
  */
 export async function dropOldKeys(file: string, read: InstallationKey): Promise<void> {
   await requireSame(file, read);
@@ -35,8 +35,8 @@ export async function dropOldKeys(file: string, read: InstallationKey): Promise<
 }
 
 /**
- * Throws if the file is not as the caller has read it: the caller may have lost its lock, and must not overwrite what another
- * process wrote.
+ * Throws if the file has changed since the caller read it. The caller may have lost its lock, and must not overwrite the
+ * change of another process.
  */
 async function requireSame(file: string, read: InstallationKey): Promise<void> {
   const { all } = await loadInstallationKey(file);
@@ -46,12 +46,12 @@ async function requireSame(file: string, read: InstallationKey): Promise<void> {
 }
 
 /**
- * Returns the key of a running process. Before each seal and each opening, it checks whether the file was replaced, so that a
- * rotation needs no restart. While the file cannot be read, the last key that was read stays in use.
+ * Returns the installation's key for a running process. It checks before each use whether the key file was replaced, so that
+ * a rotation needs no restart. While the file cannot be read, the last key that was read stays in use.
  */
 export function followInstallationKey(file: string, first: InstallationKey): InstallationKey {
   let key = first;
-  // Undefined at first, because the file may have changed since `first` was read.
+  // Undefined at first, so that the first use reads the file: it may have changed since `first` was read.
   let seen: string | undefined;
   const newest = () => {
     const mark = markOf(file);
@@ -74,15 +74,15 @@ export function followInstallationKey(file: string, first: InstallationKey): Ins
   };
 }
 
-/** Returns a text that changes if the file is replaced. Returns undefined if there is no file. */
+/** Returns a text that changes when the file is replaced, or undefined if there is no file. */
 function markOf(file: string): string | undefined {
   const found = statSync(file, { bigint: true, throwIfNoEntry: false });
   return found && `${found.ino} ${found.mtimeNs} ${found.size}`;
 }
 
 /**
- * Writes the file under another name, syncs it and then renames it. So after a power failure, the file has either the old lines
- * or the new ones.
+ * Writes the file under a temporary name, syncs it and then renames it. So after a power failure, the file has either the old
+ * lines or the new lines.
  */
 async function writeKeys(file: string, keys: readonly KeyGeneration[]): Promise<void> {
   const before = await stat(file);
@@ -95,7 +95,7 @@ async function writeKeys(file: string, keys: readonly KeyGeneration[]): Promise<
     } finally {
       await handle.close();
     }
-    // If root runs this command, the file still belongs to the account that Larder runs as.
+    // If root runs this command, the file must still belong to the account that Larder runs as.
     if (process.getuid?.() === 0) await chown(unfinished, before.uid, before.gid);
     await rename(unfinished, file);
     await syncFolder(dirname(file));

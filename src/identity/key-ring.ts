@@ -3,18 +3,24 @@ import { decodeProtectedHeader } from 'jose';
 import type { SigningKeys } from './signing-keys.ts';
 
 /**
- * How long loaded keys are used. So other processes sign with a new key and publish it at most this long after it was made.
- * Costs each process one small query in this time.
+ * How long loaded keys are used. A new key is made by one process. The others sign with it and publish it at most this long
+ * afterwards. Each process sends one small query in this time.
  */
 const FRESH_MS = 10_000;
 
-/** The shortest time between two loads because of unknown keys, so that tokens with invented keys cause few queries. */
+/**
+ * The shortest time between two loads that unknown keys cause. It keeps the number of queries small if a client sends tokens
+ * with invented keys.
+ */
 const UNKNOWN_MS = 1_000;
 
 export type KeyRing = {
-  /** Returns the keys with which to sign, and which to publish. */
+  /** Returns the keys with which to sign, and the keys to publish. */
   fresh(): Promise<SigningKeys>;
-  /** Returns the keys with which to verify this token. Another process, which already has a newer key, may have signed it. */
+  /**
+   * Returns the keys with which to verify this token. If its key is unknown, loads the keys again, because another process
+   * may have signed with a newer key.
+   */
   forToken(jwt: string): Promise<SigningKeys>;
 };
 
@@ -32,7 +38,7 @@ export async function openKeyRing(
     try {
       held = await load();
     } catch {
-      // The next load is tried when it is due again.
+      // The loaded keys stay in use. The next load is tried when it is due.
     }
     loadedAt = now();
     loading = undefined;

@@ -1,5 +1,5 @@
-// The installation's key is rotated while Larder runs. No secret is lost if the rotation is interrupted, and old keys are
-// dropped once no secret needs them.
+// The installation's key is rotated while Larder runs. An interrupted rotation loses no secret, and old keys are dropped when
+// no secret needs them.
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
@@ -89,7 +89,7 @@ describe('a rotation', () => {
     expect(await rotateKeys(database.db, file)).toEqual({ sealed: 452, resumed: false });
     expect(lines()).toHaveLength(2);
     expect(statSync(file).mode & 0o777).toBe(0o600);
-    // Uses a server that still runs, and one that is started now.
+    // Uses a server that still runs and a server that is started now.
     const fresh = await start();
     expect([await opened(running), await opened(fresh)]).toEqual([450, 450]);
     for (const identity of [running, fresh]) {
@@ -156,8 +156,8 @@ describe('a rotation', () => {
   });
 
   /**
-   * Starts all calls while the row of the installation is locked: each one only when the one before it waits for the lock. So
-   * they get the lock in this order.
+   * Starts all calls while the row of the installation is locked. Each call is started when the previous call waits for the
+   * lock, so that the calls get the lock in this order.
    */
   async function atOnce(...acts: (() => Promise<unknown>)[]): Promise<PromiseSettledResult<unknown>[]> {
     const holder = await database.pool.connect();
@@ -230,8 +230,8 @@ describe('a rotation', () => {
   });
 
   /**
-   * Seals a secret, waits until the old key was dropped, and only then writes the secret: as a new row, or over an older
-   * secret.
+   * Seals a secret, waits until the old key was dropped, and only then writes the secret. `write` inserts a new row or
+   * replaces an older secret.
    */
   async function writeLate(write: (tx: Transaction, id: string, sealed: Buffer) => Promise<unknown>): Promise<string> {
     const id = randomUUID();

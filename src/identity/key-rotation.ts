@@ -1,4 +1,4 @@
-// Rotates the installation's key in two steps: adds a new key and, when no value needs the old one, drops it.
+// Rotates the installation's key in two steps. The first adds a new key. The second drops the old key when no value needs it.
 import { sql } from 'kysely';
 import { OPERATOR } from '../db/audit-trail.ts';
 import { type Database, inTransaction, type Transaction } from '../db/database.ts';
@@ -10,9 +10,9 @@ import { findOtherSeals, sealAgain } from './sealed-columns.ts';
 import { addSigningKey, forgetOldSigningKeys } from './signing-keys.ts';
 
 /**
- * Adds a new key at the beginning of the key file, seals everything with it, and makes a new key pair for tokens. Seals
- * `key_check` in the installation's row last: until then the rotation is unfinished, and the next one, even if it runs at the
- * same time, continues it and adds no key. Throws IdentityError KEY_FILE or KEY_WRONG before anything is changed.
+ * Adds a new key at the beginning of the key file, seals all values with it, and makes a new key pair for tokens. Seals
+ * `key_check` in the installation's row last. Until then, the rotation is unfinished: another call, even a concurrent one,
+ * adds no key and continues this rotation. Throws IdentityError KEY_FILE or KEY_WRONG before anything is changed.
  */
 export async function rotateKeys(db: Database, file: string): Promise<{ sealed: number; resumed: boolean }> {
   const begun = await underLock(db, file, async (key, { isCurrent }) => ({
@@ -21,7 +21,8 @@ export async function rotateKeys(db: Database, file: string): Promise<{ sealed: 
   }));
   let { key } = begun;
   for (let sealed = 0; ; ) {
-    // Follows the file: if another process finishes this rotation, a further rotation may begin, whose key must then be used.
+    // Reads the key from the file for each value. If another process finishes this rotation, a further rotation may begin,
+    // and its key must then be used.
     sealed += await sealAgain(db, followInstallationKey(file, key));
     const next = await finish(db, file, key);
     if (next === undefined) return { sealed, resumed: begun.resumed };
@@ -29,7 +30,10 @@ export async function rotateKeys(db: Database, file: string): Promise<{ sealed: 
   }
 }
 
-/** Ends the rotation to the key `sealedWith`. If another rotation has begun meanwhile, returns its key, with which to continue. */
+/**
+ * Ends the rotation to the key `sealedWith`. If another rotation has begun since, returns its key, with which the caller must
+ * continue.
+ */
 async function finish(db: Database, file: string, sealedWith: InstallationKey): Promise<InstallationKey | undefined> {
   return await underLock(db, file, async (key, { tx, isCurrent }) => {
     if (isCurrent) return undefined;
@@ -42,12 +46,12 @@ async function finish(db: Database, file: string, sealedWith: InstallationKey): 
 }
 
 /**
- * Removes all keys but the first from the key file, after it has checked that no value in the database needs them. Transactions
- * that write sealed values wait meanwhile. Also deletes signing keys whose tokens have all expired. Returns the number of
+ * Removes all keys but the first from the key file, after a check that no value in the database needs them. During this,
+ * transactions that write sealed values wait. Also deletes signing keys whose tokens have all expired. Returns the number of
  * removed lines. Throws IdentityError KEY_FILE, KEY_WRONG, and KEY_NEEDED if a rotation is unfinished.
  */
 export async function dropKeys(db: Database, file: string): Promise<number> {
-  // Processes that had not read the new key yet may have sealed values with the old key after the rotation.
+  // After the rotation, processes that had not read the new key yet may have sealed values with the old key.
   await sealAgain(db, followInstallationKey(file, await loadInstallationKey(file)));
   return await underLock(db, file, async (key, { tx, isCurrent }) => {
     if (!isCurrent) {
@@ -73,8 +77,8 @@ export async function dropKeys(db: Database, file: string): Promise<number> {
 }
 
 /**
- * From now on, the database rejects values that are sealed with these keys (migration 0031): a process may have been suspended
- * after it sealed a value and before it writes it.
+ * Makes the database reject values that are sealed with these keys (migration 0031). This is necessary, because a process may
+ * have sealed a value, been suspended, and write the value later.
  */
 async function rejectKeys(tx: Transaction, keys: readonly KeyGeneration[]): Promise<void> {
   const rows = keys.map(({ id }) => ({ id }));
@@ -88,7 +92,7 @@ async function rejectKeys(tx: Transaction, keys: readonly KeyGeneration[]): Prom
 type Locked = { tx: Transaction; isCurrent: boolean };
 
 /**
- * Locks the row of the installation and reads the key file. Every change of the file needs this lock, so the file does not
+ * Locks the row of the installation and reads the key file. Every change of the file requires this lock, so the file does not
  * change while `act` runs.
  */
 async function underLock<T>(

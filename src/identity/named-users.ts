@@ -1,4 +1,5 @@
-// Finds the user that an operator means: by name, e-mail address or id, or the only owner of an organization.
+// Finds the user that an operator names: by name, e-mail address or id. Without a name, finds the only owner of an
+// organization.
 import { type RawBuilder, sql } from 'kysely';
 import type { Role } from '../contract/vocabulary.ts';
 import type { Database } from '../db/database.ts';
@@ -6,12 +7,12 @@ import { IdentityError } from './errors.ts';
 
 export type NamedUser = { id: string; name: string; email: string | null; role: Role };
 
-/** How many names an error lists. The API has longer lists. */
+/** How many names an error lists, so that it stays short. The API lists all users. */
 const NAMED_MAX = 5;
 
 /**
- * Returns the user of an organization with this id or, if there is none, with this name or address. Throws IdentityError
- * NOT_FOUND, also if several users match.
+ * Returns the user of an organization with this id. If there is none, returns the user with this name or e-mail address.
+ * Throws IdentityError NOT_FOUND if no user matches or several do.
  */
 export async function namedUser(db: Database, organizationId: string, word: string): Promise<NamedUser> {
   const found = await findUsers(
@@ -26,7 +27,7 @@ export async function namedUser(db: Database, organizationId: string, word: stri
   throw new IdentityError('NOT_FOUND', `Several users match ${word}: use an id (${namesOf(found)})`);
 }
 
-/** Returns the owner of an organization that has exactly one. Otherwise throws IdentityError NOT_FOUND. */
+/** Returns the owner of an organization that has exactly one owner. Otherwise throws IdentityError NOT_FOUND. */
 export async function onlyOwner(db: Database, organizationId: string): Promise<NamedUser> {
   const owners = await findUsers(db, organizationId, sql`u.role = 'OWNER'`);
   const [owner, another] = owners;

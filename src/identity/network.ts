@@ -1,9 +1,9 @@
-// The network of a client. Limits for addresses apply to it.
+// The network of a client, to which the limits for addresses apply.
 import { isIP } from 'node:net';
 import { plainAddress } from '../egress/addresses.ts';
 
 /**
- * Returns an IPv4 address as it is and an IPv6 address as its /64 network, because a client with a /64 network has all 2^64
+ * Returns an IPv4 address unchanged, and an IPv6 address as its /64 network. A client with a /64 network can use all 2^64
  * addresses of it (RFC 6177, section 2).
  */
 export function networkOf(address: string): string {

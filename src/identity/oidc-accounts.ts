@@ -1,5 +1,5 @@
-// Finds the user of a person at the identity provider (by issuer and subject). Either the user connected the account, or the
-// person's first log-in creates the user.
+// Finds the user of an account (issuer and subject) at the identity provider. A user can connect an account. Otherwise, the
+// first log-in with the account creates the user.
 import { sql } from 'kysely';
 import type { Role } from '../contract/vocabulary.ts';
 import { recordAuditEvent } from '../db/audit-trail.ts';
@@ -20,8 +20,9 @@ export type AccountUser = { organization_id: string; user_id: string };
 const LARDER = 'Larder';
 
 /**
- * Returns the user of a person who logs in, with the role that the claim gives. Creates a user for a new person if the
- * operator's settings give the person a role. Throws IdentityError NOT_ADMITTED, LAST_OWNER, LAST_WAY_IN and LIMIT_REACHED.
+ * Returns the user of a person who logs in, with the role that the claim gives. If the person has no user yet and the
+ * operator's settings give the person a role, creates a user. Throws IdentityError NOT_ADMITTED, LAST_OWNER, LAST_WAY_IN and
+ * LIMIT_REACHED.
  */
 export async function admitPerson(
   tx: Transaction,
@@ -49,8 +50,8 @@ export async function admitPerson(
 }
 
 /**
- * Connects a person to the user who is logged in. Throws IdentityError ACCOUNT_TAKEN if the account is connected to another
- * user who was not removed.
+ * Connects a person's account to the user who is logged in. Throws IdentityError ACCOUNT_TAKEN if the account is connected to
+ * another user. A removed user does not count.
  */
 export async function connectAccount(
   tx: Transaction,
@@ -65,7 +66,7 @@ export async function connectAccount(
   }
   const { organization_id, user_id } = user;
   const { issuer, subject } = person;
-  // If the user of this account was removed, another user can connect the account.
+  // If the account belonged to a removed user, another user may connect it.
   await tx.deleteFrom('oidc_accounts').where('issuer', '=', issuer).where('subject', '=', subject).execute();
   await tx.insertInto('oidc_accounts').values({ issuer, subject, organization_id, user_id }).execute();
   await recordAuditEvent(tx, {
@@ -75,7 +76,7 @@ export async function connectAccount(
   });
 }
 
-/** Locks the account, so that concurrent log-ins of one person create only one user. */
+/** Locks the account, so that concurrent log-ins with it create only one user. */
 async function lockAccount(
   tx: Transaction,
   { issuer, subject }: Pick<OidcPerson, 'issuer' | 'subject'>,
@@ -155,7 +156,10 @@ async function findOrganization(tx: Transaction, namespace: string | undefined):
   return (await found.executeTakeFirst())?.id;
 }
 
-/** Returns the address that a new user gets: null if another user has it, because an address does not identify a person. */
+/**
+ * Returns the e-mail address for a new user. Returns null if another user has it, because an address does not prove who a
+ * person is.
+ */
 async function freeEmail(tx: Transaction, organizationId: string, email: string | undefined): Promise<string | null> {
   if (email === undefined) return null;
   const taken = await tx

@@ -9,19 +9,19 @@ export type Claims = Readonly<Record<string, unknown>>;
 export type OidcPerson = {
   issuer: string;
   subject: string;
-  /** The display name, which identifies nobody. */
+  /** The display name. It is not unique and identifies nobody. */
   name: string;
-  /** Present only if the provider says that the address is verified. */
+  /** Present only if the provider says that it has verified the address. */
   email: string | undefined;
   /** The role that the claim gives, or the operator's default. Undefined if the person has no role. */
   role: Role | undefined;
-  /** True if a claim gives the role. Then an existing user gets this role too. */
+  /** True if a claim gives the role. Then a user that already exists gets this role too. */
   role_by_claim: boolean;
   /** The namespace of the organization, from a claim. */
   organization: string | undefined;
 };
 
-/** The longest name that a user may have. Longer ones are cut. */
+/** The longest name of a user, in characters. Longer names are cut. */
 const NAME_LENGTH_MAX = 100;
 const EMAIL_LENGTH_MAX = 254;
 
@@ -41,7 +41,10 @@ export function personOf(claims: Claims, settings: OidcSettings): OidcPerson {
   };
 }
 
-/** Returns the claims that these settings need. Those that the ID token lacks are requested from the provider. */
+/**
+ * Returns the names of the claims that these settings need. If the ID token lacks one of them, the claim is requested from
+ * the provider.
+ */
 export function claimsNeeded({ roleClaim, organizationClaim, emailDomains }: OidcSettings): string[] {
   const ofEmail = emailDomains.length > 0 ? ['email', 'email_verified'] : [];
   return [roleClaim, organizationClaim, ...ofEmail, 'name'].filter((name) => name !== undefined);
@@ -68,7 +71,7 @@ function roleOf(claims: Claims, { roleClaim, roleValues, defaultRole }: OidcSett
   const isMapped = Object.keys(roleValues).length > 0;
   const gives = (role: Role) =>
     values.some((value) => (isMapped ? roleValues[role]?.includes(value) : value.toUpperCase() === role));
-  // ROLES begins with the highest role, so the person gets the highest one.
+  // ROLES begins with the highest role. So a person with several roles gets the highest role.
   return ROLES.find(gives) ?? defaultRole;
 }
 

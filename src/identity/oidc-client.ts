@@ -1,5 +1,5 @@
-// A client of the identity provider: reads its configuration, sends requests through the egress, and writes errors without
-// secrets.
+// A client of the identity provider: reads its configuration, sends requests through the egress, and makes errors that
+// contain no secrets.
 import {
   allowInsecureRequests,
   authorizationCodeGrant,
@@ -23,22 +23,22 @@ import { fetchThrough } from './oidc-fetch.ts';
 import type { OidcSettings } from './oidc-settings.ts';
 
 /**
- * How long the provider's configuration is used. Providers rarely move their endpoints, and announce it. Keys are fetched
- * earlier if an unknown key has signed.
+ * How long the provider's configuration is used. Providers rarely change their endpoints, and announce it before. If a token
+ * is signed with an unknown key, the keys are fetched earlier.
  */
 const KNOWN_FOR_MS = 60 * 60_000;
 
 const ANSWER_SECONDS_MAX = IDENTITY_PROVIDER_LIMITS.timeMs / 1000;
 
-/** Values that connect the provider's response to the request. */
+/** Values that prove that a response of the provider belongs to a request. */
 export type Checks = { state: string; nonce: string; verifier: string };
 
 export type OidcClient = {
   /** Returns the address to which the browser is sent to log in. Throws IdentityError PROVIDER_FAILED. */
   authorizationUrl(checks: Checks, redirectUri: string): Promise<URL>;
   /**
-   * Returns the verified claims of the person whom the provider sends back. `returned` is the address, with its parameters, to
-   * which the browser was sent. Throws IdentityError SIGN_IN_DENIED and PROVIDER_FAILED.
+   * Returns the verified claims of the person whom the provider sends back. `returned` is the address, with its parameters,
+   * to which the provider sent the browser. Throws IdentityError SIGN_IN_DENIED and PROVIDER_FAILED.
    */
   redeem(checks: Checks, returned: URL): Promise<Claims>;
 };
@@ -54,7 +54,7 @@ export function openOidcClient(
     if (found === undefined || found.at + KNOWN_FOR_MS < now()) {
       const one = { at: now(), configuration: discover(settings, egress) };
       found = one;
-      // A failure is not kept, so that the next log-in tries again.
+      // A failed request is not kept, so that the next log-in sends a new one.
       one.configuration.catch(() => {
         if (found === one) found = undefined;
       });
@@ -90,8 +90,8 @@ function discover(settings: OidcSettings, egress: Pick<Egress, 'fetch'>): Promis
 }
 
 /**
- * Sends the client secret in the way that the provider announces (OpenID Connect Discovery 1.0, section 3; the default is
- * basic).
+ * Sends the client secret in the way that the provider announces. The default is HTTP Basic (OpenID Connect Discovery 1.0,
+ * section 3).
  */
 function secretOf(secret: string): ClientAuth {
   const [basic, post] = [ClientSecretBasic(secret), ClientSecretPost(secret)];
@@ -131,8 +131,9 @@ async function withReadableErrors<T>(act: () => Promise<T>): Promise<T> {
 const ERROR_CODE = /^[a-z_]{1,40}$/;
 
 /**
- * Converts an error to an IdentityError. Drops the cause, which contains claims, tokens and parameters: its code is enough for
- * the log. Also drops the provider's description, because anybody can write one into the address of a response.
+ * Converts an error to an IdentityError. Drops the cause, because it contains claims, tokens and parameters. Its code is
+ * enough for the log. Also drops the provider's description, because an attacker can write any description into the address
+ * of a response.
  */
 function toIdentityError(error: unknown): IdentityError {
   if (error instanceof IdentityError) return error;
@@ -168,7 +169,7 @@ function reasonOf(code: string, answered: unknown): string | undefined {
   return code.startsWith('OAUTH_') ? `The response of the identity provider is not valid: ${code}.` : undefined;
 }
 
-/** Returns the error code of the innermost cause. */
+/** Returns the code of the innermost error. */
 function codeBelow(error: unknown): string {
   let code = 'no answer';
   for (let one = error; one instanceof Error; one = one.cause) {

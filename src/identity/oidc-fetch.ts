@@ -3,7 +3,7 @@ import type { CustomFetch } from 'openid-client';
 import type { Egress } from '../egress/egress.ts';
 import { IDENTITY_PROVIDER_LIMITS } from '../egress/fetch-limits.ts';
 
-/** Returns a `fetch` that uses the egress. It returns redirects instead of following them, as openid-client expects. */
+/** Returns a `fetch` that uses the egress. It does not follow redirects but returns them, as openid-client expects. */
 export function fetchThrough(egress: Pick<Egress, 'fetch'>): CustomFetch {
   return async (address, { method, headers, body, signal }) => {
     const bytes = bytesOf(body);

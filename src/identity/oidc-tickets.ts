@@ -1,5 +1,5 @@
-// The ticket of a log-in at the provider, which the browser's cookie contains meanwhile. It is sealed, expires soon, and is
-// valid for one return, at any server.
+// The ticket of a log-in at the identity provider. The browser keeps it in a cookie until the provider sends the browser
+// back. The ticket is sealed, expires soon, and is valid for one return, at any server.
 import { randomBytes, randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import { currentTime, now } from '../db/clock.ts';
@@ -8,10 +8,10 @@ import { IdentityError } from './errors.ts';
 import type { Checks } from './oidc-client.ts';
 import { INSTALLATION, type SealOwner } from './sealed.ts';
 
-/** Enough time to fetch a telephone for the second factor. */
+/** A person has this long for the log-in at the provider. It is enough time to get a telephone for the second factor. */
 export const SIGN_IN_MINUTES = 10;
 
-/** 256 bits, like all secrets here. In base64url, they are also a valid code verifier of PKCE (RFC 7636, section 4.1). */
+/** 256 bits, like all secrets here. In base64url, the secret is also a valid PKCE code verifier (RFC 7636, section 4.1). */
 const SECRET_BYTES = 32;
 
 const OWNER: SealOwner = { organization_id: INSTALLATION, row_id: 'oidc ticket' };
@@ -23,7 +23,7 @@ export type Ticket = {
   checks: Checks;
   /** The path in Larder to which the browser goes after the log-in. */
   return_to: string;
-  /** The user who connects an account. Absent if a person logs in. */
+  /** The user to whom the account is to be connected. Absent if a person logs in. */
   user?: { organization_id: string; user_id: string; session_id?: string };
 };
 
@@ -37,7 +37,7 @@ export function newTicketChecks(): Checks {
   return { state: secret(), nonce: secret(), verifier: secret() };
 }
 
-/** Writes a ticket, and returns it sealed as the text for a cookie. */
+/** Creates a ticket and returns it sealed, as the value of a cookie. */
 export async function writeTicket(
   db: Database,
   seals: Seals,
@@ -49,8 +49,8 @@ export async function writeTicket(
 }
 
 /**
- * Opens a ticket and marks it as used. Throws IdentityError SIGN_IN_OVER if it is missing, expired or already used. A ticket
- * with another state is rejected in the same way, but can still be used.
+ * Opens a ticket and marks it as used. Throws IdentityError SIGN_IN_OVER if the ticket is missing, expired, already used, or
+ * has another state. A ticket with another state is not marked as used.
  */
 export async function takeTicket(
   db: Database,

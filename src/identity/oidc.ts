@@ -17,9 +17,9 @@ export type OidcProvider = {
   /** The name of the provider that people see: its host. */
   name: string;
   /**
-   * Returns the address to which the browser is sent, and the ticket for its cookie. With a caller, the log-in connects an
-   * account to the caller's user. Throws IdentityError PROVIDER_FAILED, and TOKEN_LESSER if the caller's token has fewer rights
-   * than its user.
+   * Returns the address of the provider to which the browser is sent, and the ticket for the browser's cookie. With a caller,
+   * the log-in connects an account to the caller's user. Throws IdentityError PROVIDER_FAILED, and TOKEN_LESSER if the
+   * caller's token has fewer rights than its user.
    */
   begin(request: {
     redirect_uri: string;
@@ -27,16 +27,16 @@ export type OidcProvider = {
     caller?: Principal;
   }): Promise<{ url: URL; ticket: string }>;
   /**
-   * Finishes a log-in that any server may have begun. Returns the path to which the browser goes and, unless an account was
-   * connected, the secret of the new session. Throws IdentityError SIGN_IN_OVER, SIGN_IN_DENIED, NOT_ADMITTED, ACCOUNT_TAKEN,
-   * PROVIDER_FAILED, LAST_OWNER, LAST_WAY_IN.
+   * Finishes a log-in, even if another server has begun it. Returns the path to which the browser goes. Unless an account was
+   * connected, also returns the secret of the new session. Throws IdentityError SIGN_IN_OVER, SIGN_IN_DENIED, NOT_ADMITTED,
+   * ACCOUNT_TAKEN, PROVIDER_FAILED, LAST_OWNER, LAST_WAY_IN.
    */
   finish(given: Returned): Promise<{ return_to: string; secret?: string }>;
 };
 
 type Returned = {
   ticket: string | undefined;
-  /** The whole address, with its parameters, to which the provider sent the browser. */
+  /** The address, with its parameters, to which the provider sent the browser. */
   returned: URL;
   /** The secret of the session that the browser has, if any. */
   session: string | undefined;
@@ -82,7 +82,7 @@ function ticketUser({ organization_id, user_id, session_id }: Principal): Ticket
 }
 
 /**
- * Returns the user who began to connect an account. Throws if the user was removed, or if the session in which this was begun
+ * Returns the user who began to connect an account. Throws if the user was removed, or if the session in which the user began
  * has ended.
  */
 async function holderOf(

@@ -7,15 +7,15 @@ import type { Transaction } from '../db/database.ts';
 import { createApiToken } from './api-tokens.ts';
 import { IdentityError } from './errors.ts';
 
-/** The subscription that every organization gets when it is created. It does not end. */
+/** Every organization gets this subscription when it is created. The subscription does not end. */
 const FIRST_PRODUCT = 'VAC_FLEXIBLE';
 
 /** The actor that the audit trail records if no person acted. */
 const LARDER = 'Larder';
 
 /**
- * One component of the path of a repository (distribution-spec, "Pulling manifests"), but only with single hyphens as
- * separators.
+ * A component of a repository path (distribution-spec, "Pulling manifests"). Stricter than the specification: the only
+ * separators are single hyphens.
  */
 const NAMESPACE = /^[a-z0-9]+(-[a-z0-9]+)*$/;
 
@@ -38,13 +38,14 @@ export type OrganizationRequest = {
 export type NewOrganization = {
   organization: { id: string; name: string; namespace: string };
   owner: { id: string; name: string };
-  /** Only shown here, because it is not stored. */
+  /** The token is not stored, so only this result contains it. */
   api_token: string;
 };
 
 /**
- * Creates an organization, its subscription, its owner and an API token of the owner. Without a `namespace`, derives one from
- * the name and appends a number if it is taken. Throws IdentityError NAME_INVALID, and TAKEN if the given namespace is taken.
+ * Creates an organization, its subscription, its owner and an API token of the owner. Without a given `namespace`, derives
+ * one from the name. If the derived namespace is taken, appends a number. Throws IdentityError NAME_INVALID, and TAKEN if the
+ * given namespace is taken.
  */
 export async function createOrganization(tx: Transaction, request: OrganizationRequest): Promise<NewOrganization> {
   const { created_by = LARDER } = request;
@@ -93,7 +94,7 @@ async function insertOrganization(
   throw new IdentityError('TAKEN', `Another organization already has the namespace ${request.namespace}`);
 }
 
-/** Yields the given namespace. Without one, yields namespaces derived from the name, the best first. */
+/** Yields the given namespace. If none is given, yields namespaces derived from the name, the best first. */
 function* namespacesFor(name: string, wanted: string | undefined): Generator<string> {
   if (wanted !== undefined) {
     yield properNamespace(wanted);
@@ -126,7 +127,10 @@ function properEmail(text: string | undefined): string | null {
   throw new IdentityError('NAME_INVALID', `${text} is not an e-mail address`);
 }
 
-/** Removes accents from letters and replaces all other characters by hyphens. A name in another script becomes `organization`. */
+/**
+ * Removes accents from letters, and replaces all other characters by hyphens. A name without Latin letters becomes
+ * `organization`.
+ */
 function slugOf(name: string): string {
   const slug = name
     .normalize('NFKD')

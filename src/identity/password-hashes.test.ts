@@ -1,4 +1,4 @@
-// Password hashes: which passwords match, what a hash contains, and how many are checked at a time.
+// Password hashes: which passwords match, what a hash contains, and how many passwords are hashed at a time.
 import { expect, test } from 'vitest';
 import { openPasswordHashes } from './password-hashes.ts';
 
@@ -28,7 +28,7 @@ test('an absent hash takes as long as a wrong password, and never matches', asyn
     expect(await hashes.matches('wrong', given)).toBe(false);
     return performance.now() - begun;
   };
-  // Returns the shortest time of several runs, because load on the machine can only make a run longer.
+  // Returns the shortest time of several runs, because load on the machine only makes runs longer.
   const least = async (given: string | undefined) => {
     let time = Number.POSITIVE_INFINITY;
     for (let turn = 0; turn < 4; turn++) time = Math.min(time, await timeOf(given));

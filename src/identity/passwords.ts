@@ -1,4 +1,4 @@
-// Log-in without an identity provider: an e-mail address as the name, and a password.
+// Log-in without an identity provider: with an e-mail address as the name, and a password.
 import { sql } from 'kysely';
 import type { TokenScope } from '../contract/vocabulary.ts';
 import { now } from '../db/clock.ts';
@@ -14,8 +14,8 @@ const WHOLE: readonly TokenScope[] = ['API', 'REGISTRY'];
 export type SessionUser = { organization_id: string; user_id: string };
 
 /**
- * Returns the user with this name and password. Throws IdentityError BUSY, or PASSWORD_WRONG, which does not say which of the
- * two is wrong.
+ * Returns the user with this name and password. Throws IdentityError BUSY. Throws PASSWORD_WRONG if the name or the password
+ * is wrong; the error does not say which.
  */
 export async function checkPassword(
   db: Database,
@@ -34,7 +34,7 @@ export async function checkPassword(
   return { organization_id: row.organization_id, user_id: row.user_id };
 }
 
-/** Returns the stored hash of the caller's password. Returns undefined if the caller has none. */
+/** Returns the stored hash of the caller's password, or undefined if the caller has no password. */
 export async function findPasswordHash(db: Database, caller: Principal): Promise<string | undefined> {
   const row = await db
     .selectFrom('user_passwords')
@@ -49,16 +49,16 @@ export type NewPassword = {
   email: string;
   password_hash: string;
   /**
-   * The stored hash against which the old password was checked; undefined if there was none. The change fails if the stored
-   * hash is another one now.
+   * The stored hash with which the old password was compared, or undefined if there was none. The change fails if another
+   * hash is stored now.
    */
   instead_of: string | undefined;
 };
 
 /**
- * Stores the name and password of the caller, and ends all sessions of the caller. Throws IdentityError EMAIL_TAKEN,
- * PASSWORD_WRONG if the password changed concurrently, and TOKEN_LESSER if the caller's token has fewer rights than its user:
- * with the password, the caller would get all of them.
+ * Stores the name and password of the caller, and ends all sessions of the caller. Throws IdentityError EMAIL_TAKEN, and
+ * PASSWORD_WRONG if the password changed concurrently. Throws TOKEN_LESSER if the caller's token has fewer rights than its
+ * user, because the password would give the caller all rights of the user.
  */
 export async function keepPassword(tx: Transaction, caller: Principal, request: NewPassword): Promise<void> {
   await requireWholeReach(tx, caller);
@@ -68,7 +68,7 @@ export async function keepPassword(tx: Transaction, caller: Principal, request: 
   await replacePassword(tx, caller, request);
 }
 
-/** Returns the name with which a user logs in. Returns undefined if the user has no password. */
+/** Returns the name with which a user logs in, or undefined if the user has no password. */
 export async function findSignInName(db: Database, userId: string): Promise<string | undefined> {
   const row = await db.selectFrom('user_passwords').where('user_id', '=', userId).select('email').executeTakeFirst();
   return row?.email;
@@ -93,8 +93,8 @@ export async function replacePassword(
 }
 
 /**
- * Throws IdentityError TOKEN_LESSER if the caller's token has fewer rights than its user, because a way to log in would give
- * the caller all of them. Locks the user until the transaction ends.
+ * Throws IdentityError TOKEN_LESSER if the caller's token has fewer rights than its user. A way to log in would give the
+ * caller all rights of the user. Locks the user until the transaction ends.
  */
 export async function requireWholeReach(tx: Transaction, caller: Principal): Promise<void> {
   const user = await tx
@@ -113,7 +113,7 @@ export async function requireWholeReach(tx: Transaction, caller: Principal): Pro
   );
 }
 
-/** If the user with this address was removed, deletes the user's password, so that another user can log in with the address. */
+/** If a removed user has this address, deletes that user's password, so that another user can log in with the address. */
 async function freeEmail(tx: Transaction, email: string): Promise<void> {
   await tx
     .deleteFrom('user_passwords')

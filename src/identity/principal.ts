@@ -1,4 +1,4 @@
-// The caller of a function. It is always an argument and never global.
+// The caller of a function. It is always passed as an argument and is never global.
 import type { Role, TokenScope } from '../contract/vocabulary.ts';
 
 export type Principal = {
@@ -6,7 +6,7 @@ export type Principal = {
   user_id: string;
   /** The name of the user, which is stored in created_by and similar fields. */
   name: string;
-  /** The role of the caller's token, which may be lower than the user's. */
+  /** The role of the caller's token, which may be lower than the role of the user. */
   role: Role;
   /** The scopes of the caller's token. Absent: all scopes. */
   scopes?: readonly TokenScope[];

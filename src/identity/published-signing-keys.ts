@@ -1,4 +1,4 @@
-// Reads the public keys with which releases are verified: for members of the organization, and for everybody.
+// Reads the public keys with which releases are verified. Members of the organization see more fields than everybody else.
 import { type RawBuilder, sql } from 'kysely';
 import type { Input, Output } from '../contract/endpoints.ts';
 import { type PublishedKey, publicKeyPath, type SigningKey } from '../contract/signing-key.ts';
@@ -7,7 +7,7 @@ import { pageWindow, present, toPage, wireTime } from '../db/page.ts';
 import { notFound } from './errors.ts';
 import type { Principal } from './principal.ts';
 
-/** Lists the organization's keys: first the current one, then the others from the newest to the oldest. Two statements. */
+/** Lists the organization's keys: the current key first, then the others, newest first. Two statements. */
 export async function listSigningKeys(
   db: Database,
   { organization_id }: Principal,

@@ -1,26 +1,26 @@
-// The passwords of credentials for the hosted registry. They are shown once and stored as digests, by which the registry finds
-// the credential.
+// The passwords of credentials for the hosted registry. A password is shown once. Only its digest is stored, and the registry
+// finds the credential by the digest.
 import { createHash, randomBytes } from 'node:crypto';
 import { sql } from 'kysely';
 import { type Database, inTransaction } from '../db/database.ts';
 
 /**
- * Tools that search for secrets, and people who find a password in a file, recognize a password by this prefix. It also
+ * Secret scanners, and people who find a password in a file, recognize a password by this prefix. The prefix also
  * distinguishes a password from an API token without a query.
  */
 const PREFIX = 'larderpull_';
 
-/** 256 bits cannot be guessed, so a SHA-256 without salt and without many rounds can be stored. */
+/** 256 bits cannot be guessed. So a SHA-256 without salt and with one round is safe enough to be stored. */
 const SECRET_BYTES = 32;
 const PASSWORD = /^larderpull_[\w-]{43}$/;
 
 /**
- * The shortest time between two updates of `last_used_at`, which helps people to find credentials that nobody uses. To update
- * it at every pull would cost too much.
+ * The shortest time between two updates of `last_used_at`. People use this field to find unused credentials, so ten minutes
+ * are exact enough. An update at every pull would cost too much.
  */
 const LAST_USED_MINUTES = 10;
 
-/** Returns a new password, and its digest, which is stored. */
+/** Returns a new password and its digest. Only the digest is stored. */
 export function newRegistryPassword(): { password: string; sha256: Buffer } {
   const password = PREFIX + randomBytes(SECRET_BYTES).toString('base64url');
   return { password, sha256: digestOf(password) };
@@ -48,8 +48,8 @@ export async function findRegistryGuest(db: Database, password: string): Promise
 }
 
 /**
- * Whether a credential is still valid. Called at every request, so that a revocation takes effect at once. Also records the
- * use.
+ * Whether a credential is still valid. Called at every request, so that a revocation takes effect at once. Also records that
+ * the credential was used.
  */
 export async function useRegistryCredential(db: Database, credentialId: string): Promise<boolean> {
   const row = await db

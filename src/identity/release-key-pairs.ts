@@ -1,4 +1,4 @@
-// Key pairs with which releases are signed: ECDSA P-256, which every version of cosign can verify.
+// Key pairs that sign releases. They are ECDSA P-256, because every version of cosign can verify these signatures.
 import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { IdentityError } from './errors.ts';
 
@@ -21,11 +21,11 @@ export function newReleaseKeyPair(): ReleaseKeyPair {
 const BLOCKS = /-----BEGIN ([A-Z0-9 ]+)-----[^-]*-----END \1-----/g;
 
 /**
- * Reads a private key from PEM: PKCS #8, or the older format for EC keys. Throws IdentityError INVALID for anything else. No
- * message contains the key.
+ * Reads a private key in PEM: PKCS #8, or the older format for EC keys. Throws IdentityError INVALID for any other text. No
+ * error message contains the key.
  */
 export function readReleaseKeyPair(pem: string): ReleaseKeyPair {
-  // In the older format, an encrypted key has the line «Proc-Type: 4,ENCRYPTED» inside its block.
+  // In the older format, the block of an encrypted key contains the line «Proc-Type: 4,ENCRYPTED».
   if (pem.includes('ENCRYPTED')) throw invalidKey('It is encrypted. Larder seals it itself: send it decrypted.');
   const blocks = [...pem.matchAll(BLOCKS)].filter(([, label = '']) => label.endsWith('PRIVATE KEY'));
   const [block, second] = blocks.map(([text]) => text);

@@ -1,5 +1,5 @@
-// The keys that sign releases: each organization gets one; it is sealed, replaced while the old one still signs, imported, and
-// sealed again.
+// The keys that sign releases. Each organization gets a key. Keys are sealed, imported, and sealed again after a rotation. A
+// replaced key still signs for a time.
 import { execFileSync } from 'node:child_process';
 import { createPublicKey, generateKeyPairSync, verify } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -69,7 +69,7 @@ async function list(): Promise<SigningKey[]> {
 const openAll = () => openSigners(database.db, owner.organization_id, identity);
 const idsOfSigners = async () => (await openAll()).map(({ key_id }) => key_id);
 
-/** Ends the overlap of all earlier keys: moves its end into the past. */
+/** Ends the overlap of all earlier keys, by moving the end into the past. */
 async function endOverlaps(): Promise<void> {
   await database.pool.query(
     `update release_signing_keys set signs_until = now() - interval '1 second' where signs_until is not null`,

@@ -1,5 +1,5 @@
-// The keys that sign an organization's releases. One is made with the organization; a new key signs together with the old ones
-// for a time; workers open the keys.
+// The keys that sign an organization's releases. The first key is made with the organization. After a new key is made, the
+// old keys sign together with it for a time. Workers open the keys.
 import { sql } from 'kysely';
 import type { Input } from '../contract/endpoints.ts';
 import {
@@ -24,8 +24,8 @@ const LARDER = 'Larder';
 type Sealing = Pick<Seals, 'seal'>;
 
 /**
- * Makes the first key of each organization that has none: after an upgrade, or if the organization was created where the key
- * file could not be read.
+ * Makes the first key of each organization without a key. An organization has no key after an upgrade, or if it was created
+ * by a process that could not read the key file.
  */
 export async function ensureReleaseKeys(db: Database, seals: Sealing): Promise<void> {
   const without = await sql<{ id: string }>`
@@ -34,7 +34,7 @@ export async function ensureReleaseKeys(db: Database, seals: Sealing): Promise<v
   for (const { id } of without.rows) await inTransaction(db, (tx) => ensureReleaseKey(tx, id, seals));
 }
 
-/** Makes the first key of an organization. A repetition, even at the same time, changes nothing. */
+/** Makes the first key of an organization. A repetition changes nothing, even if it runs concurrently. */
 export async function ensureReleaseKey(tx: Transaction, organization_id: string, seals: Sealing): Promise<void> {
   const found = await sql`select from release_signing_keys where organization_id = ${organization_id} limit 1`.execute(
     tx,
@@ -44,8 +44,8 @@ export async function ensureReleaseKey(tx: Transaction, organization_id: string,
 }
 
 /**
- * Makes or imports a key, which is the current one from now on. The keys that signed until now keep signing, together with it,
- * until the overlap ends. Throws INVALID if the private key cannot be used, TAKEN if the organization has or had it,
+ * Makes or imports a key, which becomes the current key. The keys that signed until now keep signing together with it until
+ * the overlap ends. Throws INVALID if the private key cannot be used, TAKEN if the organization has or had this key,
  * LIMIT_REACHED, and the errors of requireOwner.
  */
 export async function createSigningKey(
@@ -58,10 +58,10 @@ export async function createSigningKey(
   const { private_key, overlap_days = SIGNING_KEY_OVERLAP_DAYS_DEFAULT } = input;
   await requireOwner(tx, principal);
   const pair = private_key === undefined ? newReleaseKeyPair() : readReleaseKeyPair(private_key);
-  // Only one change at a time, so that the limits hold and only one key is the current one.
+  // Takes a lock, so that concurrent requests cannot exceed the limits together or leave two current keys.
   await lockName(tx, ['release-signing-keys', organization_id]);
   await requireRoom(tx, organization_id, { pair, overlap_days });
-  // The column has milliseconds and would round up: an overlap of no days would end after this transaction.
+  // The column stores milliseconds and would round up. Then an overlap of zero days would end after this transaction.
   await sql`
     update release_signing_keys set signs_until =
       least(coalesce(signs_until, 'infinity'), date_trunc('milliseconds', now()) + ${overlap_days} * interval '1 day')
@@ -72,7 +72,10 @@ export async function createSigningKey(
   return { id: pair.id };
 }
 
-/** Opens the keys that sign releases now, the current one first. If there is none, makes the first key. Throws SEAL_BROKEN. */
+/**
+ * Opens the keys that sign releases now, the current key first. If the organization has no key, makes the first one. Throws
+ * SEAL_BROKEN.
+ */
 export async function openSigners(db: Database, organization_id: string, seals: Seals): Promise<Signer[]> {
   let keys = await findSigningKeys(db, organization_id);
   if (keys.length === 0) {
@@ -96,8 +99,8 @@ async function findSigningKeys(
 }
 
 /**
- * Deletes the private halves of all organizations' keys that no longer sign. So nobody can sign with them any more, even with
- * the key file.
+ * Deletes the private keys, of all organizations, that no longer sign. After that, nobody can sign with them, even with the
+ * key file.
  */
 export async function forgetRetiredKeys(tx: Transaction): Promise<void> {
   await sql`
@@ -141,7 +144,7 @@ async function insertKey(
   await tx
     .insertInto('release_signing_keys')
     .values({ organization_id, id, public_key, sealed_private_key, origin, created_by })
-    // Nothing is inserted if another process has made the first key at the same time.
+    // If another process has made the first key at the same time, nothing is inserted.
     .onConflict((conflict) => conflict.doNothing())
     .execute();
 }

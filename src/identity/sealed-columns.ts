@@ -1,4 +1,4 @@
-// The columns that contain sealed values. Seals their values again with the current key.
+// The columns that contain sealed values, and functions that seal these values again with the current key.
 import { type RawBuilder, sql } from 'kysely';
 import { type Database, inTransaction, type Transaction } from '../db/database.ts';
 import { IdentityError } from './errors.ts';
@@ -8,12 +8,12 @@ import { INSTALLATION, type SealOwner, seal, unseal } from './sealed.ts';
 type SealedColumn = {
   table: string;
   column: string;
-  /** SQL for the row that the value is sealed for (SealOwner): the row has the alias `t`. */
+  /** SQL: the SealOwner of a value, from its row. The row has the alias `t`. */
   organization: RawBuilder<string>;
   row: RawBuilder<string>;
 };
 
-/** A test compares this list with the schema: if a column were missing, its values could not be opened after a rotation. */
+/** A test compares this list with the schema, because values of a missing column could not be opened after a rotation. */
 export const SEALED_COLUMNS: readonly SealedColumn[] = [
   {
     table: 'signing_keys',
@@ -48,16 +48,16 @@ export const SEALED_COLUMNS: readonly SealedColumn[] = [
 ];
 
 /**
- * How many rows one transaction seals again. This takes some hundredths of a second, during which other transactions cannot
- * write these rows.
+ * How many rows one transaction seals again. This takes some hundredths of a second, in which other transactions cannot write
+ * these rows.
  */
 const BATCH_COUNT = 200;
 
 type SealedRow = SealOwner & { place: string; sealed: Buffer };
 
 /**
- * Seals every value again that was not sealed with the current key. Returns how many these were. If it is interrupted, the next
- * call continues.
+ * Seals every value again that was sealed with an older key. Returns the number of these values. If a call is interrupted,
+ * the next call continues.
  */
 export async function sealAgain(db: Database, key: InstallationKey): Promise<number> {
   let count = 0;
@@ -70,8 +70,8 @@ export async function sealAgain(db: Database, key: InstallationKey): Promise<num
 }
 
 /**
- * Returns the columns that contain values sealed with other keys. Other transactions cannot write such values until this one
- * ends, so the result stays true.
+ * Returns the columns that contain values sealed with other keys. The result stays true until this transaction ends, because
+ * other transactions cannot write such values before.
  */
 export async function findOtherSeals(tx: Transaction, key: InstallationKey): Promise<string[]> {
   const left: string[] = [];

@@ -1,5 +1,5 @@
-// Seals secrets for the database with AES-256-GCM. A sealed value belongs to one row: if it is moved to another row, it cannot
-// be opened.
+// Seals secrets for the database with AES-256-GCM. A sealed value belongs to one row. It cannot be opened if it is moved to
+// another row.
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { IdentityError } from './errors.ts';
 import { deriveKey, type InstallationKey, type KeyGeneration } from './installation-key.ts';
@@ -7,20 +7,23 @@ import { deriveKey, type InstallationKey, type KeyGeneration } from './installat
 /** The row to which a secret belongs. */
 export type SealOwner = { organization_id: string; row_id: string };
 
-/** Used instead of an organization for values that belong to the whole installation. */
+/** The `organization_id` of values that belong to the whole installation. */
 export const INSTALLATION = 'installation';
 
 /** The format of a sealed value: version | key id | nonce | tag | ciphertext. */
 const VERSION = 1;
 const ID_BYTES = 8;
-/** GCM is designed for 96 bits (NIST SP 800-38D, section 5.2.1.1). With random nonces, a key can safely seal 2^32 values. */
+/**
+ * The length of a nonce. GCM is designed for 96 bits (NIST SP 800-38D, section 5.2.1.1). With random nonces of this length, a
+ * key can safely seal 2^32 values.
+ */
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 const HEAD_BYTES = 1 + ID_BYTES + NONCE_BYTES + TAG_BYTES;
 
-/** Seals a text for a row. A second seal of the same text gives another value. */
+/** Seals a text for a row. Sealing the same text again returns another value. */
 export function seal(key: InstallationKey, plaintext: string, owner: SealOwner): Buffer {
-  // Read only once, because `current` may be another key after a rotation.
+  // Reads `current` only once, because a rotation may replace it between two reads.
   const { current } = key;
   const nonce = randomBytes(NONCE_BYTES);
   const cipher = createCipheriv('aes-256-gcm', deriveKey(current, 'seal'), nonce, { authTagLength: TAG_BYTES });
@@ -55,7 +58,7 @@ export function isSealedWith({ id }: KeyGeneration, sealed: Buffer): boolean {
   return id.equals(sealed.subarray(1, 1 + ID_BYTES));
 }
 
-/** As JSON, so that two different pairs of ids never give the same text. */
+/** Uses JSON, so that two different pairs of ids never give the same text. */
 function boundTo({ organization_id, row_id }: SealOwner): Buffer {
   return Buffer.from(JSON.stringify([organization_id, row_id]));
 }

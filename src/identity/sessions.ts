@@ -1,5 +1,5 @@
-// Sessions of browsers after a log-in. They are found by the hash of their secret, and end by sign-out, without use, or after
-// some hours.
+// Sessions of browsers after a log-in. A session is found by the hash of its secret. It ends by log-out, after a time without
+// requests, or after SESSION_HOURS.
 import { createHash, randomBytes } from 'node:crypto';
 import { sql } from 'kysely';
 import { recordAuditEvent } from '../db/audit-trail.ts';
@@ -12,25 +12,27 @@ import type { Principal } from './principal.ts';
 const SECRET_BYTES = 32;
 const SECRET = /^[\w-]{43}$/;
 
-/** A working day, so that people log in again each day. */
+/** A working day, so that people log in once a day. */
 export const SESSION_HOURS = 12;
-/** After this time without a request, the session of an abandoned browser ends. Longer than a break at work. */
+/**
+ * A session ends after this time without a request, because the browser may be abandoned. It is longer than a break at work.
+ */
 const IDLE_MINUTES = 120;
 /**
- * The shortest time between two updates of the last use, and so the accuracy of the idle limit. To update it at every call
- * would cost too much.
+ * The shortest time between two updates of the last use. So the end after IDLE_MINUTES may be wrong by this time. An update
+ * at every call would cost too much.
  */
 const LAST_USED_MINUTES = 5;
 
 export type NewSession = { id: string; secret: string };
 
-/** Where a log-in came from, for the audit trail. */
+/** The request and the address of a log-in, for the audit trail. */
 export type LoginSource = { request_id: string; address: string };
 
 /**
- * Creates a session of a user and deletes sessions that have expired. The audit trail records the session under the name of the
- * way to log in. Ends the previous session of the browser, so that its secret is useless to anyone who knows it. Throws
- * IdentityError SESSION_OVER if the user was removed.
+ * Creates a session of a user, and deletes sessions that have expired. The audit trail records the session under the name of
+ * the way to log in. Ends the browser's previous session, so that nobody can use its secret any more. Throws IdentityError
+ * SESSION_OVER if the user was removed.
  */
 export async function createSession(
   tx: Transaction,

@@ -1,4 +1,4 @@
-// Limits for one organization and for one address, and the first slot that every organization gets.
+// Limits of slots for one organization and for one address. Every organization can get a first slot.
 import { describe, expect, test } from 'vitest';
 import { openShares, type ReachedLimit, type Shares } from './shares.ts';
 

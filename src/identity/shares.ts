@@ -1,23 +1,24 @@
-// Shares: how many slots of a process, for example for uploads, one organization and one address may hold at a time.
+// Shares: how many slots of a process one organization and one address may hold at a time. A slot is, for example, permission
+// to upload.
 import { networkOf } from './network.ts';
 
 export type ShareLimits = {
   /** The most slots that one organization may hold. */
   organization: number;
   /**
-   * The most slots that clients at one address may hold (for IPv6: in one /64 network). An organization without a slot gets one
-   * even above this limit.
+   * The most slots that clients at one address may hold. An IPv6 address counts as its /64 network. An organization without a
+   * slot gets one even above this limit.
    */
   address: number;
-  /** When the process has given this many slots, only organizations without a slot get one. */
+  /** When this many slots of the process are held, only organizations without a slot get one. */
   shared: number;
-  /** All slots of the process. Those above `shared` are reserved for organizations without a slot. */
+  /** All slots of the process. The slots above `shared` are reserved for organizations without a slot. */
   process: number;
 };
 
 export type Holder = { organization_id: string; address: string };
 
-/** The limit because of which no slot was given. */
+/** The limit that was reached, so that no slot was given. */
 export type ReachedLimit = { by: 'organization' | 'address' | 'process'; limit: number };
 
 export type Taken = { release(): void } | { reached: ReachedLimit };
@@ -25,8 +26,8 @@ export type Taken = { release(): void } | { reached: ReachedLimit };
 export type Shares = { take(holder: Holder): Taken };
 
 /**
- * Counts the slots that are held in this process. An organization without a slot gets one while the process has any left. So
- * neither other organizations nor other clients at the same address can block it.
+ * Counts the slots that are held in this process. An organization without a slot gets one while the process has a free slot.
+ * So no other organization and no other client at the same address can block it.
  */
 export function openShares(limits: ShareLimits): Shares {
   const organizations = new Map<string, number>();
@@ -60,7 +61,7 @@ export function openShares(limits: ShareLimits): Shares {
   };
 }
 
-/** Removes keys whose count is zero, so that very many addresses cannot use up the memory. */
+/** Removes keys whose count is zero, so that a client with very many addresses cannot use up the memory. */
 function add(counts: Map<string, number>, key: string, change: 1 | -1): void {
   const count = (counts.get(key) ?? 0) + change;
   if (count === 0) counts.delete(key);

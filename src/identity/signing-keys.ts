@@ -14,11 +14,11 @@ import { json } from '../db/tables.ts';
 import type { InstallationKey } from './installation-key.ts';
 import { INSTALLATION, seal, unseal } from './sealed.ts';
 
-/** Ed25519 (RFC 8037): it is small and fast, and has no nonce that could be used wrongly. No other algorithm is accepted. */
+/** Ed25519 (RFC 8037) is small and fast, and has no nonce that could be misused. No other algorithm is accepted. */
 export const SIGNING_ALGORITHM = 'EdDSA';
 
 export type SigningKeys = {
-  /** Names this installation in every token, so that it rejects tokens of other installations. */
+  /** Identifies this installation in every token, so that tokens of other installations are rejected. */
   issuer: string;
   /** The key with which new tokens are signed. */
   current: { kid: string; privateKey: CryptoKey };
@@ -34,7 +34,9 @@ export async function ensureSigningKey(tx: Transaction, key: InstallationKey): P
   if (!found) await addSigningKey(tx, key);
 }
 
-/** Makes another key pair, with which tokens are signed from now on. The older pairs still verify the tokens that they signed. */
+/**
+ * Makes another key pair, which signs all tokens from now on. The older key pairs still verify the tokens that they signed.
+ */
 export async function addSigningKey(tx: Transaction, key: InstallationKey): Promise<void> {
   const { publicKey, privateKey } = await generateKeyPair(SIGNING_ALGORITHM, { crv: 'Ed25519', extractable: true });
   const publicJwk = await exportJWK(publicKey);
@@ -46,7 +48,7 @@ export async function addSigningKey(tx: Transaction, key: InstallationKey): Prom
     .execute();
 }
 
-/** Loads the key pairs; the newest one signs. Throws IdentityError SEAL_BROKEN. */
+/** Loads the key pairs. The newest key pair signs. Throws IdentityError SEAL_BROKEN. */
 export async function loadSigningKeys(db: Database, key: InstallationKey): Promise<SigningKeys> {
   const rows = await db.selectFrom('signing_keys').selectAll().orderBy('created_at', 'desc').execute();
   const { issuer } = await db.selectFrom('installation').select('issuer').executeTakeFirstOrThrow();
@@ -63,8 +65,8 @@ export async function loadSigningKeys(db: Database, key: InstallationKey): Promi
 }
 
 /**
- * Deletes the older key pairs when the newest one has signed for two hours: by then, all tokens that the older ones signed have
- * expired.
+ * Deletes the older key pairs when the newest key pair has signed for two hours. All tokens that the older ones signed have
+ * expired then.
  */
 export async function forgetOldSigningKeys(tx: Transaction): Promise<void> {
   await sql`

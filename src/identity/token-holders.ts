@@ -1,5 +1,5 @@
-// Finds the holder of an API token, with the role and scopes that the token has now. Used by every endpoint that accepts an API
-// token.
+// Finds the holder of an API token, with the token's current role and scopes. Every endpoint that accepts API tokens uses
+// this.
 import { createHash } from 'node:crypto';
 import { type RawBuilder, sql } from 'kysely';
 import type { Role } from '../contract/vocabulary.ts';
@@ -14,18 +14,21 @@ import { scopesAmong } from './token-scopes.ts';
 const API_TOKEN = /^larder_[\w-]{43}$/;
 
 /**
- * The shortest time between two updates of `last_used_at`, which helps people to find tokens that nobody uses. To update it at
- * every call would cost too much.
+ * The shortest time between two updates of `last_used_at`. People use this field to find unused tokens, so ten minutes are
+ * exact enough. An update at every call would cost too much.
  */
 const LAST_USED_MINUTES = 10;
 
-/** The principal of an API token, and the namespace with which the names of the organization's repositories begin. */
+/**
+ * The principal of an API token, and the namespace of its organization, with which the names of the organization's
+ * repositories begin.
+ */
 export type TokenHolder = { principal: Principal & { token_id: string }; namespace: string };
 
 /**
- * Returns the holder of a valid token. Throws IdentityError TOKEN_MISSING if the text is empty, TOKEN_EXPIRED if the token has
- * expired, and TOKEN_INVALID if it is unknown or revoked or its user was removed. Searches by digest, so that the time reveals
- * nothing about the secret.
+ * Returns the holder of a valid token. Throws IdentityError TOKEN_MISSING if the text is empty, and TOKEN_EXPIRED if the
+ * token has expired. Throws TOKEN_INVALID if the token is unknown or revoked, or if its user was removed. Searches by digest,
+ * so that the duration reveals nothing about the secret.
  */
 export async function getTokenHolder(db: Database, secret: string): Promise<TokenHolder> {
   if (secret === '') throw new IdentityError('TOKEN_MISSING', 'API token required');
@@ -35,12 +38,12 @@ export async function getTokenHolder(db: Database, secret: string): Promise<Toke
   );
 }
 
-/** Returns the holder of a token. Returns undefined if the token is not valid, for whatever reason. */
+/** Returns the holder of a token, or undefined if the token is invalid for any reason. */
 export function findTokenHolder(db: Database, secret: string): Promise<TokenHolder | undefined> {
   return unlessRejected(getTokenHolder(db, secret));
 }
 
-/** Returns the holder of a token that was accepted before. Returns undefined if it is no longer valid. */
+/** Returns the holder of a token that was accepted earlier, or undefined if the token is no longer valid. */
 export async function findTokenHolderById(db: Database, id: string): Promise<TokenHolder | undefined> {
   return await unlessRejected(holderOf(db, await findRow(db, sql`t.id = ${id}`)));
 }
@@ -95,8 +98,8 @@ async function rememberUse(db: Database, id: string): Promise<void> {
 }
 
 /**
- * Returns the digest under which a secret is stored. The secret has 256 random bits, so SHA-256 without salt and without many
- * rounds is enough.
+ * Returns the digest under which a secret is stored. SHA-256 without salt and with one round is enough, because the secret
+ * has 256 random bits.
  */
 export function digestOf(secret: string): Buffer {
   return createHash('sha256').update(secret).digest();

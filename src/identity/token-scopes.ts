@@ -3,7 +3,7 @@ import type { Method } from '../contract/endpoint.ts';
 import { type Role, TOKEN_SCOPES, type TokenScope } from '../contract/vocabulary.ts';
 import type { Principal } from './principal.ts';
 
-/** For each scope, the scopes of a token that include it. */
+/** For each scope, the scopes of a token that include this scope. */
 const HELD_BY: Record<TokenScope, readonly TokenScope[]> = {
   API: ['API'],
   API_READ: ['API', 'API_READ'],
@@ -11,15 +11,15 @@ const HELD_BY: Record<TokenScope, readonly TokenScope[]> = {
   REGISTRY_PULL: ['REGISTRY', 'REGISTRY_PULL'],
 };
 
-/** The scopes of a new token by default: everything that its role allows. */
+/** The scopes of a new token by default. They allow everything that the token's role allows. */
 export const WHOLE_SCOPE: readonly TokenScope[] = ['API', 'REGISTRY'];
 
-/** Returns the valid scopes among untrusted values, each one once and in a fixed order. */
+/** Returns the valid scopes among untrusted values, without duplicates and in a fixed order. */
 export function scopesAmong(words: readonly unknown[]): TokenScope[] {
   return TOKEN_SCOPES.filter((one) => words.includes(one));
 }
 
-/** Whether this scope is included in the caller's. A caller without a token has all scopes. */
+/** Whether the caller's scopes include this scope. A caller without a token has all scopes. */
 export function reaches({ scopes }: Pick<Principal, 'scopes'>, wanted: TokenScope): boolean {
   return scopes === undefined || HELD_BY[wanted].some((one) => scopes.includes(one));
 }
@@ -36,8 +36,8 @@ export function oauthScope(caller: Pick<Principal, 'role' | 'scopes'>): string {
 }
 
 /**
- * Returns the role of a caller in the hosted registry. If the scopes only allow pulls, this is viewer. Returns undefined if
- * they allow no access.
+ * Returns the role of a caller in the hosted registry: viewer if the scopes only allow pulls, and undefined if they allow no
+ * access.
  */
 export function registryRole(caller: Pick<Principal, 'role' | 'scopes'>): Role | undefined {
   if (!reaches(caller, 'REGISTRY_PULL')) return undefined;

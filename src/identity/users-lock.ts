@@ -3,8 +3,8 @@ import type { Transaction } from '../db/database.ts';
 import { lockName } from '../db/transaction-locks.ts';
 
 /**
- * Waits for other changes and then locks the users until the transaction ends. So each change sees those before it: addresses
- * stay unique, and an owner who can log in remains.
+ * Locks the users of an organization until the transaction ends, and waits for other changes first. So each change sees all
+ * earlier changes: addresses stay unique, and at least one owner can log in.
  */
 export async function lockUsers(tx: Transaction, { organization_id }: { organization_id: string }): Promise<void> {
   await lockName(tx, ['users', organization_id]);

@@ -1,4 +1,4 @@
-// The users of an organization. Its owners create, change and remove them, and there is always at least one owner.
+// The users of an organization. Owners create, change and remove users. There is always at least one owner.
 import { type RawBuilder, sql } from 'kysely';
 import type { Input, Output } from '../contract/endpoints.ts';
 import { USERS_MAX } from '../contract/limits.ts';
@@ -22,7 +22,7 @@ const ORDERS: Record<Input<'listUsers'>['order_field'], RawBuilder<unknown>> = {
   UPDATED_AT: sql`u.updated_at`,
 };
 
-/** Lists the organization's users; removed ones only if `removed` is true. Two statements. */
+/** Lists the organization's users. Removed users are omitted unless `removed` is true. Two statements. */
 export async function listUsers(
   db: Database,
   principal: Principal,
@@ -41,7 +41,7 @@ export async function listUsers(
   return toPage(input, total.rows[0]?.total ?? 0, rows.rows.map(toUser));
 }
 
-/** Returns one user, even if removed. Throws NOT_FOUND. */
+/** Returns one user, even if the user was removed. Throws NOT_FOUND. */
 export async function getUser(db: Database, principal: Principal, input: Input<'getUser'>): Promise<Output<'getUser'>> {
   const found = await sql<UserRow>`
     select ${columns(principal)} from users u
@@ -126,7 +126,7 @@ async function removeUser(tx: Transaction, principal: Principal, input: Input<'d
   const user = await holdUser(tx, principal, input.user_id);
   if (user.role === 'OWNER') await requireOtherOwner(tx, principal, user.id);
   const removal = { removed_at: now, removed_by: principal.name };
-  // Changes the row of the user first. This waits for a transaction that is creating a token for the user, so that this token
+  // Changes the user's row first. This waits for a transaction that is creating a token for the user, so that the new token
   // is revoked too.
   await tx
     .updateTable('users')
@@ -144,8 +144,8 @@ async function removeUser(tx: Transaction, principal: Principal, input: Input<'d
 }
 
 /**
- * Throws TOKEN_INVALID or FORBIDDEN unless the caller is now an owner. The role in an access token is up to half an hour old,
- * which is too old to change other users.
+ * Throws TOKEN_INVALID or FORBIDDEN unless the caller is an owner now. The role in an access token is up to half an hour old,
+ * so it is not enough to change other users.
  */
 export async function requireOwner(tx: Transaction, principal: Principal): Promise<void> {
   const found = await sql<{ role: Role }>`
@@ -158,7 +158,10 @@ export async function requireOwner(tx: Transaction, principal: Principal): Promi
   if (user.role !== 'OWNER') throw new IdentityError('FORBIDDEN', 'The user of the token is no longer an owner');
 }
 
-/** Locks a user who was not removed until this transaction ends. */
+/**
+ * Locks a user until this transaction ends. Throws NOT_FOUND if the user does not exist or was removed, and the errors of
+ * requireOwner.
+ */
 async function holdUser(tx: Transaction, principal: Principal, id: string): Promise<{ id: string; role: Role }> {
   await lockUsers(tx, principal);
   await requireOwner(tx, principal);
@@ -170,7 +173,10 @@ async function holdUser(tx: Transaction, principal: Principal, id: string): Prom
   return user;
 }
 
-/** Throws LAST_OWNER if this user is the only owner. The caller must hold the lock of lockUsers, so that this stays true. */
+/**
+ * Throws LAST_OWNER if this user is the only owner. The caller must hold the lock of lockUsers, so that no concurrent change
+ * makes the result wrong.
+ */
 export async function requireOtherOwner(
   tx: Transaction,
   { organization_id }: Pick<Principal, 'organization_id'>,
@@ -197,7 +203,7 @@ async function requireFree(
   if (taken.rows.length > 0) throw new IdentityError('TAKEN', `Another user has the e-mail address ${email}`);
 }
 
-/** Throws LIMIT_REACHED if the organization already has the maximum number of users. The caller must hold the lock of lockUsers. */
+/** Throws LIMIT_REACHED if the organization has the maximum number of users. The caller must hold the lock of lockUsers. */
 export async function requireUsersBelowLimit(
   tx: Transaction,
   { organization_id }: Pick<Principal, 'organization_id'>,
@@ -213,7 +219,9 @@ export async function requireUsersBelowLimit(
 
 type UserRow = { [F in keyof User]-?: User[F] | null };
 
-/** SQL: the columns of users that the caller can see. Owners see all e-mail addresses, other users only their own. */
+/**
+ * SQL: the columns of users that the caller can see. An owner sees all e-mail addresses, and any other user only their own.
+ */
 function columns({ user_id, role }: Principal): RawBuilder<unknown> {
   const email = role === 'OWNER' ? sql`u.email` : sql`case when u.id = ${user_id} then u.email end`;
   return sql`u.id, u.name, ${email} as email, u.role, ${wireTime('u.created_at')} as created_at, u.created_by,

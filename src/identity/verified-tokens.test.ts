@@ -1,4 +1,4 @@
-// Verified tokens are remembered: each is verified only once while it is valid, and none is accepted after it has expired.
+// Verified tokens are remembered. A valid token is verified only once, and an expired token is not accepted.
 import { expect, test } from 'vitest';
 import type { Principal } from './principal.ts';
 import { rememberVerified } from './verified-tokens.ts';

@@ -1,16 +1,18 @@
-// Remembers verified access tokens until they expire, because to check a signature costs more than all other work of a small
-// request.
+// Remembers verified access tokens until they expire. A signature check costs more than all other work of a small request.
 import { createHash } from 'node:crypto';
 import { isOver, type Verified } from './access-tokens.ts';
 import type { Principal } from './principal.ts';
 
-/** About 400 bytes each. If more callers are active, the tokens that were remembered first are verified again. */
+/**
+ * How many tokens are remembered, at about 400 bytes each. If more callers are active, the oldest entries are dropped and
+ * these tokens are verified again.
+ */
 const REMEMBERED_MAX = 10_000;
 
 /**
- * Returns a function that remembers the results of `verify`, and so calls it only once for each token that it accepts. This is
- * safe, because the content of a token never changes and an accepted token is valid until it expires. Tokens are remembered by
- * their hash, so that the memory contains no usable token.
+ * Returns a function that remembers the results of `verify`, so that it calls `verify` only once for each accepted token.
+ * This is safe, because the content of a token never changes, and an accepted token is valid until it expires. Tokens are
+ * remembered by their hash, so that the memory contains no usable token.
  */
 export function rememberVerified(
   verify: (jwt: string) => Promise<Verified>,

@@ -1,19 +1,24 @@
-// Warnings to owners before the last way for an owner to log in ends. Each warning that is due is stored, so that it is mailed
-// only once.
+// Warns owners before the last way for an owner to log in ends. A due warning is stored, so that it is mailed only once.
 import { sql } from 'kysely';
 import { now } from '../db/clock.ts';
 import type { Database, Transaction } from '../db/database.ts';
 import { type EndingWayIn, findEndingWaysIn, WARNING_DAYS, type WaysIn } from './ways-in.ts';
 
-/** How many days before the end warnings are due; 0 is after the end. There are few, so that people still read the last one. */
+/**
+ * The days before the end at which a warning is due. 0 means after the end. There are few warnings, so that people still read
+ * the last one.
+ */
 const WARNINGS_DAYS = [0, 1, 3, 7, 14, WARNING_DAYS];
 
-/** For this long after the end, a mail that failed is sent again. Later it is pointless: only the operator can help. */
+/**
+ * A mail that failed is sent again until this many days after the end. After that, it has no use, because then only the
+ * operator can help.
+ */
 const ENDED_DAYS_MAX = 7;
 
 /**
- * Stores the warning that is due for an organization. Returns its id if it must be mailed. Returns undefined if it was already
- * mailed, if the end is more than ENDED_DAYS_MAX ago, or if the organization never had a way in that could end.
+ * Stores the warning that is due for an organization. Returns the warning's id if it must be mailed. Returns undefined if it
+ * was already mailed, if the end is more than ENDED_DAYS_MAX ago, or if the organization never had a way in that could end.
  */
 export async function keepDueWarning(tx: Transaction, ending: EndingWayIn): Promise<string | undefined> {
   const { organization_id, ends_at, days_left } = ending;
@@ -36,7 +41,9 @@ export async function keepDueWarning(tx: Transaction, ending: EndingWayIn): Prom
   return kept?.id;
 }
 
-/** Returns the content of a warning. Returns undefined if the warning was already mailed, or if another one is due now. */
+/**
+ * Returns the content of a warning. Returns undefined if the warning was already mailed, or if another warning is due now.
+ */
 export async function findDueWarning(db: Database, waysIn: WaysIn, id: string): Promise<EndingWayIn | undefined> {
   const kept = await db
     .selectFrom('way_in_warnings')

@@ -1,11 +1,11 @@
 // Ways in: the passwords, provider accounts and tokens with which an owner can log in. The last way in of an organization
-// cannot be removed. Also finds organizations whose last way in ends soon.
+// cannot be removed. This file also finds organizations whose last way in ends soon.
 import { type RawBuilder, sql } from 'kysely';
 import type { Database, Transaction } from '../db/database.ts';
 import { IdentityError } from './errors.ts';
 import { lockUsers } from './users-lock.ts';
 
-/** How people can log in to this installation, besides with API tokens. */
+/** The ways to log in to this installation, besides API tokens. */
 export type WaysIn = {
   /** True if people can log in with a password. */
   passwords: boolean;
@@ -13,12 +13,13 @@ export type WaysIn = {
   issuer?: string | undefined;
 };
 
-/** How long before their last way in ends owners are warned for the first time. */
+/** How many days before their last way in ends owners get the first warning. */
 export const WARNING_DAYS = 30;
 
 /**
- * Runs `act`. Throws IdentityError LAST_WAY_IN if an owner of the organization could log in before and none can afterwards.
- * Locks the organization until the transaction ends, so that of two concurrent removals the second sees the first.
+ * Runs `act`. Throws IdentityError LAST_WAY_IN if an owner of the organization could log in before `act`, and no owner can
+ * log in after it. Locks the organization until the transaction ends, so that the second of two concurrent removals sees the
+ * first.
  */
 export async function keepWayIn<T>(
   tx: Transaction,
@@ -34,7 +35,7 @@ export async function keepWayIn<T>(
   return result;
 }
 
-/** Returns what owners can do to get another way in, as the end of a sentence. */
+/** Returns what owners can do to get another way in. The text completes a sentence. */
 export function alternativesOf({ passwords, issuer }: WaysIn): string {
   const ways = [
     'create another API token of an owner, with role OWNER and scope API',
@@ -53,7 +54,7 @@ async function hasWayIn(db: Database, organizationId: string, waysIn: WaysIn): P
   return found.rows[0]?.found ?? false;
 }
 
-/** An organization of which no owner can log in, or soon none can. */
+/** An organization whose owners cannot log in, or soon cannot. */
 export type EndingWayIn = {
   organization_id: string;
   organization_name: string;
@@ -65,8 +66,8 @@ export type EndingWayIn = {
 };
 
 /**
- * Returns the organizations whose last way in has ended, or ends within WARNING_DAYS, the most urgent first. With an id, only
- * this organization.
+ * Returns the organizations whose last way in has ended, or ends within WARNING_DAYS. The most urgent come first. With an id,
+ * returns only this organization.
  */
 export async function findEndingWaysIn(
   db: Database,
@@ -85,8 +86,8 @@ export async function findEndingWaysIn(
 }
 
 /**
- * Counts the organizations of `findEndingWaysIn`: for `ended` no way in is left, for `ending` none will be left within
- * WARNING_DAYS.
+ * Counts the organizations of `findEndingWaysIn`. `ended` counts those without a way in, and `ending` those whose last way in
+ * ends within WARNING_DAYS.
  */
 export async function countEndingWaysIn(db: Database, waysIn: WaysIn): Promise<{ ending: number; ended: number }> {
   const found = await sql<{ ending: number; ended: number }>`
@@ -103,7 +104,7 @@ function endsByOrganization(waysIn: WaysIn): RawBuilder<unknown> {
 
 /**
  * SQL: all ways in of owners who were not removed, each with its end. A token with a lower role or fewer scopes is not a way
- * in. Each table is joined and so read only once for all organizations: 200,000 tokens of 20,000 users take 50 ms.
+ * in. Each table is joined, so that it is read only once for all organizations. 200,000 tokens of 20,000 users take 50 ms.
  */
 function waysOfOwners({ passwords, issuer }: WaysIn): RawBuilder<unknown> {
   const isOwner = sql`u.role = 'OWNER' and u.removed_at is null`;
