@@ -1,4 +1,4 @@
-// 400: one answer lists all violations of a request, each with the name of its field or parameter.
+// Status 400: one answer lists all violations of a request, each with the name of its field or parameter.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openTestApi, type TestApi, violationsOf } from '../../test/api.ts';
 

@@ -1,4 +1,5 @@
-// 401 for missing and invalid tokens, 404 for malformed ids. Roles and other organizations: tenancy.test.ts.
+// Status 401 for missing and invalid tokens, and 404 for malformed ids. Roles and other organizations are tested in
+// tenancy.test.ts.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openTestApi, type TestApi } from '../../test/api.ts';
 import { createTestDatabase } from '../../test/database.ts';
@@ -19,7 +20,7 @@ afterAll(() => api.close());
 const table = Object.entries<EndpointDefinition>(endpoints).filter(([, { access }]) => access !== 'PUBLIC');
 const UNKNOWN = '1b671a64-40d5-491e-99b0-da01ff1f3341';
 
-/** Fills an endpoint's path with `values`; each other parameter gets an unknown id. */
+/** Replaces the parameters in an endpoint's path by `values`. A parameter without a value gets an unknown id. */
 function pathOf({ path }: EndpointDefinition, values: Record<string, string> = {}): string {
   return path.replace(/\{(\w+)\}/g, (_, name: string) => {
     if (values[name] !== undefined) return values[name];

@@ -1,4 +1,4 @@
-// API tokens over HTTP: created, shown once, limited, listed and revoked.
+// API tokens over HTTP: they are created, shown once, limited, listed and revoked.
 import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Ask, openTestApi, type TestApi, violationsOf } from '../../test/api.ts';
@@ -108,7 +108,7 @@ describe('creating a token', () => {
       api.ask('POST', PATH, { body: { name: 'x', user_id } }),
     );
     const rejected = (await Promise.all(requests)).filter(({ statusCode }) => statusCode !== 201);
-    // The user already has one token, so four of the requests exceed the limit.
+    // The user already has one token, so four of these concurrent requests exceed the limit.
     expect(rejected.map((one) => one.json().type)).toEqual(Array(4).fill('/problems/limit-reached'));
   });
 });

@@ -1,6 +1,9 @@
-// Caches a result for a while, for endpoints that machines poll without a token.
+// Caches a result for some time, for endpoints that programs poll without a token.
 
-/** Returns a function that calls `find` unless a call succeeded within `ms` or is still running. Failures are not cached. */
+/**
+ * Returns a function that calls `find` at most once in `ms` milliseconds. Calls in between get the same result, even while
+ * `find` is still running. Failures are not cached.
+ */
 export function atMostEvery<T>(ms: number, find: () => Promise<T>): () => Promise<T> {
   let last: { at: number; found: Promise<T> } | undefined;
   return () => {

@@ -1,4 +1,4 @@
-// The audit trail, tested for each operation of the contract: a change writes one row; a rejection or a replay writes no row.
+// The audit trail of each operation in the contract. A change writes one row. A rejection or a replay writes no row.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Ask, giveInstallation } from '../../test/api.ts';
 import { failedPipelines, openTestEstates, type TestEstates } from '../../test/estate.ts';
@@ -48,7 +48,7 @@ async function countRows(): Promise<number> {
 
 type Sample = Ask & { ids?: Record<string, string> };
 
-/** The operations that need another sample than the contract's to succeed. */
+/** The operations that fail with the sample request of the contract and need another request. */
 const SAMPLES: Record<string, () => Promise<Sample>> = {
   createRegistry: async () => ({ body: REGISTRY }),
   retryPipeline: async () => ({ ids: { pipeline_id: await failedPipeline() } }),
@@ -96,7 +96,7 @@ async function send(
 const writing = Object.entries<EndpointDefinition>(endpoints)
   .filter(([, { method, access }]) => method !== 'GET' && access !== 'PUBLIC')
   .map(([operation, endpoint]) => ({ operation, endpoint }))
-  // Deletions come last: the other operations use the things that they delete.
+  // Deletions come last, because the other operations use the resources that the deletions remove.
   .sort((one, other) => Number(one.endpoint.method === 'DELETE') - Number(other.endpoint.method === 'DELETE'));
 
 describe('each operation that changes something', () => {

@@ -1,18 +1,19 @@
-// Writes the audit trail of requests that changed something; derived from the contract, the same for every operation.
+// Writes the audit trail of requests that changed something. The rows are derived from the contract, in the same way for
+// every operation.
 import type { EndpointDefinition } from '../contract/endpoint.ts';
 import { type AuditEntry, recordAuditEvent } from '../db/audit-trail.ts';
 import type { Transaction } from '../db/database.ts';
 import type { Reading } from './handler.ts';
 
-/** A change that was just made: the request and its answer. */
+/** A change that was just made: the input of the request and its output. */
 type Change = { input: Record<string, unknown>; output: unknown };
 
-/** Writes the row of a change, in its transaction. */
+/** Writes the row of a change, in the transaction of the change. */
 export type Audit = (tx: Transaction, context: Reading, change: Change) => Promise<void>;
 
 /**
- * Returns the function that writes the row of an operation. An operation without authentication has no organization,
- * so its function writes nothing.
+ * Returns the function that writes the row of an operation. A public operation has no organization, so its function writes
+ * nothing.
  */
 export function auditOf(operation: string, endpoint: EndpointDefinition, all: readonly EndpointDefinition[]): Audit {
   const names = fieldNames(endpoint);
@@ -26,7 +27,7 @@ export function auditOf(operation: string, endpoint: EndpointDefinition, all: re
       token_id: caller.token_id,
       action: operation,
       ...subjectOf(input, output),
-      // Names of fields only, and only those in the contract: values from clients are not stored.
+      // Stores only the names of fields that are in the contract, and no values from clients.
       changed_fields: names.filter((name) => input[name] !== undefined),
       request_id: request.id,
       address: request.ip,
@@ -37,7 +38,7 @@ export function auditOf(operation: string, endpoint: EndpointDefinition, all: re
 
 type Subject = Pick<AuditEntry, 'subject_kind' | 'subject_id'>;
 
-/** The id of the created resource, or else the last id in the path. */
+/** Returns a function that reads the id of the created resource or, if none was created, the last id in the path. */
 function subjectReader(
   { path, success }: EndpointDefinition,
   all: readonly EndpointDefinition[],
@@ -54,7 +55,7 @@ function subjectReader(
   return (input) => ({ subject_kind: kindOf(name), subject_id: String(input[name]).toLowerCase() });
 }
 
-/** The name of the last parameter in a path. */
+/** Returns the name of the last parameter in a path. */
 function lastName(path: string): string | undefined {
   return [...path.matchAll(/\{(\w+)\}/g)].at(-1)?.[1];
 }
@@ -67,7 +68,7 @@ function kindOf(name: string | undefined): string | undefined {
   return name?.replace(/_id$/, '');
 }
 
-/** The fields that a body of this endpoint may have, of all its variants. */
+/** Returns the fields that the body of this endpoint may have, in any of its variants. */
 function fieldNames({ body, form, multipart }: EndpointDefinition): string[] {
   type Shape = { properties?: object; anyOf?: Shape[] };
   const namesIn = ({ properties = {}, anyOf = [] }: Shape): string[] => [

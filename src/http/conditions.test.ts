@@ -1,4 +1,4 @@
-// ETag, If-None-Match and If-Match on the real API, also with concurrent writers.
+// ETag, If-None-Match and If-Match in the real API, also with concurrent writers.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openTestApi, type TestApi } from '../../test/api.ts';
 import { packed, rootfs } from '../../test/fixtures/customization.ts';

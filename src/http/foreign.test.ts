@@ -1,5 +1,4 @@
-// Every route answers a request about another organization's thing, which exists in real rows, as if the thing did
-// not exist.
+// Every route answers a request for an existing resource of another organization as if the resource did not exist.
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openTestApi, type TestApi } from '../../test/api.ts';
@@ -7,7 +6,7 @@ import { packed, rootfs } from '../../test/fixtures/customization.ts';
 import { formOf } from '../../test/multipart.ts';
 
 let api: TestApi;
-/** Paths of acme's things. */
+/** Paths of resources of the organization acme. */
 let registry: string;
 let customization: string;
 let file: string;

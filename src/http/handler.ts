@@ -1,4 +1,5 @@
-// The type of a handler, and its two usual shapes: one reads from the database, one writes in a transaction.
+// The type of a handler, and functions that make the two usual handlers: one reads from the database, the other writes in a
+// transaction.
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { ContentStore } from '../content/content.ts';
 import type { endpoints, Input, Operation, Output } from '../contract/endpoints.ts';
@@ -28,7 +29,7 @@ export type PublicContext = {
   db: Database;
   content: ContentStore;
   identity: HttpIdentity;
-  /** Scheme, host and port under which the client reached the server: the start of absolute URLs. */
+  /** Scheme, host and port with which the client reached the server. Absolute URLs begin with them. */
   origin: string;
   request: FastifyRequest;
   reply: FastifyReply;
@@ -36,10 +37,10 @@ export type PublicContext = {
 };
 
 /**
- * The only way for a handler to write; a handler calls it once. It runs `act` in one transaction, which first checks
- * If-Match and last writes the row of the audit trail. If the request has an Idempotency-Key, the transaction also
- * stores the answer of `act`. A repeated request gets the stored answer and does not run `act`, so the answer must be
- * plain JSON.
+ * A handler must write with this function, and may call it once. It runs `act` in one transaction. The transaction first
+ * checks If-Match, and last writes the row of the audit trail. If the request has an Idempotency-Key, the transaction also
+ * stores the result of `act`. A repeated request gets the stored result without a call of `act`. So the result must be plain
+ * JSON.
  */
 export type Write = <T>(act: (tx: Transaction) => Promise<T>) => Promise<T>;
 
@@ -52,17 +53,17 @@ type ContextOf<O extends Operation> = (typeof endpoints)[O]['access'] extends 'P
 
 export type Handler<O extends Operation> = (context: ContextOf<O>, input: Input<O>) => Promise<Output<O>>;
 
-/** A handler that reads. */
+/** Makes a handler that reads. */
 export function reader<I, R>(read: (db: Database, caller: Principal, input: I) => Promise<R>) {
   return (context: Context, input: I): Promise<R> => read(context.db, context.caller, input);
 }
 
-/** A handler that writes, in one transaction. */
+/** Makes a handler that writes in one transaction. */
 export function writer<I, R>(write: (tx: Transaction, caller: Principal, input: I) => Promise<R>) {
   return (context: Context, input: I): Promise<R> => context.write((tx) => write(tx, context.caller, input));
 }
 
-/** A handler that writes and may remove an owner's way to log in. */
+/** Makes a handler that writes and may remove an owner's way to log in. */
 export function accessWriter<I, R>(
   write: (tx: Transaction, caller: Principal, input: I, options: { waysIn: WaysIn }) => Promise<R>,
 ) {

@@ -3,12 +3,15 @@ import type { FastifyInstance } from 'fastify';
 import { VERSION } from '../version.ts';
 import { READINESS_CHECK_TIMEOUT_MS } from './limits.ts';
 
-/** Result of one check; /readyz shows it unchanged. */
+/** The result of one check. /readyz shows it unchanged. */
 export type CheckResult = { ok: boolean; [detail: string]: unknown };
 
-/** The code that starts the server adds the checks, and sets `draining` when the server stops. */
+/**
+ * What the server reports at /readyz. The code that starts the server adds the checks, and sets `draining` when the server
+ * stops.
+ */
 export type Readiness = {
-  /** True after the process was asked to stop: the process finishes running requests and accepts no new ones. */
+  /** True after the process was asked to stop. It then finishes running requests and accepts no new requests. */
   draining: boolean;
   checks: Record<string, () => Promise<CheckResult>>;
 };
@@ -32,7 +35,7 @@ async function runChecks({ checks }: Readiness): Promise<Record<string, CheckRes
   return Object.fromEntries(await Promise.all(results));
 }
 
-/** An error's text is not shown, because it may name hosts and paths. */
+/** Runs a check. A failed check does not show the text of its error, because the text may contain hosts and paths. */
 async function runCheck(check: () => Promise<CheckResult>): Promise<CheckResult> {
   const late = Promise.withResolvers<CheckResult>();
   const timer = setTimeout(() => late.resolve({ ok: false, reason: 'timeout' }), READINESS_CHECK_TIMEOUT_MS);

@@ -1,5 +1,5 @@
-// Every list of the contract on real data: each filter returns the matching items only, each order works in both directions,
-// pages contain each item once. A parameter of the contract without an entry in test/list-questions.ts fails.
+// Every list of the contract, with real data. Each filter returns only matching items, each order works in both directions,
+// and pages contain each item once. The test fails if a parameter of the contract has no entry in test/list-questions.ts.
 import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { digestOf, library } from '../../test/catalog.ts';
@@ -47,7 +47,7 @@ async function read(operation: string, query: Record<string, string> = {}): Prom
   return listOf(operation).items?.(answer) ?? answer.items;
 }
 
-/** Identifies an item: by its id, or by its JSON in the main catalog, whose items have no id. */
+/** Identifies an item by its id. Items of the main catalog have no id, so their JSON is used. */
 const nameOf = (item: Item): string => item.id ?? JSON.stringify(item);
 
 async function make(path: string, sent: object): Promise<string> {
@@ -58,7 +58,7 @@ async function make(path: string, sent: object): Promise<string> {
 
 const day = (days: number) => sql`(now() at time zone 'UTC')::date + ${days}::integer`;
 
-/** Returns another product, on another operating system, in a branch whose name is not a version. */
+/** Returns a product with another operating system and with a branch whose name is not a version. */
 function memcached() {
   const [first] = library();
   if (first === undefined) throw new Error('The library is empty');
@@ -68,7 +68,7 @@ function memcached() {
   return { ...first, recipe: { ...recipe, life_cycle: [] }, recipe_digest: digestOf('memcached'), found };
 }
 
-/** Returns the library with redis also on the next Debian. */
+/** Returns the library in which redis also exists on the next Debian. */
 function onBoth() {
   return library().map((one) => ({
     ...one,
@@ -184,7 +184,7 @@ describe('a filter returns the matching items and no others', () => {
       const wanted = everything.filter(keeps).map(nameOf).sort();
       if (!/minimal_info|expand/.test(name)) expect([sent, kept.map(nameOf).sort()]).toEqual([sent, wanted]);
       else expect(kept).toHaveLength(wanted.length);
-      // Some items must match and some must not, or the test proves nothing.
+      // If no item or every item matched, the test would prove nothing.
       if (!whole) expect([sent, kept.length > 0 && kept.length < everything.length]).toEqual([sent, true]);
     }
   });
@@ -211,7 +211,7 @@ describe('an order works in both directions', () => {
     // Items without a value come last in both directions.
     expect(up.slice(0, given(up).length)).not.toContain(undefined);
     expect(down.slice(0, given(down).length)).not.toContain(undefined);
-    // In names, numbers are compared by value.
+    // The server compares numbers in names by value.
     const inOrder = (values: string[]) => (order_field.endsWith('NAME') ? values.sort(byName) : values.sort());
     expect(given(up)).toEqual(inOrder([...given(up)]));
     expect(given(down)).toEqual(inOrder([...given(down)]).reverse());

@@ -1,4 +1,4 @@
-// The main catalog over HTTP: its lists need no token, parameters may be repeated, and invalid ones are rejected.
+// The main catalog over HTTP: its lists need no token, parameters may be repeated, and invalid parameters are rejected.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestApi, type TestApi, violationsOf } from '../../test/api.ts';
 

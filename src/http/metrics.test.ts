@@ -1,4 +1,4 @@
-// Metrics: counted requests, values from the database and the store, and no labels from unknown paths.
+// Metrics: requests are counted, values come from the database and the store, and unknown paths do not become labels.
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
@@ -66,7 +66,7 @@ test('jobs, workers, content, connections and the process are reported', async (
   const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
   expect(text).toContain(`larder_build_info{version="${version}"} 1\n`);
   expect(text).toContain('process_resident_memory_bytes');
-  // The first scrape shows the value, and not 0 until a later scrape.
+  // The first scrape must already show the real value, and not 0.
   expect(text).toMatch(/^larder_content_bytes 5$/m);
   expect(text).toMatch(/^larder_contents 1$/m);
 });

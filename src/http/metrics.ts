@@ -1,4 +1,4 @@
-// Prometheus metrics on a separate listener: requests are counted; queues and storage are queried when scraped.
+// Prometheus metrics on a separate listener. Requests are counted as they happen. Queues and storage are queried at a scrape.
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { FastifyInstance } from 'fastify';
@@ -16,14 +16,14 @@ export type MetricsParts = {
   db: Database;
   pool: Pick<pg.Pool, 'totalCount' | 'idleCount' | 'waitingCount'>;
   content: ContentStore;
-  /** State of the worker as the supervisor reports it; absent without a supervisor. */
+  /** The state of the worker process as its supervisor reports it. Absent if there is no supervisor. */
   workerDeaths?: () => { deaths: number; paused?: object };
 };
 
 export type Metrics = {
-  /** Counts the answers of a server. Call it before the server is ready. */
+  /** Counts the answers of a server. Call this before the server is ready. */
   watch(app: FastifyInstance): void;
-  /** All metrics in Prometheus' text format. */
+  /** Returns all metrics in the text format of Prometheus. */
   text(): Promise<string>;
 };
 
@@ -31,21 +31,23 @@ export type Metrics = {
 const LOOKED_UP_MS = 10_000;
 
 /**
- * A walk through the content store reads every file's entry. So walks are rare, and only the first scrape waits for
- * one.
+ * How long the size of the content store is cached. A walk through the store reads the entry of every file. So walks are
+ * rare, and only the first scrape waits for a walk.
  */
 const CONTENT_WALK_MS = 10 * 60_000;
 
-/** The first scrape waits for the first walk, but less than Prometheus' timeout (10 s by default). */
+/** The first scrape waits this long for the first walk. This is less than the timeout of Prometheus (10 s by default). */
 const FIRST_WALK_MS = 2_000;
 
-/** The event loop delay that Node reports before the first sample: the largest int64. */
+/**
+ * The metrics of event loop delay before the first sample. Node then reports the largest int64, so these lines are removed.
+ */
 const NO_SAMPLE = /^nodejs_eventloop_lag_\w+ (?:9223372036\.854776|nan)\n/gim;
 
-/** Buckets in seconds: from an answer out of memory to an upload of minutes. */
+/** Buckets in seconds. The smallest fits an answer from memory, and the largest an upload that takes minutes. */
 const BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300];
 
-/** One label for all unknown paths: paths that clients invent must not become labels. */
+/** The label of all unknown paths. Clients may invent any number of paths, so a path must not become a label. */
 const NO_ROUTE = 'none';
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
 
@@ -103,7 +105,7 @@ function gaugesOfDatabase(register: Registry, { db, pool }: MetricsParts): LookU
       for (const { sandbox_mode } of alive) workers.inc({ sandbox_mode });
       up.set(1);
     } catch {
-      // A value that could not be queried is missing, which alerts can detect; the others are still reported.
+      // The values that could not be queried are omitted, so that alerts can detect it. The other values are still reported.
       for (const one of [jobs, phases, workers]) one.reset();
       up.set(0);
     }
@@ -113,12 +115,12 @@ function gaugesOfDatabase(register: Registry, { db, pool }: MetricsParts): LookU
     connections.set({ state: 'idle' }, pool.idleCount);
     waiting.set(pool.waitingCount);
   };
-  // Counts the connections before the queries of `rows` use some.
+  // Counts the connections first, because the queries of `rows` use some connections.
   return [connected, rows];
 }
 
 function gaugesOfContent(register: Registry, content: ContentStore): LookUp {
-  // prom-client starts a gauge at 0; it is removed until its value is known.
+  // A new gauge of prom-client has the value 0. So it is removed until its value is known.
   const known = new Set<Gauge>();
   const set = (gauge: Gauge, value: number) => {
     gauge.set(value);
@@ -146,7 +148,7 @@ function gaugesOfContent(register: Registry, content: ContentStore): LookUp {
   };
 }
 
-/** Waits for a promise that never rejects, at most this long. */
+/** Waits for the promise, but at most `ms` milliseconds. The promise must never reject. */
 async function withinMs(done: Promise<void>, ms: number): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<void>((resolve) => {
@@ -176,7 +178,7 @@ function metricsOfWorker(register: Registry, find: NonNullable<MetricsParts['wor
   };
 }
 
-/** Listens for Prometheus. Resolves when listening; rejects if the address is in use. */
+/** Listens for Prometheus. Resolves when the server listens, and rejects if the address is in use. */
 export async function serveMetrics(
   metrics: Pick<Metrics, 'text'>,
   { host, port }: { host: string; port: number },

@@ -1,4 +1,5 @@
-// The adapter, with endpoints of the test: undeclared fields are not sent, a missing required field is a 500.
+// The adapter from endpoints to routes, with endpoints of this test. Undeclared fields are not sent, and a missing required
+// field is a 500.
 import { Type } from 'typebox';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openTestApi, type TestApi } from '../../test/api.ts';

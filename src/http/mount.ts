@@ -1,4 +1,5 @@
-// Adapts endpoints of the contract to routes: authenticates, validates everything, calls the handler, answers.
+// Adapts endpoints of the contract to routes. A route authenticates, validates everything, calls the handler, and sends the
+// answer.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { TSchema } from 'typebox';
 import type { EndpointDefinition } from '../contract/endpoint.ts';
@@ -17,7 +18,7 @@ import type { ServerParts } from './server-parts.ts';
 import { authenticate, requireRight } from './sign-in/authenticate.ts';
 import { originOf } from './sign-in/session-cookie.ts';
 
-/** A handler as the adapter calls it; the table of handlers has the exact types. */
+/** A handler with loose types, as this file calls it. The table in routes/handlers.ts has the exact types. */
 export type AnyHandler = (context: never, input: never) => Promise<unknown>;
 
 type Mounted = {
@@ -28,7 +29,7 @@ type Mounted = {
   audit: Audit;
   /** Absent if the endpoint changes no resource, or if no endpoint reads the resource. */
   readMatch?: (request: FastifyRequest) => MatchDemand;
-  /** Extracts the text of the version from the text of the answer; present if the endpoint answers one resource. */
+  /** Extracts the text of the version from the text of the answer. Present if the endpoint answers one resource. */
   versionIn?: (text: string) => string;
   parts: ServerParts;
 };
@@ -88,7 +89,7 @@ function routePath(path: string): string {
   return path.replace(/\{(\w+)\}/g, ':$1');
 }
 
-/** Malformed ids in a path get 404, like unknown ids. */
+/** Returns a check of the ids in a path. A malformed id gets 404, like an unknown id. */
 function pathCheck({ params }: EndpointDefinition): (params: unknown) => void {
   if (params === undefined) return () => {};
   const check = compileCheck(params, { whole: 'path' });
@@ -102,7 +103,7 @@ async function run(request: FastifyRequest, reply: FastifyReply, mounted: Mounte
   const key = takesKey(endpoint) ? keyOf(request) : undefined;
   const match = mounted.readMatch?.(request);
   const context = contextOf({ request, reply }, parts);
-  // If-Match is checked early, so that an archive that would be rejected is not read.
+  // Checks If-Match before the body is read, so that an archive is not read if the request will be rejected.
   if (endpoint.multipart !== undefined) await match?.look(context);
   const validated = await validate(request, { content: parts.content, caller: context.caller });
   try {
@@ -117,7 +118,7 @@ async function run(request: FastifyRequest, reply: FastifyReply, mounted: Mounte
   }
 }
 
-/** A rejected upload leaves no content. */
+/** Discards the content of a rejected upload. */
 async function rejected(error: unknown, validated: ValidatedRequest): Promise<unknown> {
   await validated.drop();
   return error;
@@ -125,7 +126,7 @@ async function rejected(error: unknown, validated: ValidatedRequest): Promise<un
 
 type Exchange = { request: FastifyRequest; reply: FastifyReply };
 
-/** `caller` is undefined at public endpoints; the types of their handlers do not have it. */
+/** Returns the context of a handler. `caller` is undefined at public endpoints, and their handlers have a type without it. */
 function contextOf({ request, reply }: Exchange, parts: ServerParts): Reading {
   const { db, content, identity } = parts;
   const origin = originOf(request, parts.publicUrl);
@@ -136,7 +137,7 @@ function contextOf({ request, reply }: Exchange, parts: ServerParts): Reading {
 type Conditions = {
   match: MatchDemand | undefined;
   keyed: KeyedRequest | undefined;
-  /** Writes the audit trail, except for a replay, which changes nothing. */
+  /** Writes the row of the audit trail. Not called for a replay, because a replay changes nothing. */
   audit: (tx: Transaction, output: unknown) => Promise<void>;
 };
 
@@ -174,12 +175,13 @@ function answer({ request, reply }: Exchange, mounted: Mounted, { input, output 
   const location = success.location.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(String(names[name])));
   reply.code(201).header('location', location);
   if (success.body === undefined) return reply.send();
-  // An answer that shows a secret must not be cached anywhere.
+  // The answer shows a secret, so it must not be cached.
   return reply.header('cache-control', 'no-store').send(output);
 }
 
 /**
- * Answers one resource with its tag, or 304 if the client has the current representation (RFC 9110, section 13.1.2).
+ * Answers one resource with its entity tag. Answers 304 if the client has the current representation (RFC 9110, section
+ * 13.1.2).
  */
 function answerThing({ request, reply }: Exchange, text: string, tag: string): FastifyReply {
   reply.header('etag', tag);

@@ -1,15 +1,15 @@
-// Lints the OpenAPI document with the recommended rules of Redocly as errors, and checks its examples and links.
+// Checks the OpenAPI document with Redocly's recommended rules, all as errors. Also checks the examples and links.
 import { createConfig, lintFromString } from '@redocly/openapi-core';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { openApiDocument } from './openapi/openapi.ts';
 import { LOCATION_PARAMETER } from './openapi/openapi-links.ts';
 
-/** Rules in addition to `recommended-strict`, in which every recommended rule is an error; none of its rules is off. */
+/** Rules in addition to `recommended-strict`, in which every recommended rule is an error. None of its rules is disabled. */
 const RULES = {
   'no-invalid-media-type-examples': {
     severity: 'error',
-    // The rule would also check the parts of `allOf`, each of which names only some of the fields. Schemas that reject
-    // unknown fields say so themselves (additionalProperties).
+    // Without this, the rule would also check the parts of `allOf`, and each part names only some of the fields. Schemas that
+    // reject unknown fields say so themselves (additionalProperties).
     allowAdditionalProperties: true,
   },
   'operation-4xx-problem-details-rfc7807': 'error',
@@ -89,7 +89,8 @@ describe('links', () => {
   });
 
   test('use the runtime expressions of the specification', () => {
-    // OpenAPI 3.1.0, Link Object, runtime expressions. Accepts only those RFC 6901 pointers and RFC 7230 tokens that ids need.
+    // OpenAPI 3.1.0, Link Object, runtime expressions. This pattern accepts only the RFC 6901 pointers and RFC 7230 tokens
+    // that ids need.
     const source =
       /^\$(url|method|statusCode|(request|response)\.(header\.[\w-]+|query\.\w+|path\.\w+|body(#(\/\w+)*)?))$/;
     const taken = links.flatMap(({ link }) => Object.values(link.parameters));

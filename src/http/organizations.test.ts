@@ -1,4 +1,4 @@
-// Organizations: created and changed by the owners of the installation, invisible to other organizations.
+// Organizations. Owners of the installation create and change them, and other organizations cannot see them.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Ask, giveInstallation, openTestApi, type TestApi, violationsOf } from '../../test/api.ts';
 import { endpoints } from '../contract/endpoints.ts';
@@ -64,7 +64,7 @@ describe('creating an organization', () => {
     const rejected = await api.ask('POST', PATH, { body: { name: 'Initech 2', namespace: 'tps', owner } });
     expect(typeOf(rejected)).toEqual([409, '/problems/taken']);
     expect((await api.ask('GET', `${PATH}?name=initech`)).json().total_size).toBe(1);
-    // Different names may lead to the same namespace; the second one gets a number.
+    // Different names may lead to the same namespace. The second organization then gets a namespace with a number.
     expect((await api.ask('GET', (await make({ name: 'TPS' })).path)).json().namespace).toBe('tps-2');
   });
 
@@ -191,7 +191,7 @@ describe('changing an organization', () => {
     const [subscription] = (await api.ask('GET', '/v1/subscriptions', { token })).json().items;
     expect(subscription).toMatchObject({ quotas: { applications: { limit: 0 } }, updated_by: 'jane' });
     expect((await api.ask('PATCH', path, { body, headers })).statusCode).toBe(412);
-    // A new name alone does not change the quota.
+    // A request that changes only the name keeps the quota.
     expect((await api.ask('PATCH', path, { body: { name: 'Wayne 2' } })).statusCode).toBe(204);
     expect(await quotas()).toEqual({ applications: { limit: 0, usage: 0 } });
     expect((await api.ask('PATCH', path, { body: { quotas: {} } })).statusCode).toBe(204);

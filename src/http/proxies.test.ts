@@ -1,4 +1,4 @@
-// X-Forwarded-*: trusted only from the configured proxies.
+// X-Forwarded-* headers are trusted only if a configured proxy sent them.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openTestApi, type TestApi } from '../../test/api.ts';
 import { buildServer } from './server.ts';

@@ -1,9 +1,13 @@
-// Finds the endpoints that answer a single resource, and for an endpoint that changes a resource, the one that reads it.
+// Finds the endpoints that answer a single resource. For an endpoint that changes a resource, finds the endpoint that reads
+// this resource.
 import type { EndpointDefinition } from '../contract/endpoint.ts';
 
 const CHANGES: ReadonlySet<string> = new Set(['PATCH', 'PUT', 'DELETE']);
 
-/** Whether an endpoint answers one resource, which then has an entity tag. Pages, lists and fleeting answers have none. */
+/**
+ * Whether an endpoint answers one stored resource. Such an answer has an entity tag. Pages, lists and answers that are not
+ * stored have none.
+ */
 export function answersThing({ method, success }: EndpointDefinition): boolean {
   if (method !== 'GET' || success.status !== 200 || success.fleeting) return false;
   const { type, anyOf, properties = {} } = success.body as { type?: string; anyOf?: unknown[]; properties?: object };
@@ -15,7 +19,7 @@ export function isReadEndpoint(one: EndpointDefinition, changing: EndpointDefini
   return CHANGES.has(changing.method) && answersThing(one) && one.path === changing.path;
 }
 
-/** Returns the endpoint that reads the resource that `changing` changes; undefined if there is none. */
+/** Returns the endpoint that reads the resource that `changing` changes, or undefined if there is none. */
 export function readEndpointOf(
   changing: EndpointDefinition,
   endpoints: Iterable<EndpointDefinition>,

@@ -1,4 +1,4 @@
-// A registry's credentials are sealed in the row, and never in answers, rejections or the log.
+// A registry's credentials are sealed in the database, and never appear in answers, rejections or the log.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestApi, type TestApi } from '../../test/api.ts';
 

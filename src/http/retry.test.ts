@@ -1,4 +1,4 @@
-// Retrying a failed pipeline over HTTP: Location, idempotency, rejection and audit trail.
+// The retry of a failed pipeline over HTTP: Location, idempotency, rejection and audit trail.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { failedPipelines, openTestEstates, type TestEstates } from '../../test/estate.ts';
 

@@ -1,4 +1,4 @@
-// Compares answers over HTTP with the published examples, field by field in both directions, and follows every link.
+// Compares answers over HTTP with the published examples, field by field in both directions. Also follows every link.
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { digestOf, library } from '../../test/catalog.ts';
@@ -13,30 +13,29 @@ import type { Release } from '../contract/release.ts';
 import { recordDiscovery } from '../pipelines/discovery.ts';
 import { failPhase, startPhase } from '../pipelines/phases.ts';
 
-/** Names and types of the fields, by document; `a[].b` is the field b of the items of a. */
+/** Names and types of the fields, by document. `a[].b` is the field b of the items of a. */
 const seeds = JSON.parse(
   readFileSync(new URL('../../test/fixtures/seed-fields.json', import.meta.url), 'utf8'),
 ) as Record<string, Record<string, string>>;
 
 /**
- * These fields are absent unless a request expands relationships; the list of customizations has no parameter for
- * that.
+ * These fields are absent unless a request expands relationships. The list of customizations has no parameter to expand them.
  */
 const NOT_EMBEDDED = /_releases\[\](\.release)?\.(dependencies|dependants)\[\]$/;
 
-/** Fields of answers that the examples lack, but the published reference names elsewhere. */
+/** Fields of answers that the published examples lack, but that the published reference contains elsewhere. */
 const PUBLISHED_ELSEWHERE: Record<string, RegExp[]> = {
   CustomizationDetailedPage: [
-    // The examples of embedded releases are older than the example of a release, which has these fields.
+    // The examples of embedded releases are older than the example of a release. Only the newer example has these fields.
     /_releases\[\](\.release)?\.(artifact\.|end_of_life_at$|trial$|pipeline_id$|_links\.pipeline\.href$)/,
     /_releases\[\](\.release)?\.product\.(based_on_scratch|latest_free)$/,
     /_releases\[\](\.release)?\.base_image\.(healthy|last_checked_at)$/,
   ],
-  // The older reference has this field in a release, and the example of a customization shows it.
+  // The older reference contains this field in a release, and the example of a customization shows it.
   Release: [/^supports_customizations$/],
 };
 
-/** Fields that only Larder has. */
+/** Fields that exist only in Larder. */
 const OURS: Record<string, RegExp[]> = {
   CatalogApplicationRequest: [/^waiting\[\]\./],
   CustomizationDetailedPage: [
@@ -66,7 +65,7 @@ async function read<T>(path: string): Promise<T> {
   return (await answer.json()) as T;
 }
 
-/** Expects a 201 without a body, and returns the path of the created thing. */
+/** Sends a POST, expects a 201 without a body, and returns the path of the created resource. */
 async function make(path: string, init: { body: Sent; headers: object }): Promise<string> {
   const made = await ask(path, { method: 'POST', ...init });
   expect([path, made.status, await made.text()]).toEqual([path, 201, '']);
@@ -103,7 +102,10 @@ async function fail(application: string): Promise<void> {
   await estates.catalog.write((tx) => failPhase(tx, failed));
 }
 
-/** Makes each release depend on the next and the last one on the first, as the release of a chart depends on releases of images. */
+/**
+ * Makes each release depend on the next release, and the last one on the first. In the same way, the release of a chart
+ * depends on releases of images.
+ */
 async function relate(ids: string[]): Promise<void> {
   for (const [index, id] of ids.entries()) {
     const values = [id, ids[(index + 1) % ids.length]];
@@ -111,7 +113,7 @@ async function relate(ids: string[]): Promise<void> {
   }
 }
 
-/** The library with PostgreSQL 15 past its end of life. */
+/** Returns the library in which PostgreSQL 15 is past its end of life. */
 function withEnd() {
   return library().map((product) => ({
     ...product,
@@ -138,11 +140,11 @@ beforeAll(async () => {
   const ids = (await read<CatalogApplicationRequest>(request)).applications.map(({ id }) => id);
   const [postgresql = '', nginx = ''] = ids;
   const redis = acme['application_id']?.[0] ?? '';
-  // From here on, all three applications have the customization that the organization has for all applications.
+  // All three applications get the customization, because the organization applies it to all applications.
   for (const application of [postgresql, nginx, redis]) await finishAll(application);
   const taken = await customize('postgresql', '15');
   expect((await ask(taken, { method: 'DELETE' })).status).toBe(204);
-  // Without the customization, the plan equals that of the existing release.
+  // Without the customization, the plan is the same as the plan of the existing release.
   await rows.plan(await rows.openPipeline(postgresql));
   await customize('postgresql', '15');
   await finishAll(postgresql);
@@ -164,7 +166,7 @@ beforeAll(async () => {
 }, 180_000);
 afterAll(() => estates.api.close());
 
-/** The fields of an answer with their types, in the form of the fixture. */
+/** Returns the fields of an answer with their types, in the format of the fixture. */
 function fieldsOf(value: unknown, path = ''): [string, string][] {
   if (Array.isArray(value)) {
     if (/(^|\.)(dependencies|dependants)$/.test(path) && !path.includes('_links')) return [[`${path}[]`, 'release']];
@@ -183,7 +185,7 @@ function compare(name: string, answer: unknown): void {
   const wanted = Object.fromEntries(Object.entries(seeds[name] ?? {}).filter(([path]) => !NOT_EMBEDDED.test(path)));
   const elsewhere = [...(PUBLISHED_ELSEWHERE[name] ?? []), ...(OURS[name] ?? [])];
   const shown = fieldsOf(answer).filter(([path]) => path in wanted || !elsewhere.some((one) => one.test(path)));
-  // By lines, so that a difference names its field.
+  // Compares lines of text, so that a difference shows the name of the field.
   const lines = (fields: [string, string][]) => [...new Set(fields.map(([path, type]) => `${path}: ${type}`))].sort();
   expect(lines(shown)).toEqual(lines(Object.entries(wanted)));
 }
@@ -221,7 +223,7 @@ describe('the answers', () => {
       'PROCESSING_CREATE_FAILED',
       'PROCESSING_CREATE_SUCCEEDED',
       'PROCESSING_DELETE_SUCCEEDED',
-      // One of the applications of this customization waits for a base image that cannot be read.
+      // One application of this customization waits for a base image that cannot be read.
       'PROCESSING_CREATE_STARTED',
     ]);
   });

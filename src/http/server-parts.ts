@@ -6,23 +6,26 @@ import type { HttpIdentity } from './handler.ts';
 import type { Readiness } from './health.ts';
 import type { TlsPair } from './tls-files.ts';
 
-/** The parts that a server uses and does not close. */
+/** The parts that a server uses. The server does not close them. */
 export type ServerParts = {
   db: Database;
   content: ContentStore;
   identity: HttpIdentity;
   log: FastifyBaseLogger;
   readiness: Readiness;
-  /** Scheme, host and port (and path) under which clients reach the server, if the operator configured it. */
+  /**
+   * Scheme, host and port, with an optional path, with which clients reach the server. Absent unless the operator configured
+   * it.
+   */
   publicUrl?: string;
-  /** Addresses and networks of the proxies in front; only their X-Forwarded-* headers are trusted. */
+  /** Addresses and networks of the proxies before the server. Only their X-Forwarded-* headers are trusted. */
   trustedProxies?: readonly string[];
-  /** Serves TLS with this certificate and key. */
+  /** The certificate and key for TLS. If absent, the server uses no TLS. */
   tls?: TlsPair;
   /** Origins whose pages may call the API (CORS). */
   corsOrigins?: readonly string[];
-  /** Observes every answer, including those of the routes that `register` adds. */
+  /** Observes every answer, including the answers of routes that `register` adds. */
   watch?: (app: FastifyInstance) => void;
-  /** Adds more routes: those of the hosted registry. */
+  /** Adds the routes of the hosted registry. */
   register?: (app: FastifyInstance) => void | Promise<void>;
 };

@@ -32,25 +32,25 @@ import type { ServerParts } from './server-parts.ts';
 import { addOidcSignIn } from './sign-in/oidc-sign-in.ts';
 import type { TlsPair } from './tls-files.ts';
 
-/** Builds the server. `ready()` or `listen()` completes it; `close()` ends it. */
+/** Builds the server. `ready()` or `listen()` completes it, and `close()` ends it. */
 export function buildServer(parts: ServerParts): FastifyInstance {
   const { trustedProxies = [] } = parts;
   const app = fastify({
     loggerInstance: parts.log,
-    // Fastify would log URLs, which contain tokens and signatures; answers.ts logs requests instead.
+    // Fastify would log URLs, which contain tokens and signatures. answers.ts logs requests without them.
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
     genReqId: requestIdOf,
     requestIdHeader: false,
     connectionTimeout: IDLE_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
-    // No limit for a whole request: an upload or a layer may take any time while bytes arrive.
+    // A whole request has no time limit, because an upload or a layer may take any time while its bytes arrive.
     requestTimeout: 0,
     trustProxy: trustedProxies.length > 0 ? [...trustedProxies] : false,
     routerOptions: { maxParamLength: PATH_SEGMENT_LENGTH_MAX },
     ...wire(parts.tls),
     clientErrorHandler: answerClientError,
     return503OnClosing: false,
-    // A malformed URL: Fastify runs no hooks then, so the answer is written here.
+    // Fastify runs no hooks for a malformed URL, so this function writes the answer.
     frameworkErrors: answerFrameworkError,
   });
   app.server.maxConnections = CONNECTIONS_MAX;
@@ -76,7 +76,10 @@ export function buildServer(parts: ServerParts): FastifyInstance {
   return app;
 }
 
-/** HTTP/1.1 with or without TLS. Fastify has a type for each; nothing here depends on the difference. */
+/**
+ * Returns the options for HTTP/1.1 with or without TLS. Fastify has two types for these servers, but the code here needs only
+ * one.
+ */
 function wire(tls: TlsPair | undefined): { http?: ServerOptions } {
   const limits = {
     maxHeaderSize: HEADER_BYTES_MAX,
@@ -89,7 +92,10 @@ function wire(tls: TlsPair | undefined): { http?: ServerOptions } {
 
 type Table = Parameters<typeof mountEndpoints>[1];
 
-/** Adds the endpoints of a table; the adapter reads their bodies itself. Exported for tests of the adapter. */
+/**
+ * Adds the endpoints of a table. The routes read bodies themselves, without Fastify's parsers. Exported for the tests of
+ * mount.ts.
+ */
 export async function addApi(api: FastifyInstance, table: Table, parts: ServerParts): Promise<void> {
   api.removeAllContentTypeParsers();
   api.setSerializerCompiler(({ schema }) => answerWriter(schema as TSchema));

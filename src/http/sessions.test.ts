@@ -1,4 +1,4 @@
-// Log-in by password: the session cookie, rejected log-ins, and the end of sessions.
+// Log-in with a password: the session cookie, rejected log-ins, and the end of sessions.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestApi, type TestApi, violationsOf } from '../../test/api.ts';
 import type { Role } from '../contract/vocabulary.ts';

@@ -1,4 +1,4 @@
-// Log-ins through an identity provider that are rejected, each for another reason, without a secret in any answer or log line.
+// Rejected log-ins through an identity provider, each for another reason. No answer and no log line contains a secret.
 import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';

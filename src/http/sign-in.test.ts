@@ -1,4 +1,4 @@
-// Log-in through a real identity provider: the user, the role and the organization from the claims, and connected accounts.
+// Log-in through a real identity provider: the user, the role and organization from claims, and connected accounts.
 import type { FastifyInstance } from 'fastify';
 import { describe, expect, test } from 'vitest';
 import { type Browser, logIn, openBrowser } from '../../test/oidc-provider.ts';

@@ -1,4 +1,4 @@
-// The keys that sign releases, over HTTP: for members with a token, and their public halves without one.
+// The keys that sign releases, over HTTP. Members need a token. The public keys can be read without a token.
 import { generateKeyPairSync } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openTestApi, type TestApi, violationsOf } from '../../test/api.ts';
@@ -13,7 +13,7 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => api.close());
 
-/** Without a token. */
+/** Sends a GET without a token. */
 const read = (url: string) => api.app.inject({ method: 'GET', url });
 const keys = async () => (await api.ask('GET', PATH)).json().items;
 const newPem = () =>

@@ -1,5 +1,5 @@
-// Provokes each documented status of each operation. 500 and 503 come from one mechanism that all operations share;
-// mount.test.ts, answers.test.ts and upload.test.ts test them.
+// Causes each documented status of each operation. 500 and 503 come from code that all operations share, which mount.test.ts,
+// answers.test.ts and upload.test.ts test.
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Ask, giveInstallation } from '../../test/api.ts';
@@ -22,7 +22,7 @@ import { openApiDocument } from './openapi/openapi.ts';
 const UNKNOWN = '1b671a64-40d5-491e-99b0-da01ff1f3341';
 const SHARED_MECHANISM = new Set(['500', '503']);
 
-/** Statuses that are not tested here, each with the file that tests it. */
+/** Statuses that this file does not test, each with the file that tests it. */
 const NOT_HERE: Record<string, string> = {
   'createCustomization 413': 'upload.test.ts',
   'updateCustomization 413': 'upload.test.ts, by the same reader',
@@ -32,7 +32,10 @@ const NOT_HERE: Record<string, string> = {
   'revokeApiToken 409': 'http/ways-in.test.ts',
 };
 
-/** The published reference documents 403 for every operation; an operation that every role may call never answers 403 because of the role. */
+/**
+ * Whether every role may call the operation. Then it never answers 403 because of the role, although the published reference
+ * documents 403 for every operation.
+ */
 function isForEveryRole(operation: string): boolean {
   const access = Object.entries<EndpointDefinition>(endpoints).find(([name]) => name === operation)?.[1].access;
   return access !== 'PUBLIC' && ROLES.every((role) => access?.includes(role));
@@ -56,7 +59,7 @@ afterAll(() => estates.api.close());
 
 const REGISTRY = { name: 'r', description: 'r', provider: 'OCI', url: 'https://registry.invalid', access_secret: 's' };
 
-/** Changes to the sample request of the contract: other ids, another body, other headers, a query, another token. */
+/** Changes to the sample request of the contract: other ids, another body, other headers, another query or another token. */
 type Change = { ids?: Record<string, string>; sent?: Ask; query?: Record<string, string>; token?: string | undefined };
 type Provoke = (operation: string, endpoint: EndpointDefinition) => Promise<Change> | Change;
 
@@ -69,14 +72,14 @@ async function make(path: string, body: object): Promise<string> {
   return String(made.headers['location']).split('/').at(-1) ?? '';
 }
 
-/** Sends a request this many times, to reach a limit. */
+/** Sends a request `times` times, to reach a limit. */
 async function fill(times: number, path: string, sent: Ask): Promise<void> {
   for (let time = 0; time < times; time++) await estates.api.ask('POST', path, sent);
 }
 
 const large = 'x'.repeat(80 * 1024);
 
-/** By status: the change to the sample request after which any operation answers with this status. */
+/** By status: the change to the sample request that causes this status in any operation. */
 const ANY: Record<string, Provoke> = {
   304: () => ({ sent: { headers: { 'if-none-match': '*' } } }),
   400: () => ({ query: { no_such_parameter: 'x' } }),
@@ -103,7 +106,7 @@ const NOTHING = {
   signing_key_id: 'f'.repeat(64),
 };
 
-/** By operation and status: the change for an operation that needs another change than ANY has for this status. */
+/** By operation and status: the change for an operation in which the change of ANY does not cause the status. */
 const ONE: Record<string, Record<string, Provoke>> = {
   exchangeToken: {
     200: () => ({ query: { refresh_token: estates.api.acme.tokens.VIEWER }, token: undefined }),
@@ -155,7 +158,7 @@ const ONE: Record<string, Record<string, Provoke>> = {
   createRegistry: { 201: () => ({ sent: { body: REGISTRY } }) },
   retryPipeline: {
     201: async () => ({ ids: { pipeline_id: await failedPipeline() } }),
-    // The sample's pipeline succeeded, so it cannot be retried.
+    // The pipeline of the sample request succeeded, so it cannot be retried.
     409: () => ({}),
   },
   deleteRegistry: {
@@ -213,7 +216,7 @@ const ONE: Record<string, Record<string, Provoke>> = {
   updateUser: { 409: () => ({ sent: { body: { role: 'VIEWER' } } }) },
   deleteUser: {
     204: async () => ({ ids: { user_id: await make('/larder/v1/users', { name: 'joe', role: 'VIEWER' }) } }),
-    // The sample's user is the only owner of the organization, so the user cannot be removed.
+    // The user of the sample request is the only owner of the organization, so the user cannot be removed.
     409: () => ({}),
   },
   issueApiToken: {
@@ -268,7 +271,7 @@ const table = Object.values(documented)
   .filter(({ status }) => !SHARED_MECHANISM.has(status))
   .filter(({ operation, status }) => NOT_HERE[`${operation} ${status}`] === undefined)
   .filter(({ operation, status }) => status !== '403' || !isForEveryRole(operation))
-  // Deletions come last: the other operations use the things that they delete.
+  // Deletions come last, because the other operations use the resources that the deletions remove.
   .sort((one, other) => order(one.operation, one.status) - order(other.operation, other.status));
 
 describe('an operation answers each documented status', () => {

@@ -1,4 +1,4 @@
-// Quotas, also under concurrent requests, and subscriptions.
+// Subscriptions, and quotas, also with concurrent requests.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestEstates, type TestEstates } from '../../test/estate.ts';
 
@@ -44,7 +44,7 @@ test('concurrent requests do not exceed a quota; the rejection names it', async 
   });
   const quotas = await estates.api.ask('GET', '/v1/quotas');
   expect(quotas.json()).toEqual({ applications: { limit: full, usage: full } });
-  // Another organization has a quota of its own.
+  // The quota of one organization does not affect another.
   const rival = await estates.api.ask('GET', '/v1/quotas', { token: estates.api.rival.access.OWNER });
   expect(rival.json()).toEqual({});
 });

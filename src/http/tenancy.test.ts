@@ -1,5 +1,6 @@
-// The tenancy matrix, made from the contract. A route answers a request with an id of another organization exactly as one with an
-// unknown id, whatever the role. Each route rejects exactly the roles that the contract does not name.
+// Access of every role and organization to every route, derived from the contract. A route answers a request with an id of
+// another organization exactly like a request with an unknown id, for every role. Each route rejects exactly the roles that
+// the contract does not name.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Ask } from '../../test/api.ts';
 import { type Estate, openTestEstates, type TestEstates } from '../../test/estate.ts';
@@ -21,7 +22,7 @@ import { SignedUrl } from '../contract/file.ts';
 import { ROLES, type Role } from '../contract/vocabulary.ts';
 
 let estates: TestEstates;
-/** The answers to the rival's owner before the requests of acme. */
+/** The answers to the owner of the organization rival, read before the requests of acme. */
 let before: Record<string, unknown>;
 beforeAll(async () => {
   estates = await openTestEstates();
@@ -31,7 +32,10 @@ afterAll(() => estates.api.close());
 
 const table = Object.entries<EndpointDefinition>(endpoints).filter(([, { access }]) => access !== 'PUBLIC');
 
-/** The first id of a kind in an estate, which test/estate.ts creates. */
+/**
+ * Returns the first id of each kind in an estate. test/estate.ts creates estates: organizations with one resource of each
+ * kind.
+ */
 function idIn(estate: Estate): IdOf {
   return (kind) => {
     const id = estates.shared[kind] ?? estate[kind]?.[0];
@@ -40,20 +44,20 @@ function idIn(estate: Estate): IdOf {
   };
 }
 
-/** Returns an id of the same form that names nothing. */
+/** Returns an id of the same format to which no resource belongs. */
 function unknownLike(id: string): string {
   if (id.includes('-')) return '1b671a64-40d5-491e-99b0-da01ff1f3341';
   const [prefix, hex = ''] = id.includes(':') ? [id.slice(0, 7), id.slice(7)] : ['', id];
   return prefix + 'abcdef0123456789'.repeat(4).slice(0, hex.length);
 }
 
-/** The detail names the requested id, for which `answered` writes ID. */
+/** The detail names the requested id, which `answered` has replaced by ID. */
 const detail = expect.stringMatching(/^There is no [^.]+\bID\b.* that is visible to you\.$/);
 const NOT_FOUND = { type: '/problems/not-found', title: 'Not found', status: 404, detail };
 
 type Asked = { path: string; role: Role; sent: Ask };
 
-/** Status and body of the answer to acme, without the requested path and id. */
+/** Returns the status and body of the answer to acme, without the requested path and id. */
 async function answered({ method }: EndpointDefinition, { path, role, sent }: Asked, id: string) {
   const token = estates.api.acme.access[role];
   const response = await estates.api.ask(method, path, { token, ...sent });
@@ -66,7 +70,7 @@ function pathNames({ path }: EndpointDefinition): string[] {
   return [...path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => name);
 }
 
-/** Acme's ids with some replaced. */
+/** Returns acme's ids with some of them replaced. */
 function withIds(replaced: Record<string, string>): IdOf {
   return (kind) => replaced[kind] ?? idIn(estates.acme)(kind);
 }
@@ -78,7 +82,7 @@ function expectedOf({ access }: EndpointDefinition, role: Role, status: number):
 async function readAll(): Promise<Record<string, unknown>> {
   const read: Record<string, unknown> = {};
   for (const [operation, endpoint] of table) {
-    // Signed URLs are not compared, because they differ each second.
+    // Signed URLs are not compared, because they change every second.
     if (endpoint.method !== 'GET' || ('body' in endpoint.success && endpoint.success.body === SignedUrl)) continue;
     const path = samplePath(endpoint, idIn(estates.rival)) + sampleQuery(endpoint, {}, idIn(estates.rival));
     const response = await estates.api.ask('GET', path, { token: estates.api.rival.access.OWNER });
@@ -153,7 +157,7 @@ describe('the ids of a query', () => {
         }),
       );
       expect(theirs).toEqual(nothing);
-      // A filter by a digest is not checked against rows: no item has the digest, so the list is empty.
+      // A filter by digest is not compared with rows: no item has the digest, so the list is empty.
       if (kind.endsWith('digest')) expect(theirs?.body).toMatchObject({ total_size: 0, items: [] });
       else expect(theirs?.status).toBe(400);
     }
@@ -183,14 +187,17 @@ describe('the ids of a body', () => {
       }
       expect(answers[0]).toEqual(answers[1]);
       expect(answers[0]?.status).toBe(rejectedWith(endpoint));
-      // The violation must be about this id, not about another field.
+      // The violation must be about this id, and not about another field.
       const fields = (answers[0]?.body.violations ?? []).map(({ field }: { field: string }) => field);
       if (rejectedWith(endpoint) === 400) expect(fields).toEqual([expect.stringContaining(String(steps[0]))]);
     }
   });
 });
 
-/** The status for an id of another organization in a request: 400, or 404 if the published reference documents it for an operation without ids in its path. */
+/**
+ * Returns the status for an id of another organization in a query or body: 400. It is 404 if the published reference
+ * documents 404 for an operation without ids in its path.
+ */
 function rejectedWith(endpoint: EndpointDefinition): number {
   return endpoint.problems.includes(404) && pathNames(endpoint).length === 0 ? 404 : 400;
 }
@@ -198,7 +205,7 @@ function rejectedWith(endpoint: EndpointDefinition): number {
 describe('a role', () => {
   test.each(table)('gets 403 from %s exactly if the contract does not name it', async (_, endpoint) => {
     for (const role of ROLES) {
-      // The unknown parameter is rejected, so the request changes nothing.
+      // The server rejects the unknown parameter, so the request changes nothing.
       const path = `${samplePath(endpoint, idIn(estates.acme))}?no_such_parameter=x`;
       const { status } = await answered(endpoint, { path, role, sent: {} }, '-');
       expect([role, status]).toEqual([role, expectedOf(endpoint, role, 400)]);

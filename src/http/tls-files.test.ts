@@ -1,4 +1,4 @@
-// TLS from files: unusable files are rejected, and changed files are loaded without closing connections.
+// TLS from files. Unusable files are rejected, and changed files are loaded without closing connections.
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';

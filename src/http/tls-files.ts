@@ -1,4 +1,5 @@
-// The server's TLS certificate and key: read and checked at start, and reloaded when the files change, without closing connections.
+// The server's TLS certificate and key. They are read and checked at start, and loaded again when the files change, without
+// closing connections.
 import { unwatchFile, watchFile } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createSecureContext, type Server } from 'node:tls';
@@ -6,13 +7,16 @@ import type { FastifyBaseLogger } from 'fastify';
 
 export type TlsFiles = { readonly cert: string; readonly key: string };
 
-/** PEM texts; `cert` includes the chain. */
+/** A certificate with its chain (`cert`) and its key, in PEM. */
 export type TlsPair = { cert: string; key: string };
 
-/** Interval of checks for changed files: certificates are renewed days before they expire, and a watch would miss replaced symbolic links. */
+/**
+ * How often the files are checked for changes. Certificates are renewed days before they expire, so ten seconds are fast
+ * enough. A file watch would miss replaced symbolic links.
+ */
 const LOOK_EVERY_MS = 10_000;
 
-/** The files cannot be read, or do not belong together. */
+/** The files cannot be read, or the key does not belong to the certificate. */
 export class TlsFilesError extends Error {
   override readonly name = 'TlsFilesError';
   readonly code = 'TLS_FILES';
@@ -48,8 +52,8 @@ export type FollowedFiles = {
 };
 
 /**
- * Serves new connections with the current files: reloads them when one changes, and on request. Files that cannot be used are
- * reported in the log, and the previous pair stays in use.
+ * Serves new connections with the current files. Loads the files again when one changes, and on request. If new files cannot
+ * be used, logs the reason and keeps the previous pair.
  */
 export function followTlsFiles(
   server: Server,

@@ -1,4 +1,4 @@
-// Token exchange in both forms, and the requests that it rejects.
+// Token exchange with a parameter and with a form, and the requests that it rejects.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestApi, type TestApi, violationsOf } from '../../test/api.ts';
 import { endpoints } from '../contract/endpoints.ts';
@@ -70,7 +70,7 @@ test('401 for an unknown token, an access token, and 429 after too many', async 
   const tired = await api.ask('POST', path, form({ api_token: 'x' }));
   expect([tired.statusCode, tired.json().type]).toEqual([429, '/problems/too-many-requests']);
   expect(Number(tired.headers['retry-after'])).toBeGreaterThan(0);
-  // A token that was accepted from this address before is not delayed by the attempts of others.
+  // A token that was accepted from this address earlier is not delayed by the failures of others.
   const known = await api.ask('POST', path, form({ api_token: api.acme.tokens.VIEWER }));
   expect(known.statusCode).toBe(200);
   const unknown = await api.ask('POST', path, form({ api_token: api.rival.tokens.VIEWER.replace(/.$/, '') }));

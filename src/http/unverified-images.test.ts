@@ -1,4 +1,5 @@
-// Images that could not be started: whether a catalog releases them, who decides, and the field `verified` of a release.
+// Images that no worker could start: whether a catalog releases them, who decides this, and the field `verified` of a
+// release.
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { digestOf } from '../../test/catalog.ts';

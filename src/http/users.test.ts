@@ -1,4 +1,4 @@
-// Users of an organization: created, changed and removed by its owners; the last owner cannot be removed.
+// Users of an organization. Owners create, change and remove them. The last owner cannot be removed.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Ask, openTestApi, type TestApi, violationsOf } from '../../test/api.ts';
 import { until } from '../../test/service.ts';
@@ -175,7 +175,7 @@ describe('changing a user', () => {
     expect((await api.ask('GET', path)).json()).toMatchObject({ ...body, role: 'VIEWER', updated_by: 'jane' });
     expect((await api.ask('PATCH', path, { headers, body })).statusCode).toBe(412);
     expect((await api.ask('DELETE', path, { headers })).statusCode).toBe(412);
-    // A user's own address does not count as taken.
+    // The user's own address does not count as taken.
     expect((await api.ask('PATCH', path, { body })).statusCode).toBe(204);
   });
 

@@ -1,4 +1,4 @@
-// The last way for an owner to log in: every change that would remove it is rejected, also under concurrency.
+// The last way in for an owner. Every change that would remove it is rejected, also when changes run concurrently.
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openTestApi, type TestApi } from '../../test/api.ts';
 import { openTestSignIn, titleOf } from '../../test/sign-in.ts';
@@ -20,7 +20,9 @@ const PASSWORD = 'correct horse battery staple';
 
 let api: TestApi;
 let parts: ServerParts;
-/** Acme’s only owner at the beginning, with one token of role OWNER and two tokens of lesser roles. */
+/**
+ * The only owner of acme at the beginning of a test. She has one token with the role OWNER and two tokens with lower roles.
+ */
 let jane: Principal;
 
 beforeEach(async () => {
@@ -125,7 +127,7 @@ describe('revoking a token', () => {
       const second = await makeToken('second');
       const answers = await Promise.all([first, second].map((path) => api.ask('DELETE', path)));
       expect(answers.map(outcome).sort()).toEqual([[204], LAST]);
-      // Restores the first token and revokes the second one; the requests revoked one of the two.
+      // Restores the first token and revokes the second, because the requests before revoked one of the two.
       await api.database.pool.query(
         `update api_tokens set removed_at = case when id = $1 then null else now() end where organization_id = $2
           and (id = $1 or name = 'second')`,

@@ -1,12 +1,12 @@
-// Collects the methods that each path supports, for 405, the Allow header and the answer to OPTIONS.
+// Collects the methods that each path supports. They are needed for 405, for the Allow header and for the answer to OPTIONS.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Rejection } from './problems.ts';
 
 type Known = { url: string; pattern: RegExp; methods: Set<string> };
 
 /**
- * Collects the routes that are added after this call. A request that matches no route gets 405 or 404, or the allowed
- * methods if it is OPTIONS.
+ * Collects the routes that are added after this call. A request that matches no route gets 404, or 405 if the path has other
+ * methods. OPTIONS gets the allowed methods.
  */
 export function addAllowedMethods(app: FastifyInstance): void {
   const known = new Map<string, Known>();
@@ -17,16 +17,16 @@ export function addAllowedMethods(app: FastifyInstance): void {
     for (const name of [method].flat()) one.methods.add(name);
     known.set(url, one);
   });
-  // Runs before the body is read: Fastify would first reject the media type of a QUERY request to an unknown route.
+  // Runs before the body is read. Otherwise Fastify would first reject the media type of a QUERY request to an unknown route.
   app.addHook('onRequest', async (request, reply) => {
     if (request.is404) return answerUnknown(request, reply, [...known.values()]);
-    // A fixed path such as `/catalogs/waves`, with a method that only `/catalogs/{id}` supports: the router has
-    // matched the path with the parameter.
+    // A fixed path such as `/catalogs/waves` was called with a method that only `/catalogs/{id}` supports. The router has
+    // then matched the path with the parameter, so the answer is sent here.
     const named = known.get(pathOf(request));
     if (named !== undefined && request.routeOptions.url !== pathOf(request))
       return answerUnknown(request, reply, [named]);
   });
-  // OPTIONS requests that are not preflights get here too: the wildcard route of CORS forwards them.
+  // OPTIONS requests that are not preflights are also answered here, because the wildcard route of CORS forwards them.
   app.setNotFoundHandler((request, reply) => answerUnknown(request, reply, [...known.values()]));
 }
 

@@ -1,4 +1,4 @@
-// The serializer of answers: it writes the fields of the schema and no others.
+// The serializer of answers. It writes only the fields of the schema.
 import { Type } from 'typebox';
 import { expect, test } from 'vitest';
 import { answerWriter } from './answer-text.ts';

@@ -1,4 +1,4 @@
-// The parts that all answers share: request ids, problems, methods, limits of URL and headers.
+// The parts that all answers share: request ids, problems, methods, and the limits of the URL and the headers.
 import type { AddressInfo } from 'node:net';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';

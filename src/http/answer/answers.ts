@@ -33,7 +33,7 @@ export function addAnswers(app: FastifyInstance, readiness: Readiness): void {
   app.setErrorHandler((error, request, reply) => answerError(error, request, reply));
 }
 
-/** The log line of a request names its route, not its URL: URLs may hold tokens. */
+/** The log line names the route of a request and not its URL, because URLs may contain tokens. */
 function logAnswer(request: FastifyRequest, reply: FastifyReply): void {
   const { method, routeOptions } = request;
   const line = {
@@ -62,21 +62,25 @@ function answerError(error: unknown, request: FastifyRequest, reply: FastifyRepl
     .send(problemBody(rejection, path, missingOf(rejection, request)));
 }
 
-/** Returns the detail of a 404 at an endpoint; undefined for other errors, and for other paths, which name no resource. */
+/**
+ * Returns the detail of a 404 at an endpoint. Returns undefined for other errors, and for paths of no endpoint, because they
+ * name no resource.
+ */
 function missingOf({ code, noun }: Rejection, { routeOptions, params }: FastifyRequest): string | undefined {
   if (code !== 'not-found' || !('operation' in routeOptions.config)) return undefined;
   return missingThing(params as Record<string, string>, noun);
 }
 
-/** Answers 404 for a URL that the router could not parse, as for every unknown path. */
+/** Answers 404 for a URL that the router could not parse, like for any unknown path. */
 export function answerFrameworkError(error: Error, request: FastifyRequest, reply: FastifyReply): void {
   reply.header(REQUEST_ID_HEADER, request.id);
   answerError(new Rejection('not-found', { cause: error }), request, reply);
 }
 
 /**
- * After a rejection the rest of the body is read and dropped while the answer is sent. Closing the connection while the client
- * still sends would reset it before the client reads the answer. Beyond a limit the connection is closed.
+ * Reads and drops the rest of the body after a rejection, while the answer is sent. If the connection were closed while the
+ * client still sends, it would be reset before the client reads the answer. If the rest is longer than a limit, closes the
+ * connection.
  */
 async function readToEnd(request: FastifyRequest): Promise<void> {
   if (!hasBody(request.raw)) return;
@@ -95,13 +99,16 @@ export function answerClientError(error: NodeJS.ErrnoException, socket: Socket):
   writeLastAnswer(socket, clientRejection(error), { id: requestIdOf({ headers: {} }), url: '/' });
 }
 
-/** Answers a request that is still arriving, and closes its connection after the answer. */
+/** Answers a request whose bytes are still arriving, and closes its connection after the answer. */
 export function endConnection(socket: Socket, rejection: Rejection, request: Pick<FastifyRequest, 'id' | 'url'>): void {
   writeLastAnswer(socket, rejection, request);
   socket.once('finish', () => socket.destroy());
 }
 
-/** Writes an answer directly to the socket and ends its sending side; the client has a moment to read the answer and close. */
+/**
+ * Writes an answer directly to the socket and ends the socket's sending side. The client has LAST_ANSWER_MS to read the
+ * answer and to close the connection.
+ */
 function writeLastAnswer(socket: Socket, rejection: Rejection, { id, url }: Pick<FastifyRequest, 'id' | 'url'>): void {
   const { status } = PROBLEMS[rejection.code];
   const body = JSON.stringify(problemBody(rejection, url.split('?', 1)[0] ?? ''));
@@ -113,7 +120,7 @@ function writeLastAnswer(socket: Socket, rejection: Rejection, { id, url }: Pick
     'connection: close',
   ];
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
-  // Without a timer, a client that keeps sending would keep the connection open for ever.
+  // Without this timer, a client that keeps sending would keep the connection open forever.
   const late = setTimeout(() => socket.destroy(), LAST_ANSWER_MS).unref();
   socket.once('close', () => clearTimeout(late));
 }

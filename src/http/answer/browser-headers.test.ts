@@ -1,4 +1,4 @@
-// Headers for browsers: CORS for the configured origins only, and security headers.
+// Headers for browsers: CORS only for the configured origins, and security headers.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openTestApi, type TestApi } from '../../../test/api.ts';
 import { buildServer } from '../server.ts';

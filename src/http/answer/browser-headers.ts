@@ -1,24 +1,25 @@
-// Headers for browsers: which other origins may call the API (CORS), and what pages may do with its answers.
+// Headers for browsers: which other origins may call the API (CORS), and what browsers may do with answers.
 import { type FastifyCorsOptions, type FastifyCorsOptionsDelegateCallback, fastifyCors } from '@fastify/cors';
 import type { FastifyInstance } from 'fastify';
 
 /**
- * Seconds for which browsers cache a preflight: an origin that is removed from the list loses access after this time.
+ * Seconds for which browsers cache the answer to a preflight. An origin that the operator removes from the list loses access
+ * after this time.
  */
 const PREFLIGHT_SECONDS = 600;
 
 /** Headers of answers that scripts of other origins may read. */
 const EXPOSED = ['ETag', 'Location', 'X-Request-Id', 'Retry-After', 'Idempotent-Replayed', 'WWW-Authenticate'];
 
-/** After one visit over TLS, browsers use only TLS (RFC 6797). */
+/** After the first visit over TLS, browsers use only TLS for a year (RFC 6797). */
 const STRICT_TRANSPORT = 'max-age=31536000';
 
-/** Answers must not be executed or framed; HTML pages set their own policies. */
+/** Browsers must not execute answers or show them in frames. HTML pages set their own policies. */
 export const NO_CONTENT_POLICY = "default-src 'none'; frame-ancestors 'none'";
 
 /**
- * Adds CORS for the origins that the operator configured, if any. Cookies are not allowed, because scripts send
- * tokens in a header.
+ * Adds CORS for the origins that the operator configured, if there are any. Cookies of other origins are not accepted,
+ * because scripts send tokens in a header.
  */
 export function addCors(app: FastifyInstance, origins: readonly string[]): void {
   if (origins.length === 0) return;
@@ -29,14 +30,14 @@ export function addCors(app: FastifyInstance, origins: readonly string[]): void 
     maxAge: PREFLIGHT_SECONDS,
   };
   const delegator: FastifyCorsOptionsDelegateCallback = (request, answer) => {
-    // An OPTIONS request that is not a preflight gets the answer of all OPTIONS requests.
+    // An OPTIONS request that is not a preflight is answered like all other OPTIONS requests.
     const preflight = request.headers['access-control-request-method'] !== undefined;
     answer(null, { ...options, preflight });
   };
   app.register(fastifyCors, { delegator });
 }
 
-/** Adds the headers that disable MIME sniffing, framing and referrers. */
+/** Adds the headers that disable MIME sniffing, frames and referrers. */
 export function addSecurityHeaders(app: FastifyInstance): void {
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-content-type-options', 'nosniff').header('referrer-policy', 'no-referrer');

@@ -1,13 +1,16 @@
-// Entity tags (RFC 9110, section 8.8.3): made from a representation, and compared with the tags that a client sends.
+// Entity tags (RFC 9110, section 8.8.3). They are made from a representation and compared with the tags that a client sends.
 import { createHash } from 'node:crypto';
 
-/** Length of each part of a tag: 132 bits of a SHA-256 in base64url, enough to rule out collisions by chance. */
+/**
+ * Length of each part of a tag. 22 characters of base64url are 132 bits of a SHA-256, so two parts are never equal by chance.
+ */
 const PART_LENGTH = 22;
 const TAG_OF_OURS = /^"([\w-]{22})\.[\w-]{22}"$/;
 
 /**
- * Returns the strong tag of a representation: equal for equal texts, different for different ones (section 8.8.1).
- * The tag begins with the tag of `version`: the representation without the fields that the service observes.
+ * Returns the strong tag of a representation. Equal texts have equal tags, and different texts have different tags (section
+ * 8.8.1). The first part of the tag comes from `version`, which is the representation without the fields that Larder itself
+ * updates.
  */
 export function tagOf(text: string, version: string = text): string {
   return `"${partOf(version)}.${partOf(text)}"`;
@@ -17,10 +20,12 @@ function partOf(text: string): string {
   return createHash('sha256').update(text).digest('base64url').slice(0, PART_LENGTH);
 }
 
-/** The entity tags that a client sent, or `*` for any. */
+/** The entity tags that a client sent. `*` matches every tag. */
 export type SentTags = '*' | readonly string[];
 
-/** One tag with its optional weakness prefix, and the separator before the next (RFC 9110, sections 5.6.1 and 8.8.3). */
+/**
+ * Matches one tag with its optional prefix `W/`, and the separator before the next tag (RFC 9110, sections 5.6.1 and 8.8.3).
+ */
 const LISTED_TAG = /[\t ]*((?:W\/)?"[\x21\x23-\x7e\x80-\xff]*")?[\t ]*(,|$)/y;
 
 /** Parses `If-Match` or `If-None-Match`. Returns undefined if the header is not a list of tags. */
@@ -37,9 +42,9 @@ export function readTags(header: string): SentTags | undefined {
 }
 
 /**
- * Whether one of the tags that came with a write names the current version. The comparison is strong (section
- * 8.8.3.2), so weak tags never match. It ignores the part of the tag for observed fields: a write does not overwrite
- * them.
+ * Whether one of the tags that a client sent with a change names the current version. The comparison is strong (section
+ * 8.8.3.2), so weak tags never match. It ignores the second part of the tag, because a change does not overwrite the fields
+ * that Larder itself updates.
  */
 export function matchesVersion(sent: SentTags, tag: string): boolean {
   const version = versionIn(tag);
@@ -50,13 +55,13 @@ function versionIn(tag: string): string | undefined {
   return TAG_OF_OURS.exec(tag)?.[1];
 }
 
-/** Weak comparison, for reads: the weakness prefix is ignored. */
+/** Compares tags for reads. The comparison is weak: it ignores the prefix `W/`. */
 export function matchesWeakly(sent: SentTags, tag: string): boolean {
   const bare = (one: string) => one.replace(/^W\//, '');
   return sent === '*' || sent.some((one) => bare(one) === bare(tag));
 }
 
-/** Whether the representation that a client has is current. A malformed header counts as absent. */
+/** Whether the client's representation is current. A malformed header counts as absent. */
 export function isHeld(header: string | undefined, tag: string): boolean {
   const sent = header === undefined ? undefined : readTags(header);
   return sent !== undefined && matchesWeakly(sent, tag);

@@ -1,4 +1,4 @@
-// Signed URLs of files: readable without a token, whole or in ranges, until they expire or are changed.
+// Signed URLs of files can be read without a token, whole or in ranges, until they expire. A changed URL is rejected.
 import { readdirSync, readlinkSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
@@ -132,12 +132,12 @@ test('404 for a file of another catalog, and for content that is gone', async ()
 });
 
 test('a client that never reads is cut off, and the file is closed', async () => {
-  // More than the kernel buffers on both sides of a connection.
+  // Contains more bytes than the kernel buffers on both sides of a connection, so that the server must wait for the client.
   const { digest: large } = await api.content.put(zeros(64));
   const file = { digest: large, filename: 'x', mime_type: 'text/plain' };
   const address = signFilePath(api.identity.fileKey, file, Math.floor(Date.now() / 1000) + 60);
   await api.app.listen({ host: '127.0.0.1', port: 0 });
-  // Shortens IDLE_TIMEOUT_MS on Node's server.
+  // Replaces IDLE_TIMEOUT_MS by a shorter time on Node's server.
   api.app.server.timeout = 500;
   const { port } = api.app.server.address() as AddressInfo;
   const silent = openRaw(port, { first: headOf('GET', address) });
@@ -154,7 +154,7 @@ async function* zeros(mebibytes: number) {
   for (let count = 0; count < mebibytes; count++) yield Buffer.alloc(1024 * 1024);
 }
 
-/** Whether this process, in which the server runs, has the content's file open. */
+/** Whether this process has the content's file open. The server runs in this process. */
 function isOpen(content: Digest): boolean {
   return readdirSync('/proc/self/fd').some((fd) => {
     try {

@@ -1,4 +1,4 @@
-// Signed URLs: sends a file of the content store, whole or a range, to any client with a valid signature.
+// Signed URLs: sends a file of the content store, or a range of it, to any client with a valid signature.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { parseRange } from '../../content/byte-range.ts';
 import type { ContentStore } from '../../content/content.ts';
@@ -54,14 +54,16 @@ function describe(reply: FastifyReply, file: SignedFile, tag: string): void {
     'accept-ranges': 'bytes',
     'content-type': mediaTypeOf(file),
     'content-disposition': disposition(file.filename),
-    // Content never changes under its digest, so it may be cached; but only by the client that got the URL.
+    // The content of a digest never changes, so it may be cached, but only by the client that has the URL.
     'cache-control': 'private, max-age=600, immutable',
-    // An uploaded file must never run as a page in a browser that has a session here.
+    // An uploaded file must never run as a page, because the browser may have a session here.
     'content-security-policy': "default-src 'none'; sandbox",
   });
 }
 
-/** RFC 9110, section 13.1.5: the range applies only if the tag is still current. */
+/**
+ * Returns the range to send. With If-Range, the range applies only if its tag is still current (RFC 9110, section 13.1.5).
+ */
 function rangeHeader(request: FastifyRequest, tag: string): string | undefined {
   const condition = request.headers['if-range'];
   return condition === undefined || condition === tag ? request.headers.range : undefined;
@@ -76,7 +78,7 @@ const BY_EXTENSION: Record<string, string> = {
   tgz: 'application/gzip',
 };
 
-/** Returns the media type of a file. Metadata files have a word of the API, such as `trigger_info`, as `mime_type`. */
+/** Returns the media type of a file. The `mime_type` of a metadata file is a word of the API, such as `trigger_info`. */
 function mediaTypeOf(file: SignedFile): string {
   if (/^[a-z]+\/[a-z0-9.+-]+$/.test(file.mime_type)) return file.mime_type;
   const report = findReport(file.mime_type);
@@ -84,7 +86,7 @@ function mediaTypeOf(file: SignedFile): string {
   return BY_EXTENSION[file.filename.split('.').at(-1) ?? ''] ?? 'application/octet-stream';
 }
 
-/** RFC 6266: an ASCII file name for old clients, and the real one. */
+/** Returns the header with an ASCII file name for old clients and with the real file name (RFC 6266). */
 function disposition(filename: string): string {
   const plain = filename.replace(/[^A-Za-z0-9._ -]/g, '_');
   const real = encodeURIComponent(filename.toWellFormed()).replace(

@@ -1,4 +1,4 @@
-// The products of the real recipes as the main catalog shows them, and their icons.
+// The products of the real recipes in the main catalog, and their icons.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestApi, type TestApi } from '../../../test/api.ts';
 import { inTransaction } from '../../db/database.ts';

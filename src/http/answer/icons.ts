@@ -1,4 +1,5 @@
-// Icons of products, without authentication, like the main catalog: `GET /larder/v1/products/{product_key}/icon`.
+// Icons of products: `GET /larder/v1/products/{product_key}/icon`. Like the rest of the main catalog, they need no
+// authentication.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { findProductIcon } from '../../catalog/products.ts';
 import type { ContentStore } from '../../content/content.ts';
@@ -6,7 +7,7 @@ import type { Database } from '../../db/database.ts';
 import { isHeld } from './entity-tags.ts';
 import { Rejection } from './problems.ts';
 
-/** Adds the route. The field `icon_url` of a product links to it. */
+/** Adds the route of icons. The field `icon_url` of a product links to it. */
 export function addIcons(app: FastifyInstance, parts: { db: Database; content: ContentStore }): void {
   app.route({
     method: ['GET', 'HEAD'],
@@ -29,11 +30,11 @@ async function answer(
   reply.headers({
     etag: tag,
     'content-type': 'image/svg+xml',
-    // The URL stays the same when a recipe gets another picture, so clients revalidate.
+    // The URL stays the same when the recipe gets another picture. So clients must ask again after an hour.
     'cache-control': 'public, max-age=3600',
-    // An icon that is opened as a page must not run or load anything.
+    // If an icon is opened as a page, it must not run or load anything.
     'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'; sandbox",
-    // Pages of other origins may show the icon, like the rest of the main catalog.
+    // Pages of other origins may show the icon, like everything in the main catalog.
     'cross-origin-resource-policy': 'cross-origin',
   });
   if (isHeld(request.headers['if-none-match'], tag)) return reply.code(304).send();

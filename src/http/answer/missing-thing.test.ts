@@ -1,4 +1,4 @@
-// The detail of a 404: the missing thing and the things above it in the path.
+// The detail of a 404 names the missing object and the objects before it in the path.
 import { expect, test } from 'vitest';
 import { missingThing } from './missing-thing.ts';
 

@@ -1,14 +1,15 @@
-// Writes the detail of a 404, which depends on the request alone and never on the things of other organizations.
+// Writes the detail of a 404. The detail depends only on the request, so it reveals nothing about objects of other
+// organizations.
 
-/** Nouns for path parameters that are named otherwise: `digest` is the parameter of a file. */
+/** Nouns for path parameters whose name is not a noun for people. For example, the parameter `digest` names a file. */
 const NOUNS: Record<string, string> = { api_token: 'API token', digest: 'file', provider: 'notification provider' };
 
-/** Longest value of a parameter that the sentence quotes: ids, digests and keys are shorter. */
+/** The longest parameter value that the detail repeats, in characters. Ids, digests and keys are shorter. */
 const ECHO_LENGTH_MAX = 100;
 
 /**
- * Returns the sentence for a path whose `noun` does not exist: `There is no application X in catalog Y that is visible to you.`
- * Without a noun the sentence is about the last parameter of the path. Returns undefined for a path without parameters and noun.
+ * Returns the sentence for a path whose `noun` does not exist: `There is no application X in catalog Y that is visible to
+ * you.` Without a noun, uses the last parameter of the path. Returns undefined if there is neither a parameter nor a noun.
  */
 export function missingThing(params: Readonly<Record<string, string>>, noun?: string): string | undefined {
   const things = Object.entries(params).map(([name, value]) => ({ noun: nounOf(name), name: shortened(value) }));

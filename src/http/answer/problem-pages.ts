@@ -1,4 +1,4 @@
-// The pages that a problem's `type` links to: what the problem means and what to do, as HTML and JSON.
+// The pages to which the `type` of a problem links, as HTML and JSON. They say what the problem means and what to do.
 import type { FastifyInstance } from 'fastify';
 import { NO_CONTENT_POLICY } from './browser-headers.ts';
 import { PROBLEMS, type ProblemCode, problemType, Rejection } from './problems.ts';

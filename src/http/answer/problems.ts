@@ -1,4 +1,4 @@
-// The closed table of problems: every error that the API can answer, and which error code of the catalog maps to which problem.
+// The table of all problems that the API can answer, and the problem for each error code of the catalog and of identity.
 import type { CatalogErrorCode } from '../../catalog/errors.ts';
 import { VIOLATIONS_MAX } from '../../contract/limits.ts';
 import type { ConstraintsViolationsError, Problem, Violation } from '../../contract/problem.ts';
@@ -7,8 +7,8 @@ import type { IdentityErrorCode } from '../../identity/errors.ts';
 export const PROBLEM_CONTENT_TYPE = 'application/problem+json';
 
 /**
- * Each kind of problem with its status, its title and advice. The problem's page shows the advice; an answer without
- * a more specific detail has the advice as its detail.
+ * Each kind of problem with its status, title and advice. The problem's page shows the advice. If an answer has no more
+ * specific detail, the advice is its detail.
  */
 export const PROBLEMS = {
   'invalid-request': {
@@ -253,7 +253,10 @@ export const CATALOG_PROBLEMS = {
   QUOTA_REACHED: 'quota-reached',
 } as const satisfies Record<CatalogErrorCode, ProblemCode>;
 
-/** The problem for each error code of identity. A code without a problem is a fault of the installation: 500. */
+/**
+ * The problem for each error code of identity. An error without a problem is a fault of the installation, so it is answered
+ * with 500.
+ */
 export const IDENTITY_PROBLEMS: Record<IdentityErrorCode, ProblemCode | undefined> = {
   TOKEN_MISSING: 'token-missing',
   TOKEN_INVALID: 'token-invalid',
@@ -285,10 +288,10 @@ export const IDENTITY_PROBLEMS: Record<IdentityErrorCode, ProblemCode | undefine
 
 export type RejectionOptions = {
   detail?: string;
-  /** Noun of the resource that was not found. */
+  /** The kind of the resource that was not found. */
   noun?: string;
   violations?: readonly Violation[];
-  /** The number of violations that are not listed. */
+  /** How many violations the answer omits. */
   more?: number;
   headers?: Record<string, string>;
   cause?: unknown;
@@ -315,7 +318,10 @@ export class Rejection extends Error {
   }
 }
 
-/** Returns a 400 that lists the violations, or the first hundred and how many more there are. */
+/**
+ * Returns a 400 that lists the violations. If there are more than a hundred, lists the first hundred and the number of the
+ * others.
+ */
 export function invalid(violations: readonly Violation[], options: { more?: number; cause?: unknown } = {}): Rejection {
   const more = (options.more ?? 0) + Math.max(0, violations.length - VIOLATIONS_MAX);
   const listed = violations.slice(0, VIOLATIONS_MAX);
@@ -327,7 +333,7 @@ export function problemType(code: ProblemCode): string {
   return `/problems/${code}`;
 }
 
-/** Returns the body of the answer. `missing`: the detail of a 404 at an endpoint. */
+/** Returns the body of the answer. `missing` is the detail of a 404 at an endpoint. */
 export function problemBody(
   rejection: Rejection,
   instance: string,

@@ -1,22 +1,21 @@
-// Serves the public keys that verify releases, and the trusted root that cosign requires beside them. No token is
-// needed.
+// Serves, without a token, the public keys that verify releases, and the trusted root that cosign requires with them.
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { PUBLISHED_KEYS_PATH, type PublishedKey, TRUSTED_ROOT, TRUSTED_ROOT_PATH } from '../../contract/signing-key.ts';
 import type { Database } from '../../db/database.ts';
 import { listPublishedKeys } from '../../identity/published-signing-keys.ts';
 import { Rejection } from './problems.ts';
 
-/** The characters of a namespace. Other text gets 404 without a query, because PostgreSQL rejects NUL. */
+/** The characters of a namespace. Other texts get 404 without a query, because PostgreSQL fails on NUL. */
 const NAMESPACE = /^[a-z0-9-]+$/;
 
-/** After a rotation, caches of proxies show the new current key within five minutes. */
+/** Caching time of the current key. After a rotation, proxies serve the new key within five minutes. */
 const CHANGING = 'public, max-age=300';
 /** A key with its digest in the path never changes. */
 const FIXED = 'public, max-age=31536000, immutable';
 
 /**
- * Adds `/signing-keys/trusted-root.json`, and for each namespace `current.pem`, `KEY_ID.pem` and `keys.json`, which has every
- * key with its dates.
+ * Adds `/signing-keys/trusted-root.json`. For each namespace, adds `current.pem`, `KEY_ID.pem`, and `keys.json` with every
+ * key and its dates.
  */
 export function addPublishedKeys(app: FastifyInstance, { db }: { db: Database }): void {
   const root = JSON.stringify(TRUSTED_ROOT);

@@ -1,11 +1,11 @@
-// Maps any thrown error to a rejection that helps the client and reveals nothing internal.
+// Maps every thrown error to a rejection that helps the client and reveals no internals.
 import { CatalogError } from '../../catalog/errors.ts';
 import { IdentityError } from '../../identity/errors.ts';
 import { RETRY_AFTER_SECONDS } from '../limits.ts';
 import { tokenRejection } from '../sign-in/authenticate.ts';
 import { CATALOG_PROBLEMS, IDENTITY_PROBLEMS, invalid, PROBLEMS, type ProblemCode, Rejection } from './problems.ts';
 
-/** System errors that are temporary: no disk space or file descriptors left, or the database does not answer. */
+/** Codes of temporary system errors: no disk space, no file descriptors, or a database that does not answer. */
 const TEMPORARY_CODES = new Set([
   'ENOSPC',
   'EDQUOT',
@@ -15,7 +15,7 @@ const TEMPORARY_CODES = new Set([
   'ECONNRESET',
   'ETIMEDOUT',
   'EPIPE',
-  // PostgreSQL, appendix A: connection exceptions, too many connections, shutting down, starting up, disk full.
+  // Codes of PostgreSQL (appendix A): connection failed, too many connections, server stops or starts, disk full.
   '08000',
   '08003',
   '08006',
@@ -26,10 +26,10 @@ const TEMPORARY_CODES = new Set([
   '57P03',
 ]);
 
-/** Errors of pg's pool that have no code. */
+/** Messages of pg's pool for errors that have no code. */
 const TEMPORARY_MESSAGE = /timeout exceeded when trying to connect|Connection terminated/;
 
-/** Returns the rejection for an error. An unknown error becomes a 500 without a detail; its cause is logged. */
+/** Returns the rejection for an error. An unknown error becomes a 500 without a detail, and its cause is only logged. */
 export function rejectionOf(error: unknown): Rejection {
   if (error instanceof Rejection) return error;
   if (error instanceof CatalogError) return ofRules(error, CATALOG_PROBLEMS[error.code]);
@@ -38,20 +38,20 @@ export function rejectionOf(error: unknown): Rejection {
   return ofFramework(error) ?? new Rejection('internal', { cause: error });
 }
 
-/** Throws a 429 with the time to wait in seconds, unless that is 0. */
+/** Throws a 429 with the number of seconds to wait. Does nothing if the number is 0. */
 export function requireNoWait(seconds: number): void {
   if (seconds > 0) throw new Rejection('too-many-requests', { headers: { 'retry-after': String(seconds) } });
 }
 
-/** A 503 with the time to come back. */
+/** Returns a 503 with the time after which the client should try again. */
 export function unavailable(detail: string, cause?: unknown): Rejection {
   const headers = { 'retry-after': String(RETRY_AFTER_SECONDS) };
   return new Rejection('unavailable', { detail, headers, cause });
 }
 
 /**
- * A token that becomes invalid during a request gets the same problem as a token that was invalid before. Faults of
- * the installation are 500.
+ * Returns the rejection for an error of identity. A token that becomes invalid during a request gets the same problem as an
+ * invalid token. Faults of the installation become 500.
  */
 function ofIdentity(error: IdentityError): Rejection {
   const code = IDENTITY_PROBLEMS[error.code];
@@ -61,8 +61,8 @@ function ofIdentity(error: IdentityError): Rejection {
 }
 
 function ofRules(error: CatalogError | IdentityError, code: ProblemCode): Rejection {
-  // The detail is made only of the request and the noun (missing-thing.ts): a resource of another organization and an
-  // unknown one get the same detail.
+  // The detail is made only from the request and the noun (missing-thing.ts). So a resource of another organization and an
+  // unknown resource get the same detail.
   if (code === 'not-found') return new Rejection(code, error.noun === undefined ? {} : { noun: error.noun });
   if (code === 'invalid-request') return invalid(error.violations, { cause: error });
   return new Rejection(code, { detail: error.message, cause: error });
@@ -75,7 +75,7 @@ function isTemporary(error: unknown): boolean {
   return TEMPORARY_MESSAGE.test(error.message);
 }
 
-/** The problem for each status of Fastify's own errors. */
+/** The problem for each status of an error that Fastify itself throws. */
 const FRAMEWORK_PROBLEMS: Readonly<Record<number, ProblemCode>> = {
   400: 'malformed-request',
   404: 'not-found',
@@ -85,7 +85,7 @@ const FRAMEWORK_PROBLEMS: Readonly<Record<number, ProblemCode>> = {
   415: 'media-type',
 };
 
-/** Fastify's own errors, by status; their messages are not passed on. */
+/** Returns the rejection for an error that Fastify itself throws, by its status. Its message is not sent to the client. */
 function ofFramework(error: unknown): Rejection | undefined {
   if (!(error instanceof Error) || !('statusCode' in error)) return undefined;
   if (error.statusCode === 503) return unavailable('The service is stopping.', error);

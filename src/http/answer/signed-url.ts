@@ -1,4 +1,4 @@
-// Signed URLs, which need no token: the digest of a file, an expiry time, and a signature over both.
+// Signed URLs, which need no token. A signed URL contains the digest of a file, an expiry time, and a signature over both.
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { type Digest, isDigest } from '../../content/digest.ts';
 
@@ -6,7 +6,7 @@ export type SignedFile = { digest: Digest; filename: string; mime_type: string }
 
 const PREFIX = '/files/';
 
-/** Returns the path and query under which a file can be read until `expiresAt` (seconds since 1970). */
+/** Returns the path and query with which a file can be read until `expiresAt` (seconds since 1970). */
 export function signFilePath(key: Buffer, file: SignedFile, expiresAt: number): string {
   const parameters = new URLSearchParams({
     filename: file.filename,
@@ -20,8 +20,7 @@ export function signFilePath(key: Buffer, file: SignedFile, expiresAt: number): 
 export type SignedParameters = { digest: string; filename: string; type: string; expires: string; signature: string };
 
 /**
- * Returns the file that a signed URL names; undefined if the URL was changed or has expired at `now` (seconds since
- * 1970).
+ * Returns the file of a signed URL. Returns undefined if the URL was changed or has expired. `now` is in seconds since 1970.
  */
 export function verifySignedFile(key: Buffer, given: SignedParameters, now: number): SignedFile | undefined {
   const digest = `sha256:${given.digest}`;
@@ -35,7 +34,7 @@ export function verifySignedFile(key: Buffer, given: SignedParameters, now: numb
 }
 
 function signature(key: Buffer, file: SignedFile, expiresAt: number): string {
-  // Signs JSON, in which different values never give the same text.
+  // Signs JSON, because different values never give the same JSON text.
   const text = JSON.stringify([file.digest, file.filename, file.mime_type, expiresAt]);
   return createHmac('sha256', key).update(text).digest('base64url');
 }

@@ -1,4 +1,4 @@
-// Values for the examples of the OpenAPI document: by the name of a field, and by the thing that the field belongs to.
+// Values for the examples of the OpenAPI document, by the name of a field and by the resource to which the field belongs.
 import { reports } from '../../contract/report-kinds.ts';
 
 export const UUID = '1b671a64-40d5-491e-99b0-da01ff1f3341';
@@ -95,8 +95,8 @@ const organization: Values = { name: 'Acme Labs', namespace: 'acme-labs' };
 const token: Values = { name: 'Deployment pipeline', role: 'EDITOR' };
 
 /**
- * Examples for the fields of a thing, by the title of its schema or, without a title, by the name of the field that
- * contains the thing.
+ * Values for the fields of an object, by the title of the object's schema. Without a title, by the name of the field that
+ * contains the object.
  */
 export const BY_THING: Readonly<Record<string, Values>> = {
   Product: product,

@@ -1,4 +1,4 @@
-// The JSON Schemas of recipe.yaml and customization.yaml: committed, served, and in agreement with the reader.
+// The JSON Schemas of recipe.yaml and customization.yaml. They are committed and served, and agree with Larder's own reader.
 import { readdirSync, readFileSync } from 'node:fs';
 import { Ajv } from 'ajv';
 import addFormats from 'ajv-formats';
@@ -16,7 +16,8 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => api.close());
 
-// `strict` finds keywords that editors do not know. Unions of types are allowed: a customization accepts `0640` and `"0640"`.
+// `strict` reports keywords that editors do not know. Unions of types are allowed, because a customization accepts both
+// `0640` and `"0640"`.
 const ajv = new Ajv({ strict: true, strictTypes: false, strictRequired: false, allErrors: true });
 ajv.addVocabulary(['patternErrorMessage']);
 addFormats.default(ajv);
@@ -25,7 +26,7 @@ const validators = {
   customization: ajv.compile(formatSchemas.customization),
 };
 
-/** Whether an editor accepts the text: an editor parses YAML 1.2 and validates the value. */
+/** Whether an editor accepts the text. An editor parses YAML 1.2 and then validates the value. */
 function isValid(format: keyof typeof validators, text: string): boolean {
   return validators[format](parse(text));
 }

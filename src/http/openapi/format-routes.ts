@@ -1,10 +1,10 @@
-// Serves the JSON Schemas of recipe.yaml and customization.yaml to editors, without a token.
+// Serves the JSON Schemas of recipe.yaml and customization.yaml. Editors load them, so no token is needed.
 import type { FastifyInstance } from 'fastify';
 import { DeclarationSchema } from '../../customization/declaration-schema.ts';
 import { RecipeSchema } from '../../recipes/recipe-schema.ts';
 import { toJsonSchema } from '../../yaml/json-schema.ts';
 
-/** The schemas by the name of their format; docs/schema/ contains copies. */
+/** The schemas, by the name of their format. docs/schema/ contains copies. */
 export const formatSchemas = {
   recipe: toJsonSchema(RecipeSchema, 'recipe.yaml of Larder'),
   customization: toJsonSchema(DeclarationSchema, 'customization.yaml of Larder'),

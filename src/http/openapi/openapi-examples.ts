@@ -1,4 +1,5 @@
-// Examples for the OpenAPI document, made from the schemas: every field once, with a value of its kind.
+// Makes examples for the OpenAPI document from the schemas. An example has every field once, with a value of the field's
+// type.
 import type { TSchema } from 'typebox';
 import type { Rule } from '../../contract/endpoint.ts';
 import type { Problem } from '../../contract/problem.ts';
@@ -18,14 +19,14 @@ type Shape = {
   expects?: string;
 };
 
-/** Returns an example request body; it also satisfies the rules that relate one field to another. */
+/** Returns an example of a request body. It also satisfies the rules that concern several fields. */
 export function requestExample(schema: TSchema, rules: readonly Rule[] = []): unknown {
   const example = exampleOf(schema) as Record<string, unknown>;
   for (const rule of rules) if (rule.kind === 'only-when' && rule.field in example) example[rule.other] = rule.is;
   return example;
 }
 
-/** Returns an example of an error answer with this status: the first problem that has it. */
+/** Returns an example of an error answer: the first problem with this status. */
 export function problemExample(status: number): Problem {
   const codes = Object.keys(PROBLEMS) as ProblemCode[];
   const code = codes.find((one) => PROBLEMS[one].status === status);

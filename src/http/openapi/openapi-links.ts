@@ -1,11 +1,11 @@
-// OpenAPI links: from a list to one of its items, from a resource to its parts, and from a creation to the resource.
+// OpenAPI links: from a list to one of its items, from a resource to its parts, and from a creation to the created resource.
 import type { EndpointDefinition } from '../../contract/endpoint.ts';
 import { endpoints } from '../../contract/endpoints.ts';
 import { answersThing } from '../read-endpoints.ts';
 
 /**
- * Name of the parameter whose value is the last segment of `Location`. A runtime expression (OpenAPI 3.1.0, Link Object)
- * can only refer to a whole header, so the name is in an extension.
+ * An extension that names the parameter whose value is the last segment of `Location`. It is needed because a runtime
+ * expression (OpenAPI 3.1.0, Link Object) can only refer to a whole header.
  */
 export const LOCATION_PARAMETER = 'x-location-parameter';
 
@@ -17,13 +17,13 @@ type Link = {
 };
 type Links = Record<string, Link>;
 
-/** Returns the links of an operation's answer; undefined if there are none. */
+/** Returns the links of an operation's answer, or undefined if there are none. */
 export function linksFor(endpoint: EndpointDefinition): Links | undefined {
   const links = { ...toMade(endpoint), ...toItem(endpoint), ...toParts(endpoint) };
   return Object.keys(links).length > 0 ? links : undefined;
 }
 
-/** The link from a 201 to the operation that reads the created resource. */
+/** Returns the link from a 201 to the operation that reads the created resource. */
 function toMade({ success }: EndpointDefinition): Links {
   if (success.status !== 201) return {};
   const place = success.location.slice(0, success.location.lastIndexOf('/'));
@@ -33,15 +33,15 @@ function toMade({ success }: EndpointDefinition): Links {
     [found.operation]: {
       operationId: found.operation,
       description: `Reads the created resource: ${found.id} is the last segment of Location.`,
-      // Only the parameters in the path of Location: others may name another resource, as in a retry, whose path
-      // names the failed pipeline.
+      // Only the parameters in the path of Location are passed on. Another parameter may name another resource. For example,
+      // the path of a retry names the failed pipeline.
       parameters: asAsked(place),
       [LOCATION_PARAMETER]: found.id,
     },
   };
 }
 
-/** The link from a page to the operation that reads its first item. */
+/** Returns the link from a page to the operation that reads its first item. */
 function toItem({ path, method, success }: EndpointDefinition): Links {
   if (method !== 'GET' || !isPage(success)) return {};
   const found = detailUnder(path);
@@ -50,7 +50,7 @@ function toItem({ path, method, success }: EndpointDefinition): Links {
   return { [found.operation]: { operationId: found.operation, parameters } };
 }
 
-/** The links from a resource to the lists inside it. */
+/** Returns the links from a resource to the lists below it. */
 function toParts(endpoint: EndpointDefinition): Links {
   const { path } = endpoint;
   if (!answersThing(endpoint) || namesIn(path).length === 0) return {};
@@ -62,7 +62,7 @@ function toParts(endpoint: EndpointDefinition): Links {
   );
 }
 
-/** Returns the operation that reads one of the resources below this path. */
+/** Returns the operation that reads one of the resources in this list. */
 function detailUnder(path: string): { operation: string; id: string } | undefined {
   for (const [operation, one] of Object.entries<EndpointDefinition>(endpoints)) {
     const id = /^\{(\w+)\}$/.exec(restOf(one.path, path))?.[1];

@@ -1,15 +1,16 @@
-// Schemas of the OpenAPI document: those with a title become components, and those of requests state the limits that the server enforces.
+// Schemas of the OpenAPI document. A schema with a title becomes a component. The schemas of requests state the limits that
+// the server enforces.
 import type { TSchema } from 'typebox';
 import type { Rule } from '../../contract/endpoint.ts';
 
 export type Json = Record<string, unknown>;
 
-/** The server rejects NUL in every text (violations.ts). The patterns of fields exclude NUL already. */
+/** The server rejects NUL in every text (violations.ts). The patterns of fields already exclude NUL. */
 const WITHOUT_NUL = '^[^\\u0000]*$';
 
 /**
- * Returns the schema of a request: unknown fields are rejected, no text contains NUL, and rules on several
- * fields are included as far as JSON Schema can express them.
+ * Returns the schema of a request. It rejects unknown fields and NUL, and includes the rules on several fields that JSON
+ * Schema can express.
  */
 export function requestSchema(schema: TSchema, rules: readonly Rule[] = []): TSchema {
   const copy: Json = { ...schema };
@@ -20,15 +21,15 @@ export function requestSchema(schema: TSchema, rules: readonly Rule[] = []): TSc
     copy['additionalProperties'] = false;
     Object.assign(copy, rulesOf(copy, rules));
   }
-  // A text that may be null lists both types.
+  // A text that may be null has both types in a list.
   const isText = [copy['type']].flat().includes('string');
   const plain = isText && !['pattern', 'enum', 'const', 'format'].some((word) => word in copy);
   return (plain ? { ...copy, pattern: WITHOUT_NUL } : copy) as TSchema;
 }
 
 /**
- * Returns the rules on the fields of one object as JSON Schema 2020-12: an `allOf` with an `if` and a `then` for each
- * rule.
+ * Returns the rules on the fields of one object as JSON Schema 2020-12. The result is an `allOf` with an `if` and a `then`
+ * for each rule.
  */
 function rulesOf({ properties }: Json, rules: readonly Rule[]): Json {
   const own = isRecord(properties) ? properties : {};
@@ -47,7 +48,7 @@ function eachOf(properties: Json, change: (schema: TSchema) => TSchema): Json {
   return Object.fromEntries(Object.entries(properties).map(([name, schema]) => [name, change(schema as TSchema)]));
 }
 
-/** Collects the schemas that have a title as components, and returns references to them. */
+/** Collects the schemas with a title as components, and replaces them by references. */
 export class Schemas {
   readonly #components = new Map<string, Json>();
 
@@ -56,14 +57,14 @@ export class Schemas {
     const { title } = schema as { title?: string };
     if (title === undefined) return this.inline(schema);
     if (!this.#components.has(title)) {
-      // Registered before its parts, so that components are ordered by their first mention.
+      // Registers the component before its parts, so that components are ordered by where they are first used.
       this.#components.set(title, {});
       this.#components.set(title, this.inline(schema));
     }
     return { $ref: `#/components/schemas/${title}` };
   }
 
-  /** Returns the schema itself; nested schemas with a title become references. */
+  /** Returns the schema itself. Nested schemas with a title become references. */
   inline(schema: TSchema): Json {
     const {
       title: _title,
@@ -75,7 +76,7 @@ export class Schemas {
     if (isRecord(shape['properties'])) shape['properties'] = this.#each(shape['properties']);
     if (isRecord(shape['items'])) shape['items'] = this.of(shape['items'] as TSchema);
     if (!Array.isArray(shape['anyOf'])) return shape;
-    // `oneOf` instead of `anyOf`: a discriminator field selects the variant, so exactly one variant is valid.
+    // Uses `oneOf` instead of `anyOf`: the discriminator selects the variant, so exactly one variant is valid.
     const { anyOf, ...union } = shape;
     const variants = (anyOf as TSchema[]).map((variant) => ({ variant, shown: this.of(variant) }));
     if (isRecord(union['discriminator'])) union['discriminator'] = withMapping(union['discriminator'], variants);
@@ -91,7 +92,10 @@ export class Schemas {
   }
 }
 
-/** Maps each value of the discriminator to its component: without a mapping, readers take the component names as values. */
+/**
+ * Maps each value of the discriminator to its component. Without this mapping, readers would use the component names as
+ * values.
+ */
 function withMapping(discriminator: Json, variants: { variant: TSchema; shown: Json }[]): Json {
   const name = String(discriminator['propertyName']);
   const mapping = variants.flatMap(({ variant, shown }) => {

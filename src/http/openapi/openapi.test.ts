@@ -1,4 +1,4 @@
-// The OpenAPI document: the committed file and the served ones equal the contract, and all references resolve.
+// The OpenAPI document. The committed file and the served documents equal the contract, and all references resolve.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { openTestApi, type TestApi } from '../../../test/api.ts';

@@ -1,4 +1,4 @@
-// The OpenAPI 3.1 document, generated from the contract that the server validates with.
+// Generates the OpenAPI 3.1 document from the contract with which the server validates requests.
 import type { TObject } from 'typebox';
 import type { EndpointDefinition } from '../../contract/endpoint.ts';
 import { endpoints } from '../../contract/endpoints.ts';
@@ -16,8 +16,8 @@ import { type Json, requestSchema, Schemas } from './openapi-schemas.ts';
 const JSON_TYPE = 'application/json';
 
 /**
- * Generates the document. The same contract always gives the same document, so that a test can compare it with the
- * committed one.
+ * Generates the document. The same contract always gives the same document, so that a test can compare it with the committed
+ * file.
  */
 export function openApiDocument(): Json {
   const schemas = new Schemas();
@@ -100,7 +100,7 @@ const CONDITIONS: Json = {
     required: false,
     description:
       'Entity tags of the representations that you hold: the answer is 304 without a body if one of them is current.',
-    // Malformed tags are ignored, as RFC 9110, section 13.1.2 permits: the answer is then 200.
+    // The server ignores malformed tags and answers 200, as RFC 9110, section 13.1.2 permits. So the schema accepts any text.
     schema: { type: 'string' },
   },
 };
@@ -144,7 +144,7 @@ function parametersOf(declared: TObject | undefined, place: 'path' | 'query', sc
       in: place,
       description,
       required: place === 'path' || (required.has(name) && !('default' in shape)),
-      // Several values in one parameter, separated by commas, or the parameter repeated.
+      // The values are separated by commas, or the parameter is repeated.
       ...(isList ? { style: 'form', explode: repeatable === true } : {}),
       schema: shape,
     };

@@ -1,4 +1,4 @@
-// Receives one archive: the bytes go to the inspector and to the content store, at the pace of the slower one.
+// Receives one archive. The inspector and the content store both read its bytes, at the pace of the slower reader.
 import type { MultipartFile } from '@fastify/multipart';
 import type { ContentInfo, ContentStore } from '../../content/content.ts';
 import type { UploadedArchive } from '../../contract/endpoint.ts';
@@ -15,18 +15,21 @@ import { type Branch, branch, feed } from './chunk-tee.ts';
 export type ReceivedArchive = {
   violations: Violation[];
   more: number;
-  /** Stores the bytes as content. Call it only if there is no violation. */
+  /** Stores the bytes as content. Call this only if there is no violation. */
   keep(): Promise<UploadedArchive>;
   /** Discards the bytes. */
   drop(): Promise<void>;
 };
 
-/** Thrown to the content store while the store reads, so that the store discards the bytes. */
+/** Thrown to the content store while it reads, so that it discards the bytes. */
 class NotKept extends Error {
   override readonly name = 'NotKept';
 }
 
-/** Reads a part to its end. Throws Rejection (too-large) beyond the limit, and the error of a broken stream. */
+/**
+ * Reads a part to its end. Throws Rejection (too-large) if it exceeds the limit. If the stream breaks, throws the error of
+ * the stream.
+ */
 export async function receiveArchive(part: MultipartFile, content: ContentStore): Promise<ReceivedArchive> {
   const toInspector = branch();
   const toContent = branch();
@@ -53,7 +56,7 @@ export async function receiveArchive(part: MultipartFile, content: ContentStore)
 
 type Settled<T> = { value: T } | { error: unknown };
 
-/** Waits for a reader, and closes its branch when the reader ends or fails. */
+/** Waits for a reader. When the reader ends or fails, closes its branch. */
 async function settle<T>(reader: Promise<T>, from: Branch): Promise<Settled<T>> {
   try {
     return { value: await reader };
@@ -65,8 +68,8 @@ async function settle<T>(reader: Promise<T>, from: Branch): Promise<Settled<T>> 
 }
 
 /**
- * Yields the bytes, and ends only after the verdict: the store makes the bytes content when the stream ends, and
- * discards them if the stream throws.
+ * Yields the bytes, and ends only after the verdict. The store keeps the bytes when the stream ends, and discards them if the
+ * stream throws.
  */
 async function* heldBack(bytes: AsyncIterable<Uint8Array>, verdict: Promise<void>): AsyncGenerator<Uint8Array> {
   yield* bytes;
@@ -105,7 +108,7 @@ function rejected(error: ArchiveRejected, drop: () => Promise<void>): ReceivedAr
 
 const FILENAME = 'customization.tar.gz';
 
-/** A name of one segment, without control characters and bidirectional marks. */
+/** Returns a file name without folders, control characters and bidirectional marks. */
 function safeFilename(given: string | undefined): string {
   const last = (given ?? '').split(/[/\\]/).at(-1) ?? '';
   const clean = last

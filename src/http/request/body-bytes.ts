@@ -1,15 +1,19 @@
-// Reads the bytes of a request's body up to a limit, or reads and drops them so that the sender sees the answer.
+// Reads the body of a request up to a limit. If the request is rejected, reads and drops the body, so that the client sees
+// the answer.
 import type { IncomingMessage } from 'node:http';
 import { Rejection } from '../answer/problems.ts';
 
 export type BodyOptions = {
   bytesMax: number;
-  /** How much of a body beyond `bytesMax` is read and dropped before the answer. */
+  /** How many bytes beyond `bytesMax` are read and dropped before the answer. */
   droppedBytesMax: number;
   timeoutMs: number;
 };
 
-/** Reads a whole body. Rejects with Rejection: too-large beyond the limit, timeout when it does not arrive in time. */
+/**
+ * Reads a whole body. Rejects with Rejection: too-large if the body exceeds the limit, and timeout if it does not arrive in
+ * time.
+ */
 export function readBody(stream: IncomingMessage, options: BodyOptions): Promise<Buffer> {
   const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
   const chunks: Buffer[] = [];
@@ -44,10 +48,7 @@ export function tooLarge(bytesMax: number): Rejection {
   return new Rejection('too-large', { detail: `The limit is ${limit}.` });
 }
 
-/**
- * Reads the rest of a body and drops it, up to a limit. Resolves with whether the body
- * ended; never rejects.
- */
+/** Reads and drops the rest of a body, up to a limit. Resolves with whether the body ended, and never rejects. */
 export function dropBody(stream: IncomingMessage, options: { bytesMax: number; timeoutMs: number }): Promise<boolean> {
   if (stream.readableEnded) return Promise.resolve(true);
   if (stream.destroyed) return Promise.resolve(false);

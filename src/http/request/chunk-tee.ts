@@ -1,14 +1,14 @@
-// Splits a stream of bytes for several readers, at the pace of the slowest.
+// Splits a stream of bytes for several readers, at the pace of the slowest reader.
 
-/** One branch: the iterable that its reader uses, and the functions that feed it. */
+/** The branch of one reader: the iterable that it reads, and the functions that feed this iterable. */
 export type Branch = {
   readonly bytes: AsyncIterable<Uint8Array>;
-  /** Resolves when the reader asks for more, or has stopped. */
+  /** Resolves when the reader asks for more bytes or has stopped. */
   write(chunk: Uint8Array): Promise<void>;
   end(): void;
-  /** Marks the branch as abandoned; a reader that started and stopped does this itself. */
+  /** Marks the branch as abandoned. Needed only if the reader never starts, because a reader that stops does this itself. */
   leave(): void;
-  /** Makes the reader's next read throw. */
+  /** Makes the next read throw. */
   fail(error: unknown): void;
 };
 
@@ -37,7 +37,7 @@ export function branch(): Branch {
         if ('error' in step) throw step.error;
         const current = step;
         yield current.value;
-        // An error may have arrived meanwhile; it is thrown next.
+        // If an error has arrived during the yield, it must not be overwritten, because the next round throws it.
         if (step === current) {
           step = undefined;
           arrived = Promise.withResolvers();
@@ -62,7 +62,7 @@ export function branch(): Branch {
   };
 }
 
-/** Reads the source to its end into all branches. An error of the source is thrown, to all branches too. */
+/** Reads the source to its end and writes it to all branches. An error of the source is thrown here and in all branches. */
 export async function feed(source: AsyncIterable<Uint8Array>, branches: readonly Branch[]): Promise<void> {
   try {
     for await (const chunk of source) await Promise.all(branches.map((one) => one.write(chunk)));

@@ -1,4 +1,4 @@
-// The limit on connections of one address. Attacks are in test/containment/shares.test.ts.
+// The limit of connections from one address. test/containment/shares.test.ts tests attacks.
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { type AddressInfo, connect } from 'node:net';
@@ -95,7 +95,7 @@ describe('under TLS', () => {
     rmSync(directory, { recursive: true });
   });
 
-  /** Resolves with a connection after its handshake. */
+  /** Resolves with a connection after its TLS handshake. */
   function dial(from: string): Promise<TLSSocket> {
     const { promise, resolve, reject } = Promise.withResolvers<TLSSocket>();
     const socket = connectTls(
@@ -128,8 +128,8 @@ describe('under TLS', () => {
     const more = PENDING_PER_ADDRESS_MAX + 10;
     const kept = await Promise.all(Array.from({ length: more }, () => dial(OTHER)));
     for (const socket of kept) expect(await ask(socket)).toContain(' 200 OK');
-    // These connections open last: once the server closes some of them as late, it will not close any earlier one as
-    // late.
+    // These connections open last. So once the server closes some of them as late, it will not close any earlier connection
+    // as late.
     connections = await openMany(more, { open: () => openRaw(port, { from: OTHER }), ask: askOnce });
     await vi.waitFor(() => expect(countOpen()).toBe(PENDING_PER_ADDRESS_MAX), PATIENCE);
     expect(kept.filter(({ readableEnded, destroyed }) => readableEnded || destroyed)).toEqual([]);

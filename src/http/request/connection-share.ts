@@ -6,29 +6,32 @@ import { networkOf } from '../../identity/network.ts';
 import { CONNECTIONS_PER_ADDRESS_MAX, PENDING_GRACE_MS, PENDING_PER_ADDRESS_MAX } from '../limits.ts';
 
 type ConnectionShareOptions = {
-  /** Addresses and networks of proxies, which have no limit: all clients come through them. */
+  /** Addresses and networks of proxies. They have no limit, because the connections of all clients come through them. */
   trustedProxies: readonly string[];
   log: Pick<FastifyBaseLogger, 'warn'>;
 };
 
-/** The open connections of one IPv4 address or one IPv6 /64. */
+/** The open connections from one network, which is one IPv4 address or one IPv6 /64. */
 type Network = {
   name: string;
   open: number;
-  /** Connections that have not sent the header of a request yet. */
+  /** The number of connections that have not sent the header of a request yet. */
   pending: number;
   /**
-   * Whether the limit was logged. It is logged once until the network has no connection, so that floods do not fill
-   * the log.
+   * Whether the limit was logged. It is logged only once until the network has no more connections, so that an attack does
+   * not fill the log.
    */
   isLogged: boolean;
 };
 
-/** Counts the connections of a server from their acceptance (under TLS, before the handshake) and closes those above the limit. */
+/**
+ * Counts the connections of a server when they are accepted (with TLS, before the handshake). Closes the connections above
+ * the limit.
+ */
 export function limitConnections(server: Server, { trustedProxies, log }: ConnectionShareOptions): void {
   const proxies = networkList(trustedProxies);
   const networks = new Map<string, Network>();
-  /** Functions that end the time in which a connection counts as pending, by the connection's endpoints. */
+  /** By connection: the function that ends the time in which the connection counts as pending. */
   const settlers = new Map<string, () => void>();
   const close = (socket: Socket, { network, limit }: { network: Network; limit: number }) => {
     if (!network.isLogged)
@@ -48,7 +51,7 @@ export function limitConnections(server: Server, { trustedProxies, log }: Connec
     settlers.set(key, settle);
     socket.once('close', () => {
       settle();
-      // A new connection may already use the endpoints of this closed one: then the entry belongs to the new
+      // A new connection may already use the same addresses and ports as this closed one. Then the entry belongs to the new
       // connection.
       if (settlers.get(key) === settle) settlers.delete(key);
     });
@@ -71,8 +74,8 @@ function countOpen(networks: Map<string, Network>, network: Network, socket: Soc
 }
 
 /**
- * Counts a connection as pending until the returned function is called. If it is still pending after PENDING_GRACE_MS
- * and its address has too many pending connections, calls `close`.
+ * Counts a connection as pending until the returned function is called. After PENDING_GRACE_MS, calls `close` if the
+ * connection is still pending and its network has too many pending connections.
  */
 function countPending(network: Network, close: () => void): () => void {
   let isPending = true;
@@ -84,19 +87,23 @@ function countPending(network: Network, close: () => void): () => void {
   };
   const grace = setTimeout(() => {
     if (network.pending <= PENDING_PER_ADDRESS_MAX) return;
-    // Decremented at once: of many connections that are late at the same moment, only those above the limit are closed.
+    // Decrements the count at once. So if many connections are late at the same moment, only those above the limit are
+    // closed.
     settle();
     close();
   }, PENDING_GRACE_MS).unref();
   return settle;
 }
 
-/** The key of a connection. Under TLS a request has another socket than the accepted one, but the same endpoints. */
+/**
+ * Returns the key of a connection. With TLS, a request has another socket than the accepted connection, but the same
+ * addresses and ports.
+ */
 function endpointsOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {
   return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`;
 }
 
-/** Addresses and CIDRs, already validated by the configuration. */
+/** Returns the list of these addresses and CIDRs. The configuration has already validated them. */
 function networkList(items: readonly string[]): BlockList {
   const list = new BlockList();
   for (const item of items) {
@@ -108,7 +115,7 @@ function networkList(items: readonly string[]): BlockList {
   return list;
 }
 
-/** An IPv4 address in IPv6 form (::ffff:10.0.0.1) matches IPv4 entries. */
+/** Whether the list contains an address. An IPv4 address in IPv6 form (::ffff:10.0.0.1) matches IPv4 entries. */
 function hasAddress(list: BlockList, address: string): boolean {
   return list.check(address, familyOf(address));
 }

@@ -1,4 +1,4 @@
-// Idempotency-Key on the real API: a repeated request is executed once, and its stored answer is sealed.
+// Idempotency-Key in the real API. A repeated request is executed once, and its stored answer is sealed.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openTestApi, type TestApi, violationsOf } from '../../../test/api.ts';
 import { packed, rootfs } from '../../../test/fixtures/customization.ts';

@@ -1,4 +1,4 @@
-// `Idempotency-Key`: a POST that is repeated is executed once and answered with the first answer.
+// `Idempotency-Key`: a POST that is repeated is executed once. The repeated request gets the first answer.
 import { createHash } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
 import { findReplay, recordReplay } from '../../catalog/replays.ts';
@@ -8,20 +8,23 @@ import type { Transaction } from '../../db/database.ts';
 import { invalid, Rejection } from '../answer/problems.ts';
 import type { Reading } from '../handler.ts';
 
-/** Set on an answer that is replayed. */
+/** The header of an answer that is replayed. */
 export const REPLAYED_HEADER = 'idempotent-replayed';
 
 const HEADER = 'idempotency-key';
 
-/** Visible ASCII: every client can send it and every log can show it. */
+/** Visible ASCII, because every client can send it and every log can show it. */
 const FIT = new RegExp(`^[!-~]{1,${IDEMPOTENCY_KEY_LENGTH_MAX}}$`);
 
-/** Whether requests to an endpoint may have a key: if they create or start something, and the caller's organization is known. */
+/**
+ * Whether requests to an endpoint may have a key. They must create or start something, and the caller's organization must be
+ * known.
+ */
 export function takesKey({ method, access }: EndpointDefinition): boolean {
   return method === 'POST' && access !== 'PUBLIC';
 }
 
-/** Returns the request's key, undefined if it has none. Throws Rejection (invalid-request) for a malformed one. */
+/** Returns the request's key, or undefined if it has none. Throws Rejection (invalid-request) if the key is malformed. */
 export function keyOf(request: FastifyRequest): string | undefined {
   const key = request.headers[HEADER];
   if (key === undefined) return undefined;
@@ -30,15 +33,15 @@ export function keyOf(request: FastifyRequest): string | undefined {
   throw invalid([{ field: 'Idempotency-Key', message }]);
 }
 
-/** A request under a key. */
+/** A request that has a key. */
 export type KeyedRequest = { key: string; operation: string; input: Record<string, unknown> };
 
 type Kept = { request: string; output: unknown };
 
 /**
- * Runs `act` unless it ran under this key within a day: then returns the stored answer. A second request
- * waits while the first runs. Errors of `act` are not stored, because nothing was changed. Throws
- * Rejection (key-reused) if the key was used for another request.
+ * Runs `act` and returns its result. If `act` already ran under this key within a day, returns the stored answer instead. A
+ * second request waits while the first runs. Errors of `act` are not stored, because nothing was changed. Throws Rejection
+ * (key-reused) if the key was used for another request.
  */
 export async function onlyOnce<T>(
   context: Reading,
@@ -64,8 +67,8 @@ export async function onlyOnce<T>(
 }
 
 /**
- * Fingerprint of the request and its user: a colleague who uses the same key must not see another's answer. An archive
- * counts by its digest alone.
+ * Returns a digest of the request and its user. The user is included, so that another user with the same key does not get
+ * this answer. An archive is included only by its digest.
  */
 function digestOf({ operation, input }: KeyedRequest, userId: string): string {
   const { file, ...fields } = input as { file?: UploadedArchive };
@@ -73,7 +76,7 @@ function digestOf({ operation, input }: KeyedRequest, userId: string): string {
   return createHash('sha256').update(JSON.stringify(asked, inOrder)).digest('base64url');
 }
 
-/** The order of an object's fields is irrelevant. */
+/** Sorts the fields of an object, because their order has no meaning. */
 function inOrder(_name: string, value: unknown): unknown {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
   return Object.fromEntries(Object.entries(value).sort(([one], [other]) => (one < other ? -1 : 1)));

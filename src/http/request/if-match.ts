@@ -10,24 +10,30 @@ import type { Reading } from '../handler.ts';
 import { parameterReader } from './parameters.ts';
 import { versionReader } from './versions.ts';
 
-/** An endpoint that reads a resource which another endpoint changes, with its handler. */
+/** An endpoint that reads a resource which another endpoint changes, and its handler. */
 export type ReadEndpoint = {
   endpoint: EndpointDefinition;
   handler: (context: Reading, input: Record<string, unknown>) => Promise<unknown>;
 };
 
-/** The precondition of a request. */
+/** The If-Match condition of a request. */
 export type MatchDemand = {
   /**
-   * Throws Rejection (precondition-failed) if the resource has already changed, so that a long body need not be read.
-   * Only `hold` decides.
+   * Throws Rejection (precondition-failed) if the resource has already changed, so that a long body is not read in vain.
+   * `hold` must still be called, because the resource may change after `look`.
    */
   look(context: Reading): Promise<void>;
-  /** Locks the resource, so that its writers are serialized, and checks its entity tag in the writer's own transaction. */
+  /**
+   * Locks the resource, so that its writers run one after the other. Then checks its entity tag in the transaction of the
+   * writer.
+   */
   hold(tx: Transaction, context: Reading): Promise<void>;
 };
 
-/** Compiles the function that reads a request's precondition, for an endpoint whose resource another endpoint reads. */
+/**
+ * Compiles the function that reads the If-Match condition of a request. `readEndpoint` reads the resource that the request
+ * changes.
+ */
 export function matchReader(readEndpoint: ReadEndpoint): (request: FastifyRequest) => MatchDemand {
   const defaults = parameterReader(readEndpoint.endpoint.query)({}).values;
   const versionIn = versionReaderOf(readEndpoint.endpoint);
@@ -43,7 +49,7 @@ export function matchReader(readEndpoint: ReadEndpoint): (request: FastifyReques
     return {
       look: (context) => require(context.db, context),
       async hold(tx, context) {
-        // Ids in upper and lower case name the same resource.
+        // An id in upper case names the same resource as in lower case.
         const path = request.url.split('?', 1)[0] ?? '';
         await lockName(tx, ['thing', context.caller.organization_id, path.toLowerCase()]);
         await require(tx, context);
@@ -57,7 +63,7 @@ export function versionReaderOf({ success }: EndpointDefinition): (text: string)
   return versionReader((success as { body: TSchema }).body);
 }
 
-/** Serializes an answer: the fields that its schema names, and no others. */
+/** Serializes an answer, with only the fields that its schema names. */
 export function represent(reply: FastifyReply, { success }: EndpointDefinition, output: unknown): string {
   const { body } = success as { body: TSchema };
   return reply.compileSerializationSchema(body as Record<string, unknown>)(output as Record<string, unknown>);

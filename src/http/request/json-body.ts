@@ -1,4 +1,4 @@
-// Reads a JSON or form body up to a limit and validates it; returns all violations.
+// Reads a JSON or form body up to a limit and validates it. Returns all violations.
 import type { IncomingMessage } from 'node:http';
 import type { TObject, TSchema } from 'typebox';
 import { BODY_BYTES_MAX } from '../../contract/limits.ts';
@@ -7,12 +7,14 @@ import { readBody } from './body-bytes.ts';
 import { parameterReader, type Read } from './parameters.ts';
 import { type Check, compileCheck } from './violations.ts';
 
-/** The field name of violations that concern the whole body. */
+/** The field name in violations that concern the whole body. */
 const WHOLE = 'body';
 
 export type BodyReader = (stream: IncomingMessage) => Promise<Read>;
 
-/** Compiles a reader for JSON bodies. A missing body counts as an empty object, so that missing fields are named. */
+/**
+ * Compiles a reader for JSON bodies. A missing body is read as an empty object, so that each missing field is a violation.
+ */
 export function jsonReader(schema: TSchema): BodyReader {
   const read = variantReader(schema);
   return async (stream) => {
@@ -88,7 +90,7 @@ function variantReader(schema: TSchema): (value: unknown) => Read {
   return (value) => readVariant(value, { name, variants, tagRequired: tagRequired === true });
 }
 
-/** Selects the variant by its tag; if the tag is optional and absent, by the fields that only one variant has. */
+/** Selects the variant by its tag. If the tag is optional and absent, selects it by the fields that only one variant has. */
 function readVariant(
   value: unknown,
   { name, variants, tagRequired }: { name: string; variants: Variant[]; tagRequired: boolean },

@@ -1,4 +1,4 @@
-// The minimum rate of bodies, with a short window. The real window is tested in test/containment/shares.test.ts.
+// The minimum rate of bodies, with a short window. test/containment/shares.test.ts tests the real window.
 import type { AddressInfo } from 'node:net';
 import { PassThrough } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
@@ -36,7 +36,7 @@ function post(path: string, length: number, first = ''): RawConnection {
   return openRaw(port, { first: headOf('POST', path, { 'content-length': length }) + first });
 }
 
-/** Waits until a slow connection that begins now has been closed: at least one window. */
+/** Waits until the server has closed a slow connection that opens now. This takes at least one window. */
 async function passWindow(): Promise<void> {
   const slow = post('/read', 100);
   await vi.waitFor(() => expect(slow.isEnded()).toBe(true));

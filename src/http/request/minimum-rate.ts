@@ -9,7 +9,7 @@ export type MinimumRate = { bytesPerSecond: number; windowMs: number };
 
 const MINIMUM_RATE: MinimumRate = { bytesPerSecond: BODY_RATE_BYTES_MIN, windowMs: BODY_RATE_WINDOW_MS };
 
-/** Watches the body of every request, also while the rest of a body is dropped after the answer. */
+/** Watches the body of every request. This includes a body whose rest is dropped after the answer. */
 export function addMinimumRate(app: FastifyInstance, rate: MinimumRate = MINIMUM_RATE): void {
   app.addHook('onRequest', async (request, reply) => {
     if (hasBody(request.raw)) watchBody(request, reply, rate);
@@ -24,7 +24,7 @@ function watchBody(request: FastifyRequest, reply: FastifyReply, rate: MinimumRa
     const moved = socket.bytesRead - before;
     before = socket.bytesRead;
     if (raw.complete || raw.destroyed) return clearInterval(timer);
-    // Unread bytes are buffered: the server is the slow side.
+    // The buffer has unread bytes, so the server is slow and not the client.
     if (raw.readableLength > 0) return;
     if (moved < (rate.bytesPerSecond * rate.windowMs) / 1000) endSlow(request, reply, rate);
   }, rate.windowMs).unref();
@@ -34,7 +34,7 @@ function watchBody(request: FastifyRequest, reply: FastifyReply, rate: MinimumRa
 function endSlow(request: FastifyRequest, reply: FastifyReply, { bytesPerSecond, windowMs }: MinimumRate): void {
   const { socket } = request.raw;
   request.log.info({ route: request.routeOptions.url, address: request.ip }, 'ended: the body arrives too slowly');
-  // The request was answered, or the answer of an earlier pipelined request is being sent: no answer is possible.
+  // No answer is possible: the request was already answered, or the answer of an earlier pipelined request is being sent.
   if (reply.raw.headersSent || reply.raw.socket === null) {
     socket.destroy();
     return;

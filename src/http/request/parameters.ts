@@ -1,17 +1,18 @@
-// Parses query parameters by their declared types (numbers, flags, comma lists, text); reports unknown and repeated ones.
+// Parses query parameters by their declared types: numbers, booleans, comma lists and text. Reports unknown and repeated
+// parameters.
 import type { TObject, TSchema } from 'typebox';
 import type { Violation } from '../../contract/problem.ts';
 import { type Check, compileCheck } from './violations.ts';
 
 export type Read = { values: Record<string, unknown>; violations: Violation[] };
 
-/** Reads raw parameters (a text, or several for a repeated one). */
+/** Reads raw parameters. A raw parameter is a text, or several texts if the parameter is repeated. */
 export type ParameterReader = (raw: Record<string, unknown>) => Read;
 
-/** Longest value quoted in a message; longer ones are cut. */
+/** The longest value that a message quotes, in characters. Longer values are cut. */
 const QUOTED_LENGTH_MAX = 64;
 
-/** Compiles a reader for the parameters an endpoint declares. */
+/** Compiles a reader for the parameters that an endpoint declares. */
 export function parameterReader(declared: TObject | undefined): ParameterReader {
   const readers = new Map(
     Object.entries(declared?.properties ?? {}).map(([name, schema]) => [name, one(name, schema)]),
@@ -66,7 +67,7 @@ function checked(value: unknown, check: Check): One {
   return violations.length > 0 ? { violations } : { value };
 }
 
-/** Parses a comma list. Violations are reported for the parameter and name the item. */
+/** Parses a comma list. Violations belong to the parameter and name the invalid item. */
 function list(name: string, schema: TSchema, item: TSchema): (text: string) => One {
   const { type } = item as { type?: string };
   const checkItem = compileCheck(item, { whole: name });
@@ -85,7 +86,7 @@ function quoted(value: unknown): string {
   return `“${text.length > QUOTED_LENGTH_MAX ? `${text.slice(0, QUOTED_LENGTH_MAX)}…` : text}”`;
 }
 
-/** Converts a text to its type; text that does not convert stays text and fails validation. */
+/** Converts a text to its type. A text that cannot be converted stays a text, so that validation rejects it. */
 function parse(text: string, type: string | undefined): unknown {
   if (type === 'integer') return /^-?\d{1,15}$/.test(text) ? Number(text) : text;
   if (type === 'boolean') return text === 'true' ? true : text === 'false' ? false : text;

@@ -1,4 +1,4 @@
-// Rules of an endpoint on several fields together.
+// Checks the rules of an endpoint that concern several fields together.
 import type { Rule } from '../../contract/endpoint.ts';
 import type { Violation } from '../../contract/problem.ts';
 

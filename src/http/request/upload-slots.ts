@@ -1,4 +1,4 @@
-// Runs uploads in slots, limited per organization and per address. No slot is given when the disk is nearly full.
+// Runs uploads in slots, limited for each organization and each address. When the disk is nearly full, uploads are rejected.
 import { type ContentStore, FREE_SHARE_MIN } from '../../content/content.ts';
 import { type Holder, openShares, type ReachedLimit } from '../../identity/shares.ts';
 import { Rejection } from '../answer/problems.ts';
@@ -7,10 +7,13 @@ import { UPLOAD_LIMITS, UPLOAD_RETRY_AFTER_SECONDS } from '../limits.ts';
 
 type UploadSlot = { content: ContentStore; holder: Holder };
 
-/** All servers of the process share these slots: memory and file descriptors are limited per process. */
+/** All servers of the process share these slots, because memory and file descriptors are limited for the whole process. */
 const slots = openShares(UPLOAD_LIMITS);
 
-/** Runs `receive` in an upload slot. Throws Rejection: share-used-up at the limit of the organization or address, else unavailable. */
+/**
+ * Runs `receive` in an upload slot. Throws Rejection: share-used-up if the organization or the address has reached its limit,
+ * and unavailable if the process has reached its limit or the disk is nearly full.
+ */
 export async function withUploadSlot<T>({ content, holder }: UploadSlot, receive: () => Promise<T>): Promise<T> {
   const slot = slots.take(holder);
   if ('reached' in slot) throw rejectionOf(slot.reached);

@@ -1,4 +1,4 @@
-// Uploads: archive and fields in any order, validated together; a rejected or aborted upload leaves no file.
+// Uploads: archive and fields arrive in any order and are validated together. A rejected or aborted upload leaves no file.
 import { createHash } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
@@ -96,7 +96,7 @@ describe('201', () => {
     expect(more_warnings_count).toBe(2);
     const { items } = (await api.ask('GET', path)).json();
     expect(items.find(({ id }: { id: string }) => location.endsWith(id)).warnings).toEqual(warnings);
-    // A version without warnings does not show the warnings of its predecessor.
+    // A version without warnings must not show the warnings of the previous version.
     expect((await api.ask('PATCH', location, formOf(file))).statusCode).toBe(204);
     const changed = (await api.ask('GET', location)).json();
     expect(changed.warnings).toEqual([]);

@@ -12,13 +12,13 @@ import { type ReceivedArchive, receiveArchive } from './archive.ts';
 import { hasBody, tooLarge } from './body-bytes.ts';
 import { compileCheck } from './violations.ts';
 
-/** A parsed upload. The archive's bytes become content by `keep` and are discarded by `drop`. */
+/** A parsed upload. `keep` stores the bytes of the archive as content, and `drop` discards them. */
 export type Upload = {
   values: Record<string, unknown>;
   violations: Violation[];
-  /** The number of violations that are not listed. */
+  /** How many violations are omitted. */
   more: number;
-  /** Stores the archive as content and returns its description; undefined if none was sent. */
+  /** Stores the archive as content and returns its description. Returns undefined if the request has no archive. */
   keep(): Promise<UploadedArchive | undefined>;
   /** Discards the archive's bytes. */
   drop(): Promise<void>;
@@ -69,7 +69,10 @@ async function readForm(request: FastifyRequest, options: FormOptions): Promise<
   return form;
 }
 
-/** Every part as a stream, with or without a file name: the name of a part decides whether it is the archive or a field. */
+/**
+ * Yields every part as a stream, with or without a file name. The name of a part decides whether it is the archive or a
+ * field.
+ */
 function partsOf(request: FastifyRequest): AsyncIterable<MultipartFile> {
   const options = {
     isPartAFile: () => true,
@@ -115,7 +118,7 @@ function reject(form: Form, field: string, message: string): void {
   if (!form.violations.some((one) => one.field === field)) form.violations.push({ field, message });
 }
 
-/** Returns the part's text; undefined if it is too long or not UTF-8. Reads the part to its end either way. */
+/** Returns the text of a part, or undefined if it is too long or not UTF-8. Always reads the part to its end. */
 async function readText(part: MultipartFile): Promise<string | undefined> {
   const chunks: Buffer[] = [];
   let length = 0;
@@ -131,13 +134,13 @@ async function readText(part: MultipartFile): Promise<string | undefined> {
   }
 }
 
-/** Turns an error of the parser into a rejection; returns other errors unchanged. */
+/** Converts an error of the parser to a rejection. Returns any other error unchanged. */
 function toRejection(error: unknown): unknown {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   if (code === 'FST_PARTS_LIMIT') return bodyRejection(`It should have at most ${PARTS_MAX} parts.`);
   if (code === 'FST_MP_PREMATURE_CLOSE') return bodyRejection('It ended early.');
   if (code === 'FST_PROTO_VIOLATION') return bodyRejection('The name of a part is not a valid field name.');
-  // "The needle cannot…" is about a boundary of more than 252 characters; RFC 2046 allows 70.
+  // The message "The needle cannot…" is about a boundary of more than 252 characters. RFC 2046 allows 70 characters.
   if (
     error instanceof Error &&
     /^(Unexpected end of multipart|Part terminated early|Multipart:|Malformed|The needle cannot)/.test(error.message)

@@ -1,4 +1,4 @@
-// Validates the query, the body and the rules on both, so that one answer lists every violation.
+// Validates the query, the body, and the rules on both, so that one answer lists all violations.
 import type { FastifyRequest } from 'fastify';
 import type { ContentStore } from '../../content/content.ts';
 import type { EndpointDefinition } from '../../contract/endpoint.ts';
@@ -11,13 +11,15 @@ import { ruleViolations } from './rules.ts';
 import { type Upload, uploadReader } from './upload.ts';
 import { withUploadSlot } from './upload-slots.ts';
 
-/** A valid request. `input` stores an upload's bytes as content; `drop` discards them if the request is rejected later. */
+/**
+ * A valid request. `input` stores the bytes of an upload as content. `drop` discards them if the request is rejected later.
+ */
 export type ValidatedRequest = {
   input(): Promise<Record<string, unknown>>;
   drop(): Promise<void>;
 };
 
-/** Where an upload is stored, and the caller, for whose organization the upload counts. */
+/** Where an upload is stored, and the caller, whose organization the upload counts for. */
 export type Reader = { content: ContentStore; caller?: Pick<Principal, 'organization_id'> | undefined };
 
 /** Throws Rejection: invalid-request with all violations, media-type, too-large, timeout, share-used-up or unavailable. */
@@ -60,7 +62,7 @@ function bodyKind({ body, form, multipart }: EndpointDefinition): BodyKind | und
       read: async (request, { content, caller }) => {
         const receive = () => read(request, content);
         if (!hasBody(request.raw)) return await receive();
-        // Callers without an organization share the slots of a single organization.
+        // All callers without an organization share the slots of one organization.
         const holder = { organization_id: caller?.organization_id ?? '', address: request.ip };
         return await withUploadSlot({ content, holder }, receive);
       },
@@ -77,14 +79,14 @@ function bodyKind({ body, form, multipart }: EndpointDefinition): BodyKind | und
 
 const NO_BODY: Body = { values: {}, violations: [] };
 
-/** If no body was sent, its required fields are reported as missing. */
+/** Reads the body. If no body was sent, its required fields are reported as missing. */
 async function readBody(request: FastifyRequest, reader: Reader, kind: BodyKind | undefined): Promise<Body> {
   if (kind === undefined) return NO_BODY;
   if (hasBody(request.raw)) requireMediaType(request, kind.mediaType);
   return await kind.read(request, reader);
 }
 
-/** RFC 9110, section 8.3: the type without its parameters; JSON and forms must be UTF-8. */
+/** Checks the media type without its parameters (RFC 9110, section 8.3). JSON and forms must be UTF-8. */
 function requireMediaType(request: FastifyRequest, expected: string): void {
   const [type = '', ...parameters] = (request.headers['content-type'] ?? '').toLowerCase().split(';');
   const charset = parameters.map((one) => one.trim()).find((one) => one.startsWith('charset='));

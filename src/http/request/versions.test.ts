@@ -1,4 +1,5 @@
-// Entity tags and observed fields: an observation changes the tag of a thing, but a change with the earlier tag is accepted.
+// Entity tags and observed fields, which Larder itself updates. An update by Larder changes the tag of a resource, but a
+// client can still change the resource with the earlier tag.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openTestEstates, type TestEstates } from '../../../test/estate.ts';
 import { type IdOf, samplePath, sampleQuery } from '../../../test/sample-request.ts';
@@ -24,7 +25,7 @@ const tagAt = async (path: string) => String((await estates.api.ask('GET', path)
 const statusOf = async (path: string, tag: string) =>
   (await estates.api.ask('GET', path, { headers: { 'if-none-match': tag } })).statusCode;
 
-/** Things of acme, each with an observation by the service and a change by a person. */
+/** Resources of acme. Each has an update by Larder and a change by a person. */
 const WATCHED: { noun: string; path: () => string; observe: () => Promise<unknown>; change: object }[] = [
   {
     noun: 'a registry that is checked',

@@ -1,4 +1,4 @@
-// The version of a resource: its representation without the fields that the service observes.
+// The version of a resource: its representation without the observed fields, which Larder itself updates.
 import type { TSchema } from 'typebox';
 
 type Shape = {
@@ -8,12 +8,12 @@ type Shape = {
   anyOf?: TSchema[];
 };
 
-/** Removes the observed fields of a value, in place. */
+/** Removes the observed fields from a value, in place. */
 type Strip = (value: unknown) => void;
 
 /**
- * Compiles a function that returns the version of a resource: the JSON text of the answer without its observed
- * fields. If the schema has no observed fields, that is the whole answer.
+ * Compiles a function that returns the version of a resource from the JSON text of an answer. The version is this text
+ * without the observed fields. If the schema has no observed fields, it is the whole text.
  */
 export function versionReader(schema: TSchema): (text: string) => string {
   const strip = stripOf(schema);

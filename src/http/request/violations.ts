@@ -1,19 +1,19 @@
-// Validates a value against a schema of the contract and explains what is wrong, with one violation per field.
+// Validates a value against a schema of the contract. Returns one violation for each wrong field.
 import type { TSchema } from 'typebox';
 import { Compile, type Validator } from 'typebox/compile';
 import { Settings } from 'typebox/system';
 import { BODY_BYTES_MAX } from '../../contract/limits.ts';
 import type { Violation } from '../../contract/problem.ts';
 
-// TypeBox reports at most eight errors by default; a body may have more.
+// TypeBox reports at most eight errors by default, but a body may contain more.
 Settings.Set({ maxErrors: BODY_BYTES_MAX });
 
 type Found = { keyword: string; schemaPath: string; instancePath: string; params: object };
 
-/** Returns the violations of a value; empty if it is valid. */
+/** Returns the violations of a value. The list is empty if the value is valid. */
 export type Check = (value: unknown) => Violation[];
 
-/** Compiles a check. `prefix` precedes every field's name; `whole` names the value itself. */
+/** Compiles a check. The name of every field begins with `prefix`. `whole` is the name of the value itself. */
 export function compileCheck(schema: TSchema, options: { prefix?: string; whole: string }): Check {
   const validator = Compile(withoutExtras(schema));
   return (value) => {
@@ -23,8 +23,8 @@ export function compileCheck(schema: TSchema, options: { prefix?: string; whole:
 }
 
 /**
- * Returns a schema that also rejects unknown fields: later versions may add fields to answers, but a request must not
- * contain unknown ones.
+ * Returns a schema that also rejects unknown fields. Schemas of the contract allow them, because later versions may add
+ * fields to answers. A request must not contain them.
  */
 function withoutExtras(schema: TSchema): TSchema {
   const copy: Record<string, unknown> = { ...schema };
@@ -50,7 +50,7 @@ function shapeViolations(validator: Validator, schema: TSchema, checked: Checked
       if (!byField.has(violation.field)) byField.set(violation.field, violation);
     }
   }
-  // An invalid value is rejected even if no error has a message.
+  // The value is invalid, so it must be rejected even if no error has a message.
   return byField.size > 0 ? [...byField.values()] : [{ field: checked.whole, message: 'It is not valid.' }];
 }
 
@@ -66,7 +66,7 @@ function toViolations(error: Found, schema: TSchema, checked: CheckedValue): Vio
     case 'boolean':
       return [{ field: at, message: 'Unknown field.' }];
     case 'additionalProperties':
-      // Nothing to add: each unknown field also has an error of the keyword `boolean`.
+      // Nothing is added here, because each unknown field also has an error of the keyword `boolean`.
       return [];
     default:
       return [{ field: at, message: messageFor(error.keyword, params, schemaAt(schema, error.schemaPath)) }];
@@ -115,7 +115,7 @@ function typeName(type: unknown): string {
   return TYPE_NAMES[String(type)] ?? 'something else';
 }
 
-/** Returns the subschema at an error's pointer, such as `#/properties/name/items`. */
+/** Returns the subschema at the pointer of an error, such as `#/properties/name/items`. */
 function schemaAt(schema: TSchema, path: string): Record<string, unknown> {
   let at: unknown = schema;
   for (const step of path.split('/').slice(1)) {
@@ -125,12 +125,12 @@ function schemaAt(schema: TSchema, path: string): Record<string, unknown> {
   return typeof at === 'object' && at !== null ? (at as Record<string, unknown>) : {};
 }
 
-/** RFC 6901, section 4. */
+/** Decodes one step of a JSON Pointer (RFC 6901, section 4). */
 function unescapePointer(step: string): string {
   return step.replaceAll('~1', '/').replaceAll('~0', '~');
 }
 
-/** `/filter/branch` as `filter.branch`, `/ids/3` as `ids[3]`. */
+/** Returns the name of a field: `filter.branch` for `/filter/branch`, and `ids[3]` for `/ids/3`. */
 function fieldName(pointer: string, { prefix = '', whole }: CheckedValue): string {
   const steps = pointer.split('/').slice(1).map(unescapePointer);
   const name = steps.reduce((path, step) => (/^\d+$/.test(step) ? `${path}[${step}]` : join(path, step)), '');
@@ -145,7 +145,10 @@ function join(path: string, name: string): string {
   return path === '' ? name : `${path}.${name}`;
 }
 
-/** NUL and unpaired surrogates pass every schema, but PostgreSQL cannot store them. */
+/**
+ * Returns a violation for each text with NUL or unpaired surrogates. Every schema accepts them, but PostgreSQL cannot store
+ * them.
+ */
 function textViolations(value: unknown, path: string, whole: string): Violation[] {
   if (typeof value === 'string') {
     if (value.isWellFormed() && !value.includes('\0')) return [];

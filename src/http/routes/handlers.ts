@@ -1,4 +1,5 @@
-// The table of all handlers by operation. It does not compile if a handler is missing or does not match its endpoint.
+// The table of all handlers, by operation. If a handler is missing or does not match its endpoint, the table does not
+// compile.
 import { endpoints, type Operation, operations } from '../../contract/endpoints.ts';
 import type { Handler } from '../handler.ts';
 import { apiTokenHandlers } from './api-tokens.ts';
@@ -51,7 +52,7 @@ const handlers = {
   ...auditEventHandlers,
 } satisfies { [O in Operation]: Handler<O> };
 
-/** Every endpoint with its handler. */
+/** Every endpoint with its handler, by operation. */
 export const handledEndpoints = Object.fromEntries(
   operations.map((operation) => [operation, { endpoint: endpoints[operation], handler: handlers[operation] }]),
 );

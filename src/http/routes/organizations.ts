@@ -9,7 +9,7 @@ import { ensureReleaseKey } from '../../identity/release-signing-keys.ts';
 import { makeOrganization } from '../../installation/new-organization.ts';
 import { type Handler, reader, writer } from '../handler.ts';
 
-/** The owner's token has at most the scopes of the token in use, like every token made through the API. */
+/** The owner's token has at most the scopes of the caller's token, like every token that the API creates. */
 const createOrganization: Handler<'createOrganization'> = ({ caller, identity, write }, input) =>
   write(async (tx) => {
     const { name, namespace, owner, quotas } = input;

@@ -1,4 +1,4 @@
-// Products of the main catalog. The extended paths are older aliases with the same answers.
+// Products of the main catalog. The extended paths are older names of the same endpoints.
 import { getProduct, getProductBranch, listProducts, listProductsPage } from '../../catalog/products.ts';
 import type { Input } from '../../contract/endpoints.ts';
 import { type PublicContext, reader } from '../handler.ts';

@@ -1,4 +1,4 @@
-// Registries. Their secrets are sealed before the catalog receives them.
+// Registries. Their secrets are sealed before the catalog gets them.
 import {
   createRegistry as create,
   deleteRegistry,

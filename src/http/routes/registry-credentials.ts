@@ -1,4 +1,4 @@
-// Credentials of hosted registries. Their passwords are generated here and answered once.
+// Credentials of hosted registries. Their passwords are made here and shown once.
 import {
   createRegistryCredential as create,
   deleteRegistryCredential,

@@ -26,7 +26,7 @@ const signInWithPassword: Handler<'signInWithPassword'> = async (context, input)
   return describeCaller(db, user);
 };
 
-/** The ways to log in, in the order in which they are offered. */
+/** The ways to log in, in the order in which a page should offer them. */
 const listSignInWays: Handler<'listSignInWays'> = async ({ identity }) => {
   const password = { type: 'PASSWORD' as const, name: 'Password', url: endpoints.signInWithPassword.path };
   const oidc = { type: 'OIDC' as const, name: identity.oidc?.name ?? '', url: OIDC_SIGN_IN_PATH };
@@ -84,14 +84,14 @@ function wrongCurrent(error: unknown): Rejection | undefined {
   return invalid([{ field: 'current_password', message: 'The password is wrong.' }], { cause: error });
 }
 
-/** Runs the check of a password, and counts wrong passwords. Throws Rejection (too-many-requests) after too many. */
+/** Checks a password and counts it if it is wrong. Throws Rejection (too-many-requests) after too many wrong passwords. */
 async function countedCheck<T>(
   { identity, request }: Pick<PublicContext, 'identity' | 'request'>,
   given: { email: string; password: string },
   check: () => Promise<T>,
 ): Promise<T> {
-  // Failed log-ins are counted under the first characters of this digest, as failed tokens are, so that memory
-  // contains no e-mail addresses.
+  // Failed log-ins are counted under the first characters of this digest, like failed tokens. So the memory contains no
+  // e-mail addresses.
   const account = createHash('sha256').update(given.email.toLowerCase()).digest('base64url').slice(0, 16);
   const attempt = { address: request.ip, secret: account + given.password };
   requireNoWait(identity.failedLogins.waitBeforeGuess(attempt));

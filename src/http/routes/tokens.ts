@@ -1,4 +1,4 @@
-// Token exchange: the API token is sent as a parameter or in a form, under either of its names.
+// Token exchange. The API token is sent as a parameter or in a form, under one of two names.
 import { invalid, Rejection } from '../answer/problems.ts';
 import { requireNoWait } from '../answer/rejections.ts';
 import type { Handler } from '../handler.ts';
@@ -11,7 +11,7 @@ const exchangeToken: Handler<'exchangeToken'> = async ({ identity, request, repl
   const attempt = { address: request.ip, secret: token };
   requireNoWait(identity.failedLogins.waitBefore(attempt));
   try {
-    // RFC 6749, section 5.1.
+    // RFC 6749, section 5.1 requires this header.
     reply.header('cache-control', 'no-store');
     const answer = await identity.exchangeApiToken(token);
     identity.failedLogins.succeeded(attempt);

@@ -8,12 +8,12 @@ import { reachesMethod } from '../../identity/token-scopes.ts';
 import { IDENTITY_PROBLEMS, Rejection } from '../answer/problems.ts';
 import { requireSameOrigin, sessionSecretOf } from './session-cookie.ts';
 
-/** RFC 6750, section 3. */
+/** The WWW-Authenticate header of a 401 (RFC 6750, section 3). */
 const CHALLENGE = 'Bearer realm="larder"';
 
 /**
- * Returns the caller of a request, by bearer token or else by session cookie. Throws Rejection: token-missing, token-invalid,
- * token-expired, session-over or cross-site.
+ * Returns the caller of a request from its bearer token or, if it has none, from its session cookie. Throws Rejection:
+ * token-missing, token-invalid, token-expired, session-over or cross-site.
  */
 export async function authenticate(
   request: FastifyRequest,
@@ -32,7 +32,7 @@ export async function authenticate(
   }
 }
 
-/** Returns the rejection for a token that identity rejected; returns other errors unchanged. */
+/** Returns the rejection for a token that identity rejected. Returns any other error unchanged. */
 export function tokenRejection(error: unknown): unknown {
   if (!(error instanceof IdentityError)) return error;
   const headers = { 'www-authenticate': `${CHALLENGE}, error="invalid_token"` };
@@ -40,7 +40,10 @@ export function tokenRejection(error: unknown): unknown {
   return code === undefined ? error : new Rejection(code, { headers, cause: error });
 }
 
-/** Throws Rejection: forbidden if the caller's role does not allow it, scope-missing if only the token's scopes do not. */
+/**
+ * Throws Rejection: forbidden if the caller's role does not allow the request, and scope-missing if only the token's scopes
+ * do not allow it.
+ */
 export function requireRight(caller: Principal, { access, method }: EndpointDefinition): void {
   if (access !== 'PUBLIC' && !access.includes(caller.role)) throw new Rejection('forbidden');
   if (reachesMethod(caller, method)) return;

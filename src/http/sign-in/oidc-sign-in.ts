@@ -1,4 +1,5 @@
-// Log-in through an identity provider: sends the browser to the provider, reads its answer, and redirects to a path of this server.
+// Log-in through an identity provider. Sends the browser to the provider, reads the provider's answer, and redirects the
+// browser to a path of this server.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { OIDC_SIGN_IN_PATH } from '../../contract/session.ts';
 import { IdentityError } from '../../identity/errors.ts';
@@ -20,10 +21,13 @@ import {
 
 const CALLBACK_PATH = `${OIDC_SIGN_IN_PATH}/callback`;
 
-/** Where a browser goes after the log-in if it named no path. */
+/** The path to which a browser goes after the log-in if the request has no `return_to`. */
 const HOME = '/';
 
-/** Long enough for any page with a filter. Limits the size of the cookie that contains the path. */
+/**
+ * The longest path in characters. It fits any page with a filter. The path is stored in a cookie, so its size must be
+ * limited.
+ */
 const RETURN_TO_LENGTH_MAX = 500;
 
 type SignInParts = {
@@ -34,7 +38,7 @@ type SignInParts = {
 /** A request, its reply, and the configured provider. */
 type OidcExchange = { request: FastifyRequest; reply: FastifyReply; oidc: OidcProvider; origin: string };
 
-/** Adds the routes below `/larder/v1/sign-in/oidc`; they answer 404 if no provider is configured. */
+/** Adds the routes below `/larder/v1/sign-in/oidc`. If no provider is configured, they answer 404. */
 export function addOidcSignIn(app: FastifyInstance, parts: SignInParts): void {
   const { identity, publicUrl } = parts;
   const handle =
@@ -43,7 +47,7 @@ export function addOidcSignIn(app: FastifyInstance, parts: SignInParts): void {
       return act({ request, reply, oidc: identity.oidc, origin: originOf(request, publicUrl) });
     };
   app.register(async (scope) => {
-    // These routes read the URL and cookies only, never a body.
+    // These routes read only the URL and cookies, and never a body.
     scope.removeAllContentTypeParsers();
     scope.addContentTypeParser('*', (_request, _payload, done) => done(null));
     scope.setErrorHandler((error, request, reply) => answerPage(error, request, reply));
@@ -66,8 +70,8 @@ async function signIn(exchange: OidcExchange): Promise<FastifyReply> {
 }
 
 /**
- * Answers with the URL of the provider instead of a redirect: the script of a page cannot follow a redirect to
- * another origin, so it opens the URL itself.
+ * Answers with the URL of the provider instead of a redirect. The script of a page cannot follow a redirect to another
+ * origin, so the page opens the URL itself.
  */
 async function connect(exchange: OidcExchange, identity: SignInParts['identity']): Promise<FastifyReply> {
   const caller = await authenticate(exchange.request, { identity, origin: exchange.origin });
@@ -88,8 +92,8 @@ async function begin({ request, reply, oidc, origin }: OidcExchange, caller?: Pr
 
 async function finish(exchange: OidcExchange, { failedLogins }: SignInParts['identity']): Promise<FastifyReply> {
   const { request, reply, oidc, origin } = exchange;
-  // No account is known yet, so all attempts count under one fixed name. Only the wait of the address applies, so
-  // nobody can lock others out.
+  // No account is known yet, so all attempts count under one fixed name. Only the limit of the address applies, so that
+  // nobody can block the log-ins of others.
   const attempt = { address: request.ip, secret: OIDC_SIGN_IN_PATH };
   requireNoWait(failedLogins.waitBefore(attempt));
   try {
@@ -101,7 +105,7 @@ async function finish(exchange: OidcExchange, { failedLogins }: SignInParts['ide
     });
     clearTicketCookie(reply, origin);
     if (secret !== undefined) setSessionCookie(reply, origin, secret);
-    // An absolute URL, so that no path can be read as another host.
+    // Redirects to an absolute URL, because browsers read some paths as another host.
     return reply.redirect(origin + return_to, 303);
   } catch (error) {
     if (error instanceof IdentityError) failedLogins.failed(attempt);
@@ -109,7 +113,10 @@ async function finish(exchange: OidcExchange, { failedLogins }: SignInParts['ide
   }
 }
 
-/** Returns the path to redirect to. Throws Rejection for a path that a browser could read as another host, and for unknown parameters. */
+/**
+ * Returns the path to which the browser is redirected. Throws Rejection for unknown parameters, and for a path that a browser
+ * could read as another host.
+ */
 function ownPath({ return_to: given = HOME, ...others }: Record<string, unknown>): string {
   const unknown = Object.keys(others).map((field) => ({ field, message: 'Unknown parameter.' }));
   const path = typeof given === 'string' && given.length <= RETURN_TO_LENGTH_MAX ? pathOf(given) : undefined;
@@ -121,14 +128,17 @@ function ownPath({ return_to: given = HOME, ...others }: Record<string, unknown>
 
 const ANY_ORIGIN = 'http://any.invalid';
 
-/** Parses a path as browsers do, with backslashes, tabs and dots (WHATWG URL), and serializes it again. */
+/**
+ * Parses a path as browsers do, including backslashes, tabs and dots (WHATWG URL), and serializes it again. Returns undefined
+ * if it is not a path of this server.
+ */
 function pathOf(text: string): string | undefined {
   const url = text.startsWith('/') ? URL.parse(text, ANY_ORIGIN) : null;
   if (url === null || url.origin !== ANY_ORIGIN || url.pathname.startsWith('//')) return undefined;
   return url.pathname + url.search + url.hash;
 }
 
-/** Answers HTML to people and a problem to programs. */
+/** Answers an error as HTML to browsers, and as a problem to programs. */
 async function answerPage(error: unknown, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   if (!(request.headers.accept ?? '').includes('text/html')) throw error;
   const rejection = rejectionOf(error);

@@ -1,4 +1,4 @@
-// Session cookies, and the check that a request with one comes from a page of this service.
+// Session cookies. A request with a session cookie must come from a page of this server, which this file checks.
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { SIGN_IN_MINUTES } from '../../identity/oidc-tickets.ts';
 import { SESSION_HOURS } from '../../identity/sessions.ts';
@@ -7,22 +7,25 @@ import { Rejection } from '../answer/problems.ts';
 /** Safe methods (RFC 9110, section 9.2.1). */
 const SAFE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
 
-/** Scheme, host and port under which the client reached the server: configured, or else taken from the request. */
+/**
+ * Returns scheme, host and port with which the client reached the server. They come from the configuration or, without one,
+ * from the request.
+ */
 export function originOf(request: FastifyRequest, publicUrl: string | undefined): string {
   return publicUrl ?? (request.host ? `${request.protocol}://${request.host}` : '');
 }
 
-/** The session cookie. */
+/** The name of the session cookie. */
 const SESSION = 'larder-session';
-/** The cookie that holds a ticket while the user is at the identity provider. */
+/** The name of the cookie that contains a ticket while the person is at the identity provider. */
 const TICKET = 'larder-sign-in';
 
-/** Returns the secret in the session cookie; undefined if there is none. */
+/** Returns the secret in the session cookie, or undefined if there is none. */
 export function sessionSecretOf(request: FastifyRequest, origin: string): string | undefined {
   return read(request, nameAt(origin, SESSION));
 }
 
-/** Sets the session cookie, for at most the lifetime of a session. */
+/** Sets the session cookie. It expires after the longest lifetime of a session. */
 export function setSessionCookie(reply: FastifyReply, origin: string, secret: string): void {
   set(reply, origin, { name: SESSION, value: secret, seconds: SESSION_HOURS * 3600 });
 }
@@ -32,7 +35,7 @@ export function clearSessionCookie(reply: FastifyReply, origin: string): void {
   set(reply, origin, { name: SESSION, value: '', seconds: 0 });
 }
 
-/** Returns the ticket in the browser's cookie, with which the identity provider's answer is checked. */
+/** Returns the ticket in the browser's cookie, with which the answer of the identity provider is checked. */
 export function ticketOf(request: FastifyRequest, origin: string): string | undefined {
   return read(request, nameAt(origin, TICKET));
 }
@@ -48,8 +51,8 @@ export function clearTicketCookie(reply: FastifyReply, origin: string): void {
 }
 
 /**
- * Browsers send cookies with requests of other sites' pages too. Throws Rejection (cross-site) for a change that does not
- * come from our own origin according to Sec-Fetch-Site or, if a browser sends none, to Origin.
+ * Throws Rejection (cross-site) for a change that does not come from our own origin, because browsers also send cookies with
+ * requests from pages of other sites. The origin is in Sec-Fetch-Site or, if a browser does not send it, in Origin.
  */
 export function requireSameOrigin(request: FastifyRequest, origin: string): void {
   if (SAFE_METHODS.has(request.method)) return;
@@ -62,9 +65,8 @@ export function requireSameOrigin(request: FastifyRequest, origin: string): void
 }
 
 /**
- * For public endpoints such as the log-in: a call from a page of another site would log the person in as somebody
- * else. Throws Rejection (cross-site) for such a call. Programs send neither of the two headers, so their calls are
- * accepted.
+ * Throws Rejection (cross-site) for a call from a page of another site. For public endpoints such as the log-in, where such a
+ * call would log the person in as somebody else. Programs send neither of the two headers, so their calls are accepted.
  */
 export function requireOwnPage(request: FastifyRequest, origin: string): void {
   const { 'sec-fetch-site': site, origin: from } = request.headers;
@@ -81,7 +83,9 @@ function read(request: FastifyRequest, name: string): string | undefined {
 
 type Cookie = { name: string; value: string; seconds: number };
 
-/** Lax instead of strict: the redirect from the identity provider is a cross-site navigation. */
+/**
+ * Sets a cookie. SameSite is Lax instead of Strict, because the redirect from the identity provider comes from another site.
+ */
 function set(reply: FastifyReply, origin: string, { name, value, seconds }: Cookie): void {
   const secure = isSecure(origin) ? '; Secure' : '';
   const text = `${nameAt(origin, name)}=${value}; Path=/; Max-Age=${seconds}; HttpOnly; SameSite=Lax${secure}`;
@@ -89,8 +93,8 @@ function set(reply: FastifyReply, origin: string, { name, value, seconds }: Cook
 }
 
 /**
- * With `__Host-`, no other host of the domain can have set the cookie (RFC 6265bis, section 4.1.3.2). Browsers accept
- * the prefix over TLS only.
+ * Returns the name of a cookie. With the prefix `__Host-`, no other host of the domain can set the cookie (RFC 6265bis,
+ * section 4.1.3.2). Browsers accept the prefix only over TLS.
  */
 function nameAt(origin: string, name: string): string {
   return isSecure(origin) ? `__Host-${name}` : name;
