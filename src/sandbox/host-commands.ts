@@ -66,7 +66,10 @@ export type NamespaceOptions = {
   pid: number;
   /** The value that was given to `inNewNamespace`. */
   offline?: boolean;
-  /** A pid inside the namespaces: the command shares the network, host name and shared memory of this process. */
+  /**
+   * A pid inside the namespaces: the command shares the processes, network, host name and shared memory of this process, and its /proc shows
+   * these processes.
+   */
   beside?: number | undefined;
 };
 
@@ -77,14 +80,14 @@ export function inNamespaceOf(
   command: string[],
 ): string[] {
   const user = namespace ? ['--user', '--setuid', '0', '--setgid', '0'] : [];
+  const enter = [tools.nsenter, '--target', String(pid), ...user, '--mount'];
+  if (beside !== undefined) {
+    const shared = ['ipc', 'uts', 'net', 'pid'].map((name) => `--${name}=${processFile(pid, beside, `ns/${name}`)}`);
+    return [...enter, ...shared, tools.unshare, '--mount', '--mount-proc', ...command];
+  }
   // The process namespace of unshare's children. unshare itself is not in this namespace.
   const processes = `--pid=/proc/${pid}/ns/pid_for_children`;
-  const shared = beside === undefined ? ['--ipc', '--uts', ...(offline ? ['--net'] : [])] : namespacesOf(pid, beside);
-  return [tools.nsenter, '--target', String(pid), ...user, '--mount', ...shared, processes, ...command];
-}
-
-function namespacesOf(pid: number, beside: number): string[] {
-  return ['ipc', 'uts', 'net'].map((name) => `--${name}=${processFile(pid, beside, `ns/${name}`)}`);
+  return [...enter, '--ipc', '--uts', ...(offline ? ['--net'] : []), processes, ...command];
 }
 
 /**

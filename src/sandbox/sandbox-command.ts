@@ -113,7 +113,7 @@ export const SANDBOX_FOLDER = '/.larder';
  * The numbers of the descriptors: bwrap reads its arguments and the system call filter from the first two, and writes its state to the
  * third.
  */
-export const BWRAP_FDS = { args: 3, seccomp: 4, status: 5, processes: 6 } as const;
+export const BWRAP_FDS = { args: 3, seccomp: 4, status: 5 } as const;
 
 /** Returns the system call filter for a sandbox of this machine. */
 export function seccompFilter({ control }: SandboxHost): Buffer {
@@ -136,10 +136,10 @@ export function bwrapCommand(
   { root, joined }: { root: string; joined: boolean },
 ): { command: string[]; args: Buffer } {
   const options = [
-    // Without an option for the process namespace, bwrap would show the /proc of this machine.
-    ...(joined
-      ? ['--pidns', String(BWRAP_FDS.processes)]
-      : ['--unshare-pid', '--unshare-net', '--unshare-uts', '--hostname', 'localhost']),
+    // A joined process is in its namespaces before bwrap starts, with a /proc that shows these processes (inNamespaceOf). bwrap's own option
+    // --pidns is not used, because it kills the command at times under load: bwrap joins through a process in between, and if this process
+    // ends late, --die-with-parent takes it for the parent.
+    ...(joined ? [] : ['--unshare-pid', '--unshare-net', '--unshare-uts', '--hostname', 'localhost']),
     '--unshare-cgroup-try',
     '--die-with-parent',
     '--new-session',
@@ -178,7 +178,7 @@ export function bwrapCommand(
     ...(joined ? [] : ['--json-status-fd', String(BWRAP_FDS.status)]),
   ];
   return {
-    command: [host.tools.bwrap, '--args', String(BWRAP_FDS.args), '--', ...started(wanted, joined).map(oneString)],
+    command: [host.tools.bwrap, '--args', String(BWRAP_FDS.args), '--', ...started(wanted).map(oneString)],
     args: Buffer.from(options.map((option) => `${oneString(option)}\0`).join('')),
   };
 }
@@ -217,22 +217,18 @@ function environmentOptions({ environment = {}, user }: SandboxCommand): string[
   return Object.entries(environment).flatMap(([name, value]) => ['--setenv', name, value]);
 }
 
-/** Closes the descriptor of the namespace file, which bwrap would leave open for the command. */
-const CLOSE = `exec ${BWRAP_FDS.processes}<&-;`;
 /**
  * Sets the variables of the user and executes the command. This happens only after all rights are dropped, because LD_PRELOAD could load a
  * library of the image into a program that still has rights.
  */
-const ENTER = `${CLOSE} eval "exec ${[...LOADER, `${SANDBOX_FOLDER}/env`].join(' ')} -i $${USER_ENVIRONMENT}" '"$@"'`;
+const ENTER = `eval "exec ${[...LOADER, `${SANDBOX_FOLDER}/env`].join(' ')} -i $${USER_ENVIRONMENT}" '"$@"'`;
 
 /**
  * Returns the command that bwrap starts. For another user, this is the machine's setpriv (sandbox-tools.ts), which changes the user and
  * starts `ENTER`: bwrap itself can change the user only with a new user namespace.
  */
-function started({ command, user }: SandboxCommand, joined: boolean): string[] {
-  if (user === undefined) {
-    return joined ? [...LOADER, `${SANDBOX_FOLDER}/sh`, '-c', `${CLOSE} exec "$@"`, 'joined', ...command] : command;
-  }
+function started({ command, user }: SandboxCommand): string[] {
+  if (user === undefined) return command;
   // env(1) would read a program's name that contains `=` as a variable.
   if (command[0]?.includes('=')) throw rejected('The name of a program contains «=».');
   const groups = user.groups.length > 0 ? `--groups=${user.groups.join(',')}` : '--clear-groups';

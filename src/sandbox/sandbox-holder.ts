@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { lastLines } from './build-log.ts';
 import { asOwner, CommandFailed, endWithGroup, inNewNamespace, STANDARD_PATH } from './host-commands.ts';
 import { ENTER_GROUP, NO_GROUP, type ResourceGroup } from './resource-control.ts';
-import { BWRAP_FDS, SANDBOX_FOLDER, type SandboxLimits, USER_PROCESSES_FACTOR } from './sandbox-command.ts';
+import { SANDBOX_FOLDER, type SandboxLimits, USER_PROCESSES_FACTOR } from './sandbox-command.ts';
 import type { SandboxHost } from './sandbox-host.ts';
 
 /** Limit of SysV shared memory in a sandbox (kernel.shmall), in pages of 4 KiB. PostgreSQL uses only 56 bytes of it. */
@@ -104,14 +104,11 @@ const CLOSE_ALL = `for number in /proc/self/fd/*; do
   if [ "$number" -gt 5 ]; then eval "exec $number>&-" 2> /dev/null; fi
 done
 `;
-const OPEN_AND_BECOME = `if [ -n "$1" ]; then exec ${BWRAP_FDS.processes}< "$1" || exit 125; fi
-shift
-exec "$@"`;
 
 /**
  * Enters the group and closes inherited files: if the parent of this process left files open without close-on-exec, every sandbox would
- * have them. Descriptors 0 to 5 are the pipes of the command, and 6 is opened for it. bash is used only if a descriptor has more than one
- * digit, because sh starts in half the time.
+ * have them. Descriptors 0 to 5 are the pipes of the command. bash is used only if a descriptor has more than one digit, because sh starts
+ * in half the time.
  */
 const ENTER = `${ENTER_GROUP}echo 1000 > /proc/self/oom_score_adj
 bash=$1; shift
@@ -119,22 +116,17 @@ for number in /proc/self/fd/*; do
   case \${number##*/} in
     [0-5]) ;;
     [6-9]) eval "exec \${number##*/}>&-" ;;
-    *) exec "$bash" --norc -c '${CLOSE_ALL}${OPEN_AND_BECOME}' sandbox "$@" ;;
+    *) exec "$bash" --norc -c '${CLOSE_ALL}exec "$@"' sandbox "$@" ;;
   esac
 done
-${OPEN_AND_BECOME}`;
+exec "$@"`;
 
 /**
  * Wraps the command so that it runs in the sandbox's control group, if there is one, and without inherited files. When memory is short, the
- * kernel kills the command before other processes. `file` is opened for the command (BWRAP_FDS.processes).
+ * kernel kills the command before other processes.
  */
-export function inGroup(
-  { tools }: SandboxHost,
-  group: ResourceGroup | undefined,
-  command: string[],
-  file = '',
-): string[] {
-  return [tools.sh, '-c', ENTER, 'sandbox', ...(group?.arguments ?? NO_GROUP), tools.bash, file, ...command];
+export function inGroup({ tools }: SandboxHost, group: ResourceGroup | undefined, command: string[]): string[] {
+  return [tools.sh, '-c', ENTER, 'sandbox', ...(group?.arguments ?? NO_GROUP), tools.bash, ...command];
 }
 
 /**

@@ -5,7 +5,7 @@ import { statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { lastLines } from './build-log.ts';
-import { asAccount, CommandFailed, endOf, inNamespaceOf, processFile } from './host-commands.ts';
+import { asAccount, CommandFailed, endOf, inNamespaceOf } from './host-commands.ts';
 import {
   BWRAP_FDS,
   bwrapCommand,
@@ -50,20 +50,18 @@ export type RunningCommand = {
 
 export type ChildOptions = {
   stdio: StdioOptions;
-  /** The pid, inside the sandbox, of a process whose network is used; if absent, that of the holder, which has no network. */
+  /** The pid, inside the sandbox, of a process whose namespaces are used; those of the holder, which has no network, if absent. */
   beside?: number | undefined;
-  /** A file that is opened as the first descriptor after the pipes (BWRAP_FDS.processes). */
-  file?: string | undefined;
 };
 
 /**
  * Starts a program that ends with the sandbox. It needs no death signal of its own: it is in the holder's process namespace, and the holder
  * ends with this process.
  */
-export function startChild(world: World, command: string[], { stdio, beside, file }: ChildOptions): ChildProcess {
+export function startChild(world: World, command: string[], { stdio, beside }: ChildOptions): ChildProcess {
   const { host, group, pid } = world;
   const inside = asAccount(host, inNamespaceOf(host, { pid, offline: true, beside }, command));
-  const [program = '', ...args] = inGroup(host, group, inside, file);
+  const [program = '', ...args] = inGroup(host, group, inside);
   const child = spawn(program, args, { env: {}, cwd: '/', stdio });
   world.children.add(child);
   child.once('exit', () => world.children.delete(child));
@@ -87,8 +85,7 @@ export function startCommand(world: World, wanted: SandboxCommand, options: RunO
     // A command that joins the namespaces of another has no status pipe: bwrap would write nothing to it, and leave it open for the program
     // of the image.
     const pipes = ['ignore', 'pipe', 'pipe', 'pipe', 'pipe', ...(joined ? [] : (['pipe'] as const))] as const;
-    const file = beside === undefined ? undefined : processFile(world.pid, beside, 'ns/pid');
-    return startChild(world, inside, { stdio: [...pipes], beside, file });
+    return startChild(world, inside, { stdio: [...pipes], beside });
   })();
   return watch(world, spawned, { args, options });
 }
