@@ -11,7 +11,7 @@ import { KUBERNETES_VERSIONS } from '../src/packaging/chart/kubernetes-kinds.ts'
 
 const run = promisify(execFile);
 
-const FOLDER =
+export const CLIENTS_FOLDER =
   process.env['CLIENTS_BIN'] ?? join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'larder-clients');
 
 /**
@@ -35,7 +35,7 @@ const SCHEMAS_PACKAGE = 'kubernetes-validate==1.37.0';
 
 function findClient(name: string): string | undefined {
   const names = GO_CLIENTS.find((client) => client.names[0] === name)?.names ?? [];
-  return names.map((file) => join(FOLDER, file)).find((path) => existsSync(path));
+  return names.map((file) => join(CLIENTS_FOLDER, file)).find((path) => existsSync(path));
 }
 
 /** The client of google/go-containerregistry; undefined if it was not built. */
@@ -48,7 +48,7 @@ export const COSIGN_3 = findClient('cosign');
 export const COSIGN_2 = findClient('cosign2');
 /** The program that checks objects against the schemas in the folder; undefined if it was not built. */
 export const KUBECONFORM = findClient('kubeconform');
-const SCHEMAS_FOLDER = join(FOLDER, 'schemas');
+const SCHEMAS_FOLDER = join(CLIENTS_FOLDER, 'schemas');
 export const SCHEMAS = KUBERNETES_VERSIONS.every((version) => existsSync(schemasOf(version)))
   ? SCHEMAS_FOLDER
   : undefined;
@@ -65,12 +65,12 @@ async function buildClient({ names, module }: (typeof GO_CLIENTS)[number]): Prom
     const env = { ...process.env, GOBIN: built, CGO_ENABLED: '0' };
     await run('go', ['install', '-trimpath', module], { env, timeout: BUILD_MS_MAX });
     const [file = name] = await readdir(built);
-    await cp(join(built, file), join(FOLDER, `${name}.new`));
-    await rename(join(FOLDER, `${name}.new`), join(FOLDER, name));
+    await cp(join(built, file), join(CLIENTS_FOLDER, `${name}.new`));
+    await rename(join(CLIENTS_FOLDER, `${name}.new`), join(CLIENTS_FOLDER, name));
   } finally {
     await rm(built, { recursive: true, force: true });
   }
-  console.error(`${name} is in ${FOLDER}`);
+  console.error(`${name} is in ${CLIENTS_FOLDER}`);
 }
 
 async function fetchSchemas(): Promise<void> {
@@ -120,7 +120,7 @@ async function installClients(): Promise<void> {
     command: 'npm run clients',
     say: (line) => console.error(line),
   });
-  await mkdir(FOLDER, { recursive: true });
+  await mkdir(CLIENTS_FOLDER, { recursive: true });
   await fetchSchemas();
   // One at a time: each build uses every processor.
   for (const client of missing) await buildClient(client);

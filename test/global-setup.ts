@@ -30,6 +30,13 @@ export async function setup(project: TestProject): Promise<void> {
   mkdirSync(directory, { mode: 0o711 });
   const server = await startEmbedded({ dataDirectory: join(directory, 'pg'), settings: SETTINGS, ...unprivileged() });
   running = { server, directory };
+  // The runner ends at these signals without a teardown, and the server would stay.
+  for (const [signal, code] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const) {
+    process.once(signal, () => void teardown().finally(() => process.exit(code)));
+  }
   const client = new pg.Client({ connectionString: server.url });
   await client.connect();
   await client.query(`create database ${TEMPLATE}`);
