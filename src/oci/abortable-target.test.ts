@@ -1,5 +1,5 @@
-// Cancels a push while the registry is silent, and while a body is being sent. Without a cancellation, the target passes the suite of all
-// targets.
+// Cancels a push in two cases: while the registry does not answer, and while a body is being sent. If nothing is cancelled,
+// the target passes the suite of all targets.
 import { randomBytes } from 'node:crypto';
 import { once as event } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -24,7 +24,9 @@ testTarget('abortable', async () => ({
   target: abortableTarget(contentTarget(memoryContent()), new AbortController().signal),
 }));
 
-/** Far more bytes than the buffers of a connection hold. */
+/**
+ * Far more bytes than the buffers of a connection can hold, so that the client is still sending when the push is cancelled.
+ */
 const LARGE_BYTES = 32 * 1024 * 1024;
 
 let server: Server | undefined;
@@ -41,8 +43,8 @@ afterEach(async () => {
 });
 
 /**
- * Starts a registry that answers every request of a push except one: the HEAD, or with `silentAt` PUT the upload of a large blob. It emits
- * `silent` with this request, and neither reads nor answers it.
+ * Starts a registry that answers every request of a push except one. This request is HEAD or, with `silentAt` PUT, the upload
+ * of a large blob. The registry emits `silent` when the request arrives, and neither reads nor answers it.
  */
 async function startSilentRegistry(silentAt: 'HEAD' | 'PUT'): Promise<Server> {
   const silent = createServer((request, response) => {
@@ -91,7 +93,7 @@ test.each([['HEAD'], ['PUT']] as const)(
     await expect(copied).rejects.toThrow();
     expect(performance.now() - since).toBeLessThan(1_000);
     if (silentAt === 'HEAD') return;
-    // The client also closes the connection of the upload.
+    // The client must also close the connection of the upload. The server notices this only while it reads.
     request.resume();
     const [error] = await event(request, 'error');
     expect((error as Error).message).toBe('aborted');

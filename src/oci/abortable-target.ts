@@ -1,10 +1,11 @@
-// A target whose calls end when a signal is aborted: a cancelled push must not wait for a slow registry.
+// A target whose calls end when a signal is aborted, so that a cancelled push does not wait for a slow registry.
 import { addAbortSignal } from 'node:stream';
 import type { Target } from './target.ts';
 
 /**
- * Returns a target whose calls reject with the signal's reason as soon as the signal is aborted. The calls do not wait for the end of their
- * requests: a body that is being sent or read ends at its next chunk, and a request without an answer ends at the client's time limit.
+ * Returns a target whose calls reject with the signal's reason as soon as the signal is aborted. The calls do not wait for
+ * the end of their requests. A body that is being sent or read ends at its next chunk. A request without an answer ends at
+ * the client's time limit.
  */
 export function abortableTarget(target: Target, signal: AbortSignal): Target {
   const aborted = new Promise<never>((_resolve, reject) => {

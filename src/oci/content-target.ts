@@ -1,4 +1,5 @@
-// A content store as a target: blobs and manifests by digest. The target keeps tags in memory.
+// A content store as a target of copies. It stores blobs and manifests by digest. Tags exist only in the memory of the
+// target.
 import { Readable } from 'node:stream';
 import type { ContentStore } from '../content/content.ts';
 import { ContentMismatch } from '../content/content-errors.ts';
@@ -7,14 +8,17 @@ import type { Descriptor, Digest } from './descriptor.ts';
 import { describeBytes, isManifestType, MANIFEST_BYTES_MAX, parseManifest, readAtMost } from './manifest.ts';
 import type { Target } from './target.ts';
 
-/** Returns a target over a store. It knows only the tags and referrers that were written through it: a store has no names. */
+/**
+ * Returns a target over a store. It knows only the tags and referrers that were written through it, because a store has no
+ * names.
+ */
 export function contentTarget(store: ContentStore): Target {
   const tags = new Map<string, Descriptor>();
   const referrers = new Map<Digest, Descriptor[]>();
   const target: Target = {
     resolve: async (reference) => (isDigest(reference) ? await describe(store, reference) : tags.get(reference)),
     fetch: async (descriptor, range) => await store.open(descriptor.digest, range),
-    // Touches a blob that the store has, so that no sweep deletes it before the copy is done.
+    // Touches an existing blob, so that the sweeper does not delete it before the copy ends.
     exists: async ({ digest, size }) => (await store.stat(digest))?.size === size && (await store.touch(digest)),
     async push(descriptor, open) {
       if (!isManifestType(descriptor.mediaType)) {
@@ -44,8 +48,8 @@ export function contentTarget(store: ContentStore): Target {
 }
 
 /**
- * Returns the entry of a manifest in a referrers list. If the manifest has no artifactType, the entry has the media type of its config
- * (distribution-spec, "Listing Referrers").
+ * Returns the entry of a manifest in a list of referrers. If the manifest has no artifactType, the entry has the media type
+ * of the manifest's config (distribution-spec, "Listing Referrers").
  */
 export function referrerOf(bytes: Buffer, { mediaType, digest, size }: Descriptor): Descriptor {
   const document = parseManifest(bytes, mediaType);
@@ -64,7 +68,7 @@ function note(referrers: Map<Digest, Descriptor[]>, subject: Digest, referrer: D
   referrers.set(subject, [...others, referrer]);
 }
 
-/** Returns the descriptor of a stored manifest; undefined if the store has no manifest with this digest. */
+/** Returns the descriptor of a stored manifest, or undefined if the store has no manifest with this digest. */
 async function describe(store: ContentStore, digest: Digest): Promise<Descriptor | undefined> {
   const held = await store.stat(digest);
   if (held === undefined || held.size > MANIFEST_BYTES_MAX) {

@@ -1,4 +1,5 @@
-// Copies between memory and a real registry: which blobs are sent, which are not, and which of the two an error names.
+// Copies between memory and a real registry: which blobs are sent and which are skipped, and whether an error names the
+// source or the target.
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';

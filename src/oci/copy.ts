@@ -1,4 +1,5 @@
-// Copies an artifact between two targets: blobs first, then manifests after the content that they refer to, and tags last.
+// Copies an artifact between two targets. The order is: blobs first, then each manifest after the content that it refers to,
+// then tags.
 import { randomInt } from 'node:crypto';
 import { buffer } from 'node:stream/consumers';
 import type { Descriptor, Digest, Index, Manifest } from './descriptor.ts';
@@ -9,59 +10,62 @@ import type { Source, Target } from './target.ts';
 
 export type CopyOptions = {
   /**
-   * Returns a repository of the target's registry that is known to have a blob. If the target's own repository has it, returns that one.
+   * Returns a repository of the target's registry that is known to have a blob. If the repository of the target itself has
+   * the blob, returns this repository.
    */
   mountFrom?: (digest: Digest) => string | undefined;
   /**
-   * Whether a blob is known to be in the target: then the copy does not check this. If the blob is missing, the copy detects it and sends
-   * the blob.
+   * Whether the target is known to have a blob. The copy then does not ask the target. If the blob is missing after all, the
+   * copy notices this later and sends the blob.
    */
   isPresent?: (digest: Digest) => boolean;
-  /** Called for each blob once the target has it. */
+  /** Called for each blob when the target has it. */
   onBlob?: (descriptor: Descriptor, how: Placed) => void;
-  /** Tags for the root, set when everything is copied. */
+  /** Tags for the root. They are set after everything is copied. */
   tags?: string[];
-  /** Number of blobs that are copied at the same time. */
+  /** How many blobs are copied at the same time. */
   concurrency?: number;
-  /** Uploads of copies that run together and share this object. */
+  /** The uploads of several copies that run together. These copies share this object, so that each blob is sent only once. */
   uploads?: SharedUploads;
   /**
-   * Limit of the size of all blobs together, as the manifests declare it; each blob is checked against its declared size. Unlimited when
-   * absent.
+   * The largest total size of all blobs in bytes, as the manifests declare it. Each blob is compared with its declared size
+   * during the copy. If absent, the size is not limited.
    */
   blobBytesMax?: number;
   /**
-   * For a target with content of several organizations. For each blob that the target already has, the source must prove with some of its
-   * bytes that it has the blob too: otherwise a source that knows only the digest could obtain a blob of another organization.
+   * Set this if the target has content of several organizations. For each blob that the target already has, the source must
+   * then show some of the blob's bytes. Otherwise a source that knows only the digest could get a blob of another
+   * organization.
    */
   sourceMustHold?: boolean;
-  /** Copies only these manifests of an index, for example those of one platform; all if absent. */
+  /** Copies only these manifests of an index, for example the manifests of one platform. If absent, copies all. */
   only?: ReadonlySet<Digest>;
 };
 
-/** Enough to use the bandwidth while some answers are pending, and few enough to leave connections for other copies. */
+/** Four copies use the bandwidth while some answers are pending, and leave connections for other copies. */
 const CONCURRENCY_DEFAULT = 4;
 /**
- * Blobs up to this size are sent without asking whether the target has them: the question takes as long as sending, and the config of each
- * image is new anyway.
+ * A blob up to this size, in bytes, is sent without asking whether the target has it. The question takes as long as the
+ * upload, and the config of each image is new anyway.
  */
 const UNCHECKED_BYTES_MAX = 16 * 1024;
-/** Limit of the manifests of one artifact: the largest published indexes have some dozens of platforms. */
+/** The most manifests in one artifact. The largest published indexes have some dozens of platforms. */
 const MANIFESTS_MAX = 1000;
 /**
- * Limit of the bytes of all manifests, because they are held in memory during the copy. Those of an index of 50 platforms, with
- * attestations, have some 500 KB.
+ * The most bytes of all manifests together, because the copy holds them in memory. The manifests of an index with 50
+ * platforms and their attestations have some 500 KB.
  */
 const MANIFESTS_BYTES_MAX = 32 * 1024 * 1024;
-/** Error codes of registries for a manifest whose blobs or children are missing. */
+/** Error codes with which registries reject a manifest because its blobs or children are missing. */
 const MISSING_CONTENT = new Set(['MANIFEST_BLOB_UNKNOWN', 'BLOB_UNKNOWN', 'MANIFEST_UNKNOWN']);
 
 type Node = { descriptor: Descriptor; bytes: Buffer; document: Manifest | Index };
 type CopyContext = { source: Source; target: Target; options: CopyOptions };
 
 /**
- * Copies `root` and everything below it. Throws RegistryError, also if a limit is exceeded; its `side` names the end that failed. After an
- * error, the copied content stays in the target, so that the next attempt does not send it again.
+ * Copies `root` and everything below it. Throws RegistryError if the copy fails or exceeds a limit. The error's `side` says
+ * whether the source or the target failed. After an error, the copied content stays in the target, so that the next attempt
+ * does not send it again.
  */
 export async function copyArtifact(
   source: Source,
@@ -83,7 +87,8 @@ export async function copyArtifact(
     if (!(error instanceof RegistryError && MISSING_CONTENT.has(error.code))) {
       throw error;
     }
-    // The registry no longer has content that the hints or remembered uploads promised. The copy is repeated without them.
+    // The registry no longer has content that `mountFrom`, `isPresent` or `uploads` reported. So the copy is repeated without
+    // these three.
     const { mountFrom: _told, isPresent: _known, uploads: _remembered, ...plain } = options;
     await copyBlobs({ source, target, options: plain }, blobs);
     await pushManifests(context, nodes);
@@ -91,8 +96,8 @@ export async function copyArtifact(
 }
 
 /**
- * Makes the artifact visible in a target that already has all its content. Returns false if the target does not support this or lacks
- * content.
+ * Makes the artifact visible in a target that already has all its content. Returns false if the target does not support this,
+ * or if content is missing.
  */
 async function linkArtifact(
   { target, options }: CopyContext,
@@ -110,7 +115,7 @@ async function linkArtifact(
   return true;
 }
 
-/** Returns the root and the manifests and indexes below it, children before parents, each once. */
+/** Returns the root and all manifests and indexes below it. Each appears once, after its children. */
 async function readGraph(source: Source, root: Descriptor, only?: ReadonlySet<Digest>): Promise<Node[]> {
   const nodes = new Map<Digest, Node>();
   let size = 0;
@@ -143,7 +148,10 @@ function checkSize(blobs: Descriptor[], bytesMax = Number.POSITIVE_INFINITY): vo
   if (size > bytesMax) throw tooMuch(`blobs of ${size} bytes, and at most ${bytesMax} bytes are copied`);
 }
 
-/** Reads a manifest or index of a source. Throws RegistryError with side `source`, also for an invalid document. */
+/**
+ * Reads a manifest or index of a source. Throws RegistryError with side `source` if the read fails or the document is
+ * invalid.
+ */
 export async function readManifestOf(source: Source, descriptor: Descriptor): Promise<Manifest | Index> {
   return (await readNode(source, descriptor)).document;
 }
@@ -166,7 +174,7 @@ function blobsOf(nodes: Node[]): Descriptor[] {
   return [...blobs.values()];
 }
 
-/** Whether a layer may not be distributed: it is stored at its `urls` and not in a registry (descriptor.md). */
+/** Whether a layer must not be distributed. Such a layer is stored at its `urls` and not in a registry (descriptor.md). */
 export function isNonDistributable(descriptor: Descriptor): boolean {
   return 'urls' in descriptor && /nondistributable|foreign/.test(descriptor.mediaType);
 }
@@ -211,7 +219,8 @@ async function sendMissing({ source, target, options }: CopyContext, blob: Descr
 }
 
 /**
- * Compares a part of the blob, at a random position, in source and target. If it differs, the blob is sent whole and its digest is checked.
+ * Whether source and target have the same bytes in a part of the blob, at a random position. If not, the caller sends the
+ * whole blob, and the target checks its digest.
  */
 async function hasSamePart(source: Source, target: Target, blob: Descriptor): Promise<boolean> {
   const start = randomInt(blob.size - UNCHECKED_BYTES_MAX);
@@ -221,7 +230,10 @@ async function hasSamePart(source: Source, target: Target, blob: Descriptor): Pr
   return shown.equals(held);
 }
 
-/** Returns the bytes of a blob of the source. If reading fails, the error names the source, even if the target was reading the bytes. */
+/**
+ * Returns the bytes of a blob of the source. If the read fails, the error names the source, even if the target was reading
+ * the bytes.
+ */
 async function sourceBytes(source: Source, blob: Descriptor): Promise<AsyncIterable<Uint8Array>> {
   const stream = await side('source', 'fetch blob', () => source.fetch(blob));
   async function* bytes(): AsyncGenerator<Uint8Array, void> {
@@ -254,7 +266,10 @@ async function pushManifests({ target, options }: CopyContext, nodes: Node[]): P
   }
 }
 
-/** Runs an operation on one side of the copy and adds the side to its error. An error that already names the source is not changed. */
+/**
+ * Runs an operation on one side of the copy and adds the side to its error. An error that already names the source stays
+ * unchanged.
+ */
 async function side<Result>(end: RegistrySide, op: string, act: () => Promise<Result>): Promise<Result> {
   try {
     return await act();
@@ -264,8 +279,9 @@ async function side<Result>(end: RegistrySide, op: string, act: () => Promise<Re
 }
 
 /**
- * Checks that each reference in the target resolves to the root. Throws RegistryError READ_BACK if it resolves to another digest or to
- * nothing. The latter error is temporary, because some registries show a push late.
+ * Checks that each reference in the target resolves to the root. Throws RegistryError READ_BACK if it resolves to another
+ * digest or does not exist. In the second case the error is temporary, because some registries show a push only after some
+ * time.
  */
 export async function readBack(target: Target, root: Descriptor, references: string[] = [root.digest]): Promise<void> {
   for (const reference of references) {

@@ -52,7 +52,7 @@ export type Index = {
 export type ImageConfig = {
   created?: string;
   author?: string;
-  /** Empty if the document does not have the field; this also applies to `os`. */
+  /** An empty text if the document does not have the field. The same applies to `os`. */
   architecture: string;
   os: string;
   variant?: string;
@@ -72,7 +72,7 @@ export type ImageConfig = {
   history?: { created?: string; created_by?: string; author?: string; comment?: string; empty_layer?: boolean }[];
 };
 
-/** A field of Docker; times are in nanoseconds. */
+/** The health check of a container, a field that Docker adds. Times are in nanoseconds. */
 export type Healthcheck = {
   Test?: string[];
   Interval?: number;

@@ -1,25 +1,31 @@
 // The error of all transfers between a registry and Larder.
 
-/** Which end of a copy failed. */
+/** The side of a copy that failed. */
 export type RegistrySide = 'source' | 'target';
 
 type Details = {
   /** The operation, such as `push manifest` or `mount blob`. */
   op: string;
   side: RegistrySide;
-  /** The status of the registry's answer; absent when there was no answer. */
+  /** The status of the registry's answer. Absent if there was no answer. */
   status?: number;
-  /** The registry's error code (distribution-spec, "Error Codes"), Node's code for a broken connection, or a code of Larder. */
+  /**
+   * The registry's error code (distribution-spec, "Error Codes"), a code of Node for a broken connection, or a code of
+   * Larder.
+   */
   code: string;
-  /** True when a retry may succeed. */
+  /** Whether a retry may succeed. */
   temporary: boolean;
-  /** A sentence for people; it contains no query and no credentials. */
+  /** A sentence for people. It contains no query and no credentials. */
   message: string;
   retryAfterMs?: number;
   cause?: unknown;
 };
 
-/** The error of a registry, or of the content that was sent to it. The message names host and path, but no query and no credential. */
+/**
+ * The error of a registry, or of content that is sent to a registry. The message contains host and path, but no query and no
+ * credentials.
+ */
 export class RegistryError extends Error {
   override readonly name = 'RegistryError';
   readonly op: string;
@@ -41,7 +47,7 @@ export class RegistryError extends Error {
   }
 }
 
-/** Returns the error with the side of the copy on which it occurred. */
+/** Returns the error with the given side of the copy. */
 export function onSide(error: unknown, side: RegistrySide, op: string): RegistryError {
   if (error instanceof RegistryError) {
     return error.side === side ? error : withSide(error, side);
@@ -55,7 +61,7 @@ function withSide(error: RegistryError, side: RegistrySide): RegistryError {
   return changed(error, { side });
 }
 
-/** Returns the error with another message, for a person who knows only the address of the registry. */
+/** Returns the error with another message. The reader of the message knows only the address of the registry. */
 export function reworded(error: RegistryError, message: string): RegistryError {
   return changed(error, { message });
 }
@@ -69,7 +75,7 @@ function changed(error: RegistryError, changes: { side?: RegistrySide; message?:
   });
 }
 
-/** Returns the error as a temporary one. */
+/** Returns the error, marked as temporary. */
 export function asTemporary(error: RegistryError): RegistryError {
   const { op, side, status, code, message } = error;
   return new RegistryError({
@@ -103,7 +109,7 @@ const CONNECTION_CODES = new Set([
   'TIMEOUT',
 ]);
 
-/** True for the codes of connections that broke or could not be opened: a retry may succeed. */
+/** Whether the code means that a connection broke or could not be opened. A retry may then succeed. */
 export function isConnectionCode(code: string): boolean {
   return CONNECTION_CODES.has(code);
 }

@@ -5,28 +5,31 @@ import { isDigest } from '../content/digest.ts';
 /** Linux limits one argument or one variable to 128 KiB, including its final NUL (execve(2), MAX_ARG_STRLEN). */
 const ARGUMENT_BYTES_MAX = 128 * 1024 - 1;
 /**
- * Limit of all arguments together, and of the environment. Linux limits both together to a quarter of the stack limit (execve(2)), which is
- * 512 KiB for a stack of 2 MiB; each gets half of that.
+ * The limit of all arguments together in bytes, and the same limit for all environment variables. Linux limits both together
+ * to a quarter of the stack limit (execve(2)). A stack of 2 MiB allows 512 KiB, and each of the two gets half of this.
  */
 const ARGUMENTS_BYTES_MAX = 256 * 1024;
-/** Limit of arguments, and of variables: generated environments have some hundreds. */
+/** The most arguments, and the most environment variables. Generated environments have some hundreds of variables. */
 const ARGUMENT_COUNT_MAX = 1000;
-/** Limit of all labels together: build tools keep their records in labels, some of them 500 KB. */
+/** The limit of all labels together in bytes. Build tools store their records in labels, and some of these have 500 KB. */
 const LABELS_BYTES_MAX = 1024 * 1024;
-/** Limit of ports, of volumes, and of labels: usual images have a handful, generated ones some hundreds. */
+/**
+ * The most ports, the most volumes, and the most labels. Usual images have fewer than ten, and generated images have some
+ * hundreds.
+ */
 const KEY_COUNT_MAX = 1000;
-/** PATH_MAX of Linux: no path can be longer. */
+/** The longest path in bytes. Linux allows no longer path (PATH_MAX). */
 const PATH_BYTES_MAX = 4096;
-/** Limit of the names of users, platforms and signals: usual names have up to 32 bytes. */
+/** The longest name of a user, a platform or a signal, in bytes. Usual names have at most 32 bytes. */
 const WORD_BYTES_MAX = 256;
-/** Limit of layers. Docker runs no image with more than about 125 layers, so a config with more describes no usable image. */
+/** The most layers of an image. Docker cannot run an image with more than about 125 layers. */
 export const LAYER_COUNT_MAX = 127;
-/** Limit of history entries, which also include steps without a layer: the longest Dockerfiles have some hundreds of steps. */
+/** The most history entries. Steps without a layer count too. The longest Dockerfiles have some hundreds of steps. */
 const HISTORY_COUNT_MAX = 1000;
 
 type Rule<Value> = readonly [holds: (value: Value) => boolean, wrong: string | ((value: Value) => string)];
 
-/** Returns the schema with further rules, which apply only to values of the schema's type. */
+/** Returns the schema with additional rules. The rules apply only to values of the schema's type. */
 function ruled<Value>(schema: TSchema, is: (value: unknown) => value is Value, rules: Rule<Value>[]): TSchema {
   return rules.reduce<TSchema>(
     (ruledSchema, [holds, wrong]) =>
@@ -67,7 +70,7 @@ function totalOf(texts: readonly string[]): number {
   return texts.reduce((sum, one) => sum + bytesOf(one), 0);
 }
 
-/** Returns the schema of an object whose keys are data; each key must satisfy `nameRules`. */
+/** Returns the schema of an object with arbitrary keys. Each key must satisfy `nameRules`. */
 function record(value: TSchema, nameRules: Rule<string>[], rules: Rule<Record<string, unknown>>[] = []): TSchema {
   const perName = [...TEXT_RULES, ...nameRules].map(
     ([holds, wrong]): Rule<Record<string, unknown>> => [
@@ -87,13 +90,16 @@ function record(value: TSchema, nameRules: Rule<string>[], rules: Rule<Record<st
 }
 
 /**
- * Control characters, line separators, and characters that change the writing direction. With any of them, a name can look like another
- * name.
+ * Control characters, line separators, and characters that change the direction of writing. They are rejected, because with
+ * them a name can look like another name.
  */
 const CONTROL = /[\p{Cc}\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/u;
 const nameOf = (line: string): string => line.split('=', 1)[0] ?? '';
 
-/** Linux allows any name without `=`. Programs like env(1) would read a name with a leading dash as an option. */
+/**
+ * Linux allows every name without `=`. A leading dash is rejected too, because programs like env(1) would read the name as an
+ * option.
+ */
 const ENVIRONMENT_RULES: Rule<string>[] = [
   [(line) => nameOf(line) !== '', 'the name is empty'],
   [(line) => !CONTROL.test(nameOf(line)), 'the name holds a control character'],
@@ -149,7 +155,7 @@ const DIGEST = text(WORD_BYTES_MAX, [[isDigest, 'is not a sha256 digest']]);
 
 const optional = <Schema extends TSchema>(schema: Schema) => Type.Optional(schema);
 
-/** The settings of a container: the fields of OCI, and those that Docker adds. */
+/** The settings of a container: the fields of OCI, and the fields that Docker adds. */
 const SETTINGS = Type.Object({
   User: optional(USER),
   ExposedPorts: optional(PORTS),
@@ -172,7 +178,7 @@ const SETTINGS = Type.Object({
   ),
 });
 
-/** One step of the history; it may be the text of a whole script. */
+/** One step of the history. It may contain the text of a whole script. */
 const STEP = text(ARGUMENT_BYTES_MAX);
 
 const HISTORY = Type.Array(

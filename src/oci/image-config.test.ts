@@ -1,4 +1,4 @@
-// Image configs: configs of real tools are read, and each kind of hostile config is rejected with the field and the reason.
+// Image configs. Configs of real tools are read. Each kind of hostile config is rejected with the field and the reason.
 import { expect, it } from 'vitest';
 import { memoryContent } from '../content/memory.ts';
 import { CONFIG_BYTES_MAX, parseImageConfig, readImageConfig } from './image-config.ts';

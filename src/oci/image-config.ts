@@ -1,4 +1,5 @@
-// Parses foreign image configs (OCI image-spec, config.md; Docker's additional fields) by a schema, with a message for each violation.
+// Parses image configs that Larder did not make (OCI image-spec, config.md, and Docker's additional fields). A schema checks
+// each field and gives a message for each violation.
 import type { TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
 import type { ContentStore } from '../content/content.ts';
@@ -8,14 +9,17 @@ import type { Digest, ImageConfig } from './descriptor.ts';
 import { IMAGE_CONFIG } from './image-config-fields.ts';
 import { JsonRejected, parseJsonObject } from './json-document.ts';
 
-/** Limit of a config: the same as most registries have for a manifest. The largest configs, with their whole history, have some 100 KB. */
+/**
+ * The largest config in bytes. Most registries have the same limit for a manifest. The largest configs, with their whole
+ * history, have some 100 KB.
+ */
 export const CONFIG_BYTES_MAX = 4 * 1024 * 1024;
 
 /** The error for an invalid config. The message names the field and the fault. */
 export class ImageConfigError extends Error {
   override readonly name = 'ImageConfigError';
   readonly code = 'IMAGE_CONFIG_INVALID';
-  /** The field, such as `Env[3]` or `rootfs.diff_ids[0]`; absent for the document as a whole. */
+  /** The field, such as `Env[3]` or `rootfs.diff_ids[0]`. Absent if the error is about the whole document. */
   readonly field?: string;
 
   constructor(reason: string, field?: string) {
@@ -24,14 +28,17 @@ export class ImageConfigError extends Error {
   }
 }
 
-/** Reads and parses the config of a stored image. Throws ImageConfigError, and ContentMissing. */
+/** Reads and parses the config of a stored image. Throws ImageConfigError and ContentMissing. */
 export async function readImageConfig(content: ContentStore, digest: Digest): Promise<ImageConfig> {
   return parseImageConfig(await readContent(content, digest, { sizeBytesMax: CONFIG_BYTES_MAX, tooLarge }));
 }
 
 const validator = Compile(IMAGE_CONFIG);
 
-/** Returns the config with the fields that Larder knows. Reads null as absent, as tools written in Go do. Throws ImageConfigError. */
+/**
+ * Returns the config with only the fields that Larder knows. A field that is null counts as absent, as in tools written in
+ * Go. Throws ImageConfigError.
+ */
 export function parseImageConfig(bytes: Buffer): ImageConfig {
   if (bytes.length > CONFIG_BYTES_MAX) throw tooLarge();
   const config = knownPart(IMAGE_CONFIG, objectOf(bytes));
@@ -54,7 +61,10 @@ function objectOf(bytes: Buffer): Record<string, unknown> {
 
 type ObjectSchema = { properties?: Record<string, TSchema>; additionalProperties?: TSchema; items?: TSchema };
 
-/** Returns the fields of a value that are in the schema, without nulls. Values of a wrong type stay, for the validator. */
+/**
+ * Returns the fields of a value that are in the schema and not null. Values of a wrong type stay, so that the validator
+ * rejects them.
+ */
 function knownPart(schema: TSchema, value: unknown): unknown {
   const { properties, additionalProperties, items } = schema as ObjectSchema;
   if (Array.isArray(value)) return items === undefined ? value : value.map((item) => knownPart(items, item));
@@ -104,7 +114,10 @@ function reasonOf({ keyword, params, message }: Found): string {
   }
 }
 
-/** Returns `Env[3]` for `/config/Env/3`: people know these settings by their names without `config`. */
+/**
+ * Returns the name of a field, such as `Env[3]` for `/config/Env/3`. The name omits `config`, because people know these
+ * settings without it.
+ */
 function fieldOf({ keyword, instancePath, params }: Found): string {
   const missing = keyword === 'required' ? (params['requiredProperties'] as string[]).slice(0, 1) : [];
   const steps = [

@@ -1,11 +1,14 @@
-// Parses foreign JSON as an object. Limits the number of values and the nesting before it parses the text.
+// Parses an untrusted JSON object. Checks the number of values and the nesting before it parses the text.
 
-/** Limit of values, because each takes up to 60 bytes of memory. The largest configs have some thousands. */
+/**
+ * The most values in a document, because each takes up to 60 bytes of memory. The largest configs have some thousands of
+ * values.
+ */
 const VALUES_MAX = 100_000;
-/** Limit of nesting: manifests and configs have five levels. */
+/** The deepest nesting of a document. Manifests and configs have five levels. */
 const DEPTH_MAX = 32;
 
-/** The error for rejected JSON. The message is only the reason: callers put the name of the document before it. */
+/** The error for rejected JSON. The message is only the reason, and callers put the name of the document before it. */
 export class JsonRejected extends Error {
   override readonly name = 'JsonRejected';
 }
@@ -31,7 +34,10 @@ const COMMA = 0x2c;
 const OPENING = new Set([0x5b, 0x7b]);
 const CLOSING = new Set([0x5d, 0x7d]);
 
-/** Counts values and levels by the punctuation outside strings. Text that is not JSON may be counted wrongly; the parser rejects it. */
+/**
+ * Counts values and levels by the punctuation outside strings. For a text that is not JSON, the counts may be wrong, but then
+ * the parser rejects the text.
+ */
 function checkCost(bytes: Buffer): void {
   let values = 0;
   let depth = 0;

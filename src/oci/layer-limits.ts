@@ -1,32 +1,40 @@
-// Limits for reading the layers of one image, and the errors for layers above them.
+// Limits for reading the layers of one image, and the errors for layers that exceed them.
 import type { ArchiveLimits } from '../tar/archive-meter.ts';
 import { TABLE_ENTRY_COUNT_MAX, TABLE_NAMES_BYTES_MAX } from '../tar/entry-table.ts';
 import type { ReadOptions } from '../tar/read.ts';
 
 /**
- * Limit of the expanded bytes of one image, because each worker that builds on it stores them on its disk. The largest published images
- * (CUDA, full TeX) have less than 30 GB.
+ * The most expanded bytes of one image, because each worker that builds on the image stores them on its disk. The largest
+ * published images (CUDA, full TeX) have less than 30 GB.
  */
 const CONTENT_BYTES_MAX = 32 * 1024 ** 3;
 
 /** Limits of all layers of an image together. Files that a higher layer replaces or removes count too. */
 export const IMAGE_LIMITS: ArchiveLimits = {
   entryCountMax: 2 * TABLE_ENTRY_COUNT_MAX,
-  /** Limit of folders: a desktop distribution has some 50,000, and in `node_modules` a third of the entries are folders. */
+  /**
+   * The most folders. A desktop distribution has some 50,000 folders, and in `node_modules` a third of the entries are
+   * folders.
+   */
   folderCountMax: 200_000,
   namesBytesMax: 2 * TABLE_NAMES_BYTES_MAX,
   contentBytesMax: CONTENT_BYTES_MAX,
 };
 
 export type ExpansionLimits = {
-  /** Limit of the bytes of the tar. */
+  /** The most bytes of the tar. */
   bytesMax: number;
-  /** Limit of expanded bytes for one compressed byte. It applies only to layers with more than `ratioFreeBytes` expanded bytes. */
+  /**
+   * The most expanded bytes for one compressed byte. Applies only to layers with more than `ratioFreeBytes` expanded bytes.
+   */
   ratioMax: number;
   ratioFreeBytes: number;
 };
 
-/** The files of an image reach a ratio of 3, text 20, zeros 1,000 with gzip and 30,000 with zstd. Expanding 1 GiB takes a few seconds. */
+/**
+ * The limits for expanding a layer. The files of an image reach a ratio of 3, and text reaches 20. Zeros reach 1,000 with
+ * gzip and 30,000 with zstd. Expanding 1 GiB takes a few seconds.
+ */
 export const EXPANSION_LIMITS: ExpansionLimits = {
   bytesMax: CONTENT_BYTES_MAX,
   ratioMax: 200,
@@ -34,8 +42,9 @@ export const EXPANSION_LIMITS: ExpansionLimits = {
 };
 
 /**
- * Options for reading the archive in a layer as container engines do, including sparse files. A hole takes almost no bytes in the archive,
- * so holes are limited like compressed zeros: by this limit in one layer, and by `IMAGE_LIMITS` in all layers.
+ * Options for reading the archive in a layer like container engines, including sparse files. A hole of a sparse file takes
+ * almost no bytes in the archive. So holes are limited like compressed zeros: with `holeBytesMax` in one layer, and with
+ * `IMAGE_LIMITS` in all layers.
  */
 export const LAYER_READING: ReadOptions = { lenient: true, holeBytesMax: EXPANSION_LIMITS.ratioFreeBytes };
 
@@ -45,7 +54,7 @@ export class LayerTooLarge extends Error {
   readonly code = 'LAYER_TOO_LARGE';
 }
 
-/** The error for a layer whose compressed bytes are invalid. The message has the fault. */
+/** The error for a layer whose compressed bytes are invalid. The message says why. */
 export class LayerBroken extends Error {
   override readonly name = 'LayerBroken';
   readonly code = 'LAYER_BROKEN';

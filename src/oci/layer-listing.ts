@@ -1,4 +1,4 @@
-// Lists the entries of a foreign layer, read once as a stream (OCI image-spec, layer.md).
+// Lists the entries of an untrusted layer. The layer is read once, as a stream (OCI image-spec, layer.md).
 import { createHash } from 'node:crypto';
 import type { ContentStore } from '../content/content.ts';
 import { ContentMismatch } from '../content/content-errors.ts';
@@ -17,13 +17,14 @@ export type ListOptions = {
   /** Counts the entries and bytes of all layers of one image. */
   meter?: ArchiveMeter;
   expansion?: ExpansionLimits;
-  /** Called with each header; an error that it throws ends the reading. */
+  /** Called with each header. If it throws an error, the reading ends with this error. */
   check?: (header: TarHeader) => void;
 };
 
 /**
- * Yields the entries of a stored layer (gzip, zstd or plain, detected by its first bytes) without keeping them. Throws ContentMissing,
- * TarError, LayerTooLarge, errors of zlib, and at the end ContentMismatch when the tar does not have the expected diffID.
+ * Yields the entries of a stored layer without keeping them. The layer may be gzip, zstd or plain, which its first bytes
+ * show. Throws ContentMissing, TarError, LayerTooLarge and the errors of zlib. At the end, throws ContentMismatch if the tar
+ * does not have the expected diffID.
  */
 export async function* listLayer(
   store: ContentStore,
@@ -36,7 +37,7 @@ export async function* listLayer(
     const tar = seen(await uncompressed(stream, options.expansion), (chunk) => hash.update(chunk));
     yield* listEntries(tar, options);
     for await (const _rest of tar) {
-      // Reads to the end, because the diffID includes the bytes after the archive's end.
+      // Reads to the end of the stream, because the diffID includes the bytes after the end of the archive.
     }
   } finally {
     stream.destroy();
@@ -60,7 +61,7 @@ async function* listEntries(
   }
 }
 
-/** Returns a tar header as an entry of a listing; `hex` is the sha256 of a file's bytes. */
+/** Returns the entry of a listing for a tar header. `hex` is the SHA-256 of the file's bytes. */
 export function listingEntry(header: TarHeader, hex: string): ListingEntry {
   const { path, type, mode, uid, gid, size, target } = header;
   return {
@@ -82,7 +83,10 @@ async function* seen(bytes: AsyncIterable<Buffer>, see: (chunk: Buffer) => void)
   }
 }
 
-/** Returns an iterable over the stream without `return`: a reader that stops early leaves the stream open for the next reader. */
+/**
+ * Returns an iterable over the stream that has no `return`. So a reader that stops early does not close the stream, and
+ * another reader can continue.
+ */
 function keptOpen(bytes: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
   const iterator = bytes[Symbol.asyncIterator]();
   return { [Symbol.asyncIterator]: () => ({ next: () => iterator.next() }) };

@@ -1,4 +1,4 @@
-// Converts media types of layers to those of OCI.
+// Converts media types of layers to the media types of OCI.
 import { expect, test } from 'vitest';
 import { ociLayerType } from './layer-media-type.ts';
 

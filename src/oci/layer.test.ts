@@ -1,4 +1,4 @@
-// Layers are reproducible, streamed, and checked by real tar and gzip.
+// Layers are reproducible, are written as streams, and are accepted by the real tar and gzip.
 import { execFileSync } from 'node:child_process';
 import { buffer } from 'node:stream/consumers';
 import { gunzipSync, gzipSync, zstdCompressSync } from 'node:zlib';

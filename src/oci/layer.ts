@@ -1,4 +1,5 @@
-// Layers: written once with digest, diffID and listing in the same pass, and read back as listings (OCI image-spec, layer.md).
+// Layers (OCI image-spec, layer.md). A layer is written once, and its digest, diffID and listing are computed in the same
+// pass. Layers are read back as listings.
 import { createHash, type Hash } from 'node:crypto';
 import { pipeline, Readable } from 'node:stream';
 import { promisify } from 'node:util';
@@ -18,28 +19,31 @@ import { openListing } from './listing-writer.ts';
 
 /** A layer that was written to the content store. */
 export type BuiltLayer = {
-  /** Digest of the tar: the layer's identity, which does not depend on the zlib that compressed it. */
+  /** The digest of the tar. It identifies the layer, because it does not depend on the version of zlib that compressed it. */
   diff_id: Digest;
   descriptor: Descriptor;
-  /** Digest of the layer's listing: JSON lines, in the same store. */
+  /** The digest of the layer's listing, which is stored as JSON lines in the same store. */
   listing: Digest;
   /** The size of the tar in bytes. */
   tar_size: number;
 };
 
 export type LayerOptions = {
-  /** gzip level; if absent, it depends on the size. */
+  /** The gzip level. If absent, it depends on the size of the tar. */
   level?: number;
 };
 
 type Entries = AsyncIterable<TarInput> | Iterable<TarInput>;
 
-/** A layer up to this size is compressed in one call at a low level: 578 KB take 3.7 ms at level 1 and 10.6 ms at level 6. */
+/**
+ * A tar up to this size, in bytes, is compressed in one call at a low level. 578 KB take 3.7 ms at level 1 and 10.6 ms at
+ * level 6.
+ */
 const SMALL_TAR_BYTES = 4 * 1024 * 1024;
 const SMALL_LEVEL = 1;
 /**
- * The level for larger layers. 100 MB of Debian files: level 1 takes 0.9 s and gives 40.7 MB, level 4 1.1 s and 38.4 MB, level 6 1.9 s and
- * 37.5 MB.
+ * The gzip level for larger layers. Measured with 100 MB of Debian files: level 1 takes 0.9 s and gives 40.7 MB, level 4
+ * takes 1.1 s and gives 38.4 MB, level 6 takes 1.9 s and gives 37.5 MB.
  */
 const LARGE_LEVEL = 4;
 const GZIP_CHUNK_BYTES = 256 * 1024;
@@ -47,8 +51,8 @@ const GZIP_CHUNK_BYTES = 256 * 1024;
 const gzipBuffer = promisify<Buffer, { level: number }, Buffer>(gzip);
 
 /**
- * Writes entries in their order as a gzip layer and puts it, with its listing, into the store. The same entries give the
- * same diffID. Throws TarError for entries that cannot be written.
+ * Writes entries, in their order, as a gzip layer. Stores the layer and its listing. The same entries always have the same
+ * diffID. Throws TarError for entries that cannot be written.
  */
 export async function writeLayer(
   store: ContentStore,
@@ -73,8 +77,8 @@ export async function writeLayer(
 }
 
 /**
- * Writes the entries of another archive as a layer, each with the header that `mapEntry` returns; entries for which it returns undefined
- * are left out. Throws TarError when the archive is broken.
+ * Writes the entries of another archive as a layer, with the headers that `mapEntry` returns. If `mapEntry` returns
+ * undefined, the entry is omitted. Throws TarError if the archive is broken.
  */
 export async function writeLayerFromTar(
   store: ContentStore,
@@ -84,15 +88,14 @@ export async function writeLayerFromTar(
   return await writeLayer(store, mapped(tarBytes, options.mapEntry ?? ((header) => header)), options);
 }
 
-/** Options of `mergedListing`. */
 export type MergeOptions = Pick<ListOptions, 'check'> & {
-  /** Returns the error to throw instead of `error`; `index` is the position of the layer. */
+  /** Returns the error to throw instead of `error`. `index` is the position of the layer. */
   explain?: (error: unknown, index: number) => unknown;
 };
 
 /**
- * Reads the layers of an image, lowest first, and returns the merged listing. Throws the errors of `listLayer`, with the limits of a
- * whole image.
+ * Reads the layers of an image, the lowest first, and returns the merged listing. Throws the errors of `listLayer`. The
+ * limits apply to the whole image.
  */
 export async function mergedListing(
   store: ContentStore,
@@ -124,7 +127,7 @@ async function* mapped(
   }
 }
 
-/** Yields the entries and adds each to the listing when its body has been read. */
+/** Yields the entries. Adds each entry to the listing after its body has been read. */
 async function* listed(entries: Entries, add: (entry: ListingEntry) => Promise<void>): AsyncGenerator<TarInput, void> {
   for await (const { header, body } of entries) {
     const hash = createHash('sha256');
@@ -154,7 +157,10 @@ async function* counted(
   }
 }
 
-/** Compresses in zlib's threads. Node writes a gzip header without a name and with time 0, so the result depends on the bytes alone. */
+/**
+ * Compresses a tar in zlib's threads. Node writes a gzip header without a name and with time 0, so equal tars give equal
+ * bytes.
+ */
 async function* compressed(tar: AsyncGenerator<Buffer, void>, level?: number): AsyncGenerator<Buffer, void> {
   const head: Buffer[] = [];
   let held = 0;
@@ -180,7 +186,7 @@ async function* compressedStream(
     yield* rest;
   }
   const packer = createGzip({ level, chunkSize: GZIP_CHUNK_BYTES });
-  // The callback does nothing, because the iteration below throws the error of the source.
+  // The callback does nothing, because the loop below throws the error of the source.
   pipeline(Readable.from(all()), packer, () => undefined);
   yield* packer;
 }

@@ -1,4 +1,5 @@
-// Manifests and indexes: written as canonical JSON, read with limits (OCI image-spec, manifest.md and image-index.md).
+// Manifests and indexes (OCI image-spec, manifest.md and image-index.md). They are written as canonical JSON, and read with
+// limits.
 import { createHash } from 'node:crypto';
 import type { ContentStore } from '../content/content.ts';
 import { ContentMismatch } from '../content/content-errors.ts';
@@ -7,17 +8,20 @@ import { readBounded } from './bounded-read.ts';
 import { type Descriptor, type Digest, type Index, type Manifest, MEDIA_TYPES } from './descriptor.ts';
 import { JsonRejected, parseJsonObject } from './json-document.ts';
 
-/** Limit of a manifest: registries should accept at least 4 MiB (distribution-spec, "Pushing Manifests"), and most accept no more. */
+/**
+ * The largest manifest in bytes. Registries should accept at least 4 MiB (distribution-spec, "Pushing Manifests"), and most
+ * accept no more.
+ */
 export const MANIFEST_BYTES_MAX = 4 * 1024 * 1024;
 /**
- * Limit of descriptors in a document: the largest published indexes have some dozens of platforms; artifacts of other kinds have some
- * hundreds of files.
+ * The most descriptors in a document. The largest published indexes have some dozens of platforms. Artifacts that are not
+ * images have some hundreds of files.
  */
 export const DESCRIPTOR_COUNT_MAX = 1000;
-/** Limit of a media type: two names of at most 127 characters (RFC 6838, section 4.2). */
+/** The longest media type in characters: two names of at most 127 characters and a slash (RFC 6838, section 4.2). */
 const MEDIA_TYPE_LENGTH_MAX = 255;
 
-/** The error for a manifest; `code` says whether it is too large or invalid. */
+/** The error for a manifest. `code` says whether the manifest is too large or invalid. */
 export class ManifestError extends Error {
   override readonly name = 'ManifestError';
   readonly code: 'MANIFEST_TOO_LARGE' | 'MANIFEST_INVALID';
@@ -31,15 +35,15 @@ export class ManifestError extends Error {
 const MANIFEST_TYPES: ReadonlySet<string> = new Set([MEDIA_TYPES.manifest, MEDIA_TYPES.dockerManifest]);
 const INDEX_TYPES: ReadonlySet<string> = new Set([MEDIA_TYPES.index, MEDIA_TYPES.dockerManifestList]);
 
-/** Media types that a client accepts for a manifest, OCI's first. */
+/** The media types that a client accepts for a manifest. OCI's media types come first. */
 export const MANIFEST_MEDIA_TYPES = [...MANIFEST_TYPES, ...INDEX_TYPES];
 
-/** Whether a registry has content of this type under `manifests`, and not under `blobs`. */
+/** Whether a registry has content of this type under `manifests` and not under `blobs`. */
 export function isManifestType(mediaType: string): boolean {
   return MANIFEST_TYPES.has(mediaType) || INDEX_TYPES.has(mediaType);
 }
 
-/** True for the two media types of indexes. */
+/** Whether the media type is one of the two for indexes. */
 export function isIndexType(mediaType: string): boolean {
   return INDEX_TYPES.has(mediaType);
 }
@@ -48,7 +52,7 @@ export function isIndex(document: Manifest | Index): document is Index {
   return 'manifests' in document;
 }
 
-/** The descriptor of an empty config (manifest.md, "Guidance for an Empty Descriptor"); its bytes are `{}`. */
+/** The descriptor of an empty config, whose bytes are `{}` (manifest.md, "Guidance for an Empty Descriptor"). */
 export const EMPTY_CONFIG: Descriptor = {
   mediaType: MEDIA_TYPES.empty,
   digest: 'sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a',
@@ -56,7 +60,7 @@ export const EMPTY_CONFIG: Descriptor = {
 };
 export const EMPTY_CONFIG_BYTES = Buffer.from('{}');
 
-/** Returns JSON that depends only on the value: sorted keys, no white space, no undefined fields. */
+/** Returns JSON that depends only on the value: it has sorted keys, no white space and no undefined fields. */
 export function encodeDocument(value: object): Buffer {
   return Buffer.from(
     JSON.stringify(value, (_key, part: unknown) =>
@@ -80,12 +84,12 @@ export async function putDocument(store: ContentStore, mediaType: string, value:
   return { mediaType, digest, size };
 }
 
-/** Returns all bytes of a small stream. Throws ManifestError above `sizeMax` bytes. */
+/** Returns all bytes of a small stream. Throws ManifestError if it has more than `sizeMax` bytes. */
 export async function readAtMost(bytes: AsyncIterable<Uint8Array>, sizeMax: number): Promise<Buffer> {
   return await readBounded(bytes, { sizeBytesMax: sizeMax, tooLarge: () => tooLarge(sizeMax) });
 }
 
-/** Returns the error for a manifest above the size limit. */
+/** Returns the error for a manifest that is too large. */
 export function manifestTooLarge(): ManifestError {
   return tooLarge(MANIFEST_BYTES_MAX);
 }
@@ -105,8 +109,8 @@ export async function readManifestBytes(bytes: AsyncIterable<Uint8Array>, descri
 }
 
 /**
- * Parses a manifest or an index; `mediaType` is the announced type. Keeps unknown fields. Throws ManifestError if the document is too
- * large or invalid.
+ * Parses a manifest or an index, and keeps unknown fields. `mediaType` is the type in the answer or the descriptor. Throws
+ * ManifestError if the document is too large or invalid.
  */
 export function parseManifest(bytes: Buffer, mediaType?: string): Manifest | Index {
   if (bytes.length > MANIFEST_BYTES_MAX) {
@@ -125,7 +129,7 @@ export function parseManifest(bytes: Buffer, mediaType?: string): Manifest | Ind
   );
   check(mediaType === undefined || type === mediaType, 'the media type differs from the announced one');
   const index = INDEX_TYPES.has(type);
-  // A document that is both would be an image for some readers and an index for others (CVE-2021-41190).
+  // Such a document would be an image for some readers and an index for others (CVE-2021-41190).
   check(!(index && ('layers' in document || 'config' in document)), 'an index must not have layers or a config');
   check(index || !('manifests' in document), 'the manifest of one image must not have manifests');
   check(document['subject'] === undefined || isDescriptor(document['subject']), 'subject is not a descriptor');
@@ -136,7 +140,7 @@ export function parseManifest(bytes: Buffer, mediaType?: string): Manifest | Ind
     check(isDescriptor(document['config']), 'config is not a descriptor');
     checkDescriptors(document['layers'], 'layers');
   }
-  // Every field of this type was checked above.
+  // The checks above have checked every field of this type.
   return { ...document, mediaType: type } as unknown as Manifest | Index;
 }
 
@@ -164,7 +168,7 @@ function checkDescriptors(value: unknown, field: string): void {
   for (const descriptor of value) checkTexts(descriptor as unknown as Record<string, unknown>);
 }
 
-/** Checks the optional fields of manifests and descriptors, which readers expect to be text. */
+/** Checks the optional fields of manifests and descriptors. Readers expect them to be text. */
 function checkTexts({ annotations, artifactType, platform }: Record<string, unknown>): void {
   check(annotations === undefined || isTextRecord(annotations), 'annotations must map text to text');
   check(artifactType === undefined || typeof artifactType === 'string', 'artifactType is not text');
@@ -185,7 +189,7 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Whether a value has the three required fields of a descriptor, well-formed. */
+/** Whether a value has the three required fields of a descriptor, each in the right format. */
 export function isDescriptor(value: unknown): value is Descriptor {
   if (!isRecord(value)) {
     return false;

@@ -1,4 +1,4 @@
-// Selects the image of a platform from an index.
+// Finds the image of a platform in an index.
 import { expect, test } from 'vitest';
 import { type Descriptor, type Digest, type Index, type Manifest, MEDIA_TYPES, type Platform } from './descriptor.ts';
 import { findPlatformImage } from './platform-image.ts';

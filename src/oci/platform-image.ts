@@ -1,23 +1,26 @@
-// Finds the image for a platform in an index and its nested indexes. Prefers the basic variant of an architecture (image-index.md,
-// "platform").
+// Finds the image for a platform in an index and its nested indexes. If several variants of an architecture match, prefers
+// the basic variant (image-index.md, "platform").
 import type { Descriptor, Digest, Index, Manifest, Platform } from './descriptor.ts';
 import { isIndex, isIndexType, ManifestError } from './manifest.ts';
 
-/** The image of a platform, and in `chain` the digests from the root to this image: a copy needs all of them. */
+/**
+ * The image of a platform. `chain` contains the digests from the root to this image, because a copy of the image needs all of
+ * them.
+ */
 export type PlatformImage = { image: Descriptor; chain: ReadonlySet<Digest> };
 
-/** Reads a manifest or an index; returns undefined if it does not exist. */
+/** Reads a manifest or an index. Returns undefined if it does not exist. */
 export type ReadManifest = (descriptor: Descriptor) => Promise<Manifest | Index | undefined>;
 
-/** Limit of indexes that are read: tools nest indexes only once, for groups of platforms or for attestations. */
+/** The most indexes that are read. Tools nest indexes only once, for groups of platforms or for attestations. */
 const INDEX_COUNT_MAX = 64;
 const DEPTH_MAX = 8;
 
 type Candidate = { descriptor: Descriptor; above: Digest[]; rank: number };
 
 /**
- * Finds the image of a platform under a root, which may be an index or the image itself. Manifests of other platforms may be missing.
- * Returns undefined if no image fits. Throws ManifestError above the limits of indexes.
+ * Finds the image of a platform under a root. The root is an index or the image itself. Manifests of other platforms may be
+ * missing. Returns undefined if no image fits. Throws ManifestError if there are too many indexes.
  */
 export async function findPlatformImage(
   root: Descriptor,
@@ -43,7 +46,7 @@ export async function findPlatformImage(
   };
   if (!isIndexType(root.mediaType)) return { image: bare(root), chain: new Set([root.digest]) };
   await visit(root, []);
-  // The sort is stable: among images of the same rank, the first in the index is chosen.
+  // The sort is stable, so of several images with the same rank, the first one in the index is chosen.
   const [best] = candidates.sort((a, b) => a.rank - b.rank);
   if (best === undefined) return undefined;
   return { image: bare(best.descriptor), chain: new Set([...best.above, best.descriptor.digest]) };
@@ -57,14 +60,14 @@ function bare({ mediaType, digest, size }: Descriptor): Descriptor {
   return { mediaType, digest, size };
 }
 
-/** The lowest variant of each architecture, which a platform may omit. */
+/** The lowest variant of each architecture. A platform may omit it. */
 const PLAIN_VARIANTS: Readonly<Record<string, string>> = { amd64: 'v1', arm64: 'v8' };
-/** The rank of an image whose descriptor has no platform: such an image may fit, and its config is read to decide. */
+/** The rank of an image whose descriptor has no platform. Such an image may match, so its config is read to find out. */
 const NO_PLATFORM_RANK = 1000;
 
 /**
- * Returns the rank of an image; the lowest rank is preferred. Returns undefined for another platform, and for a manifest that is not a
- * runnable image.
+ * Returns the rank of an image. The image with the lowest rank is preferred. Returns undefined for another platform, and for
+ * a manifest that is not an image to run.
  */
 function rankOf({ platform, annotations, artifactType }: Descriptor, wanted: Platform): number | undefined {
   if (annotations?.['vnd.docker.reference.type'] !== undefined || artifactType !== undefined) return undefined;

@@ -1,4 +1,4 @@
-// Image references as docker and podman read them.
+// Image references are parsed like in docker and podman.
 import { describe, expect, it } from 'vitest';
 import { isRepository, isTag, parseReference } from './reference.ts';
 

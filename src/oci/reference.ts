@@ -2,7 +2,7 @@
 import { type Digest, isDigest } from '../content/digest.ts';
 
 export type Reference = {
-  /** Host and port; absent when the reference begins with the repository. */
+  /** Host and port. Absent if the reference begins with the repository. */
   registry?: string;
   repository: string;
   tag?: string;
@@ -15,26 +15,29 @@ class ReferenceInvalid extends Error {
   readonly code = 'REFERENCE';
 }
 
-/** Many clients limit a repository's name, with or without its registry, to 255 characters (distribution-spec, "Pulling manifests"). */
+/**
+ * The longest name of a repository. Many clients limit it to 255 characters, with or without the registry (distribution-spec,
+ * "Pulling manifests").
+ */
 const REPOSITORY_LENGTH_MAX = 255;
 const COMPONENT = '[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*';
 const REPOSITORY = new RegExp(`^${COMPONENT}(?:/${COMPONENT})*$`);
 const TAG = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/;
 const REGISTRY = /^(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-fA-F:]+\])(?::\d{1,5})?$/;
 
-/** True for a repository's name (distribution-spec, "Pulling manifests"). */
+/** Whether the text is a repository name (distribution-spec, "Pulling manifests"). */
 export function isRepository(text: string): boolean {
   return text.length <= REPOSITORY_LENGTH_MAX && REPOSITORY.test(text);
 }
 
-/** True for a tag (distribution-spec, "Pulling manifests"). */
+/** Whether the text is a tag (distribution-spec, "Pulling manifests"). */
 export function isTag(text: string): boolean {
   return TAG.test(text);
 }
 
 /**
- * Parses `[registry/]repository[:tag][@digest]`. The first part is a registry if it has a dot, a port or a capital letter, or is
- * `localhost` or an address. Throws ReferenceInvalid.
+ * Parses `[registry/]repository[:tag][@digest]`. The first part is a registry if it contains a dot, a port or a capital
+ * letter, or if it is `localhost` or an address. Throws ReferenceInvalid.
  */
 export function parseReference(text: string): Reference {
   const [named = '', digest, ...more] = text.split('@');

@@ -1,4 +1,5 @@
-// Attestations, SBOMs and other referrers of an image: artifact manifests with a subject, found by the API or by tag.
+// Attestations, SBOMs and other referrers of an image. They are artifact manifests with a subject. Clients find them with the
+// API or under a tag.
 import type { ContentStore } from '../content/content.ts';
 import { referrerOf } from './content-target.ts';
 import { type CopyOptions, copyArtifact } from './copy.ts';
@@ -8,7 +9,7 @@ import { EMPTY_CONFIG, EMPTY_CONFIG_BYTES, once, putDocument, readManifestBytes 
 import type { Source, Target } from './target.ts';
 
 /**
- * Puts an artifact manifest that refers to `subject` into the store. The layers of the manifest must already be in the store (image-spec,
+ * Stores an artifact manifest that refers to `subject`. The store must already have the layers of the manifest (image-spec,
  * manifest.md, "Guidelines for Artifact Usage").
  */
 export async function putReferrer(
@@ -31,8 +32,8 @@ export async function putReferrer(
 }
 
 /**
- * Pushes the referrers of one subject, and then adds all of them to the subject's list at once: in a registry without a referrers API, the
- * list is a tag, which is thus written only once. Throws RegistryError.
+ * Pushes all referrers of one subject, and then adds them to the subject's list in one write. One write saves requests in a
+ * registry without a referrers API, because there the list is an index under a tag. Throws RegistryError.
  */
 export async function attachReferrers(
   source: Source,

@@ -1,4 +1,4 @@
-// Faults between the client and a real registry: cut connections, busy servers, rejected credentials, wrong answers.
+// Faults between the client and a real registry: broken connections, busy servers, rejected credentials and wrong answers.
 import { randomBytes } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';

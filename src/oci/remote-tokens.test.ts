@@ -1,4 +1,4 @@
-// Token authentication against a real registry: scopes, reuse, expiry.
+// Token authentication at a real registry: scopes, reuse and expiry.
 import { randomBytes } from 'node:crypto';
 import { once as nextEvent } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
@@ -75,7 +75,8 @@ describe('tokens', () => {
   });
 
   it('are renewed when they expire, whatever lifetime the server declared', async () => {
-    // The tokens have expired two minutes ago, because the registry accepts a token for a minute after its expiry.
+    // The tokens expired two minutes ago. One minute would not be enough, because the registry accepts a token for a minute
+    // after its expiry.
     tokens.lifetime = { said: 3600, real: -120 };
     const statuses: number[] = [];
     const repository = open(statuses).repository('team/three');

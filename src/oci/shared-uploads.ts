@@ -1,4 +1,5 @@
-// Sends a blob to a registry only once for copies that run together: one copy uploads it, the others wait and mount it.
+// Sends a blob to a registry only once for copies that run together. One copy uploads the blob, and the others wait and then
+// mount it.
 import type { Digest } from './descriptor.ts';
 import type { MountResult } from './target.ts';
 
@@ -8,7 +9,7 @@ export type Place = { registry: string; repository: string };
 
 export interface SharedUploads {
   /**
-   * Puts a blob into `place`. Does nothing if the blob is already there. Calls `send` if no repository of this registry has the blob,
+   * Puts a blob into `place`, unless it is already there. Calls `send` if no repository of the registry has the blob, and
    * otherwise `mount` with a repository that has it. If the copy that sends fails, one of the waiting copies sends.
    */
   place(
@@ -20,13 +21,17 @@ export interface SharedUploads {
   note(digest: Digest, place: Place): void;
 }
 
-/** Limit of blobs for which a repository is remembered. The oldest blobs are dropped; later copies check or send them again. */
+/**
+ * The most blobs for which a repository is remembered. The oldest blobs are dropped, and later copies check or send them
+ * again.
+ */
 const HOLDERS_MAX = 10_000;
-/** Limit of remembered pairs of a blob and a repository that has it, about 200 bytes each. */
+/** The most pairs of a blob and a repository that has it. A pair takes about 200 bytes. */
 const HELD_MAX = 50_000;
 
 /**
- * Returns an object that copies of the same blobs share. A remembered blob may have been deleted from the registry; the copy detects this.
+ * Returns an object that copies of the same blobs share. If a remembered blob was deleted from the registry, the copy notices
+ * this.
  */
 export function createSharedUploads(): SharedUploads {
   const holders = new Map<string, Promise<string>>();

@@ -1,4 +1,5 @@
-// Reads stored manifests and indexes, within the limits of an image. A document of the other kind is rejected.
+// Reads stored manifests and indexes, within the limits of an image. A manifest is rejected as an index, and an index as a
+// manifest.
 import { expect, it } from 'vitest';
 import { memoryContent } from '../content/memory.ts';
 import { type Descriptor, MEDIA_TYPES } from './descriptor.ts';

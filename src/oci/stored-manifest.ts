@@ -7,11 +7,11 @@ import { isIndex, MANIFEST_BYTES_MAX, ManifestError, manifestTooLarge, parseMani
 
 export type StoredDocument = {
   digest: Digest;
-  /** The announced media type; if absent, the media type in the document is used. */
+  /** The expected media type. If absent, the media type in the document is used. */
   mediaType?: string;
 };
 
-/** Reads the manifest of one image. Throws ManifestError, also for an index, and ContentMissing. */
+/** Reads the manifest of one image. Throws ManifestError if the document is an index or invalid. Throws ContentMissing. */
 export async function readManifest(content: ContentStore, stored: StoredDocument): Promise<Manifest> {
   const document = await readStored(content, stored);
   if (isIndex(document)) throw invalid('found an index, expected the manifest of one image');
@@ -21,7 +21,7 @@ export async function readManifest(content: ContentStore, stored: StoredDocument
   return document;
 }
 
-/** Reads an index. Throws ManifestError, also for the manifest of one image, and ContentMissing. */
+/** Reads an index. Throws ManifestError if the document is the manifest of one image or invalid. Throws ContentMissing. */
 export async function readIndex(content: ContentStore, stored: StoredDocument): Promise<Index> {
   const document = await readStored(content, stored);
   if (!isIndex(document)) throw invalid('found the manifest of one image, expected an index');

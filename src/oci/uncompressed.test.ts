@@ -1,4 +1,4 @@
-// Compressed layers of several frames or members, as other tools write them, in chunks of every size.
+// Compressed layers with several frames or members, as other tools write them. They are read in chunks of every size.
 import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
@@ -11,14 +11,14 @@ const mixed = Buffer.concat([randomBytes(2000), Buffer.alloc(400_000, 'a'), rand
 const checksum = { params: { [constants.ZSTD_c_checksumFlag]: 1 } };
 const noSize = { params: { [constants.ZSTD_c_contentSizeFlag]: 0 } };
 
-/** Returns a zstd frame that readers skip. */
+/** Returns a zstd frame that every reader must skip. */
 function skippable(bytes: Buffer): Buffer {
   const head = Buffer.from('5e2a4d1800000000', 'hex');
   head.writeUInt32LE(bytes.length, 4);
   return Buffer.concat([head, bytes]);
 }
 
-/** A layer as zstd:chunked writes it: a frame for each file, then a frame with the table of contents. */
+/** A layer in the format of zstd:chunked. It has a frame for each file, and then a frame with the table of contents. */
 const chunkedFrames = [
   zstdCompressSync(mixed, checksum),
   zstdCompressSync(Buffer.alloc(0)),

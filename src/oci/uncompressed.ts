@@ -1,12 +1,13 @@
-// Expands a compressed layer to its tar within limits, so that a small layer that expands to very many bytes does not occupy a worker.
+// Expands a compressed layer to its tar. Limits prevent that a small layer which expands to very many bytes occupies a
+// worker.
 import { pipeline, Readable } from 'node:stream';
 import { constants, createGunzip, createZstdDecompress } from 'node:zlib';
 import { EXPANSION_LIMITS, type ExpansionLimits, LayerTooLarge } from './layer-limits.ts';
 import { zstdFrames } from './zstd-frames.ts';
 
 /**
- * Returns the tar of a layer. Detects the compression by the first bytes: the media type may be wrong, and container engines ignore it too.
- * Reading throws LayerTooLarge, LayerBroken and zlib's errors.
+ * Returns the tar of a layer. The first bytes show the compression. The media type is ignored, as in container engines,
+ * because it may be wrong. Reading the tar throws LayerTooLarge, LayerBroken and the errors of zlib.
  */
 export async function uncompressed(
   layer: Readable,
@@ -47,23 +48,25 @@ async function* bounded(
   }
 }
 
-/** The number of bytes that identify the compression: four of zstd, two of gzip. */
+/** The number of bytes that show the compression. zstd has four such bytes, and gzip has two. */
 export const MAGIC_BYTES = 4;
 
-/** Limit of zstd's window, which is held in memory: `zstd --ultra` uses 64 MiB up to level 21. */
+/**
+ * The largest window of zstd, as a power of two, because the window is in memory. Up to level 21, `zstd --ultra` uses 64 MiB.
+ */
 const ZSTD_WINDOW_LOG_MAX = 26;
 
 /** Returns the compression that the first bytes of a layer show. */
 export function compressionOf(head: Buffer): Compression {
   const magic = head.toString('hex', 0, 4);
   if (magic.startsWith('1f8b')) return 'gzip';
-  // A zstd stream may begin with skippable frames.
+  // A zstd stream may begin with frames that readers must skip.
   return magic === '28b52ffd' || /^5.2a4d18$/.test(magic) ? 'zstd' : 'none';
 }
 
 export type Compression = 'gzip' | 'zstd' | 'none';
 
-/** Expands all members of a gzip file and all frames of a zstd stream. */
+/** Expands all members of a gzip file, or all frames of a zstd stream. */
 function unpacked(head: Buffer, bytes: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
   const compression = compressionOf(head);
   if (compression === 'none') return bytes;

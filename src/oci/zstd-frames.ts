@@ -1,9 +1,12 @@
-// Splits a zstd stream at the ends of its frames (RFC 8878, section 3.1), because Node's decompressor stops at the end of the first frame
-// and drops the rest of the chunk.
+// Splits a zstd stream at the ends of its frames (RFC 8878, section 3.1). This is needed because Node's decompressor stops at
+// the end of the first frame and drops the rest of the chunk.
 import { LayerBroken } from './layer-limits.ts';
 
 const FRAME_MAGIC = 0xfd2fb528;
-/** The first of the sixteen consecutive numbers that mark skippable frames; zstd:chunked stores its table of contents in such a frame. */
+/**
+ * The first of sixteen consecutive numbers with which skippable frames begin. zstd:chunked stores its table of contents in
+ * such a frame.
+ */
 const SKIPPABLE_MAGIC = 0x184d2a50;
 const SKIPPABLE_MASK = 0xfffffff0;
 const BLOCK_TYPE_RLE = 1;
@@ -11,14 +14,14 @@ const BLOCK_TYPE_RLE = 1;
 type Part = 'magic' | 'skipped-size' | 'skipped' | 'descriptor' | 'header' | 'block-header' | 'block' | 'checksum';
 
 /**
- * The next bytes belong to `part`, which still lacks `left` bytes. `value` is the number read from the part so far, least significant byte
- * first.
+ * The next bytes belong to `part`, which still lacks `left` bytes. `value` is the number in the bytes of the part that were
+ * read so far (little-endian).
  */
 type State = { part: Part; left: number; read: number; value: number; hasChecksum: boolean; isLast: boolean };
 
 /**
- * Yields the stream without its skippable frames; each piece is part of one frame. Throws LayerBroken for bytes that are not a sequence of
- * frames.
+ * Yields the stream without its skippable frames. Each yielded piece belongs to one frame. Throws LayerBroken if the bytes
+ * are not a sequence of frames.
  */
 export async function* zstdFrames(bytes: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void> {
   const state: State = { part: 'magic', left: 4, read: 0, value: 0, hasChecksum: false, isLast: false };
@@ -54,7 +57,7 @@ function joined(magic: Buffer | undefined, piece: Buffer): Buffer {
   return magic === undefined ? piece : Buffer.concat([magic, piece]);
 }
 
-/** Consumes those bytes of the chunk that belong to the current part, and returns their number. */
+/** Consumes the bytes of the chunk that belong to the current part. Returns their number. */
 function take(state: State, chunk: Buffer, at: number): number {
   const count = Math.min(state.left, chunk.length - at);
   if (state.part !== 'skipped' && state.part !== 'block') {
@@ -67,7 +70,7 @@ function take(state: State, chunk: Buffer, at: number): number {
   return count;
 }
 
-/** Moves to the next part, skipping empty ones, when the current part is complete. */
+/** If the current part is complete, moves to the next part that is not empty. */
 function advance(state: State): void {
   do {
     const { part, left } = next(state);
@@ -101,7 +104,8 @@ function next(state: State): Pick<State, 'part' | 'left'> {
 }
 
 /**
- * Returns the length of the header's fields for the window, the dictionary and the content size, from the descriptor (section 3.1.1.1.1).
+ * Returns the length of the header's fields for the window, the dictionary and the content size. The descriptor contains it
+ * (section 3.1.1.1.1).
  */
 function headerLength(descriptor: number): number {
   const isSingleSegment = (descriptor & 0b10_0000) !== 0;

@@ -4,7 +4,7 @@ import { createHash, createHmac } from 'node:crypto';
 export type AwsRequest = {
   method: string;
   url: URL;
-  /** Headers of the request. The signature covers all of them, the host and the date. */
+  /** Headers of the request. The signature covers these headers, the host and the date. */
   headers: Record<string, string>;
   body: string;
 };
@@ -13,7 +13,7 @@ export type AwsSigner = { access_key: string; secret: string; region: string; se
 
 const ALGORITHM = 'AWS4-HMAC-SHA256';
 
-/** Returns the additional headers of the request: X-Amz-Date and Authorization. */
+/** Returns the headers to add to the request: X-Amz-Date and Authorization. */
 export function signAws(request: AwsRequest, signer: AwsSigner): Record<string, string> {
   const time = signer.at.toISOString().replace(/[-:]|\.\d+/g, '');
   const scope = [time.slice(0, 8), signer.region, signer.service, 'aws4_request'].join('/');
@@ -49,12 +49,12 @@ function canonicalQuery(url: URL): string {
     .join('&');
 }
 
-/** Percent-encodes all characters except RFC 3986's unreserved ones, and so five more than encodeURIComponent. */
+/** Percent-encodes all characters that RFC 3986 does not call unreserved. These are five more than in encodeURIComponent. */
 function encoded(text: string): string {
   return encodeURIComponent(text).replace(/[!'()*]/g, (one) => `%${one.charCodeAt(0).toString(16).toUpperCase()}`);
 }
 
-/** Returns the signing key, which is valid for one day, region and service. */
+/** Returns the signing key. It is valid for one day, one region and one service. */
 function keyFor({ secret }: AwsSigner, scope: string): Buffer {
   return scope.split('/').reduce<Buffer>((key, part) => hmac(key, part), Buffer.from(`AWS4${secret}`));
 }

@@ -1,4 +1,4 @@
-// Reads a blob, verifies it, and continues after a broken connection.
+// Reads a blob and verifies it. If the connection breaks, continues with a new connection.
 import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { ByteRange } from '../../content/content.ts';
@@ -10,13 +10,13 @@ import { startRetry } from './retry.ts';
 type Question = Pick<Call, 'op' | 'side' | 'url' | 'scopes' | 'headers'>;
 
 /**
- * The first and the last position to read. With `whole`, the first request has no Range header; only requests that continue after a break
- * have one.
+ * The first and the last position to read. With `whole`, the first request has no Range header. Only requests after a broken
+ * connection have one.
  */
 type Wanted = { start: number; end: number; whole: boolean };
 
 /**
- * Yields the bytes of a blob or manifest, or a range of them. Checks a whole read against the descriptor's size and digest. Throws
+ * Yields the bytes of a blob or manifest, or of a range of it. If all bytes are read, checks their size and digest. Throws
  * RegistryError.
  */
 export async function* download(
@@ -42,7 +42,7 @@ export async function* download(
   }
 }
 
-/** Reads the wanted bytes. If a connection breaks, continues over a new one. */
+/** Reads the wanted bytes. If a connection breaks, continues with a new connection. */
 async function* readOn(session: Session, question: Question, wanted: Wanted): AsyncGenerator<Buffer, void> {
   const retry = startRetry({ policy: session.retry, ...(session.signal && { signal: session.signal }) });
   let start = wanted.start;
@@ -81,7 +81,7 @@ async function connect(session: Session, question: Question, wanted: Wanted): Pr
 
 async function* none(): AsyncGenerator<Buffer, void> {}
 
-/** Yields only the wanted range of an answer with all bytes, which a registry without support for ranges sends. */
+/** Yields only the wanted range of an answer that has all bytes. A registry that does not support ranges sends all bytes. */
 async function* within(response: IncomingMessage, start: number, end: number): AsyncGenerator<Buffer, void> {
   let position = 0;
   for await (const chunk of response as AsyncIterable<Buffer>) {

@@ -1,4 +1,5 @@
-// Sends a blob: a small one in one request, a large one resumably, so that a broken connection loses only the bytes in transit.
+// Sends a blob. A small blob is sent in one request. The upload of a large blob can be resumed, so that a broken connection
+// loses only the bytes in transit.
 import type { Body } from '../../egress/exchange.ts';
 import type { Descriptor } from '../descriptor.ts';
 import { asTemporary, RegistryError } from '../errors.ts';
@@ -7,22 +8,22 @@ import { retrying } from './retry.ts';
 
 type Open = () => Promise<AsyncIterable<Uint8Array>>;
 
-/** The repository that a blob is uploaded to. */
+/** The repository to which a blob is uploaded. */
 export type UploadContext = {
   session: Session;
   /** The address of new uploads: `…/v2/NAME/blobs/uploads/`. */
   uploads: URL;
   scopes: string[];
-  /** Returns whether the repository has a blob. */
+  /** Whether the repository has a blob. */
   holds: (blob: Descriptor) => Promise<boolean>;
 };
 
 /**
- * A blob up to this size is sent in the first request. The limit is small, because to a registry that does not support this, the first blob
- * is sent twice.
+ * A blob up to this size, in bytes, is sent in the first request. The limit is small, because a registry that does not
+ * support this must get the blob a second time.
  */
 const SINGLE_POST_BYTES_MAX = 64 * 1024;
-/** A blob up to this size is sent in one PUT. A larger upload can be resumed, which takes one more request. */
+/** A blob up to this size, in bytes, is sent in one PUT. A larger upload can be resumed, but takes one more request. */
 const MONOLITHIC_BYTES_MAX = 4 * 1024 * 1024;
 
 const CONTENT_TYPE = { 'Content-Type': 'application/octet-stream' };
@@ -31,7 +32,7 @@ const NO_CHUNKS = new Set([405, 501]);
 /** HTTP statuses with which a registry rejects a kind of request that it does not support. */
 const UNSUPPORTED = new Set([400, 404, 405, 411, 413, 415, 501]);
 
-/** Pushes a blob. `begun` is the upload that the registry opened instead of a mount, if any. Throws RegistryError. */
+/** Pushes a blob. `begun` is an upload that the registry opened instead of mounting the blob. Throws RegistryError. */
 export async function uploadBlob(
   context: UploadContext,
   blob: { descriptor: Descriptor; open: Open; begun?: URL },
@@ -61,8 +62,9 @@ export async function uploadBlob(
 }
 
 /**
- * Sends POST with the whole blob (distribution-spec, "Single POST"). Returns 'done'; the address of an upload, if the registry opened one
- * because it does not support this; undefined if the registry rejects the request.
+ * Sends the whole blob with one POST (distribution-spec, "Single POST"). Returns 'done' if the registry has accepted the
+ * blob. Returns the address of an upload if the registry opened one, because it does not support a single POST. Returns
+ * undefined if the registry rejects the request.
  */
 async function postWhole(
   context: UploadContext,
@@ -92,7 +94,10 @@ function isUnsupported({ status, code }: RegistryError): boolean {
   return UNSUPPORTED.has(status ?? 0) && code !== 'DIGEST_INVALID';
 }
 
-/** Sends POST, then PUT with all bytes (distribution-spec, "POST then PUT"). If the connection breaks, starts a new upload. */
+/**
+ * Sends POST, and then PUT with all bytes (distribution-spec, "POST then PUT"). If the connection breaks, begins a new
+ * upload.
+ */
 async function putWhole(
   context: UploadContext,
   { descriptor, open, begun }: { descriptor: Descriptor; open: Open; begun?: URL },
@@ -111,8 +116,8 @@ async function putWhole(
 type Upload = { location: URL; offset: number; continued: boolean };
 
 /**
- * Sends POST, PATCH and PUT (distribution-spec, "Pushing a blob in chunks"). After a broken connection, asks the registry how many bytes it
- * has, and sends the rest.
+ * Sends POST, PATCH and PUT (distribution-spec, "Pushing a blob in chunks"). If the connection breaks, asks the registry how
+ * many bytes it has, and sends the rest.
  */
 async function sendResumable(
   context: UploadContext,
@@ -124,7 +129,7 @@ async function sendResumable(
   async function go(): Promise<void> {
     if (upload !== undefined && broken) {
       upload = await heldBy(context, upload, size);
-      // Maybe the registry completed the upload and only its last answer was lost.
+      // The registry may have completed the upload, and only its last answer was lost.
       if (upload === undefined && (await context.holds(descriptor))) {
         return;
       }
@@ -156,9 +161,9 @@ async function sendResumable(
 }
 
 /**
- * Returns how to continue an upload after a permanent error. With 416 (409 from Larder's registry), the offset is read again: bytes of the
- * broken connection arrived after the registry had returned the offset. With an unknown upload or a wrong offset, the upload starts from
- * the beginning.
+ * Returns how to continue an upload after a permanent error. After 416 (409 from Larder's registry), reads the offset again,
+ * because bytes of the broken connection arrived after the registry had returned the offset. If the upload is unknown or the
+ * offset is wrong, the upload begins again.
  */
 function continuationOf(error: unknown, upload: Upload | undefined): 'resume' | 'restart' | 'fail' {
   if (!(error instanceof RegistryError) || error.side === 'source' || error.temporary || !upload?.continued) {
@@ -201,7 +206,7 @@ async function finish(
       once: true,
     });
   } catch (error) {
-    // If the first request completed the upload and only its answer was lost, the repeated request finds no upload.
+    // A repeated request finds no upload if the first request completed the upload and its answer was lost.
     if (!(error instanceof RegistryError && error.status === 404 && (await context.holds(blob)))) {
       throw error;
     }
@@ -209,8 +214,8 @@ async function finish(
 }
 
 /**
- * Asks the registry for the state of a broken upload. Returns undefined if the registry dropped the upload (docker-registry 2 does this if
- * the connection broke inside a chunk).
+ * Asks the registry for the state of a broken upload. Returns undefined if the registry has dropped the upload. For example,
+ * docker-registry 2 drops it if the connection broke inside a chunk.
  */
 async function heldBy(context: UploadContext, upload: Upload, size: number): Promise<Upload | undefined> {
   const answer = await context.session
@@ -225,7 +230,7 @@ async function heldBy(context: UploadContext, upload: Upload, size: number): Pro
   if (answer === undefined || end === undefined) {
     return undefined;
   }
-  // `0-0` may mean no byte or one byte, and is read as no byte: at worst the registry rejects the repeated byte.
+  // `0-0` may mean no byte or one byte. It is read as no byte, because then at worst the registry rejects the repeated byte.
   const offset = end === '0' ? 0 : Number(end) + 1;
   const location = answer.headers.location === undefined ? upload.location : locationOf(answer, context);
   return offset <= size ? { location, offset, continued: true } : undefined;
@@ -235,7 +240,10 @@ function call(context: UploadContext, method: string, url: URL) {
   return { op: 'push blob', side: 'target' as const, method, url, scopes: context.scopes };
 }
 
-/** Returns the upload's next address (distribution-spec, "Pushing blobs": Location may be relative and may name another host). */
+/**
+ * Returns the next address of the upload. Location may be relative, and may name another host (distribution-spec, "Pushing
+ * blobs").
+ */
 export function locationOf(answer: Answer, context: UploadContext): URL {
   const location = answer.headers.location;
   if (location === undefined) {
@@ -245,7 +253,7 @@ export function locationOf(answer: Answer, context: UploadContext): URL {
   return followed(location, answer.url, new URL(context.session.origin));
 }
 
-/** Adds to the query without changing the existing part, which may be signed. */
+/** Adds parameters to the query. The existing query stays unchanged, because it may be signed. */
 function withQuery(url: URL, query: Record<string, string>): URL {
   const added = new URLSearchParams(query).toString();
   const joined = new URL(url);

@@ -1,4 +1,4 @@
-// WWW-Authenticate headers of registries.
+// Parses the WWW-Authenticate headers of registries.
 import { expect, it } from 'vitest';
 import { parseChallenge } from './challenge.ts';
 

@@ -1,4 +1,5 @@
-// Parses WWW-Authenticate of a registry (RFC 9110, section 11.6.1; distribution's token authentication).
+// Parses the WWW-Authenticate header of a registry (RFC 9110, section 11.6.1, and the token authentication of the
+// distribution project).
 
 export type Challenge = { scheme: 'basic' } | { scheme: 'bearer'; realm: string; service?: string; scope?: string };
 
@@ -6,7 +7,8 @@ const PARAMETER = /\s*([a-z0-9_-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s",]+))\s*,
 const SCHEME = /\s*,?\s*([a-z0-9_-]+)(?:\s+|$|,)/iy;
 
 /**
- * Returns the challenge that the client answers: a bearer challenge if there is one, otherwise basic; undefined if the header has neither.
+ * Returns the challenge that the client answers. A bearer challenge is preferred to a basic challenge. Returns undefined if
+ * the header has neither.
  */
 export function parseChallenge(header: string | undefined): Challenge | undefined {
   const challenges = [...challengesOf(header ?? '')];

@@ -1,4 +1,4 @@
-// Authentication at a registry: basic, or tokens by scope. The registry's first rejection says which of them it uses.
+// Authentication at a registry: basic, or with a token for each scope. The registry's first 401 says which one it uses.
 import type { IncomingMessage } from 'node:http';
 import type { Egress } from '../../egress/egress.ts';
 import { TOKEN_SERVER_LIMITS } from '../../egress/fetch-limits.ts';
@@ -7,10 +7,10 @@ import { parseChallenge } from './challenge.ts';
 
 export type Credentials = { username: string; password: string };
 
-/** Credentials that expire; `expiresAt` in milliseconds since 1970. */
+/** Credentials that expire. `expiresAt` is in milliseconds since 1970. */
 export type ExchangedCredentials = Credentials & { expiresAt: number };
 
-/** Exchanges the given credentials for temporary ones that the registry accepts. Throws RegistryError. */
+/** Exchanges the given credentials for temporary credentials that the registry accepts. Throws RegistryError. */
 export type CredentialExchange = (given: Credentials, signal?: AbortSignal) => Promise<ExchangedCredentials>;
 
 type Token = { value: string; expiresAt: number };
@@ -18,26 +18,34 @@ type Method = { scheme: 'none' } | { scheme: 'basic' } | { scheme: 'bearer'; rea
 
 export type Authorizer = {
   /**
-   * Returns the Authorization header for a request with these scopes (`repository:NAME:pull,push`). Returns undefined as long as the
-   * registry has not asked for credentials.
+   * Returns the Authorization header for a request with these scopes (`repository:NAME:pull,push`). Returns undefined until
+   * the registry asks for credentials.
    */
   header(scopes: string[]): Promise<string | undefined>;
-  /** Processes a 401. Returns true when the registry may accept the same request with a new header. */
+  /** Processes a 401. Returns whether the registry may accept the same request with a new header. */
   rejected(response: IncomingMessage, scopes: string[], sent: string | undefined): boolean;
   /** Returns the text without the secrets that were sent to this registry. */
   redact(text: string): string;
 };
 
-/** The lifetime of a token without expires_in (distribution's token specification: a minute). */
+/**
+ * The lifetime, in seconds, of a token without expires_in. The token specification of the distribution project requires this
+ * value.
+ */
 const TOKEN_SECONDS_DEFAULT = 60;
-/** The part of a token's lifetime before its expiry in which it is renewed, so that it does not expire during a request. */
+/** A token is renewed in this last part of its lifetime, so that it does not expire during a request. */
 const TOKEN_MARGIN = 0.1;
-/** Limit of cached tokens. Mounts need a token for each pair of repositories, so there may be many; the oldest are dropped. */
+/**
+ * The most cached tokens. There may be many, because mounts need a token for each pair of repositories. The oldest tokens are
+ * dropped.
+ */
 const TOKENS_MAX = 1000;
-/** The time before their expiry at which exchanged credentials are renewed. It is long, because a push may take long. */
+/** Exchanged credentials are renewed this long before their expiry, because a push with them may take long. */
 const EXCHANGE_MARGIN_MS = 30 * 60_000;
 
-/** Returns the authorizer of one registry. It sends the credentials, if any, to the registry and to the registry's token server. */
+/**
+ * Returns the authorizer of one registry. It sends the credentials only to the registry and to the registry's token server.
+ */
 export function createAuthorizer(options: {
   egress: Egress;
   registry: URL;
@@ -53,8 +61,8 @@ export function createAuthorizer(options: {
   let basic = exchangeCredentials === undefined ? credentials && basicOf(credentials) : undefined;
 
   /**
-   * Returns the header for basic authentication. If the registry needs exchanged credentials and there are no valid ones, exchanges them
-   * first.
+   * Returns the header for basic authentication. If the registry needs exchanged credentials and there are no valid ones,
+   * exchanges the given credentials first.
    */
   async function basicHeader(): Promise<string | undefined> {
     if (credentials === undefined || exchangeCredentials === undefined) {
@@ -134,7 +142,10 @@ function forgetOldest(tokens: Map<string, unknown>): void {
   }
 }
 
-/** Returns the address of the token server. Throws RegistryError for a plain HTTP address if the registry uses TLS. */
+/**
+ * Returns the address of the token server. Throws RegistryError if the address uses plain HTTP although the registry uses
+ * TLS.
+ */
 function realmOf(realm: string, registry: URL): URL {
   const url = URL.parse(realm, registry.href);
   if (
@@ -190,7 +201,7 @@ function parseToken(bytes: Buffer, host: string): Token {
   try {
     answer = JSON.parse(bytes.toString()) as Record<string, unknown>;
   } catch {
-    // The answer is not JSON, so it has no token.
+    // An answer that is not JSON contains no token.
   }
   const value = answer['token'] ?? answer['access_token'];
   if (typeof value !== 'string' || value === '') {

@@ -1,5 +1,5 @@
-// Amazon's registry as its documentation describes it: a test API that checks each signature, and a real registry that accepts the API's
-// token.
+// Amazon's registry, as its documentation describes it. A test API checks each signature, and a real registry accepts the
+// token of this API.
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
@@ -45,7 +45,7 @@ beforeAll(async () => {
   await once(api, 'listening');
   apiUrl = new URL(`http://127.0.0.1:${(api.address() as AddressInfo).port}`);
   const real = createEgress({ allow: ['127.0.0.1'] });
-  // Requests to Amazon's API go to the test API, with the Host header that was signed.
+  // Sends requests for Amazon's API to the test API, with the Host header that was signed.
   egress = {
     ...real,
     request: (url, options) =>
@@ -67,7 +67,7 @@ beforeEach(() => {
   Object.assign(given, { seconds: 43_200, status: 200 });
 });
 
-/** Checks Signature Version 4 as AWS does: only from the request and the secret. */
+/** Checks Signature Version 4 like AWS: with only the request and the secret. */
 function isSigned({ method, url, headers }: IncomingMessage, body: string): boolean {
   const found =
     /^AWS4-HMAC-SHA256 Credential=([^/]+)\/(\d{8})\/([^/]+)\/ecr\/aws4_request, SignedHeaders=([\w;-]+), Signature=([0-9a-f]{64})$/.exec(

@@ -1,5 +1,5 @@
-// Exchanges an access key of AWS for a token of Amazon's registry. Amazon's API returns the token, valid for twelve hours, for a signed
-// request (ECR API reference, GetAuthorizationToken).
+// Exchanges an access key of AWS for a token of Amazon's registry. Amazon's API returns the token for a signed request (ECR
+// API reference, GetAuthorizationToken). The token is valid for twelve hours.
 import type { Egress } from '../../egress/egress.ts';
 import { TOKEN_SERVER_LIMITS } from '../../egress/fetch-limits.ts';
 import { RegistryError } from '../errors.ts';
@@ -9,10 +9,13 @@ import type { CredentialExchange, Credentials, ExchangedCredentials } from './cr
 const TYPE = 'application/x-amz-json-1.1';
 const TARGET = 'AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken';
 
-/** The parts of a registry's host name: its region, and its domain (amazonaws.com, or amazonaws.com.cn in China). */
+/** Parts of a registry's host name: its region, and its domain (amazonaws.com, or amazonaws.com.cn in China). */
 export type EcrPlace = { region: string; domain: string };
 
-/** Exchanges an access key for the registry's user name and password. Throws RegistryError. */
+/**
+ * Returns a function that exchanges an access key for the registry's user name and password. The function throws
+ * RegistryError.
+ */
 export function ecrExchange(egress: Egress, { region, domain }: EcrPlace): CredentialExchange {
   const url = new URL(`https://api.ecr.${region}.${domain}/`);
   return async ({ username, password }: Credentials, signal?: AbortSignal) => {
@@ -49,8 +52,8 @@ function readToken(bytes: Buffer, host: string): ExchangedCredentials {
 }
 
 /**
- * Returns the error for a rejection. AWS answers 400, with the fault in `__type`, also to a wrong key or signature; these count as wrong
- * credentials.
+ * Returns the error for a rejection. AWS also answers 400 if the key or the signature is wrong, with the fault in `__type`.
+ * These rejections count as wrong credentials.
  */
 function rejection(status: number, bytes: Buffer, host: string): RegistryError {
   const { __type } = parsed(bytes) as { __type?: unknown };

@@ -1,4 +1,4 @@
-// Converts a registry's rejection to an error for a person (distribution-spec, "Error Codes").
+// Converts the rejection of a registry to an error with a message for people (distribution-spec, "Error Codes").
 import type { IncomingMessage } from 'node:http';
 import { RegistryError, type RegistrySide } from '../errors.ts';
 import { readAtMost } from '../manifest.ts';
@@ -8,7 +8,7 @@ const MESSAGE_LENGTH_MAX = 300;
 const TEMPORARY = new Set([408, 425, 429, 500, 502, 503, 504]);
 const CODES: Record<number, string> = { 401: 'UNAUTHORIZED', 403: 'DENIED', 404: 'NOT_FOUND', 429: 'TOOMANYREQUESTS' };
 
-/** Reads a rejection and returns it as an error with the registry's message, redacted by `redact`. */
+/** Reads a rejection. Returns an error with the registry's message, from which `redact` has removed secrets. */
 export async function rejectionOf(
   response: IncomingMessage,
   { call, url, redact }: { call: { op: string; side: RegistrySide }; url: URL; redact: (text: string) => string },
@@ -29,7 +29,7 @@ export async function rejectionOf(
   });
 }
 
-/** Returns the first of the errors in a registry's answer (distribution-spec, "Error Codes"), without control characters. */
+/** Returns the first error in a registry's answer, without control characters (distribution-spec, "Error Codes"). */
 function errorOf(bytes: Buffer): { code?: string; message?: string } | undefined {
   let answer: unknown;
   try {

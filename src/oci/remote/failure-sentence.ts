@@ -1,8 +1,8 @@
-// Messages for faults of a registry, with the remedy.
+// Messages for faults of a registry. Each message says what to do.
 import { describeFault, faultOfCode, type NetworkFault } from '../../egress/network-faults.ts';
 import type { RegistryError } from '../errors.ts';
 
-/** The remedy for each network fault. */
+/** What to do after each network fault. */
 const REMEDIES: Record<NetworkFault, string> = {
   NAME_NOT_FOUND: 'Check the registry’s address.',
   NAME_LOOKUP_FAILED: 'Check the network of the service.',
@@ -21,7 +21,10 @@ const REMEDIES: Record<NetworkFault, string> = {
   NO_HTTP: 'Check the address and its port.',
 };
 
-/** Explains a registry's error to a person. `host` is the host of the registry. For an unknown error, returns the registry's message. */
+/**
+ * Explains a registry's error to a person. `host` is the host of the registry. Returns the registry's own message if the
+ * error is unknown.
+ */
 export function explainFailure(error: RegistryError, host: string): string {
   const fault = faultOfCode(error.code);
   if (fault !== undefined) return `${describeFault(fault, host)}. ${REMEDIES[fault]}`;
@@ -36,12 +39,12 @@ export function explainFailure(error: RegistryError, host: string): string {
   return error.message;
 }
 
-/** Whether the registry rejected the credentials: they are missing, wrong, or do not have the right. */
+/** Whether the registry rejected the credentials, because they are missing, wrong, or not allowed to do this. */
 export function isDenied(error: RegistryError): boolean {
   return error.status === 401 || error.status === 403 || error.code === 'UNAUTHORIZED' || error.code === 'DENIED';
 }
 
-/** Explains that `host` rejects all requests with these credentials. */
+/** Returns a sentence which says that `host` rejects all requests with these credentials. */
 export function explainRejection(host: string, credentials: 'given' | 'missing'): string {
   if (credentials === 'missing') return `${host} asks for credentials, and none are given. Send credentials.`;
   return `${host} rejects the credentials (401): the user name or the secret is wrong, or they have expired. Send new ones.`;

@@ -1,4 +1,4 @@
-// Writes the index of referrers under a tag while other clients write it.
+// Writes the index of referrers under a tag while other clients write the same index.
 import { expect, it } from 'vitest';
 import type { Descriptor, Digest, Index } from '../descriptor.ts';
 import { EMPTY_CONFIG } from '../manifest.ts';

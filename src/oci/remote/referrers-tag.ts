@@ -1,5 +1,5 @@
-// Referrers in a registry without a referrers API: an index under a tag made of the subject's digest (distribution-spec, "Referrers Tag
-// Schema").
+// Referrers in a registry without a referrers API. They are in an index under a tag that contains the subject's digest
+// (distribution-spec, "Referrers Tag Schema").
 import { hexOf } from '../../content/digest.ts';
 import { type Descriptor, type Digest, type Index, MEDIA_TYPES } from '../descriptor.ts';
 import { RegistryError } from '../errors.ts';
@@ -10,14 +10,18 @@ export function referrersTag(subject: Digest): string {
   return `sha256-${hexOf(subject)}`;
 }
 
-/** Limit of writes: if another process wrote the tag between this process's read and write, lost entries are written again. */
+/**
+ * How often the index is written. Another process may overwrite the tag, so that entries of this process are lost and must be
+ * written again.
+ */
 const WRITES_MAX = 5;
 
 const pending = new Map<string, Promise<void>>();
 
 /**
- * Adds referrers to a subject's index: reads it, writes it, and reads it again to find out whether they are in it. In this process, one
- * call at a time for each subject. Throws RegistryError if they are still missing after several writes.
+ * Adds referrers to a subject's index. Reads the index, writes it, and reads it again to check that the referrers are in it.
+ * In this process, only one call runs at a time for each subject. Throws RegistryError if referrers are still missing after
+ * WRITES_MAX writes.
  */
 export async function addToReferrersTag(
   subject: Digest,

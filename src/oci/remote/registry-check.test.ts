@@ -1,4 +1,4 @@
-// Checks of a real registry, and of servers that are not a registry.
+// Checks of a real registry, and of servers that are not registries.
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -146,7 +146,9 @@ describe('a check of a server that is not a registry', () => {
 });
 
 describe('a check of a certificate', () => {
-  /** Starts a TLS server with a self-signed certificate that is valid for this number of days; with -1 it has expired. */
+  /**
+   * Starts a TLS server with a self-signed certificate that is valid for `days` days. With -1, the certificate has expired.
+   */
   async function secured(name: string, days: number): Promise<string> {
     const [key, cert, request] = ['key', 'pem', 'csr'].map((ending) => join(directory, `${name}.${ending}`));
     if (key === undefined || cert === undefined || request === undefined) throw new Error('three names');
@@ -160,7 +162,7 @@ describe('a check of a certificate', () => {
     return `https://localhost:${port}`;
   }
 
-  /** Returns the egress with this certificate as a trusted authority. */
+  /** Returns an egress that trusts this certificate as an authority. */
   function trusting(name: string): Egress {
     const ca = readFileSync(join(directory, `${name}.pem`));
     return { ...egress, request: (url, options) => egress.request(url, { ...options, ca, agent: false }) };

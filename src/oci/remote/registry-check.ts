@@ -1,4 +1,5 @@
-// Checks a registry: whether it answers, is a registry, accepts the credentials, and allows them to push.
+// Checks a registry: whether it answers, whether it is a registry, and whether it accepts the credentials and allows pushes
+// with them.
 import type { Egress } from '../../egress/egress.ts';
 import { RegistryError } from '../errors.ts';
 import type { CredentialExchange, Credentials } from './credentials.ts';
@@ -10,18 +11,21 @@ export type CheckOptions = {
   credentials?: Credentials;
   exchangeCredentials?: CredentialExchange;
   egress: Egress;
-  /** A repository in which the check starts a push and cancels it; absent if only reading is needed. */
+  /** A repository in which the check begins a push and cancels it. Absent if only reads are needed. */
   pushTo?: string;
-  /** The time limit of the whole check. */
+  /** The time limit of the whole check in milliseconds. */
   limitMs?: number;
 };
 
-/** Time limit of a check: slow registries answer within seconds, and a person waits for the result. */
+/** The time limit of a check in milliseconds. Slow registries answer within seconds, and a person waits for the result. */
 const CHECK_MS_MAX = 20_000;
-/** No retries: registries are checked again and again anyway. */
+/** Requests are not retried, because registries are checked again soon. */
 const ONCE = { tries: 1, firstWaitMs: 0 };
 
-/** Checks once. Returns undefined if no fault was found, otherwise the fault and its remedy. Leaves nothing in the registry. */
+/**
+ * Checks the registry once. Returns undefined if it finds no fault. Otherwise returns the fault and what to do. Leaves
+ * nothing in the registry.
+ */
 export async function checkRegistry(options: CheckOptions): Promise<string | undefined> {
   const signal = AbortSignal.timeout(options.limitMs ?? CHECK_MS_MAX);
   const session = openSession({ ...options, signal, retry: ONCE });
@@ -53,7 +57,8 @@ export async function checkRegistry(options: CheckOptions): Promise<string | und
 }
 
 /**
- * Sends `GET /v2/` (distribution-spec, "Determining Support"). An answer that is a web page is not from a registry, whatever its status.
+ * Sends `GET /v2/` (distribution-spec, "Determining Support"). If the answer is a web page, the server is not a registry,
+ * whatever the status of the answer is.
  */
 async function askForApi(session: Session): Promise<void> {
   const url = new URL('/v2/', session.origin);
@@ -70,7 +75,7 @@ async function askForApi(session: Session): Promise<void> {
   throw new RegistryError({ op: asked.op, side: 'target', code: 'NOT_A_REGISTRY', temporary: false, message });
 }
 
-/** Starts an upload, which requires the right to push, and cancels it. */
+/** Begins an upload, which requires the right to push, and cancels it. */
 async function tryToPush(session: Session, repository: string): Promise<void> {
   const scopes = [`repository:${repository}:pull,push`];
   const url = new URL(`/v2/${repository}/blobs/uploads/`, session.origin);
@@ -78,6 +83,6 @@ async function tryToPush(session: Session, repository: string): Promise<void> {
   const { headers } = await session.call({ ...call, method: 'POST', url, accept: [202] });
   if (headers.location === undefined) return;
   const upload = followed(headers.location, url, new URL(session.origin));
-  // The check also succeeds if the registry cannot cancel an upload: registries drop uploads that nobody continues.
+  // The check succeeds even if the registry cannot cancel an upload, because registries drop abandoned uploads.
   await session.call({ ...call, method: 'DELETE', url: upload, accept: [200, 202, 204, 404] }).catch(() => undefined);
 }

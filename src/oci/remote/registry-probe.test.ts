@@ -1,4 +1,5 @@
-// Probes of real registries: the capabilities that they find, the blobs that they leave, and pushes with the result.
+// Probes of real registries: which capabilities a probe finds, which blobs it leaves, and whether pushes work with its
+// result.
 import { randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type DockerRegistry, startDockerRegistry } from '../../../test/docker-registry.ts';

@@ -13,13 +13,16 @@ export type ProbeOptions = {
   credentials?: Credentials;
   exchangeCredentials?: CredentialExchange;
   egress: Egress;
-  /** The repository to which the probe sends its bytes. It mounts them to a second repository, whose name is this one followed by `-2`. */
+  /**
+   * The repository to which the probe sends its bytes. The probe mounts them to a second repository, whose name is this name
+   * with `-2` appended.
+   */
   repository: string;
-  /** The time limit of the whole probe. */
+  /** The time limit of the whole probe in milliseconds. */
   limitMs?: number;
 };
 
-/** Time limit of a probe, which sends a dozen small requests. */
+/** The time limit of a probe in milliseconds. A probe sends a dozen small requests. */
 const PROBE_MS_MAX = 40_000;
 const ONCE = { tries: 1, firstWaitMs: 0 };
 const TYPE = { 'Content-Type': 'application/octet-stream' };
@@ -30,9 +33,9 @@ type Blob = { bytes: Buffer; digest: Digest };
 type ProbeContext = { session: Session; repository: string; sent: { repository: string; digest: Digest }[] };
 
 /**
- * Probes a registry that accepts pushes. The result omits a capability that cannot be determined, for example because the connection breaks
- * or a request is rejected for another reason. If the registry can delete blobs, nothing stays in it; otherwise less than 200 bytes, to
- * which no manifest refers.
+ * Probes a registry that accepts pushes. The result omits a capability that cannot be determined, for example because the
+ * connection breaks or a request is rejected for another reason. If the registry can delete blobs, nothing stays in it.
+ * Otherwise less than 200 bytes stay, and no manifest refers to them.
  */
 export async function probeRegistry(options: ProbeOptions): Promise<RegistryCapabilities> {
   const signal = AbortSignal.timeout(options.limitMs ?? PROBE_MS_MAX);
@@ -55,7 +58,10 @@ function blobOf(word: string): Blob {
   return { bytes, digest: `sha256:${createHash('sha256').update(bytes).digest('hex')}` };
 }
 
-/** Returns whether a request succeeded: false if the registry does not support it, undefined if it failed for another reason. */
+/**
+ * Returns whether a request succeeded. Returns false if the registry does not support the request, and undefined if the
+ * request failed for another reason.
+ */
 async function capabilityBy(act: () => Promise<boolean | undefined>): Promise<boolean | undefined> {
   try {
     return await act();
@@ -99,8 +105,8 @@ function bodyOf(bytes: Buffer): Body {
 }
 
 /**
- * Sends a blob in one POST (distribution-spec, "Single POST"). A registry that supports this answers 201; others open an upload and answer
- * 202.
+ * Sends a blob in one POST (distribution-spec, "Single POST"). A registry that supports this answers 201. Other registries
+ * open an upload and answer 202.
  */
 async function postWhole(context: ProbeContext, { bytes, digest }: Blob): Promise<boolean> {
   const url = uploads(context, context.repository, { digest });
@@ -111,8 +117,8 @@ async function postWhole(context: ProbeContext, { bytes, digest }: Blob): Promis
 }
 
 /**
- * Sends a blob with POST and PUT (distribution-spec, "POST then PUT"). All registries accept this, so it determines nothing, but the other
- * probes need the blob.
+ * Sends a blob with POST and PUT (distribution-spec, "POST then PUT"). All registries accept this, so it shows no capability.
+ * But the other probes need the blob.
  */
 async function putWhole(context: ProbeContext, { bytes, digest }: Blob): Promise<undefined> {
   const upload = nextOf(context, await ask(context, 'POST', uploads(context, context.repository), { accept: [202] }));
@@ -122,7 +128,7 @@ async function putWhole(context: ProbeContext, { bytes, digest }: Blob): Promise
   context.sent.push({ repository: context.repository, digest });
 }
 
-/** Adds to the query without changing the existing part, which may be signed. */
+/** Adds the digest to the query. The existing query stays unchanged, because it may be signed. */
 function withDigest(upload: URL, digest: Digest): URL {
   const url = new URL(upload);
   url.search = [upload.search.slice(1), new URLSearchParams({ digest }).toString()].filter(Boolean).join('&');
@@ -149,8 +155,8 @@ async function sendChunks(context: ProbeContext, { bytes, digest }: Blob): Promi
 }
 
 /**
- * Mounts a blob (distribution-spec, "Mounting a blob from another repository"). A registry that supports this answers 201; others open an
- * upload and answer 202.
+ * Mounts a blob (distribution-spec, "Mounting a blob from another repository"). A registry that supports this answers 201.
+ * Other registries open an upload and answer 202.
  */
 async function mountFrom(context: ProbeContext, digest: Digest): Promise<boolean> {
   const repository = `${context.repository}-2`;
@@ -163,8 +169,8 @@ async function mountFrom(context: ProbeContext, digest: Digest): Promise<boolean
 }
 
 /**
- * Lists referrers (distribution-spec, "Listing Referrers"). A registry without this API answers 404, but a 404 with the code for an unknown
- * name determines nothing.
+ * Lists referrers (distribution-spec, "Listing Referrers"). A registry without this API answers 404. A 404 with the code for
+ * an unknown name shows nothing, so the result is then undefined.
  */
 async function askForReferrers(context: ProbeContext, digest: Digest): Promise<boolean | undefined> {
   const url = new URL(`/v2/${context.repository}/referrers/${digest}`, context.session.origin);
@@ -177,7 +183,7 @@ async function askForReferrers(context: ProbeContext, digest: Digest): Promise<b
   }
 }
 
-/** Deletes the bytes that the probe sent; returns whether the registry can delete blobs. */
+/** Deletes the bytes that the probe sent. Returns whether the registry can delete blobs. */
 async function forget(context: ProbeContext): Promise<boolean | undefined> {
   let can: boolean | undefined;
   for (const { repository, digest } of context.sent) {

@@ -1,4 +1,4 @@
-// Requests to one registry: credentials, redirects, rejections as errors, and retries.
+// Requests to one registry, with credentials, redirects and retries. Rejections become errors.
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { ContentMismatch } from '../../content/content-errors.ts';
 import type { RegistryCapabilities } from '../../contract/registry-capabilities.ts';
@@ -13,25 +13,28 @@ import { rejectionOf } from './error-answer.ts';
 import { DEFAULT_RETRY, type RetryPolicy, retrying } from './retry.ts';
 
 export type SessionOptions = {
-  /** `https://host:port`, or host and port alone. */
+  /** `https://host:port`, or only host and port. */
   url: string;
   credentials?: Credentials;
-  /** Absent unless the registry accepts only credentials that it issues in exchange for those of people. */
+  /**
+   * Present if the registry does not accept the credentials of people, but only credentials that it issues in exchange for
+   * them.
+   */
   exchangeCredentials?: CredentialExchange;
   egress: Egress;
   userAgent?: string;
   /** Uses plain HTTP if `url` has no protocol. */
   plainHttp?: boolean;
   retry?: RetryPolicy;
-  /** Milliseconds of silence after which a connection counts as broken. */
+  /** A connection that is silent for this many milliseconds counts as broken. */
   idleMs?: number;
-  /** Capabilities found earlier; requests that need a capability which the registry does not have are not sent. */
+  /** Capabilities that were found earlier. Requests that need a missing capability are not sent. */
   capabilities?: RegistryCapabilities;
-  /** Called once when the registry's answers contradict `capabilities`. */
+  /** Called once if the registry's answers contradict `capabilities`. */
   onContradiction?: (what: keyof RegistryCapabilities) => void;
-  /** Ends all requests. */
+  /** If this signal is aborted, all requests end. */
   signal?: AbortSignal;
-  /** Called for each answered request, for counts and traces; the path has no query. */
+  /** Called for each answered request, for counts and traces. The path does not contain the query. */
   onRequest?: (request: { method: string; path: string; status: number }) => void;
 };
 
@@ -43,9 +46,9 @@ export type Call = {
   scopes: string[];
   headers?: Record<string, string>;
   body?: Body;
-  /** Accepted statuses; all others are errors. */
+  /** The accepted statuses. An answer with another status is an error. */
   accept: number[];
-  /** The session does not retry this request, because the caller does. */
+  /** If true, the session does not retry this request, because the caller does. */
   once?: boolean;
 };
 
@@ -53,28 +56,31 @@ export type Answer = { status: number; headers: IncomingHttpHeaders; url: URL; b
 
 export type Session = {
   origin: string;
-  /** Resolves to a response whose body the caller reads, without a time limit. Throws RegistryError. */
+  /** Resolves to a response whose body the caller reads. The body has no time limit. Throws RegistryError. */
   stream(call: Call): Promise<IncomingMessage>;
-  /** Returns the whole answer, at most 4 MiB, within a bounded time unless the request has a large body. Throws RegistryError. */
+  /**
+   * Returns the whole answer, of at most 4 MiB. The time is limited unless the request has a large body. Throws
+   * RegistryError.
+   */
   call(call: Call): Promise<Answer>;
   retry: RetryPolicy;
   signal?: AbortSignal;
-  /** Capabilities found in this session; undefined until known. */
+  /** The capabilities that were found in this session. A capability is undefined until it is known. */
   readonly learnt: Readonly<RegistryCapabilities>;
-  /** Records whether the registry has a capability, as its answer shows. */
+  /** Records whether the registry has a capability. Call this if an answer of the registry shows it. */
   learn(what: keyof RegistryCapabilities, can: boolean): void;
-  /** Records an answer that casts doubt on a known capability, but may have another cause. */
+  /** Records an answer that contradicts a known capability, but may have another cause. */
   doubt(what: keyof RegistryCapabilities): void;
 };
 
-/** Limit of rejections of one request: after each, the request is sent again with new credentials. */
+/** How often the registry may reject one request. After each rejection, the request is sent again with new credentials. */
 const REJECTIONS_MAX = 2;
 
-/** Names of Docker Hub in image references; its registry has another host name. */
+/** Names of Docker Hub in image references. The registry of Docker Hub has another host name. */
 const DOCKER_HUB_NAMES = new Set(['docker.io', 'index.docker.io', 'www.docker.io']);
 const DOCKER_HUB = 'registry-1.docker.io';
 
-/** Opens a session with one registry; sends no request. Throws TypeError for an invalid address. */
+/** Opens a session with one registry. Sends no request. Throws TypeError for an invalid address. */
 export function openSession(options: SessionOptions): Session {
   const registry = registryUrl(options);
   const userAgent = options.userAgent ?? 'larder';
@@ -101,8 +107,8 @@ export function openSession(options: SessionOptions): Session {
 }
 
 /**
- * Keeps the capabilities of a session. A single POST is tried unless the registry is known to reject it. Until the registry has accepted
- * one, a rejection only means that it does not support them.
+ * Stores the capabilities of a session. A single POST is tried unless the registry is known to reject it. If the registry
+ * rejects the first single POST, this contradicts nothing: the registry only does not support it.
  */
 function memory({ capabilities = {}, onContradiction }: SessionOptions): Pick<Session, 'learnt' | 'learn' | 'doubt'> {
   const { single_post, ...others } = capabilities;
@@ -155,7 +161,7 @@ function registryUrl({ url, plainHttp }: SessionOptions): URL {
   return new URL(parsed.origin);
 }
 
-/** True for Docker Hub, whose official images are in `library/`. */
+/** Whether the address is Docker Hub, whose official images are in `library/`. */
 export function isDockerHub(origin: string): boolean {
   return new URL(origin).hostname === DOCKER_HUB;
 }
@@ -193,8 +199,8 @@ async function attempt(
 }
 
 /**
- * Sends one request. Only the registry itself gets the credentials; the storage to which it redirects does not, because the address of the
- * redirect is already signed.
+ * Sends one request. Only the registry itself gets the credentials. If the registry redirects to its storage, the storage
+ * does not get them, because the address of the redirect is already signed.
  */
 async function ask(
   context: SessionContext,
@@ -219,7 +225,7 @@ async function ask(
   }
 }
 
-/** Returns the error for a request whose body could not be read from its source. */
+/** Returns the error for a request whose body could not be read from the source of the copy. */
 function sourceError(cause: unknown): RegistryError {
   const isShort = cause instanceof BodySizeWrong;
   const error = isShort ? new ContentMismatch(`${cause.sizes.expected} bytes`, `${cause.sizes.actual} bytes`) : cause;
@@ -236,7 +242,7 @@ export function brokenConnection(error: unknown, call: Pick<Call, 'op' | 'side'>
   return new RegistryError({ op, side, code, temporary: isConnectionCode(code), message, cause: error });
 }
 
-/** Returns the address in a Location header. Throws RegistryError for an untrusted address (see `locationOf`). */
+/** Returns the address in a Location header. Throws RegistryError if the address is not trusted. */
 export function followed(location: string, from: URL, registry: URL): URL {
   const url = locationOf(location, from, registry);
   if (url === undefined) {

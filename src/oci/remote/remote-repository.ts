@@ -13,12 +13,12 @@ import { attach, referrers, tags } from './repository-lists.ts';
 import { exists, pushManifest, reread, resolve } from './repository-manifests.ts';
 
 export interface RemoteRepository extends Target {
-  /** Returns all tags, in the registry's order; none for a repository that does not exist. */
+  /** Returns all tags in the registry's order. Returns an empty list if the repository does not exist. */
   tags(): Promise<string[]>;
   readonly place: { registry: string; repository: string };
 }
 
-/** Repositories of one registry, which share credentials, tokens and learnt capabilities. */
+/** Repositories of one registry. They share credentials, tokens and the capabilities that were found. */
 export interface RemoteRegistry {
   /** `https://host:port` */
   readonly origin: string;
@@ -28,7 +28,8 @@ export interface RemoteRegistry {
 }
 
 /**
- * Statuses of a rejected mount that do not end the copy: the blob is pushed instead, and the push reports the actual cause if it fails too.
+ * Statuses of a rejected mount that do not end the copy. The blob is pushed instead. If the push fails too, it reports the
+ * actual cause.
  */
 const MOUNT_REJECTED = new Set([400, 401, 403, 404, 405, 501]);
 
@@ -119,8 +120,8 @@ async function mount(
     if (answer.status === 201) {
       return 'mounted';
     }
-    // The mount may have failed only because the other repository no longer has the blob; the next mount shows whether the registry still
-    // mounts.
+    // The mount may have failed only because the other repository no longer has the blob. The next mount shows whether the
+    // registry still supports mounts.
     session.doubt('mount');
     context.begun.set(digest, locationOf(answer, uploadContext(context)));
     return 'rejected';

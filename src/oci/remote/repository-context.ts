@@ -1,4 +1,4 @@
-// State that all requests to one repository of a registry share.
+// The state that all requests to one repository of a registry share.
 import type { Descriptor, Digest } from '../descriptor.ts';
 import { RegistryError } from '../errors.ts';
 import { isManifestType, MANIFEST_MEDIA_TYPES, ManifestError, parseManifest } from '../manifest.ts';
@@ -7,9 +7,12 @@ import type { Answer, Call, Session } from './registry-session.ts';
 export type RepositoryContext = {
   session: Session;
   name: string;
-  /** Uploads that the registry opened instead of mounts; the next push of the same blob uses one. */
+  /** Uploads that the registry opened instead of mounting a blob. The next push of the same blob uses its upload. */
   begun: Map<Digest, URL>;
-  /** Manifests that were pushed recently: a further tag is set from these bytes, without reading the manifest again. */
+  /**
+   * Manifests that were pushed recently. If such a manifest gets another tag, its bytes are sent from here instead of being
+   * read again.
+   */
   recent: Map<Digest, Buffer>;
 };
 

@@ -7,7 +7,7 @@ import type { Answer, Call } from './registry-session.ts';
 import { ACCEPT_MANIFESTS, parsed, type RepositoryContext, scopesOf, urlOf } from './repository-context.ts';
 import { pushManifest } from './repository-manifests.ts';
 
-/** Limit of pages of one list, because a registry could link further pages forever. */
+/** The most pages of one list. Without this limit, a registry could link to further pages forever. */
 const PAGES_MAX = 1000;
 const TAGS_PER_PAGE = 1000;
 
@@ -25,7 +25,8 @@ export async function referrers(
 }
 
 /**
- * Lists referrers by the API; returns undefined if the registry does not have it and answers 404 (distribution-spec, "Listing Referrers").
+ * Lists referrers with the API. Returns undefined if the registry answers 404, because it does not have this API
+ * (distribution-spec, "Listing Referrers").
  */
 async function listByApi(context: RepositoryContext, first: URL): Promise<Descriptor[] | undefined> {
   if (context.session.learnt.referrers === false) {
@@ -95,7 +96,7 @@ function tagsOf(answer: Answer): string[] {
   }
 }
 
-/** Yields the pages of a list: follows `Link: <…>; rel="next"` (RFC 8288) on the same registry. */
+/** Yields the pages of a list. Follows `Link: <…>; rel="next"` (RFC 8288), but only on the same registry. */
 async function* pages(context: RepositoryContext, call: Call): AsyncGenerator<Answer, void> {
   let next: URL | undefined = call.url;
   for (let page = 0; next !== undefined && page < PAGES_MAX; page++) {

@@ -25,7 +25,10 @@ import {
 } from './repository-context.ts';
 import { retrying } from './retry.ts';
 
-/** Limit of remembered manifests: enough for the index and the manifests of an image, and those of its referrers. */
+/**
+ * The most remembered manifests. They are enough for the index and the manifests of an image, and for the manifests of its
+ * referrers.
+ */
 const RECENT_MAX = 8;
 
 export async function resolve(context: RepositoryContext, reference: string): Promise<Descriptor | undefined> {
@@ -50,7 +53,7 @@ export async function resolve(context: RepositoryContext, reference: string): Pr
   if (status === 200 && isDescriptor(described) && isManifestType(described.mediaType)) {
     return checkReference(described, reference, url);
   }
-  // The answer to HEAD has no digest, so the manifest is read.
+  // The answer to HEAD contains no digest, so the manifest is read.
   return await resolveByReading(context, { ...call, reference });
 }
 
@@ -109,8 +112,8 @@ export async function pushManifest(
 }
 
 /**
- * Pushes a manifest. A rejection with DIGEST_INVALID is retried: the bytes were checked here, so the registry is in a temporary state.
- * docker-registry 2 answers this while another push rewrites the link of a blob in the manifest.
+ * Pushes a manifest. A rejection with DIGEST_INVALID is retried: Larder has checked the bytes, so the cause is a temporary
+ * state of the registry. docker-registry 2 answers this while another push rewrites the link of a blob in the manifest.
  */
 async function putManifest(context: RepositoryContext, call: Call): Promise<Answer> {
   const { retry: policy, signal } = context.session;
@@ -123,7 +126,7 @@ async function putManifest(context: RepositoryContext, call: Call): Promise<Answ
   );
 }
 
-/** Reads a manifest and checks its digest before it is sent: the registry would accept other bytes under a tag. */
+/** Reads a manifest and checks its digest before it is sent. Otherwise the registry would accept other bytes under a tag. */
 async function manifestBytes(descriptor: Descriptor, open: () => Promise<AsyncIterable<Uint8Array>>): Promise<Buffer> {
   const { digest, size } = descriptor;
   try {
