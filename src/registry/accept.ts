@@ -1,6 +1,6 @@
 // The Accept header of requests for manifests (RFC 9110, section 12.5.1).
 
-/** Whether the header accepts the media type; an absent header accepts all. */
+/** Whether the header accepts the media type. An absent header accepts all media types. */
 export function acceptsType(header: string | undefined, mediaType: string): boolean {
   if (header === undefined || header.trim() === '') {
     return true;

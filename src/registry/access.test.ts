@@ -35,7 +35,7 @@ beforeAll(async () => {
 });
 afterAll(() => registry.close());
 
-/** Returns requests to every endpoint of a repository. */
+/** Returns one request to every endpoint of a repository. */
 function endpoints(name: string): [string, string, { body?: string; headers?: Record<string, string> }?][] {
   const blob = digestOf(image.layer);
   const upload = '00000000-0000-4000-8000-000000000000';

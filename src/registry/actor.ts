@@ -1,13 +1,16 @@
-// The client behind a change, and the audit events of its changes: one event for each manifest, tag and delete, written in the same
-// transaction as the change.
+// The client that makes a change, and the audit events of the change. Each manifest, tag and delete has one event, which is
+// written in the transaction of the change.
 import type { FastifyRequest } from 'fastify';
 import type { AuditEntry } from '../db/audit-trail.ts';
 import type { Caller } from './caller.ts';
 
-/** The user or token that makes a request, and the address of the client: an audit event without the action. */
+/** An audit event without its action: the user or token that makes a request, and the address of the client. */
 export type Actor = Omit<AuditEntry, 'action' | 'outcome' | 'subject_kind' | 'subject_id' | 'changed_fields'>;
 
-/** Operations of clients that are recorded. A push of blobs is not: without a manifest it makes nothing visible. */
+/**
+ * Operations of clients that have an audit event. The push of a blob has none, because without a manifest it makes nothing
+ * visible.
+ */
 type Act = { action: 'pushManifest' | 'deleteManifest' | 'deleteTag' | 'deleteBlob'; subject_kind: string };
 
 /** Returns the SQL that inserts events from a parameter with a JSON array. Callers may append a condition. */
@@ -18,7 +21,7 @@ export function insertEvents(parameter: string): string {
      action text, subject_kind text, subject_id text, request_id text, address text)`;
 }
 
-/** Returns the client of a request. Its user is missing only for tokens of earlier versions. */
+/** Returns the client of a request. Only tokens of earlier versions of Larder have no user. */
 export function actorOf({ caller, request }: { caller: Caller; request: FastifyRequest }): Actor {
   return {
     organization_id: caller.organization_id,
@@ -31,8 +34,8 @@ export function actorOf({ caller, request }: { caller: Caller; request: FastifyR
 }
 
 /**
- * Returns the events of an operation, as the parameter of a statement. `subject_id` is a whole reference. A push by a job of Larder has no
- * event, because its release is recorded.
+ * Returns the events of an operation, as the parameter of a statement. `subject_id` is a whole reference. A push by a job of
+ * Larder has no event, because the release of this push is recorded.
  */
 export function eventsOf(by: 'LARDER' | Actor, act: Act, subject_id: string): string {
   return JSON.stringify(by === 'LARDER' ? [] : [{ ...by, ...act, subject_id }]);

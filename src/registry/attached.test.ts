@@ -30,7 +30,7 @@ describe('a referrer of a released image', () => {
     for (const bytes of ['{}', payload, own.config, own.layer]) await client.pushBlob(name, bytes);
   });
 
-  /** Returns a manifest with a signature, as cosign makes it. */
+  /** Returns the manifest of a signature, in the format of cosign. */
   function signature(more: Record<string, unknown> = {}, config = descriptorOf('{}', MEDIA_TYPES.config)): string {
     return JSON.stringify({
       schemaVersion: 2,

@@ -1,4 +1,4 @@
-// The audit trail of clients: one event for each manifest, tag and delete.
+// The audit trail of clients. Each manifest, tag and delete has one event.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { basic, digestOf, openTestRegistry, type TestRegistry, testImage } from '../../test/registry.ts';
 import { clientOf, type TestClient } from '../../test/registry-client.ts';
@@ -20,7 +20,7 @@ describe('the audit trail of clients', () => {
   test('records who pushed and deleted which manifest, and no push of blobs alone', async () => {
     const name = 'acme/audited';
     await client.pushImage(name, 'v1', own);
-    // Pushing the same manifest again changes nothing.
+    // The manifest is already there, so this push changes nothing and has no event.
     await client.putManifest(name, 'v1', own.manifest);
     await client.putManifest(name, 'v2', own.manifest);
     await client.putManifest(name, own.digest, own.manifest);

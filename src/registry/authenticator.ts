@@ -1,4 +1,5 @@
-// Authentication at the registry: finds the caller of an Authorization header. Verified credentials are cached for a few seconds.
+// Authentication at the registry: finds the caller of an Authorization header. Verified credentials are cached for
+// CREDENTIAL_CACHE_MS.
 import { createHash } from 'node:crypto';
 import { ROLES } from '../contract/vocabulary.ts';
 import type { Attempt } from '../identity/failed-logins.ts';
@@ -9,8 +10,8 @@ import type { Access, Caller } from './caller.ts';
 import { Rejection } from './rejection.ts';
 
 /**
- * The functions of identity that the registry uses: they find the holders of API tokens and credentials, and sign and verify registry
- * tokens.
+ * The functions of identity that the registry uses. They find the holders of API tokens and credentials, and sign and verify
+ * registry tokens.
  */
 export type RegistryIdentity = Pick<
   Identity,
@@ -24,22 +25,26 @@ export type RegistryIdentity = Pick<
 >;
 
 /**
- * How long a verified API token is cached. A removed API token, and registry tokens made from it, are accepted for at most this time; a
- * revoked credential of the registry not at all. The time is long enough for a push of a thousand requests to need one query.
+ * How long a verified API token is cached. With this, a push of a thousand requests needs only one query. A revoked API
+ * token, and the registry tokens made from it, are still accepted for at most this time. A revoked credential of the registry
+ * is rejected at once.
  */
 const CREDENTIAL_CACHE_MS = 5_000;
 
-/** Limit of cached credentials; the oldest are dropped. */
+/** The most cached credentials. The oldest are dropped. */
 const CREDENTIALS_MAX = 10_000;
 
 /**
- * Audience of registry tokens, and the `service` of the challenge. It differs from the API's audience: the API rejects registry tokens, and
- * the registry rejects tokens of the API.
+ * The audience of registry tokens, and the `service` of the challenge. The API has another audience. So the API rejects
+ * registry tokens, and the registry rejects tokens of the API.
  */
 export const SERVICE = 'larder-registry';
 
 export type Authenticator = {
-  /** Returns the caller that an Authorization header identifies; undefined for no or wrong credentials. Throws TOOMANYREQUESTS. */
+  /**
+   * Returns the caller that an Authorization header identifies. Returns undefined if the credentials are missing or wrong.
+   * Throws TOOMANYREQUESTS.
+   */
   authenticate(authorization: string | undefined, address: string): Promise<Caller | undefined>;
 };
 
@@ -74,7 +79,7 @@ export function openAuthenticator(identity: RegistryIdentity, now: () => number 
       const caller = verify(authorization, key);
       remember(remembered, key, { caller, until: now() + CREDENTIAL_CACHE_MS });
       const admitted = await ifStillValid(identity, await caller);
-      // An expired or damaged registry token does not count as a failed log-in: its holder logs in next to get a new one.
+      // An expired or damaged registry token is not a failed log-in, because its holder will log in to get a new token.
       if (isLogin) {
         countLogin(identity, attempt, admitted !== undefined);
       }
@@ -83,7 +88,10 @@ export function openAuthenticator(identity: RegistryIdentity, now: () => number 
   };
 }
 
-/** Counts a successful or failed log-in. Throws TOOMANYREQUESTS if there were too many failed log-ins to the account, from any address. */
+/**
+ * Counts a successful or failed log-in. Throws TOOMANYREQUESTS if the account has had too many failed log-ins, from any
+ * address.
+ */
 function countLogin(identity: RegistryIdentity, attempt: Attempt, isGood: boolean): void {
   if (isGood) {
     identity.failedLogins.succeeded(attempt);
@@ -101,8 +109,8 @@ function requireWait(seconds: number): void {
 }
 
 /**
- * Checks a credential of the registry at each request, also behind registry tokens made from it, so that a revocation takes effect at once
- * on all servers.
+ * Checks a credential of the registry at each request, even if the request has a registry token that was made from it. So a
+ * revocation takes effect at once on all servers.
  */
 async function ifStillValid(identity: RegistryIdentity, caller: Caller | undefined): Promise<Caller | undefined> {
   if (caller?.credential_id === undefined) {
@@ -111,7 +119,7 @@ async function ifStillValid(identity: RegistryIdentity, caller: Caller | undefin
   return (await identity.useRegistryCredential(caller.credential_id)) ? caller : undefined;
 }
 
-/** Stores the promise, so that a burst of requests with one credential needs one query. */
+/** Stores the promise and not its result, so that many simultaneous requests with one credential need one query. */
 function remember(remembered: Map<string, Remembered>, key: string, entry: Remembered): void {
   remembered.delete(key);
   remembered.set(key, entry);
@@ -121,7 +129,7 @@ function remember(remembered: Map<string, Remembered>, key: string, entry: Remem
   }
 }
 
-/** Returns the password of basic credentials; undefined for other schemes. */
+/** Returns the password of basic credentials. Returns undefined for other schemes. */
 function passwordIn(authorization: string): string | undefined {
   const basic = /^basic +([^\s,]+)$/i.exec(authorization)?.[1];
   return basic === undefined ? undefined : passwordOf(basic);
@@ -170,7 +178,8 @@ async function callerOfRegistryToken(identity: RegistryIdentity, jwt: string): P
   const access = (claims?.['access'] ?? []) as Access[];
   const tokenId = claims?.['token_id'];
   if (typeof tokenId === 'string') {
-    // The caller gets the rights that the API token has now, not those that it had when the registry token was made from it.
+    // The caller gets the API token's current rights. The token may have had other rights when the registry token was made
+    // from it.
     const caller = callerOfHolder(await identity.findTokenHolderById(tokenId));
     return caller && { ...caller, access };
   }

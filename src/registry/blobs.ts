@@ -1,4 +1,4 @@
-// The rows of blobs in repositories, and the uses that keep the content of these blobs from being swept.
+// The rows of blobs in repositories, and the uses of their content. A use keeps the sweeper from deleting a content.
 import type pg from 'pg';
 import type { ContentInfo } from '../content/content.ts';
 import type { Digest } from '../oci/descriptor.ts';
@@ -8,8 +8,8 @@ import { READABLE, type RepositoryRef, WRITABLE, writeInto } from './repositorie
 import { type Ask, askTogether, statement } from './statements.ts';
 
 /**
- * The largest blob that a client may push to a repository of Larder, which accepts no layers from clients. Signatures have kilobytes,
- * attestations and SBOMs of whole distributions megabytes; larger blobs are layers.
+ * The largest blob, in bytes, that a client may push to a repository of Larder. Clients must not push layers there.
+ * Signatures have kilobytes, and attestations and SBOMs of whole distributions have megabytes. Larger blobs are layers.
  */
 export const REFERRER_BLOB_BYTES_MAX = 32 * 1024 * 1024;
 
@@ -18,7 +18,7 @@ const FIND = statement<{ size_bytes: number | null }>(
   `select b.size_bytes from (${READABLE}) r left join repository_blobs b on b.repository_id = r.id and b.digest = $3`,
 );
 
-/** $6: the size of the largest blob that a closed repository accepts; null: no limit. */
+/** $6 is the size of the largest blob that a closed repository accepts. Null means no limit. */
 const ADD = statement<{ accepted: boolean }>(
   'add_blob',
   `with repository as (${WRITABLE}),
@@ -30,8 +30,8 @@ const ADD = statement<{ accepted: boolean }>(
 );
 
 /**
- * Mounts a blob, or opens an upload session if it cannot, in one round trip. Locks the source row: a concurrent delete of this row could
- * otherwise leave the content without any use. $5: whether a client requests the mount.
+ * Mounts a blob, or opens an upload session if the mount is not possible, in one round trip. $5 is whether a client requests
+ * the mount. Locks the source row, because a concurrent delete of this row could otherwise leave the content without a use.
  */
 const MOUNT = statement<{ accepted: boolean; upload_id: string | null }>(
   'mount_blob',
@@ -68,7 +68,7 @@ const REMOVE = statement<{ digest: string }>(
 
 const RECORD = statement('record_blob_event', insertEvents('$1'));
 
-/** Returns the size of a blob in a repository that the organization can read. Throws NAME_UNKNOWN, BLOB_UNKNOWN. */
+/** Returns the size of a blob in a repository that the organization can read. Throws NAME_UNKNOWN and BLOB_UNKNOWN. */
 export async function getBlobSize(ask: Ask, repository: RepositoryRef, digest: Digest): Promise<number> {
   const [row] = await ask(FIND, [repository.name, repository.organization_id, digest]);
   if (row === undefined) {
@@ -85,8 +85,8 @@ function blobUnknown(): Rejection {
 }
 
 /**
- * Adds content to a repository as a blob, and ends the blob's upload session. Throws DENIED for a large blob that a client pushes to a
- * repository of Larder.
+ * Adds content to a repository as a blob, and ends the blob's upload session. Throws DENIED if a client pushes a large blob
+ * to a repository of Larder.
  */
 export async function addBlob(
   ask: Ask,
@@ -120,7 +120,10 @@ export async function mountBlob(
   return upload_id === null ? { mounted: true } : { mounted: false, upload_id };
 }
 
-/** Removes a blob from a repository. Throws NAME_UNKNOWN, DENIED in a repository of Larder, BLOB_UNKNOWN, and UNSUPPORTED while a manifest refers to it. */
+/**
+ * Removes a blob from a repository. Throws NAME_UNKNOWN, BLOB_UNKNOWN, DENIED if the repository belongs to Larder, and
+ * UNSUPPORTED if a manifest refers to the blob.
+ */
 export async function removeBlob(pool: pg.Pool, repository: RepositoryRef, digest: Digest): Promise<void> {
   await askTogether(pool, async (ask) => {
     const [found] = await ask(LOCK, [repository.name, repository.organization_id, digest]);

@@ -1,10 +1,13 @@
-// Request bodies of the registry. They are streamed, and only small ones are read whole. An answer before the end of the body does not
-// reset the connection.
+// Request bodies of the registry. They are read as streams; only small bodies are read whole. An answer that is sent before
+// the end of the body does not reset the connection.
 import type { FastifyRequest } from 'fastify';
 import { countPassed } from './garbage-collection.ts';
 import { Rejection } from './rejection.ts';
 
-/** A client that sends nothing for this long is disconnected. The received bytes are kept, so that the client can resume. */
+/**
+ * A client that sends nothing for this long is disconnected. The bytes received until then are kept, so that the client can
+ * resume.
+ */
 const BODY_IDLE_MS = 60_000;
 
 /** Whether the request has a body (RFC 9112, section 6). */
@@ -13,15 +16,15 @@ export function hasBody(request: FastifyRequest): boolean {
   return request.headers['transfer-encoding'] !== undefined || (length !== undefined && length !== '0');
 }
 
-/** Returns the Content-Length of a request; undefined for a chunked transfer. */
+/** Returns the Content-Length of a request. Returns undefined if the transfer is chunked. */
 export function declaredLength(request: FastifyRequest): number | undefined {
   const length = Number(request.headers['content-length'] ?? Number.NaN);
   return Number.isSafeInteger(length) && length >= 0 ? length : undefined;
 }
 
 /**
- * Yields the body as it arrives. If the reader stops early, the connection stays open so that the client reads the answer: Node drops the
- * rest of the body after the answer is sent. With `length`, throws SIZE_INVALID for a body of another length.
+ * Yields the body as it arrives. With `length`, throws SIZE_INVALID if the body has another length. If the reader stops
+ * early, the connection stays open, so that the client can read the answer. Node drops the rest of the body after the answer.
  */
 export async function* bodyOf(request: FastifyRequest, length?: number): AsyncGenerator<Uint8Array> {
   request.raw.setTimeout?.(BODY_IDLE_MS, () => request.raw.destroy(new Error('the client stopped sending')));
@@ -43,7 +46,7 @@ function sizeInvalid(length: number): Rejection {
   return new Rejection('SIZE_INVALID', `the body does not have the declared ${length} bytes`);
 }
 
-/** Reads a small body. Throws SIZE_INVALID with status 413 for more than `lengthMax` bytes. */
+/** Reads a small body. Throws SIZE_INVALID with status 413 if it has more than `lengthMax` bytes. */
 export async function readBody(request: FastifyRequest, lengthMax: number): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
   let length = declaredLength(request) ?? 0;

@@ -1,4 +1,5 @@
-// The caller of a request and its rights. Role and namespace give the rights; a registry token can only reduce them.
+// The caller of a request and its rights. The rights come from the caller's role and namespace. A registry token can only
+// reduce them.
 import type { Role } from '../contract/vocabulary.ts';
 import { namespaceOf } from './names.ts';
 
@@ -10,12 +11,12 @@ export type Access = { type: string; name: string; actions: string[] };
 
 export type Caller = {
   organization_id: string;
-  /** First segment of the organization's repository names. */
+  /** The first segment of the names of the organization's repositories. */
   namespace: string;
   role: Role;
-  /** The credential of the hosted registry with which the caller authenticated; its role is viewer. Absent for users. */
+  /** The credential of the hosted registry with which the caller authenticated. Its role is viewer. Absent for users. */
   credential_id?: string;
-  /** The API token with which the caller authenticated. The next field is its user. */
+  /** The API token with which the caller authenticated. The next field is the token's user. */
   token_id?: string;
   user?: { id: string; name: string };
   /** The rights of a registry token. Absent for an API token, which has all rights of its role. */
@@ -23,14 +24,14 @@ export type Caller = {
 };
 
 /**
- * Whether the caller's role and namespace allow an action on a name, whether or not the repository exists. Every organization may try to
- * pull any name, but finds only its own repositories and the shared ones.
+ * Whether the caller's role and namespace allow an action on a name. This does not depend on whether the repository exists.
+ * Every organization may try to pull every name, but it finds only its own repositories and the shared repositories.
  */
 export function isAllowedByRole(caller: Caller, action: Action, name: string): boolean {
   return action === 'pull' || (caller.role !== 'VIEWER' && namespaceOf(name) === caller.namespace);
 }
 
-/** Whether the caller's token includes this right. If not, the client may request a new token for it. */
+/** Whether the caller's token includes this right. If not, the client can request a new token with this right. */
 export function isGranted(caller: Caller, wanted: { type: string; name: string; action: string }): boolean {
   return (
     caller.access === undefined ||
@@ -41,8 +42,8 @@ export function isGranted(caller: Caller, wanted: { type: string; name: string; 
 }
 
 /**
- * Parses `repository:acme/redis:pull,push`; returns undefined for other texts. A name may contain colons (before a port), so the actions
- * follow the last colon.
+ * Parses `repository:acme/redis:pull,push`. Returns undefined for other texts. A name may contain colons (before a port), so
+ * the actions come after the last colon.
  */
 export function parseScope(scope: string): Access | undefined {
   const [first, last] = [scope.indexOf(':'), scope.lastIndexOf(':')];
@@ -56,7 +57,7 @@ export function parseScope(scope: string): Access | undefined {
   return { type: scope.slice(0, first), name: scope.slice(first + 1, last), actions };
 }
 
-/** Returns the requested rights that the caller may have. The rest is left out without an error. */
+/** Returns the requested rights that the caller may have. Other requested rights are omitted without an error. */
 export function grantedPart(caller: Caller, wanted: Access[]): Access[] {
   return wanted.map(({ type, name, actions }) => ({
     type,

@@ -1,5 +1,5 @@
-// The challenge in an answer with 401: it tells clients the address at which they log in (RFC 9110, section 11.6.1; docker registry v2,
-// "Token Authentication").
+// The challenge in a 401. It tells clients where they can log in (RFC 9110, section 11.6.1; docker registry v2, "Token
+// Authentication").
 import type { FastifyRequest } from 'fastify';
 import { isRepository } from '../oci/reference.ts';
 import { SERVICE } from './authenticator.ts';
@@ -8,8 +8,8 @@ import type { RegistryContext } from './registry-context.ts';
 import { Rejection } from './rejection.ts';
 
 /**
- * Returns the error for no or wrong credentials, with two challenges. Bearer is first, because clients that read only one challenge support
- * it.
+ * Returns the error for missing or wrong credentials, with two challenges. Bearer is first, because clients that read only
+ * one challenge support Bearer.
  */
 export function unauthorized(context: RegistryContext, request: FastifyRequest, asked: Asked | undefined): Rejection {
   const scope = asked && scopeOf(request, asked);
@@ -17,7 +17,7 @@ export function unauthorized(context: RegistryContext, request: FastifyRequest, 
   return new Rejection('UNAUTHORIZED', 'authentication required', { headers });
 }
 
-/** Returns the error for a valid token without the required scope; the client then requests a token with this scope. */
+/** Returns the error for a valid token without the required scope. The client then requests a token with this scope. */
 export function scopeMissing(context: RegistryContext, request: FastifyRequest, scope: string): Rejection {
   const headers = { 'www-authenticate': bearer(context, request, { scope, error: 'insufficient_scope' }) };
   return new Rejection('UNAUTHORIZED', 'the token does not have the scope for this request', { headers });
@@ -34,14 +34,14 @@ function bearer(
   return `Bearer ${shown.map(([key, value]) => `${key}="${value}"`).join(',')}`;
 }
 
-/** Returns the host that the client used, without characters that could end a quoted string. */
+/** Returns the host that the client used. Removes characters that could end a quoted string. */
 function hostOf(request: FastifyRequest): string {
   return (request.host || 'localhost').replace(/[^a-zA-Z0-9.:[\]_-]/g, '');
 }
 
 /**
- * Returns the scope that the request requires. A mount reads a second repository, so it requires two scopes, separated by a space (docker
- * registry v2, "Token Scope"). Reading the status of an upload requires the right to push.
+ * Returns the scope that the request requires. A mount reads a second repository, so it requires two scopes, separated by a
+ * space (docker registry v2, "Token Scope"). To read the status of an upload, a client needs the right to push.
  */
 function scopeOf(request: FastifyRequest, asked: Asked): string | undefined {
   if (asked.kind === 'catalog') {
@@ -63,7 +63,7 @@ function actionsOf(method: string, kind: Asked['kind']): string {
   return method === 'DELETE' ? 'delete' : reading ? 'pull' : 'pull,push';
 }
 
-/** Returns the source repository of a mount if its name is valid, so that no other text gets into the header. */
+/** Returns the source repository of a mount if its name is valid. So no other text gets into the header. */
 function mountedFrom(request: FastifyRequest): string | undefined {
   const from = new URLSearchParams(request.raw.url?.split('?')[1]).get('from') ?? '';
   return isRepository(from) ? from : undefined;

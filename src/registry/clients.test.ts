@@ -33,7 +33,7 @@ afterAll(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-/** Returns a tar of one file: a header, the bytes padded to 512, and two empty blocks. */
+/** Returns a tar with one file. It consists of a header, the file's bytes padded to 512, and two empty blocks. */
 function tarOf(name: string, text: string): Buffer {
   const header = Buffer.alloc(512);
   const fields: [number, string][] = [
@@ -135,7 +135,7 @@ test('skopeo writes docker manifests too, and mounts between repositories', asyn
   expect((await client.call('GET', '/v2/acme/docker/manifests/v1')).status).toBe(404);
 });
 
-// Tests with umoci are skipped on a machine without it, because only the benchmarks require it.
+// Tests with umoci are skipped on machines without umoci, because only the benchmarks require it.
 test.skipIf(!existsSync('/usr/bin/umoci'))(
   'umoci adds a layer to a pulled image, and skopeo pushes the result',
   async () => {

@@ -1,4 +1,4 @@
-// Concurrent requests for the same names: every visible artifact is complete, and immutable tags never move.
+// Concurrent requests for the same names. Every visible artifact is complete, and immutable tags never move.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { descriptorOf, digestOf, openTestRegistry, type TestRegistry, testImage } from '../../test/registry.ts';
 import { clientOf, type TestClient } from '../../test/registry-client.ts';
@@ -40,7 +40,7 @@ test('eight concurrent pushes of one blob to a new repository succeed', async ()
   expect(Buffer.from(await blob.arrayBuffer()).equals(bytes)).toBe(true);
 });
 
-/** Returns a small generator of random numbers. The same seed gives the same numbers, so that a failure can be repeated. */
+/** Returns a generator of random numbers. The same seed gives the same numbers, so that a failure can be repeated. */
 function generator(seed: number): (below: number) => number {
   let state = seed;
   return (below) => {
@@ -49,7 +49,10 @@ function generator(seed: number): (below: number) => number {
   };
 }
 
-/** Pulls a manifest and returns the number of its missing parts; undefined if its tag or digest was deleted or moved meanwhile. */
+/**
+ * Pulls a manifest and returns how many of its parts are missing. Returns undefined if its tag or digest was deleted or moved
+ * during the pull.
+ */
 async function pullWhole(name: string, reference: string): Promise<number | undefined> {
   const response = await client.call('GET', `/v2/${name}/manifests/${reference}`);
   if (response.status === 404) {

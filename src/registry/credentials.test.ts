@@ -1,4 +1,5 @@
-// Credentials of the hosted registry, created through the API and used by skopeo: they pull, never push, and a revocation takes effect at once.
+// Credentials of the hosted registry. They are created through the API and used by skopeo. They can pull but not push, and a
+// revocation takes effect at once.
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';

@@ -7,10 +7,13 @@ import { listReferrers, listTags } from './manifests.ts';
 import { nextLink, type RegistryExchange, readDigest, readLimit, repositoryOf } from './registry-exchange.ts';
 import { listRepositories } from './repositories.ts';
 
-/** Limit of names on a page; clients follow the Link header to the next page. */
+/** The most names on a page. Clients follow the Link header to the next page. */
 const NAMES_MAX = 1_000;
 
-/** Limits of referrers on a page, and of the bytes of their descriptors: a client that reads manifests up to 4 MiB can read the index. */
+/**
+ * The most referrers on a page, and the most bytes of their descriptors. A client that reads manifests up to 4 MiB can read
+ * this index.
+ */
 const REFERRERS_MAX = 1_000;
 const REFERRERS_BYTES_MAX = 3 * 1024 * 1024;
 
@@ -25,7 +28,7 @@ export async function showTags(exchange: RegistryExchange<'tags'>): Promise<unkn
   return await reply.type('application/json').send(JSON.stringify({ name, tags }));
 }
 
-/** Answers `_catalog?n=&last=` with the organization's own repositories. */
+/** Answers `_catalog?n=&last=` with the repositories of the caller's organization. */
 export async function showCatalog(exchange: RegistryExchange<'catalog'>): Promise<unknown> {
   const { context, query, reply, caller, request } = exchange;
   if (!isGranted(caller, { type: 'registry', name: 'catalog', action: '*' })) {
@@ -39,7 +42,10 @@ export async function showCatalog(exchange: RegistryExchange<'catalog'>): Promis
   return await reply.type('application/json').send(JSON.stringify({ repositories }));
 }
 
-/** Adds the Link header with the next page. An empty page has none, even if more names follow (distribution-spec, "When `n` is zero"). */
+/**
+ * Adds the Link header with the next page. An empty page has no Link header, even if more names follow (distribution-spec,
+ * "When `n` is zero").
+ */
 function linkNames(reply: FastifyReply, names: string[], page: { path: string; limit: number; more: boolean }): void {
   const last = names.at(-1);
   if (page.more && last !== undefined) {
@@ -48,8 +54,8 @@ function linkNames(reply: FastifyReply, names: string[], page: { path: string; l
 }
 
 /**
- * Answers `referrers/<digest>?artifactType=` with an index, which is empty if there are no referrers. Never answers 404: clients would then
- * use the referrers tag schema.
+ * Answers `referrers/<digest>?artifactType=` with an index, which is empty if there are no referrers. Never answers 404,
+ * because clients would then use the referrers tag schema.
  */
 export async function showReferrers(exchange: RegistryExchange<'referrers'>): Promise<unknown> {
   const { context, query, reply } = exchange;
@@ -66,6 +72,7 @@ export async function showReferrers(exchange: RegistryExchange<'referrers'>): Pr
     reply.header('link', nextLink(`/v2/${exchange.asked.name}/referrers/${subject}`, { ...filter, last: last.digest }));
   }
   const index = { schemaVersion: 2, mediaType: MEDIA_TYPES.index, manifests: found.manifests };
-  // Sent as bytes: to a text, the server would add a charset, and clients compare the whole media type.
+  // Sends bytes and not a text. For a text, the server would add a charset to the media type, and clients compare the whole
+  // media type.
   return await reply.header('content-type', MEDIA_TYPES.index).send(Buffer.from(JSON.stringify(index)));
 }

@@ -1,4 +1,4 @@
-// Pushes and deletes of clients at the same time as the first release to a repository, in every order.
+// Clients push and delete at the same time as the first release to a repository, in every order.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { digestOf, openTestRegistry, type TestRegistry, testImage } from '../../test/registry.ts';
 import { clientOf, codeOf, type TestClient } from '../../test/registry-client.ts';
@@ -20,7 +20,7 @@ const own = testImage('own');
 
 const LARGE = Buffer.alloc(REFERRER_BLOB_BYTES_MAX + 1);
 
-/** Resolves when this many statements of the database wait for a lock. */
+/** Resolves when this many statements wait for a lock in the database. */
 async function untilWaiting(count: number): Promise<void> {
   const waiting = async () =>
     (
@@ -55,7 +55,7 @@ describe('a push that began before the release', () => {
     const other = testImage('during');
     await client.pushBlob(name, other.config);
     await client.pushBlob(name, other.layer);
-    // Stops the client's statement after it has locked the repository and before it writes its tag.
+    // Stops the statement of the client between two steps: it has locked the repository, but has not written its tag.
     const holder = await registry.database.pool.connect();
     await holder.query('begin');
     await holder.query(
@@ -97,7 +97,7 @@ describe('a push that began before the release', () => {
   test('never changes the tags and the content of the release, in any order', async () => {
     for (let round = 0; round < 15; round += 1) {
       const name = `acme/debian-12/any-${round}`;
-      // The client pushes the image of the release, so that its deletes concern the release's content.
+      // The client pushes the image of the release, so that its deletes are about the release's content.
       await client.pushImage(name, 'latest', released);
       await client.pushImage(name, 'own', own);
       const answers = await Promise.all([

@@ -1,4 +1,4 @@
-// Answers of the registry when its disk is full, its content is damaged, or a client exceeds limits.
+// Answers of the registry if its disk is full, its content is damaged, or a client exceeds limits.
 import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -70,7 +70,7 @@ test('an internal error is logged with its cause, which the client does not get,
 test('missing content is reported, to HEAD too, so that a push restores it', async () => {
   const [lost, released] = [testImage('lost'), testImage('released')];
   await client.pushImage('acme/lost', 'v1', lost);
-  // The release is pushed as by a job in another process, so this server has no manifest of it in its cache.
+  // Pushes the release like a job in another process, so that the cache of this server has no manifest of the release.
   await pushRelease(registry, { name: 'acme/released', image: released, tags: ['v1'] });
   const index = digestOf(indexOf(released));
   const blob = `/v2/acme/lost/blobs/${digestOf(lost.layer)}`;

@@ -1,9 +1,11 @@
-// Keeps the memory of streams low: collects the buffers of a large blob earlier than V8 would (figures: docs/decisions/0038).
+// Keeps the memory of streams low. The buffers of a large blob are collected earlier than V8 would collect them.
+// docs/decisions/0038 has the figures.
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
 /**
- * A collection of young objects is started after this many bytes. It takes a millisecond; at full speed there are about twenty a second.
+ * After this many bytes, a collection of young objects is started. A collection takes a millisecond. At full speed there are
+ * about twenty a second.
  */
 const COLLECT_BYTES = 16 * 1024 * 1024;
 
@@ -11,8 +13,8 @@ let passed = 0;
 let collect: ((options: { type: 'minor' }) => void) | undefined;
 
 /**
- * Counts the bytes of buffers that are no longer used, and collects young objects every 16 MiB. Without this, V8 collects only after 64
- * MiB, because the bytes of buffers are outside its heap.
+ * Counts the bytes of buffers that are no longer used, and collects young objects every 16 MiB. Without this, V8 collects
+ * only after 64 MiB, because these bytes are outside its heap.
  */
 export function countPassed(bytes: number): void {
   passed += bytes;

@@ -1,4 +1,4 @@
-// The small grammars of the registry: immutable tags, ranges, scopes, the Accept header.
+// The formats that the registry parses: immutable tags, ranges, scopes and the Accept header.
 import { expect, test } from 'vitest';
 import { parseContentRange, parseRange } from '../content/byte-range.ts';
 import { acceptsType } from './accept.ts';

@@ -1,4 +1,5 @@
-// Repositories that Larder releases to: clients can change and delete nothing in them, with any token and any spelling of the name.
+// Repositories to which Larder releases. Clients cannot change or delete anything in them, with any token and any spelling of
+// the name.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { headOf, openRaw } from '../../test/raw-connection.ts';
 import { basic, digestOf, openTestRegistry, type TestRegistry, testImage } from '../../test/registry.ts';
@@ -38,7 +39,7 @@ type Request = [method: string, path: string, options?: { body?: string | Buffer
 const released = testImage('released');
 const own = testImage('own');
 
-/** Returns a request for every way to change a repository. */
+/** Returns requests that try every way to change a repository. */
 function changes(name: string): Request[] {
   const index = { 'content-type': MEDIA_TYPES.index };
   const manifest = { 'content-type': MEDIA_TYPES.manifest };
@@ -55,7 +56,7 @@ function changes(name: string): Request[] {
     put('mine', own.manifest),
     put(own.digest, own.manifest),
     put('latest', indexOf(own), index),
-    // The repository already has these manifests; the requests push them under other references.
+    // The repository already has these manifests. The requests push them under other references.
     put('1.6.18-debian-12-r6', indexOf(released), index),
     put('latest', released.manifest),
     put(released.digest, released.manifest),
@@ -78,7 +79,7 @@ describe('a repository that Larder pushed to', () => {
   beforeAll(async () => {
     await pushRelease(registry, { name: NAME, image: released, tags: [VERSION, 'latest'] });
     await client.pushImage('acme/own', 'v1', own);
-    // The blobs are pushed first, so that the manifest is not rejected because of a missing blob.
+    // Pushes the blobs first, so that the manifest is not rejected because of a missing blob.
     await client.pushBlob(NAME, own.config);
     await client.pushBlob(NAME, own.layer);
   });

@@ -1,4 +1,5 @@
-// Makes an artifact whose content is in the store visible in a repository with one statement: all of the artifact and its tags, or nothing.
+// Makes an artifact visible in a repository with one statement, if the store already has its content. Either the whole
+// artifact with its tags becomes visible, or nothing.
 import type { ContentInfo } from '../content/content.ts';
 import type { CheckedManifest } from './manifest.ts';
 import { isImmutableTag } from './names.ts';
@@ -7,9 +8,10 @@ import { CLAIMED, OWN, type RepositoryRef, writeInto } from './repositories.ts';
 import { type Ask, statement } from './statements.ts';
 
 /**
- * $3 blobs, $4 their sizes, $5 manifests as JSON, $6 all digests, $7 tags, $8 whether each tag is immutable, $9 the digest for the tags.
- * First claims the repository, so that earlier writes of clients have ended. Then locks the existing rows: a concurrent delete waits, and
- * then sees the new references. Inserts missing rows last, so that a row that a delete removed before the lock is inserted again.
+ * $3 blobs, $4 their sizes, $5 manifests as JSON, $6 all digests, $7 tags, $8 whether each tag is immutable, $9 the digest
+ * for the tags. First claims the repository, which waits for running writes of clients. Then locks the existing rows, so that
+ * a concurrent delete waits and then sees the new references. Inserts missing rows last, so that a row that was deleted
+ * before the lock is inserted again.
  */
 const LINK = statement<{ holders: string[]; tagged: number }>(
   'link_artifact',
@@ -49,14 +51,14 @@ const LINK = statement<{ holders: string[]; tagged: number }>(
 export type LinkedArtifact = {
   /** All blobs to which the artifact's manifests refer. */
   blobs: ContentInfo[];
-  /** The artifact's manifests, children before parents; the tags point to the last one. */
+  /** The artifact's manifests. Each comes after its children. The tags point to the last manifest. */
   manifests: CheckedManifest[];
   tags: string[];
 };
 
 /**
- * Makes an artifact visible. The caller has checked that the store has all its content. Throws DENIED if an immutable tag points to another
- * digest; then nothing changes.
+ * Makes an artifact visible. The caller must have checked that the store has all its content. Throws DENIED and changes
+ * nothing if an immutable tag points to another digest.
  */
 export async function linkArtifactRows(ask: Ask, repository: RepositoryRef, artifact: LinkedArtifact): Promise<void> {
   const { blobs, manifests } = artifact;
@@ -78,6 +80,7 @@ export async function linkArtifactRows(ask: Ask, repository: RepositoryRef, arti
   ];
   const { holders, tagged } = await writeInto(ask, repository, () => ask(LINK, values));
   if (holders.length > 0) throw denied(`tag ${holders.join(', ')} is immutable and names another digest`);
-  // Another request set an immutable tag at the same time, so the statement did not move this tag. The rows that it wrote do no harm.
+  // Another request set an immutable tag at the same time, so the statement did not move this tag. The other rows that it
+  // wrote do no harm.
   if (tagged < tags.length) throw denied('a tag is immutable and names another digest');
 }

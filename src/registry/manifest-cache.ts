@@ -1,10 +1,11 @@
-// A cache of recently read and pushed manifests, by digest. The bytes of a digest never change, so no entry becomes stale.
+// A cache of recently read and pushed manifests, by digest. The bytes of a digest never change, so an entry never becomes
+// stale.
 import type { Digest } from '../oci/descriptor.ts';
 
-/** Limit of all cached manifests: enough for a few thousand of usual size. */
+/** The most bytes of all cached manifests. This is enough for a few thousand manifests of usual size. */
 const BYTES_MAX = 16 * 1024 * 1024;
 
-/** Limit of one cached manifest: a larger one would replace too many others. */
+/** The most bytes of one cached manifest, because a larger one would replace too many others. */
 const ENTRY_BYTES_MAX = 256 * 1024;
 
 export type ManifestCache = {
@@ -12,7 +13,7 @@ export type ManifestCache = {
   set(digest: Digest, bytes: Buffer): void;
 };
 
-/** Returns an empty cache. When it is full, it drops the least recently used entries. */
+/** Returns an empty cache. A full cache drops the least recently used entries. */
 export function manifestCache(): ManifestCache {
   const held = new Map<Digest, Buffer>();
   let size = 0;

@@ -3,38 +3,44 @@ import type { Descriptor, Digest, Index, Manifest } from '../oci/descriptor.ts';
 import { describeBytes, isIndex, isManifestType, ManifestError, parseManifest } from '../oci/manifest.ts';
 import { Rejection } from './rejection.ts';
 
-/** The values of a manifest's row, and the digests that must be in the repository before the manifest. */
+/** The values of a manifest's row, and the digests that the repository must have before the manifest. */
 export type CheckedManifest = {
   digest: Digest;
   media_type: string;
   size_bytes: number;
-  /** The `artifactType` of the manifest; without it, the media type of its config ("Listing Referrers"). */
+  /**
+   * The `artifactType` of the manifest. If it has none, the media type of its config (distribution-spec, "Listing
+   * Referrers").
+   */
   artifact_type: string | null;
   annotations: Record<string, string> | null;
   subject_digest: Digest | null;
   /**
-   * Whether the manifest is an image with files or a chart. False for an index, because each of its manifests was checked when it was
-   * pushed.
+   * Whether the manifest is an image with files, or a chart. False for an index, because each manifest in an index was
+   * checked when it was pushed.
    */
   is_image: boolean;
-  /** Distinct digests of config and layers that must be in the repository. */
+  /** The digests of config and layers that the repository must have, without duplicates. */
   blobs: Digest[];
-  /** Distinct digests of manifests that must be in the repository. */
+  /** The digests of manifests that the repository must have, without duplicates. */
   manifests: Digest[];
 };
 
-/** Layers whose license forbids distribution. Clients do not push them, but fetch them from their `urls`. */
+/** Layers whose license forbids distribution. Clients do not push these layers, but read them from their `urls`. */
 const FOREIGN_LAYER = /\.(?:foreign\.diff|nondistributable)\./;
 
-/** Config types by which runtimes and helm recognize images and charts. Media types ignore case (RFC 6838, section 4.2). */
+/**
+ * Config types by which container runtimes and helm recognize images and charts. Media types ignore case (RFC 6838, section
+ * 4.2).
+ */
 const IMAGE_CONFIG = /^application\/vnd\.(?:oci\.image\.config|docker\.container\.image)\.v1\+json$/i;
 const CHART_CONFIG = /^application\/vnd\.cncf\.helm\.config\.v1\+json$/i;
 const FILE_SYSTEM_LAYER = /^application\/vnd\.(?:oci\.image\.layer|docker\.image\.rootfs)\./i;
 
-/** RFC 6838, section 4.2. */
+/** The syntax of a media type (RFC 6838, section 4.2). */
 const MEDIA_TYPE = /^[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}\/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}$/;
 
-/** Checks the bytes of a manifest pushed as `contentType`. Throws MANIFEST_INVALID with the fault. */
+/** Checks the bytes of a manifest that was pushed as `contentType`. Throws MANIFEST_INVALID with the fault. */
 export function checkManifest(bytes: Buffer, contentType: string | undefined): CheckedManifest {
   const document = read(bytes, contentType?.split(';', 1)[0]?.trim().toLowerCase() || undefined);
   const { digest, size, mediaType } = describeBytes(document.mediaType, bytes);
@@ -61,7 +67,9 @@ function read(bytes: Buffer, mediaType: string | undefined): Manifest | Index {
   }
 }
 
-/** Whether a manifest is an image or a chart. Signatures of cosign also have the config of an image, so the layers decide too. */
+/**
+ * Whether a manifest is an image or a chart. Signatures of cosign also have an image config, so the layers are checked too.
+ */
 function isImage(document: Manifest | Index): boolean {
   if (isIndex(document)) {
     return false;
@@ -75,7 +83,8 @@ function isFileSystem({ mediaType }: Descriptor): boolean {
 }
 
 /**
- * Returns the digests to which a document refers. In an index, descriptors with other media types than those of manifests refer to blobs.
+ * Returns the digests to which a document refers. A descriptor in an index refers to a blob if its media type is not that of
+ * a manifest.
  */
 function partsOf(document: Manifest | Index): { blobs: Digest[]; manifests: Digest[] } {
   const parts = isIndex(document)
@@ -100,7 +109,10 @@ function artifactTypeOf(document: Manifest | Index): string | null {
   return type;
 }
 
-/** Returns the annotations, which are stored in a row for the referrers API. Rejects texts that PostgreSQL's JSON cannot store. */
+/**
+ * Returns the annotations, which are stored in a row for the referrers API. Rejects texts that PostgreSQL cannot store as
+ * JSON.
+ */
 function readAnnotations(annotations: Record<string, string> | null | undefined): Record<string, string> | null {
   if (annotations === undefined || annotations === null) {
     return null;

@@ -1,4 +1,5 @@
-// The rows of manifests and tags. The row of a manifest appears and disappears in the same statement as everything that belongs to it.
+// The rows of manifests and tags. One statement writes or deletes the row of a manifest together with everything that belongs
+// to it.
 import type pg from 'pg';
 import type { Descriptor, Digest } from '../oci/descriptor.ts';
 import { eventsOf, insertEvents } from './actor.ts';
@@ -25,10 +26,10 @@ const FIND_BY_TAG = statement<FoundManifest>(
 );
 
 /**
- * Makes all changes of a push of a manifest, or none. First locks the rows to which the manifest refers; a row that is being deleted counts
- * as missing. Then writes the manifest, its use, its tag and its audit event. $14 immutable: an existing tag is not moved. $15 whether a
- * client pushes: a closed repository accepts only referrers of a manifest in it, which $16 names. $17 the audit event, written only if the
- * push changes something.
+ * Makes all changes of the push of a manifest, or none. First locks the rows to which the manifest refers. A row that is
+ * being deleted counts as missing. Then writes the manifest, its use, its tag and its audit event. $14 says whether the tag
+ * is immutable: then an existing tag is not moved. $15 says whether a client pushes: then a closed repository accepts only
+ * referrers of the manifest that $16 names. $17 is the audit event, which is written only if the push changes something.
  */
 const PUT = statement<{ open: boolean; missing: string[]; holder: string | null; tagged: boolean }>(
   'put_manifest',
@@ -72,7 +73,7 @@ const LOCK = statement<{ repository_id: string; is_claimed: boolean; held: boole
    select r.id as repository_id, r.is_claimed, exists (select from manifest) as held from repository r`,
 );
 
-/** The foreign key also deletes the tags of the manifest. */
+/** The foreign key of tags also deletes the tags of the manifest. */
 const REMOVE = statement<{ digest: string }>(
   'remove_manifest',
   `with removed as (
@@ -111,7 +112,7 @@ type FoundReferrer = FoundManifest & {
   total: number;
 };
 
-/** A page has at least one descriptor, and ends before its descriptors exceed $6 bytes. */
+/** A page has at least one descriptor. It ends before its descriptors exceed $6 bytes. */
 const REFERRERS = statement<FoundReferrer>(
   'list_referrers',
   `select digest, media_type, size_bytes, artifact_type, annotations, total from (
@@ -123,7 +124,7 @@ const REFERRERS = statement<FoundReferrer>(
    where position = 1 or bytes <= $6 order by digest collate "C" limit $7`,
 );
 
-/** Returns the manifest with this tag or digest. Throws NAME_UNKNOWN, MANIFEST_UNKNOWN. */
+/** Returns the manifest with this tag or digest. Throws NAME_UNKNOWN and MANIFEST_UNKNOWN. */
 export async function getManifest(ask: Ask, repository: RepositoryRef, reference: string): Promise<FoundManifest> {
   const find = reference.includes(':') ? FIND_BY_DIGEST : FIND_BY_TAG;
   const [row] = await ask(find, [repository.name, repository.organization_id, reference]);
@@ -141,9 +142,9 @@ export function manifestUnknown(): Rejection {
 }
 
 /**
- * Adds a manifest whose bytes are already stored as content, and sets `tag` to it. Throws MANIFEST_BLOB_UNKNOWN with each digest that is
- * not in the repository. Throws DENIED if an immutable tag points to another digest, and if a client pushes a version to a repository of
- * Larder.
+ * Adds a manifest whose bytes are already stored as content, and sets `tag` to it. Throws MANIFEST_BLOB_UNKNOWN with each
+ * digest that the repository lacks. Throws DENIED if an immutable tag points to another digest, or if a client pushes a
+ * version to a repository of Larder.
  */
 export async function putManifest(
   ask: Ask,
@@ -196,8 +197,8 @@ function valuesOf(
 }
 
 /**
- * Returns the digest that a referrer refers to: with a tag, the digest in this tag (null for a tag of another form); without a tag, the
- * digest of its subject. Null for images and charts.
+ * Returns the digest of the manifest to which a referrer refers. With a tag, this is the digest in the tag, or null if the
+ * tag is no referrers tag. Without a tag, it is the digest of the subject. Returns null for images and charts.
  */
 function referredTo({ is_image, subject_digest, tag }: CheckedManifest & { tag?: string }): Digest | null {
   if (is_image) {
@@ -206,14 +207,14 @@ function referredTo({ is_image, subject_digest, tag }: CheckedManifest & { tag?:
   return tag === undefined ? subject_digest : (referrerTagSubject(tag) ?? null);
 }
 
-/** Returns a manifest's name in the audit trail: `acme/app:v1@sha256:…`. */
+/** Returns the name of a manifest in the audit trail, such as `acme/app:v1@sha256:…`. */
 function referenceTo({ name }: RepositoryRef, { tag, digest }: { tag?: string; digest: Digest }): string {
   return `${name}${tag === undefined ? '' : `:${tag}`}@${digest}`;
 }
 
 /**
- * Removes a manifest and its tags from a repository. Throws NAME_UNKNOWN; DENIED in a repository of Larder; MANIFEST_UNKNOWN; UNSUPPORTED
- * if an index lists the manifest.
+ * Removes a manifest and its tags from a repository. Throws NAME_UNKNOWN, MANIFEST_UNKNOWN, DENIED if the repository belongs
+ * to Larder, and UNSUPPORTED if an index lists the manifest.
  */
 export async function removeManifest(pool: pg.Pool, repository: RepositoryRef, digest: Digest): Promise<void> {
   await askTogether(pool, async (ask) => {
@@ -236,7 +237,9 @@ export async function removeManifest(pool: pg.Pool, repository: RepositoryRef, d
   });
 }
 
-/** Removes a tag; the manifest stays. Throws NAME_UNKNOWN, DENIED in a repository of Larder, MANIFEST_UNKNOWN. */
+/**
+ * Removes a tag, but not its manifest. Throws NAME_UNKNOWN, MANIFEST_UNKNOWN, and DENIED if the repository belongs to Larder.
+ */
 export async function removeTag(pool: pg.Pool, repository: RepositoryRef, tag: string): Promise<void> {
   await askTogether(pool, async (ask) => {
     const [row] = await ask(REMOVE_TAG, [repository.name, repository.organization_id, tag]);
@@ -254,7 +257,10 @@ export async function removeTag(pool: pg.Pool, repository: RepositoryRef, tag: s
   });
 }
 
-/** Lists tags after `last` in the specification's order: alphanumeric, ignoring case. Throws NAME_UNKNOWN. */
+/**
+ * Lists the tags after `last`. They are sorted as the specification requires: alphanumerically, without regard to case.
+ * Throws NAME_UNKNOWN.
+ */
 export async function listTags(
   ask: Ask,
   repository: RepositoryRef,
@@ -268,8 +274,8 @@ export async function listTags(
 }
 
 /**
- * Lists the descriptors of the manifests with this subject, ordered by digest, starting after the digest `last`; empty for an unknown
- * repository.
+ * Lists the descriptors of the manifests with this subject, after the digest `last` and ordered by digest. Returns an empty
+ * list for an unknown repository.
  */
 export async function listReferrers(
   ask: Ask,

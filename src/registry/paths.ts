@@ -12,10 +12,15 @@ export type Asked =
   | { kind: 'upload'; name: string; id: string }
   | { kind: 'referrers'; name: string; digest: string };
 
-/** Limit of a path: no valid path is longer, with 255 characters for the name, 128 for a tag, and the fixed parts. */
+/**
+ * The longest path, in characters. A valid path has at most 255 characters for the name, 128 for a tag, and the fixed parts.
+ */
 const PATH_LENGTH_MAX = 600;
 
-/** Parses the part after `/v2/`; undefined if it is not an endpoint. Throws NAME_INVALID for a name outside the grammar. */
+/**
+ * Parses the part of a path after `/v2/`. Returns undefined if it is not an endpoint. Throws NAME_INVALID if the name does
+ * not match the grammar.
+ */
 export function parsePath(path: string): Asked | undefined {
   if (path === '' || path === '/') {
     return { kind: 'base' };
@@ -51,7 +56,8 @@ function parseSegments(segments: string[]): Extract<Asked, { name: string }> | u
 }
 
 /**
- * Decodes a path, because some clients percent-encode the colon of a digest. The server has already rejected paths that cannot be decoded.
+ * Decodes a path, because some clients percent-encode the colon of a digest. Always succeeds, because the server has already
+ * rejected paths that cannot be decoded.
  */
 function decode(path: string): string {
   return path.includes('%') ? decodeURIComponent(path) : path;

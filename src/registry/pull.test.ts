@@ -1,4 +1,4 @@
-// Pulling over real HTTP (distribution-spec 1.1, "Pull").
+// Pulls over real HTTP (distribution-spec 1.1, "Pull").
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { digestOf, openTestRegistry, type TestRegistry, testImage } from '../../test/registry.ts';
 import { clientOf, codeOf, type TestClient } from '../../test/registry-client.ts';

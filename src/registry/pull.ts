@@ -1,4 +1,4 @@
-// Pulling: blobs with ranges, manifests by tag and digest, and HEAD for both (distribution-spec 1.1, "Pull").
+// Answers pulls: blobs and ranges of them, manifests by tag and digest, and HEAD for both (distribution-spec 1.1, "Pull").
 import type { Readable } from 'node:stream';
 import { parseRange } from '../content/byte-range.ts';
 import type { ByteRange } from '../content/content.ts';
@@ -48,7 +48,10 @@ export async function pullBlob(exchange: RegistryExchange<'blob'>): Promise<unkn
   return await reply.send(counted(await openContent(context, 'blob', { digest, ...(range && { range }) })));
 }
 
-/** Counts the bytes that are read from a stream. Adding a listener starts the stream, so it is paused until the answer reads it. */
+/**
+ * Counts the bytes that are read from a stream. The listener would start the stream, so the stream is paused until the answer
+ * reads it.
+ */
 function counted(stream: Readable): Readable {
   return stream.on('data', (chunk: Buffer) => countPassed(chunk.length)).pause();
 }
@@ -65,13 +68,17 @@ async function openContent(
   });
 }
 
-/** Throws if the store lacks the content, also for HEAD: a client that has the content then pushes it, which repairs the store. */
+/**
+ * Throws if the store lacks the content, also for HEAD. A client that has the content then pushes it, which repairs the
+ * store.
+ */
 async function requireHeld(context: RegistryContext, kind: ContentKind, digest: Digest): Promise<void> {
   if ((await context.content.stat(digest)) === undefined) throw notHeld(kind, digest);
 }
 
 /**
- * Returns the error for content that has rows but is missing from the store. Its status is 404, because clients show messages only for 4xx.
+ * Returns the error for content that has rows but is missing in the store. Its status is 404, because clients show messages
+ * only for 4xx.
  */
 function notHeld(kind: ContentKind, digest: Digest, cause?: ContentMissing): Rejection {
   const code = kind === 'blob' ? 'BLOB_UNKNOWN' : 'MANIFEST_UNKNOWN';
@@ -84,7 +91,7 @@ export async function pullManifest(exchange: RegistryExchange<'manifest'>): Prom
   const { context, request, reply } = exchange;
   const { reference } = exchange.asked;
   if (!isTag(reference) && !reference.includes(':')) {
-    // A reference that is neither a valid tag nor a digest: no such manifest can exist, and the conformance suite expects 404.
+    // The reference is neither a tag nor a digest, so no such manifest can exist. The conformance suite expects 404.
     throw new Rejection('MANIFEST_UNKNOWN', 'manifest unknown to registry');
   }
   const manifest = await getManifest(
@@ -121,12 +128,12 @@ async function readManifest(context: RegistryContext, { digest }: FoundManifest)
   return bytes;
 }
 
-/** Whether the client already has this digest, as its If-None-Match header says (RFC 9110, 13.1.2). */
+/** Whether the If-None-Match header contains this digest, so that the client already has it (RFC 9110, section 13.1.2). */
 function isKnown(header: string | undefined, digest: Digest): boolean {
   return header?.split(',').some((tag) => tag.trim().replace(/^W\//, '') === `"${digest}"`) ?? false;
 }
 
-/** Whether a range may be sent: If-Range has this digest or is absent (RFC 9110, 13.1.5). */
+/** Whether a range may be sent, because If-Range contains this digest or is absent (RFC 9110, section 13.1.5). */
 function isFresh(header: string | undefined, digest: Digest): boolean {
   return header === undefined || header.trim() === `"${digest}"`;
 }

@@ -1,4 +1,4 @@
-// Pushing blobs over real HTTP: whole, in chunks, mounted (distribution-spec 1.1, "Pushing blobs").
+// Pushes of blobs over real HTTP: whole, in chunks, and mounted (distribution-spec 1.1, "Pushing blobs").
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { digestOf, openTestRegistry, type TestRegistry } from '../../test/registry.ts';
 import { clientOf, codeOf, locationOf, type TestClient } from '../../test/registry-client.ts';

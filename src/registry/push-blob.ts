@@ -1,4 +1,4 @@
-// Pushing blobs: whole, in chunks, resumed, or mounted (distribution-spec 1.1, "Pushing blobs").
+// Answers pushes of blobs: whole, in chunks, resumed, or mounted (distribution-spec 1.1, "Pushing blobs").
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { parseContentRange } from '../content/byte-range.ts';
 import type { ContentInfo } from '../content/content.ts';
@@ -15,15 +15,15 @@ import { isClosed } from './repositories.ts';
 import { endUpload, getUpload, startUpload, type UploadRow } from './uploads.ts';
 
 /**
- * A final PUT of at most this size is written directly to content. A larger one is appended to the upload, so that the client can resume
- * it.
+ * A last PUT with at most this many bytes is written directly to content. A larger PUT is appended to the upload, so that the
+ * client can resume it.
  */
 const DIRECT_BYTES_MAX = 1024 * 1024;
 
 /** The repository of an upload, and the reply to the request. */
 type Place = { asked: { name: string }; reply: FastifyReply };
 
-/** Answers POST: opens a session, stores a whole blob (`digest=`), or mounts a blob (`mount=&from=`). */
+/** Answers POST. Opens a session, stores a whole blob (`digest=`), or mounts a blob (`mount=&from=`). */
 export async function beginUpload(exchange: RegistryExchange<'uploads'>): Promise<unknown> {
   const { context, query, request } = exchange;
   await context.checkFreeSpace();
@@ -40,7 +40,7 @@ export async function beginUpload(exchange: RegistryExchange<'uploads'>): Promis
   return await accepted(exchange, await startUpload(context.ask, repositoryOf(exchange)), 0);
 }
 
-/** Rejects a layer that a client is about to push to a repository of Larder, before the client sends it. Throws DENIED. */
+/** Rejects a layer for a repository of Larder before the client sends it. Throws DENIED. */
 async function checkWholeBlob(exchange: RegistryExchange<'uploads'>): Promise<void> {
   const length = declaredLength(exchange.request) ?? Number.POSITIVE_INFINITY;
   if (length > REFERRER_BLOB_BYTES_MAX && (await isClosed(exchange.context.ask, repositoryOf(exchange)))) {
@@ -49,8 +49,8 @@ async function checkWholeBlob(exchange: RegistryExchange<'uploads'>): Promise<vo
 }
 
 /**
- * Answers a mount. The answer is 201 only if the caller can read the blob's repository; otherwise a session is opened without giving a
- * reason.
+ * Answers a mount. The answer is 201 only if the caller can read the repository of the blob. Otherwise a session is opened,
+ * and the answer gives no reason.
  */
 async function answerMount(exchange: RegistryExchange<'uploads'>, digest: Digest): Promise<unknown> {
   const { context, query, caller } = exchange;
@@ -63,7 +63,7 @@ async function answerMount(exchange: RegistryExchange<'uploads'>, digest: Digest
   return await (mount.mounted ? created(exchange, digest) : accepted(exchange, mount.upload_id, 0));
 }
 
-/** Answers PATCH: stores the next chunk, or a stream of unknown length. */
+/** Answers PATCH. Stores the next chunk, or a stream of unknown length. */
 export async function continueUpload(exchange: RegistryExchange<'upload'>): Promise<unknown> {
   await exchange.context.checkFreeSpace();
   return await exclusively(
@@ -72,13 +72,13 @@ export async function continueUpload(exchange: RegistryExchange<'upload'>): Prom
   );
 }
 
-/** Answers GET with the number of received bytes. */
+/** Answers GET of an upload with the number of received bytes. */
 export async function showUpload(exchange: RegistryExchange<'upload'>): Promise<unknown> {
   const { id } = await findSession(exchange, false);
   return await accepted(exchange, id, await exchange.context.content.uploads.length(id), 204);
 }
 
-/** Answers DELETE: cancels the upload. */
+/** Answers DELETE of an upload by cancelling the upload. */
 export async function cancelUpload(exchange: RegistryExchange<'upload'>): Promise<unknown> {
   const { context } = exchange;
   await exclusively(exchange, async ({ id }) => {
@@ -88,7 +88,7 @@ export async function cancelUpload(exchange: RegistryExchange<'upload'>): Promis
   return await exchange.reply.code(204).send();
 }
 
-/** Answers PUT, which has the last bytes, if any, and the digest of the whole blob. */
+/** Answers PUT of an upload. The request has the digest of the whole blob, and may have the last bytes. */
 export async function finishUpload(exchange: RegistryExchange<'upload'>): Promise<unknown> {
   const { context, query } = exchange;
   const digest = readDigest(query.get('digest'));
@@ -134,7 +134,7 @@ async function appendBody(exchange: RegistryExchange<'upload'>, { id, is_closed 
   }
 }
 
-/** Yields the body of an upload. In a repository of Larder, throws DENIED if the upload exceeds the largest size of a referrer's blob. */
+/** Yields the body of an upload. In a repository of Larder, throws DENIED if the upload exceeds REFERRER_BLOB_BYTES_MAX. */
 async function* withinReferrer(exchange: RegistryExchange<'upload'>, body: AsyncIterable<Uint8Array>, held: number) {
   const check = (size: number) => {
     if (size > REFERRER_BLOB_BYTES_MAX) throw ownedByLarder(exchange.asked.name);
@@ -148,7 +148,9 @@ async function* withinReferrer(exchange: RegistryExchange<'upload'>, body: Async
   }
 }
 
-/** Returns the length of the chunk from its Content-Range. Throws 416 for a chunk that does not start at the end of the upload. */
+/**
+ * Returns the length of the chunk from its Content-Range. Throws 416 if the chunk does not begin at the end of the upload.
+ */
 function checkChunk(request: FastifyRequest, exchange: RegistryExchange<'upload'>, held: number): number | undefined {
   const header = request.headers['content-range'];
   if (header === undefined) {
@@ -185,17 +187,17 @@ async function findSession(exchange: RegistryExchange<'upload'>, touch: boolean)
 }
 
 /**
- * Runs the requests of one upload one at a time, because concurrent requests would mix their bytes. A newer request takes the upload over:
- * clients retry when a connection breaks, but the server may notice the break minutes later. The body of the older request is cut, and its
- * received bytes are kept; when the older request has ended, the newer one starts. An older request whose whole body has arrived still
- * succeeds.
+ * Runs the requests of one upload one at a time, because concurrent requests would mix their bytes. A newer request takes
+ * over the upload: a client retries when its connection breaks, but the server may notice this only minutes later. The older
+ * request is then interrupted and its received bytes are kept. The newer request begins when the older one has ended. An
+ * older request whose whole body has arrived still succeeds.
  */
 async function exclusively<T>(
   exchange: RegistryExchange<'upload'>,
   act: (upload: UploadRow) => Promise<T>,
 ): Promise<T> {
   const { busyUploads } = exchange.context;
-  // The key includes the repository. The caller may write to this repository, so no caller can cut requests to uploads of another
+  // The key includes the repository, to which the caller may write. So no caller can interrupt requests to uploads of another
   // organization.
   const key = `${exchange.caller.organization_id} ${exchange.asked.name} ${exchange.asked.id}`;
   const older = busyUploads.get(key);
@@ -205,7 +207,7 @@ async function exclusively<T>(
     ended,
     cut() {
       cut.abort(new Rejection('BLOB_UPLOAD_INVALID', 'a newer request continues this upload', { status: 409 }));
-      // A request whose whole body has arrived is not cut: it ends by itself, and its client reads the answer.
+      // A request whose whole body has arrived is not interrupted. It ends soon, and its client reads the answer.
       if (!exchange.request.raw.complete) exchange.request.raw.destroy(cut.signal.reason);
     },
   };
@@ -214,7 +216,7 @@ async function exclusively<T>(
     older?.cut();
     await older?.ended;
     cut.signal.throwIfAborted();
-    // Finds the session only now, because the older request may have closed it.
+    // Finds the session again, because the older request may have closed it.
     return await act(await findSession(exchange, exchange.request.method === 'PATCH'));
   } finally {
     if (busyUploads.get(key) === own) busyUploads.delete(key);
@@ -247,7 +249,10 @@ function locationOf(exchange: Place, id: string): string {
   return `/v2/${exchange.asked.name}/blobs/uploads/${id}`;
 }
 
-/** Returns the range of the received bytes, which includes both ends. An empty upload has no such range; clients expect `0-0` for it. */
+/**
+ * Returns the range of the received bytes. The range includes both ends. So an empty upload has no range, but clients expect
+ * `0-0` for it.
+ */
 function rangeOf(held: number): string {
   return `0-${Math.max(0, held - 1)}`;
 }

@@ -1,4 +1,4 @@
-// Pushes and deletes manifests and tags (distribution-spec 1.1, "Pushing Manifests", "Content Management").
+// Answers pushes and deletes of manifests and tags (distribution-spec 1.1, "Pushing Manifests", "Content Management").
 import { isDigest } from '../content/digest.ts';
 import { MANIFEST_BYTES_MAX, once } from '../oci/manifest.ts';
 import { isTag } from '../oci/reference.ts';
@@ -30,7 +30,7 @@ export async function pushManifest(exchange: RegistryExchange<'manifest'>): Prom
   return await reply.code(201).send();
 }
 
-/** Stores the bytes of a manifest. Often the same manifest is pushed under five tags; its bytes are written only once. */
+/** Stores the bytes of a manifest if they are not stored yet. The same manifest is often pushed under five tags. */
 async function keep(context: RegistryContext, { digest }: CheckedManifest, bytes: Buffer): Promise<void> {
   if (!(await context.content.touch(digest))) {
     await context.content.put(once(bytes), { digest });
@@ -38,7 +38,7 @@ async function keep(context: RegistryContext, { digest }: CheckedManifest, bytes
   context.manifests.set(digest, bytes);
 }
 
-/** Answers DELETE: of a manifest by digest, with all its tags, or of one tag. */
+/** Answers DELETE. A digest deletes the manifest with all its tags, and a tag deletes only the tag. */
 export async function deleteManifest(exchange: RegistryExchange<'manifest'>): Promise<unknown> {
   const { context, reply } = exchange;
   const { reference } = exchange.asked;

@@ -7,7 +7,10 @@ import { Rejection } from './rejection.ts';
 import type { Ask } from './statements.ts';
 import type { TransferShares } from './transfer-shares.ts';
 
-/** A request that sends bytes to an upload. `cut` ends its body; `ended` resolves when the request no longer uses the upload. */
+/**
+ * A request that sends bytes to an upload. `cut` interrupts its body. `ended` resolves when the request no longer uses the
+ * upload.
+ */
 type SendingRequest = { cut(): void; ended: Promise<void> };
 
 export type RegistryContext = {
@@ -17,23 +20,23 @@ export type RegistryContext = {
   identity: RegistryIdentity;
   authenticator: Authenticator;
   manifests: ManifestCache;
-  /** For each upload, the newest request that sends to it. The key contains the repository and the session. */
+  /** The newest request that sends to each upload. The key contains the repository and the session. */
   busyUploads: Map<string, SendingRequest>;
-  /** The running pushes and pulls of each organization and of each address. */
+  /** Counts the running pushes and pulls of each organization and each address. */
   shares: TransferShares;
   /** Throws UNAVAILABLE if the disk of the content store is nearly full. */
   checkFreeSpace(): Promise<void>;
-  /** The configured public URL; if absent, answers use the host of the request. */
+  /** The configured public URL. If absent, answers use the host of the request. */
   publicUrl?: string;
 };
 
-/** How long a measured share of free space is reused. At full disk speed, at most 2 GiB are written in this time. */
+/** How long a measurement of free space is reused. At full speed of the disk, at most 2 GiB are written in this time. */
 const FREE_SHARE_AGE_MS = 1_000;
 
-/** When a client should retry: sweeps and operators free space within minutes. */
+/** The Retry-After of the answer. The sweeper or an operator frees space within minutes. */
 const RETRY_AFTER_SECONDS = 60;
 
-/** Returns the function `RegistryContext.checkFreeSpace`. `now` returns milliseconds. */
+/** Returns the function for `RegistryContext.checkFreeSpace`. `now` returns milliseconds. */
 export function watchFreeSpace(content: ContentStore, now: () => number = Date.now): () => Promise<void> {
   let share: number | undefined;
   let until = 0;

@@ -1,4 +1,4 @@
-// An authorized request with its reply, and the functions that read it.
+// An authorized request with its reply, and functions that read the request.
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type Digest, isDigest } from '../content/digest.ts';
 import { actorOf } from './actor.ts';
@@ -28,7 +28,7 @@ export function repositoryOf(
   return { organization_id: exchange.caller.organization_id, name: exchange.asked.name, by: actorOf(exchange) };
 }
 
-/** Returns a sha256 digest. Throws DIGEST_INVALID for other texts. */
+/** Returns a sha256 digest. Throws DIGEST_INVALID for any other text. */
 export function readDigest(text: string | null): Digest {
   if (text === null || !isDigest(text)) {
     throw new Rejection('DIGEST_INVALID', 'a digest must be "sha256:" followed by 64 lower-case hexadecimal digits');
@@ -37,8 +37,8 @@ export function readDigest(text: string | null): Digest {
 }
 
 /**
- * Returns the parameter `n` of a list, but at most `limit`; without the parameter, returns `limit`. Throws UNSUPPORTED with 400 if it is
- * not a number.
+ * Returns the parameter `n` of a list, but at most `limit`. Without the parameter, returns `limit`. Throws UNSUPPORTED with
+ * status 400 if the parameter is not a number.
  */
 export function readLimit(query: URLSearchParams, limit: number): number {
   const text = query.get('n');

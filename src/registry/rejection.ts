@@ -1,6 +1,8 @@
-// Errors of the registry: the specification's codes with their statuses, and their JSON body.
+// Errors of the registry, with the codes and statuses of the specification, and their JSON body.
 
-/** The error codes of distribution-spec 1.1, "Error Codes", and two codes of Larder for faults that the client did not cause. */
+/**
+ * The error codes of distribution-spec 1.1, "Error Codes", and two codes of Larder for faults that the client has not caused.
+ */
 const REJECTIONS = {
   BLOB_UNKNOWN: 404,
   BLOB_UPLOAD_INVALID: 400,
@@ -30,7 +32,7 @@ type RejectionOptions = {
   cause?: unknown;
 };
 
-/** Thrown to answer a request with an error. The message is for the user of the client. */
+/** Thrown to answer a request with an error. The user of the client reads the message. */
 export class Rejection extends Error {
   readonly code: RejectionCode;
   readonly status: number;
@@ -59,8 +61,8 @@ export class Rejection extends Error {
 }
 
 /**
- * Returns the error for an unknown repository. For the repository of another organization it is the same, so that nobody learns that it
- * exists.
+ * Returns the error for an unknown repository. A repository of another organization gets the same error, so that nobody
+ * learns that it exists.
  */
 export function nameUnknown(): Rejection {
   return new Rejection('NAME_UNKNOWN', 'repository name not known to registry');
@@ -82,7 +84,10 @@ export function reserved(name: string): Rejection {
   );
 }
 
-/** Returns the error for a request that the caller's role or namespace does not allow, whether or not the repository exists. */
+/**
+ * Returns the error for a request that the caller's role or namespace does not allow. The error does not depend on whether
+ * the repository exists.
+ */
 export function denied(message = 'requested access to the resource is denied'): Rejection {
   return new Rejection('DENIED', message);
 }

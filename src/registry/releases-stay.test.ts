@@ -1,4 +1,4 @@
-// An owner with a token of scope REGISTRY tries to delete or overwrite a release.
+// An owner with a token of scope REGISTRY tries to delete or overwrite a release. The release must stay.
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { catalogOver, type TestCatalog, type TestOrganization } from '../../test/catalog.ts';
@@ -48,7 +48,7 @@ async function ownerToken(): Promise<string> {
 
 type Release = { name: string; tag: string; repo_digest: string; contents: Digest[] };
 
-/** Pushes an image and records its release, as the last job of a pipeline does. */
+/** Pushes an image and records its release, like the last job of a pipeline. */
 async function release(product: string, image: TestImage): Promise<Release> {
   const { application_ids } = await catalog.request(catalog.acme, [product]);
   const pipeline = await catalog.openPipeline(application_ids[0] ?? '');
@@ -114,8 +114,8 @@ test('an owner cannot delete or overwrite a version', async () => {
   for (const reference of [tag, 'latest']) expect(await digestAt(client, name, reference)).toBe(repo_digest);
   await pull(name, image);
 
-  // Releases stay in each of these cases: without tags (in an earlier version, clients could delete them), without the application, and
-  // after a change of the service's address.
+  // Releases stay in each of these cases: without tags (earlier versions let clients delete them), without the application,
+  // and after a change of the service's address.
   const { pool } = registry.database;
   await pool.query('delete from repository_tags t using repositories r where r.id = t.repository_id and r.name = $1', [
     name,
@@ -141,7 +141,7 @@ test('a release claims the repository that it names, even if a client pushed the
 });
 
 test("a release claims no other organization's repository", async () => {
-  // In the test catalog, releases of rival also have paths in acme's namespace.
+  // The releases of rival also have paths in acme's namespace, because the test catalog uses one namespace.
   const { application_ids } = await catalog.request(catalog.rival, ['postgresql']);
   await catalog.finish(await catalog.openPipeline(application_ids[0] ?? ''));
   const { rows } = await registry.database.pool.query('select name from repositories where name = $1', [

@@ -4,37 +4,37 @@ import { isReserved, RESERVED } from './names.ts';
 import { denied, reserved } from './rejection.ts';
 import { type Ask, statement } from './statements.ts';
 
-/** The name and owner of a repository, and the client or job that uses it. */
+/** A repository by name and owner, and the client or job that uses it. */
 export type RepositoryRef = {
-  /** Null: the installation's own, readable by every organization. */
+  /** Null for a repository of the installation, which every organization can read. */
   organization_id: string | null;
   name: string;
-  /** Who writes: a job of Larder, or a client. Clients cannot write to a repository to which a job has pushed. */
+  /** The writer: a job of Larder or a client. Clients cannot write to a repository to which a job has pushed. */
   by: 'LARDER' | Actor;
 };
 
 /**
- * $1 name, $2 organization: returns the repository if the organization can read it. Returns no row for an unknown name, nor for a
- * repository that belongs only to another organization.
+ * $1 name, $2 organization. Returns the repository if the organization can read it. Returns no row if the name is unknown or
+ * the repository belongs to another organization.
  */
 export const READABLE = `select id, name from repositories where name = $1 and (organization_id = $2 or organization_id is null)`;
 
 /**
- * $1 name, $2 organization: returns a repository that the organization owns. `is_claimed`: Larder has pushed to it, so clients can delete
- * nothing. `is_closed`: it is claimed or its name is reserved, so clients can push only referrers. In a repository that is closed but not
- * claimed, clients may delete images from before the reservation.
+ * $1 name, $2 organization. Returns a repository that the organization owns. `is_claimed` means that Larder has pushed to it,
+ * so clients cannot delete anything. `is_closed` means that it is claimed or its name is reserved, so clients can push only
+ * referrers. In a repository that is closed but not claimed, clients may delete images from before the reservation.
  */
 export const OWN = `select id, larder_since is not null as is_claimed,
      larder_since is not null or organization_id is not null and name ~ '${RESERVED}' as is_closed
    from repositories where name = $1 and organization_id is not distinct from $2::uuid`;
 
 /**
- * `OWN` for a write: locks the repository until the transaction of the write ends. So a claim by Larder either ends before the write, which
- * then sees the claim, or waits for the write. Share locks, because writes need not wait for each other.
+ * Like `OWN`, but for a write: locks the repository until the transaction ends. So either a claim by Larder ends first and
+ * the write sees it, or the claim waits for the write. The lock is shared, because writes need not wait for each other.
  */
 export const WRITABLE = `${OWN} for share`;
 
-/** $1 name, $2 organization: claims the repository for Larder, unless it is already claimed. */
+/** $1 name, $2 organization. Claims the repository for Larder, unless it is already claimed. */
 export const CLAIMED = `update repositories set larder_since = now()
    where name = $1 and organization_id is not distinct from $2::uuid and larder_since is null returning id`;
 
@@ -68,8 +68,8 @@ const LIST = statement<{ name: string }>(
 );
 
 /**
- * Runs a statement that writes to a repository and returns its row. If there is no row, creates the repository and runs the statement
- * again. Throws DENIED if the name is outside the owner's namespace, or if a client writes to a reserved name.
+ * Runs a statement that writes to a repository, and returns its row. If there is no row, creates the repository and runs the
+ * statement again. Throws DENIED if the name is outside the owner's namespace, or if a client writes to a reserved name.
  */
 export async function writeInto<Row>(ask: Ask, repository: RepositoryRef, write: () => Promise<Row[]>): Promise<Row> {
   const [row] = await write();
@@ -86,18 +86,21 @@ export async function writeInto<Row>(ask: Ask, repository: RepositoryRef, write:
   return again;
 }
 
-/** Claims a repository for Larder permanently. Called before a job pushes to the repository. Throws DENIED like `writeInto`. */
+/**
+ * Claims a repository for Larder permanently. Must be called before a job pushes to the repository. Throws DENIED like
+ * `writeInto`.
+ */
 export async function claimRepository(ask: Ask, repository: RepositoryRef): Promise<void> {
   await writeInto(ask, repository, () => ask(CLAIM, [repository.name, repository.organization_id]));
 }
 
-/** Whether clients may push only referrers to a repository. If the repository does not exist, its name decides. */
+/** Whether clients may push only referrers to a repository. For a repository that does not exist, its name decides this. */
 export async function isClosed(ask: Ask, repository: RepositoryRef): Promise<boolean> {
   const [row] = await ask(FIND_OWN, [repository.name, repository.organization_id]);
   return row?.is_closed ?? isReserved(repository.name);
 }
 
-/** Lists the names of the organization's repositories that are not empty, in byte order, starting after the name `last`. */
+/** Lists the names of the organization's repositories that are not empty, after the name `last` and in byte order. */
 export async function listRepositories(
   ask: Ask,
   page: { organization_id: string; last: string | null; limit: number },

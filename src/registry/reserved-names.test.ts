@@ -1,4 +1,5 @@
-// Names that are reserved for Larder: clients cannot create repositories with them, but may delete what they pushed before the reservation.
+// Names that are reserved for Larder. Clients cannot create repositories with such names, but may delete images that they
+// pushed before the reservation.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { digestOf, openTestRegistry, type TestRegistry, testImage } from '../../test/registry.ts';
 import { clientOf, type TestClient } from '../../test/registry-client.ts';

@@ -1,4 +1,4 @@
-// Interrupted uploads: the client disconnects, the server is killed, the session expires.
+// Interrupted uploads: the client disconnects, the server is killed, or the session expires.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
@@ -36,8 +36,7 @@ async function startServer(): Promise<{ url: string; server: ChildProcess }> {
 }
 
 /**
- * Sends `bytes` in a request that stays open. Returns a function that breaks the connection, and a promise that resolves when the request
- * has ended.
+ * Sends `bytes` in a request that stays open. `cut` breaks the connection, and `broken` resolves when the request has ended.
  */
 function sendPart(url: string, bytes: Buffer): { cut: () => void; broken: Promise<unknown> } {
   const sending = request(url, {
@@ -56,7 +55,7 @@ async function heldOf(url: string): Promise<number> {
   return Number(/^0-(\d+)$/.exec(response.headers.get('range') ?? '')?.[1]) + 1;
 }
 
-/** Sends the bytes that the registry lacks and closes the session. */
+/** Sends the bytes that the registry lacks, and closes the session. */
 async function resume(url: string, bytes: Buffer): Promise<void> {
   const held = await heldOf(url);
   const headers = { 'content-range': `${held}-${bytes.length - 1}` };
@@ -84,8 +83,8 @@ test('a client that retries while its older request hangs takes the upload over'
   const half = bytes.subarray(0, bytes.length / 2);
   const hanging = sendPart(url, half);
   await expect.poll(() => heldOf(url)).toBe(half.length);
-  // A second request, which stays open too, sends a quarter of the blob. A third request sends the rest and closes the upload while the
-  // second is still open.
+  // A second request sends a quarter of the blob and stays open too. A third request sends the rest and closes the upload
+  // before the second has ended.
   const held = await heldOf(url);
   const quarter = bytes.subarray(held, held + bytes.length / 4);
   const hangingToo = sendPart(url, quarter);
@@ -115,8 +114,8 @@ test('only one of many concurrent requests writes to the upload', async () => {
   const answers = await Promise.allSettled(
     bodies.map((body) => client.call('PATCH', url, { headers: { 'content-range': `0-${body.length - 1}` }, body })),
   );
-  // A request that a newer one interrupted gets 409 or a closed connection. A request that comes after a complete one starts at a wrong
-  // offset.
+  // A request that a newer request interrupted gets 409 or a closed connection. A request after a complete upload begins at a
+  // wrong offset.
   const statuses = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value.status] : []));
   expect(statuses.filter((status) => ![202, 409, 416].includes(status))).toEqual([]);
   const held = await heldOf(url);
@@ -125,7 +124,7 @@ test('only one of many concurrent requests writes to the upload', async () => {
     const digest = digestOf(body.subarray(0, held));
     closing.push((await client.call('PUT', `${url}?digest=${digest}`)).status);
   }
-  // All received bytes are from the same body, so exactly one digest matches them.
+  // All received bytes come from the same body, so exactly one digest matches them.
   expect(closing.filter((status) => status === 201).length).toBe(1);
 });
 

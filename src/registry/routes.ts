@@ -33,7 +33,9 @@ type Entries = { [K in Kind]: Partial<Record<string, Entry<K>>> };
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'];
 
-/** The handler of each method of each endpoint (distribution-spec 1.1, "Endpoints"), and the right that it requires. */
+/**
+ * The handler of each method of each endpoint (distribution-spec 1.1, "Endpoints"), and the right that the method requires.
+ */
 const ENTRIES: Entries = {
   base: { GET: { answer: showBase }, HEAD: { answer: showBase } },
   catalog: { GET: { answer: showCatalog } },
@@ -59,7 +61,7 @@ const ENTRIES: Entries = {
   },
 };
 
-/** Registers the registry under /v2/ of a server. Fastify does not parse bodies, because the handlers stream them. */
+/** Adds the registry under /v2/ to a server. Fastify does not parse bodies, because the handlers read them as streams. */
 export function registerRegistryRoutes(app: FastifyInstance, options: RegistryOptions): void {
   const { pool, content, identity, publicUrl } = options;
   const context: RegistryContext = {
@@ -122,8 +124,8 @@ function splitUrl(url: string): [string, string] {
 }
 
 /**
- * Parses a path. Returns an error instead of throwing it, so that it is answered only after authentication: a client without valid
- * credentials must not learn that a name is malformed.
+ * Parses a path. Returns an error instead of throwing it, so that the error is answered after authentication. A client
+ * without valid credentials must not learn that a name is malformed.
  */
 function tryPath(path: string): Asked | undefined | Rejection {
   try {
@@ -136,7 +138,7 @@ function tryPath(path: string): Asked | undefined | Rejection {
   }
 }
 
-/** Returns the entry for the method of an exchange. Throws UNSUPPORTED, DENIED, UNAUTHORIZED. */
+/** Returns the entry for the method of an exchange. Throws UNSUPPORTED, DENIED and UNAUTHORIZED. */
 function entryOf(exchange: RegistryExchange): Entry<Kind> {
   const { asked, request } = exchange;
   const entries = ENTRIES[asked.kind] as Partial<Record<string, Entry<Kind>>>;
@@ -170,12 +172,12 @@ async function showBase(exchange: RegistryExchange<'base'>): Promise<unknown> {
   return await exchange.reply.type('application/json').send('{}');
 }
 
-/** Answers with the error. Internal errors are logged, and the client gets no details of them. */
+/** Answers with the error. An internal error is logged, and the client gets no details of it. */
 async function reject(request: FastifyRequest, reply: FastifyReply, error: unknown): Promise<unknown> {
   const rejection =
     error instanceof Rejection ? error : new Rejection('UNKNOWN', 'the registry failed', { cause: error });
-  // Not logged: a rejection without a cause, which the registry itself decided (for example because the disk is nearly full), and any error
-  // after the client has disconnected.
+  // Two kinds of errors are not logged: a rejection without a cause, because the registry itself decided it (for example,
+  // because the disk is nearly full), and an error after the client has disconnected.
   if (rejection.status >= 500 && rejection.cause !== undefined && !request.raw.socket.destroyed) {
     request.log.error({ err: rejection.cause }, rejection.message);
   }

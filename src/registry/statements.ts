@@ -1,10 +1,12 @@
-// The registry's access to PostgreSQL by prepared statements. Most requests need only one statement, which is a transaction of its own.
+// Runs the registry's prepared statements. Most requests need only one statement. This statement is then a transaction of its
+// own.
 import { CompiledQuery } from 'kysely';
 import type pg from 'pg';
 import type { Database } from '../db/database.ts';
 
 /**
- * SQL with a name, under which each connection keeps the plan of the statement: planning these statements takes longer than running them.
+ * SQL with a name. Under this name, each connection keeps the plan of the statement, because planning these statements takes
+ * longer than running them.
  */
 export type Statement<Row> = { name: string; text: string; row?: Row };
 
@@ -12,12 +14,12 @@ export type Statement<Row> = { name: string; text: string; row?: Row };
 export type Ask = <Row>(statement: Statement<Row>, values: unknown[]) => Promise<Row[]>;
 
 /**
- * Errors after which a statement runs again, because nothing was changed: deadlock_detected, serialization_failure, and
- * foreign_key_violation (a referenced row was deleted concurrently).
+ * Errors after which a statement runs again, because it changed nothing: deadlock_detected, serialization_failure, and
+ * foreign_key_violation, which means that a referenced row was deleted concurrently.
  */
 const RETRIED_STATES = new Set(['40P01', '40001', '23503']);
 
-/** Limit of tries of one statement: usually only two requests conflict, and more tries would hide another error. */
+/** How often a statement is tried. Usually only two requests conflict. More tries would hide another error. */
 const TRIES_MAX = 3;
 
 /** Declares a statement. TypeScript cannot check that `Row` matches the columns of the SQL. */
@@ -30,14 +32,17 @@ export function askPool(pool: pg.Pool): Ask {
   return (asked, values) => tryAgain(() => prepared(pool, asked, values));
 }
 
-/** Returns a function that runs statements on a Kysely database, for callers without a pool. Each statement is a transaction of its own. */
+/**
+ * Returns a function that runs statements on a Kysely database, for callers without a pool. Each statement is a transaction
+ * of its own.
+ */
 export function askDatabase(db: Database): Ask {
   const askOnce = async <Row>(asked: Statement<Row>, values: unknown[]) =>
     (await db.getExecutor().executeQuery<Row>(CompiledQuery.raw(asked.text, values))).rows;
   return (asked, values) => tryAgain(() => askOnce(asked, values));
 }
 
-/** Runs several statements in one transaction, for changes that have to read rows again after locking them. */
+/** Runs several statements in one transaction. Needed for changes that must read rows again after they have locked them. */
 export async function askTogether<T>(pool: pg.Pool, act: (ask: Ask) => Promise<T>): Promise<T> {
   return await tryAgain(async () => {
     const client = await pool.connect();

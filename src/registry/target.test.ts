@@ -1,4 +1,4 @@
-// The hosted registry as a target: the suite of all targets, and pushes of content that the store already has.
+// The hosted registry as a target of copies: the suite of all targets, and pushes of content that the store already has.
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { basic, openTestRegistry, type TestRegistry } from '../../test/registry.ts';
@@ -72,7 +72,7 @@ describe('rows over shared content', () => {
     expect(await target.resolve(manifest.digest)).toBeUndefined();
   });
 
-  /** Stores an index of one manifest with one layer. */
+  /** Stores an index with one manifest, which has one layer. */
   async function image(name: string): Promise<{ manifest: Descriptor; index: Descriptor; layer: Descriptor }> {
     const layerBytes = randomBytes(20);
     const layer = describeBytes(MEDIA_TYPES.layer, layerBytes);

@@ -17,7 +17,7 @@ import { endUpload } from './uploads.ts';
 export type HostedOptions = {
   pool: pg.Pool;
   content: ContentStore;
-  /** Null: the installation's own repository, which every organization can read. */
+  /** Null for a repository of the installation, which every organization can read. */
   organization_id: string | null;
   /** The whole name of the repository, with the namespace. */
   repository: string;
@@ -25,16 +25,19 @@ export type HostedOptions = {
 
 type Opener = () => Promise<AsyncIterable<Uint8Array>>;
 
-/** Referrers per page of the listing. */
+/** The most referrers on a page of the list. */
 const REFERRERS_MAX = 1_000;
 
-/** The name of the hosted registry in `Target.place`. All hosted repositories have the same one, so blobs are mounted between them. */
+/**
+ * The name of the hosted registry in `Target.place`. All hosted repositories have this name, so that blobs are mounted
+ * between them.
+ */
 const HOSTED = 'hosted';
 
 /**
- * Returns a repository of the hosted registry as a target. Its functions throw RegistryError; the code is DENIED for an immutable tag that
- * points to another digest and for a name outside the organization's namespace. The first push claims the repository for Larder, after
- * which clients cannot write to it.
+ * Returns a repository of the hosted registry as a target. The first push claims the repository for Larder, so that clients
+ * can no longer write to it. The functions of the target throw RegistryError. Its code is DENIED if an immutable tag points
+ * to another digest, or if the name is outside the organization's namespace.
  */
 export function hostedTarget(options: HostedOptions): Target {
   let claimed = false;
@@ -71,7 +74,7 @@ export function hostedTarget(options: HostedOptions): Target {
   };
 }
 
-/** Converts rejections of the registry to the error that every target throws. */
+/** Converts rejections of the registry to RegistryError, which every target throws. */
 async function orRegistryError<T>(op: string, act: () => Promise<T>): Promise<T> {
   try {
     return await act();
@@ -98,7 +101,7 @@ async function getSize(options: HostedOptions, { mediaType, digest }: Descriptor
     : await getBlobSize(asker(options), refOf(options), digest);
 }
 
-/** Returns undefined for unknown content; rethrows every other rejection. */
+/** Returns undefined if the content is unknown. Throws every other rejection again. */
 async function orUndefined<T>(finding: Promise<T>): Promise<T | undefined> {
   try {
     return await finding;
@@ -158,7 +161,7 @@ async function linkArtifact(options: HostedOptions, { blobs, manifests, tags }: 
   return true;
 }
 
-/** Whether the store has a content. If so, touches the content, so that no sweep deletes it before its row exists. */
+/** Whether the store has a content. Touches the content, so that the sweeper does not delete it before its row exists. */
 async function isHeld(content: ContentStore, { digest, size }: Descriptor): Promise<boolean> {
   if (!(await content.touch(digest))) {
     return false;

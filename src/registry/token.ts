@@ -1,4 +1,5 @@
-// Token authentication of docker clients: exchanges credentials and scopes for a short-lived JWT with the allowed actions.
+// Token authentication of docker clients. Exchanges credentials and scopes for a JWT with the allowed actions, which expires
+// soon.
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { SERVICE } from './authenticator.ts';
 import { readBody } from './body.ts';
@@ -6,18 +7,20 @@ import { type Access, type Caller, grantedPart, isGranted, parseScope } from './
 import type { RegistryContext } from './registry-context.ts';
 import { Rejection } from './rejection.ts';
 
-/** How long a registry token is valid: clients need not log in for every request, and a removed API token soon has no effect. */
+/**
+ * How long a registry token is valid. Clients need not log in for every request, and a revoked API token soon has no effect.
+ */
 const TOKEN_LIFE_SECONDS = 300;
 
-/** Limit of the form: enough for credentials and scopes. */
+/** The largest form in bytes. It is enough for credentials and scopes. */
 const FORM_BYTES_MAX = 64 * 1024;
 
-/** Limit of scopes in one request; no client requests so many. */
+/** The most scopes in one request. No client requests so many. */
 const SCOPES_MAX = 100;
 
 /**
- * Answers `GET /v2/token?service=&scope=` with basic credentials, and its OAuth2 form: a POST with the API token as `password` or
- * `refresh_token`.
+ * Answers `GET /v2/token?service=&scope=` with basic credentials. Also answers the OAuth2 form: a POST with the API token as
+ * `password` or `refresh_token`.
  */
 export async function answerToken(
   context: RegistryContext,
@@ -53,7 +56,10 @@ export async function answerToken(
   await reply.type('application/json').header('cache-control', 'no-store').send(JSON.stringify(answer));
 }
 
-/** Returns the rights that a new token may have: a registry token can be exchanged only for one with the same or fewer rights. */
+/**
+ * Returns the rights that a new token may have. If the caller has a registry token, the new token has at most the rights of
+ * that token.
+ */
 function narrowed(caller: Caller, access: Access[]): Access[] {
   return access.map(({ type, name, actions }) => ({
     type,
@@ -69,13 +75,16 @@ async function readForm(request: FastifyRequest): Promise<URLSearchParams> {
   return new URL(request.raw.url ?? '', 'http://registry').searchParams;
 }
 
-/** Converts the API token of the form to basic credentials, so that log-ins by form are cached and counted like those by header. */
+/**
+ * Converts the API token of the form to basic credentials, so that log-ins with the form and with the header are cached and
+ * counted in the same way.
+ */
 function credentialsOf(form: URLSearchParams): string | undefined {
   const apiToken = form.get('password') ?? form.get('refresh_token');
   return apiToken === null ? undefined : `Basic ${Buffer.from(`:${apiToken}`).toString('base64')}`;
 }
 
-/** `scope` may be repeated, and each value may have several scopes separated by spaces. */
+/** Reads the scopes. `scope` may be repeated, and each value may contain several scopes separated by spaces. */
 function readScopes(form: URLSearchParams): Access[] {
   const scopes = form.getAll('scope').flatMap((text) => text.split(' ').filter(Boolean));
   if (scopes.length > SCOPES_MAX) {

@@ -1,4 +1,4 @@
-// The share of pulls: which requests count towards it, and until when. Pushes are tested in test/containment/shares.test.ts.
+// The share of pulls: which requests count, and until when. test/containment/shares.test.ts tests pushes.
 import { Readable } from 'node:stream';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { closeAll, headOf, openMany, openRaw, type RawConnection } from '../../test/raw-connection.ts';

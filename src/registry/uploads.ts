@@ -4,7 +4,7 @@ import { Rejection } from './rejection.ts';
 import { OWN, type RepositoryRef, writeInto } from './repositories.ts';
 import { type Ask, askDatabase, statement } from './statements.ts';
 
-/** A session expires a day after its last request; clients that resume an upload do so within minutes. */
+/** A session expires a day after its last request. Clients that resume an upload do this within minutes. */
 const UPLOAD_LIFE_SECONDS = 24 * 60 * 60;
 
 const START = statement<{ id: string }>(
@@ -12,7 +12,7 @@ const START = statement<{ id: string }>(
   `insert into repository_uploads (repository_id) select id from (${OWN}) r returning id`,
 );
 
-/** An upload session. `is_closed`: clients may push only referrers to its repository. */
+/** An upload session. `is_closed` means that clients may push only referrers to its repository. */
 export type UploadRow = { id: string; is_closed: boolean };
 
 const FIND = statement<UploadRow>(
@@ -40,7 +40,9 @@ export async function startUpload(ask: Ask, repository: RepositoryRef): Promise<
   return id;
 }
 
-/** Returns an active session of this repository. With `touch`, its time to expiry starts again. Throws BLOB_UPLOAD_UNKNOWN. */
+/**
+ * Returns an active session of this repository. With `touch`, renews the session's expiry time. Throws BLOB_UPLOAD_UNKNOWN.
+ */
 export async function getUpload(
   ask: Ask,
   repository: RepositoryRef,
@@ -59,7 +61,7 @@ export async function endUpload(ask: Ask, id: string): Promise<void> {
   await ask(END, [id]);
 }
 
-/** Deletes expired sessions and returns their number. Their bytes are deleted separately (`uploads.expire` of the content store). */
+/** Deletes expired sessions and returns their number. `uploads.expire` of the content store deletes their bytes. */
 export async function expireUploads(db: Database): Promise<number> {
   return (await askDatabase(db)(EXPIRE, [UPLOAD_LIFE_SECONDS])).length;
 }
