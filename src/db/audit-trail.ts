@@ -2,23 +2,23 @@
 import type { AuditOutcome } from '../contract/vocabulary.ts';
 import type { Transaction } from './database.ts';
 
-/** An event of the audit trail. It contains no values from request bodies, because those may be secrets. */
+/** An event of the audit trail. It contains no values from request bodies, because these values may be secrets. */
 export type AuditEntry = {
   organization_id: string;
-  /** Absent if no user acted. Then the actor's name is `Larder`, or `operator` for a command on the machine. */
+  /** Absent if no user acted. The actor's name is then `Larder`, or `operator` for a command on the machine. */
   actor_id?: string | undefined;
   actor_name: string;
   token_id?: string | undefined;
   /** The operation of the contract, or the name of an event that has no operation. */
   action: string;
   outcome?: AuditOutcome;
-  /** The kind of the changed object, and the object's identifier. */
+  /** The kind of the changed object, followed by the object's identifier. */
   subject_kind?: string | undefined;
   subject_id?: string | undefined;
   /** The names of the fields in the request. */
   changed_fields?: string[];
   request_id?: string;
-  /** The address of the client, not of a trusted proxy before Larder. */
+  /** The address of the client. It is never the address of a trusted proxy in front of Larder. */
   address?: string;
 };
 

@@ -1,5 +1,5 @@
-// Times in rows come from the database's clock: the clocks of servers and workers differ by seconds, and times in rows must be
-// comparable.
+// Times in rows come from the clock of the database, because the clocks of servers and workers differ by seconds and times in
+// rows must be comparable.
 import { sql } from 'kysely';
 import type { Database } from './database.ts';
 

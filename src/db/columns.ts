@@ -1,15 +1,15 @@
-// Column types for which reading returns another type than writing accepts.
+// Types of columns for which a read returns another type than a write accepts.
 import type { ColumnType } from 'kysely';
 
 declare const holds: unique symbol;
 
 /**
- * The JSON text of a T, for a jsonb column. Only `json` makes it: without `json`, pg would turn an array into a PostgreSQL
- * array.
+ * The JSON text of a T, for a jsonb column. Only `json` makes this type. Without it, pg would convert an array to a
+ * PostgreSQL array.
  */
 export type JsonText<T> = string & { readonly [holds]: T };
 
-/** A jsonb column. Reading returns a T; writing requires `json(value)`. */
+/** A jsonb column. A read returns a T, and a write requires `json(value)`. */
 export type Json<T> = ColumnType<T, JsonText<T>, JsonText<T>>;
 
 /** A jsonb column with a default, so that an insert may omit it. */

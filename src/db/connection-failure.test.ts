@@ -1,4 +1,4 @@
-// How real errors of the system and of PostgreSQL are explained if a database cannot be reached.
+// Explanations of real errors of the system and of PostgreSQL that occur if a database cannot be reached.
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type LookupFunction } from 'node:net';
 import pg from 'pg';

@@ -1,7 +1,7 @@
 // Explains why a database cannot be reached, and says what the operator can do.
 import { describeFault, faultOfCode, type NetworkFault } from '../egress/network-faults.ts';
 
-/** What the operator can do about each network fault. Faults that are not listed are not explained. */
+/** What the operator can do about each network fault. A fault that is not listed gets no explanation. */
 const REMEDIES: Partial<Record<NetworkFault, string>> = {
   NAME_NOT_FOUND: 'Correct it',
   NAME_LOOKUP_FAILED: 'Repair the network',
@@ -16,8 +16,8 @@ const REMEDIES: Partial<Record<NetworkFault, string>> = {
 };
 
 /**
- * Explanations by error code: codes of the system for the socket's file, and codes of PostgreSQL (appendix A). `where` is the
- * server as written in the URL.
+ * Explanations by error code: codes of the system about the file of the socket, and codes of PostgreSQL (appendix A). `where`
+ * is the server as written in the URL.
  */
 const BY_CODE: Record<string, (where: string) => string> = {
   ENOENT: (where) => `${where} has no socket there. Start it`,
@@ -33,7 +33,7 @@ const BY_CODE: Record<string, (where: string) => string> = {
   '57P03': (where) => `${where} is starting or stopping. Try again`,
 };
 
-/** The system calls that open and use a connection. Calls on files fail with the same codes, but are not explained. */
+/** The system calls that open and use a connection. Calls on files fail with the same codes, but get no explanation. */
 const CONNECTION_CALLS = new Set(['connect', 'getaddrinfo', 'read', 'write']);
 
 /** Explanations for errors of pg that have no code, by the text of the error. */
@@ -56,9 +56,9 @@ function notPem(where: string): string {
 }
 
 /**
- * Returns a sentence that explains the error and says what the operator can do. Returns undefined for errors that do not
- * concern the connection. The sentence never contains the URL, which may contain a password. If all addresses of a name fail,
- * the AggregateError has no message, so its code is used.
+ * Returns a sentence that explains the error and says what the operator can do. Returns undefined if the error is not about
+ * the connection. The sentence never contains the URL, because the URL may contain a password. If all addresses of a name
+ * fail, the AggregateError has no message, so its code is used.
  */
 export function explainConnection(error: unknown, url: string): string | undefined {
   if (!(error instanceof Error)) return undefined;

@@ -1,4 +1,4 @@
-// Connections over TLS to a PostgreSQL with test certificates: which servers are trusted, and how rejections are explained.
+// TLS connections to a PostgreSQL with test certificates: which servers are trusted, and how rejections are explained.
 import { execFile, execFileSync } from 'node:child_process';
 import { chmodSync, chownSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -11,8 +11,8 @@ import { explainConnection } from './connection-failure.ts';
 import { type Embedded, startEmbedded } from './embedded.ts';
 
 /**
- * Loopback addresses that only this process uses. The embedded server's port is fixed, so servers of other processes need other
- * addresses.
+ * Loopback addresses that only this process uses. All embedded servers use the same port, so servers of other processes need
+ * other addresses.
  */
 const block = `127.${1 + (process.pid % 250)}.${(process.pid >> 8) % 256}`;
 const ADDRESS = `${block}.2`;
@@ -124,7 +124,7 @@ test('explains a certificate for another name and files that are not certificate
   expect(await lineFor(urlTo(`sslmode=verify-full&${CA()}`, OTHER))).toBe(
     `The certificate of the database at ${OTHER}:5432 is for another name. Use a name that it has, give the server a certificate with this one, or give another LARDER_DATABASE_URL.`,
   );
-  // For Node, a file without a certificate is an authority that has signed nothing.
+  // Node treats a file without a certificate as an authority that has signed nothing.
   expect(await lineFor(urlTo(`sslmode=verify-full&sslrootcert=${at('junk.pem')}`))).toBe(UNTRUSTED);
   expect(await lineFor(urlTo(`sslmode=no-verify&sslcert=${at('junk.pem')}&sslkey=${at('junk.pem')}`))).toBe(
     `The sslcert or sslkey for the database at ${ADDRESS}:5432 is not a PEM file. Name the right one, or give another LARDER_DATABASE_URL.`,

@@ -15,7 +15,7 @@ export type CatalogFilesTable = {
   size_bytes: number;
 };
 
-/** The kinds of rows that use a content, so that it is kept. */
+/** The kinds of rows that use a content. A content with a use is kept. */
 export type ContentUseKind =
   | 'base_image'
   | 'customization'
@@ -75,7 +75,7 @@ export type RepositoryUploadsTable = {
   updated_at: DefaultTime;
 };
 
-/** `offered` is the version that the archive had at the last check. */
+/** Packages whose versions are locked. `offered` is the version that the package archive had at the last check. */
 export type LockedPackagesTable = {
   id: Generated<number>;
   operating_system_id: string;

@@ -1,4 +1,4 @@
-// The connection pool and its two types. A Database only reads; a Transaction reads and writes. So a write outside a
+// The connection pool and its two types. A Database can only read. A Transaction can read and write. So a write outside a
 // transaction does not compile.
 import { Kysely, type Transaction as KyselyTransaction, PostgresDialect } from 'kysely';
 import pg from 'pg';
@@ -6,8 +6,8 @@ import { PreparingClient } from './prepared.ts';
 import type { Tables } from './tables.ts';
 
 /**
- * The parameter type of functions that only read; a Transaction can be passed too. It has `getExecutor`, so that `sql`
- * templates can run on it; by convention, those only read too.
+ * The parameter type of functions that only read. A Transaction can be passed too. The type includes `getExecutor`, so that
+ * `sql` templates can run. A rule, which the compiler does not check: these templates must only read.
  */
 export type Database = Pick<
   Kysely<Tables>,
@@ -20,36 +20,36 @@ export type Transaction = KyselyTransaction<Tables>;
 export type OpenedDatabase = { db: Database; pool: pg.Pool; close(): Promise<void> };
 
 /**
- * Connections of one process. PostgreSQL allows 100 by default, so several servers and workers, with the connections of their
- * queues, fit.
+ * The most connections of one process. PostgreSQL allows 100 by default. This is enough for several servers and workers,
+ * including the connections of their queues.
  */
 const CONNECTIONS_MAX = 10;
 
 /**
- * A query fails if it waits this long for a connection: the pool is then stuck, and a failure is better than a growing number
- * of waiting queries.
+ * A query fails if it waits this long for a connection. All connections are then blocked, and a failure is better than more
+ * and more waiting queries.
  */
 const CONNECTION_WAIT_MS = 30_000;
 
 /**
- * How often a transaction is tried. Conflicts with other transactions rarely repeat more than a few times; after more failures,
- * the cause must be another.
+ * How often a transaction is tried. Conflicts with other transactions rarely occur more than a few times in a row. After more
+ * failures, the cause must be another.
  */
 const TRANSACTION_TRIES_MAX = 5;
 
 /**
- * The first pause before a retry; each later pause is twice as long. A random part separates transactions that conflict with
- * each other.
+ * The first pause before a retry in milliseconds. Each later pause is twice as long. A random part prevents that two
+ * transactions conflict again.
  */
 const RETRY_PAUSE_MS = 10;
 
 /**
- * serialization_failure and deadlock_detected (PostgreSQL, appendix A): PostgreSQL rolled the transaction back, so all of it
- * can run again.
+ * Codes of serialization_failure and deadlock_detected (PostgreSQL, appendix A). PostgreSQL has rolled the transaction back,
+ * so the whole transaction can run again.
  */
 const RETRIED_STATES = new Set(['40001', '40P01']);
 
-/** Rejects a bigint beyond 2^53, because it would lose digits as a number. */
+/** Converts a bigint to a number. Rejects a bigint beyond 2^53, because the number would lose digits. */
 function parseBigint(text: string): number {
   const value = Number(text);
   if (!Number.isSafeInteger(value)) throw new RangeError(`The bigint ${text} does not fit a number`);
@@ -58,7 +58,7 @@ function parseBigint(text: string): number {
 
 const PARSERS = new Map<number, (text: string) => unknown>([
   [pg.types.builtins.INT8, parseBigint],
-  // A date is returned as text: it is a day, and as a Date it would depend on the time zone.
+  // Returns a date as text. A date is a day, and a Date object of it would depend on the time zone.
   [pg.types.builtins.DATE, (text) => text],
 ]);
 
@@ -68,7 +68,7 @@ const types: pg.CustomTypesConfig = {
   },
 };
 
-/** Opens a pool for the database at `url`. Connects at the first query. */
+/** Opens a pool for the database at `url`. The first query opens a connection. */
 export function openDatabase(
   url: string,
   options: { connections?: number; applicationName?: string } = {},
@@ -81,18 +81,18 @@ export function openDatabase(
     application_name: options.applicationName ?? 'larder',
     types,
   });
-  // If an idle connection breaks, the pool opens another one. Without this listener, the error would end the process.
+  // If an idle connection breaks, the pool opens another connection. Without this listener, the error would end the process.
   pool.on('error', () => {});
-  // A connection that breaks between two statements of a transaction also emits an error. It is ignored, because the next
-  // statement throws.
+  // If a connection breaks between two statements of a transaction, the client also emits an error. It is ignored, because
+  // the next statement throws.
   pool.on('connect', (client) => client.on('error', () => {}));
   const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
   return { db, pool, close: () => db.destroy() };
 }
 
 /**
- * Runs `act` in one transaction (read committed) and commits it. If `act` throws, rolls back. After a serialization failure or
- * a deadlock, runs `act` again from the start, so `act` must change nothing outside the transaction.
+ * Runs `act` in one transaction (read committed) and commits it. If `act` throws, rolls the transaction back. After a
+ * serialization failure or a deadlock, runs `act` again. So `act` must change nothing outside the transaction.
  */
 export async function inTransaction<T>(db: Database, act: (tx: Transaction) => Promise<T>): Promise<T> {
   const kysely = writable(db);
@@ -107,15 +107,15 @@ export async function inTransaction<T>(db: Database, act: (tx: Transaction) => P
 }
 
 /**
- * Runs `read` on one snapshot: all statements see the same rows, whatever others commit meanwhile. Used for responses whose
- * parts come from several statements and must agree.
+ * Runs `read` on one snapshot: all its statements see the same rows, even if other transactions commit changes. Needed if the
+ * parts of a response come from several statements and must agree.
  */
 export async function inSnapshot<T>(db: Database, read: (snapshot: Database) => Promise<T>): Promise<T> {
   const transaction = writable(db).transaction().setIsolationLevel('repeatable read').setAccessMode('read only');
   return await transaction.execute(read);
 }
 
-/** Returns the name of the unique or foreign key constraint that a statement violated. Returns undefined for other errors. */
+/** Returns the name of the unique or foreign key constraint that a statement violated, or undefined for other errors. */
 export function brokenConstraint(error: unknown): string | undefined {
   const state = stateOf(error);
   if (state !== '23505' && state !== '23503') return undefined;

@@ -1,5 +1,5 @@
-// Creates the folders of the embedded PostgreSQL: the cluster, once, with initdb; and the folder of the socket, which only the
-// server's user can enter.
+// Creates two folders of the embedded PostgreSQL. One is the cluster, which initdb creates once. The other is the folder of
+// the socket, which only the server's user can enter.
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
@@ -25,10 +25,13 @@ export type Place = { directory: string; cluster: string; program: Program; runA
 const MAJOR_VERSION = '18';
 const SUPERUSER = 'larder';
 
-/** sun_path holds 108 bytes, the last of which is zero (unix(7)). PostgreSQL appends `/.s.PGSQL.5432` to the folder. */
+/**
+ * The longest path of the socket's folder. sun_path has 108 bytes and the last one is zero (unix(7)). PostgreSQL appends
+ * `/.s.PGSQL.5432` to the folder.
+ */
 const SOCKET_FOLDER_BYTES_MAX = 107 - '/.s.PGSQL.5432'.length;
 
-/** Creates the cluster if it does not exist. Throws EmbeddedError VERSION if a cluster of another major version exists. */
+/** Creates the cluster if it does not exist. Throws EmbeddedError VERSION if there is a cluster of another major version. */
 export async function ensureCluster(
   place: Place,
   { say, stopping }: { say: (line: string) => void; stopping?: AbortSignal },
@@ -43,8 +46,8 @@ export async function ensureCluster(
     );
   }
   say('Making the database (first start)');
-  // Creates the cluster under another name and then renames it. So an interrupted first start leaves nothing that looks like a
-  // cluster.
+  // Creates the cluster under a temporary name and then renames it. So an interrupted first start leaves no folder that looks
+  // like a cluster.
   const unfinished = `${place.cluster}.new`;
   rmSync(unfinished, { recursive: true, force: true });
   await runInitdb(place, unfinished, stopping);
@@ -54,10 +57,9 @@ export async function ensureCluster(
 function runInitdb(place: Place, cluster: string, stopping?: AbortSignal): Promise<void> {
   const options = [
     ...['--pgdata', cluster, '--username', SUPERUSER, '--encoding', 'UTF8'],
-    // The built-in provider sorts equally on every machine, whatever C library or ICU the machine has.
+    // The built-in locale provider sorts in the same order on every machine. The C library or ICU of a machine might not.
     ...['--locale', 'C', '--locale-provider', 'builtin', '--builtin-locale', 'C.UTF-8'],
-    // No password is needed, because the socket's folder and the socket have mode 0700: only the server's user and root can
-    // connect.
+    // No password is needed. The socket and its folder have mode 0700, so only the server's user and root can connect.
     ...['--auth-local', 'trust', '--auth-host', 'reject', '--no-instructions'],
   ];
   const child = spawn(place.program.initdb, options, {
@@ -66,7 +68,7 @@ function runInitdb(place: Place, cluster: string, stopping?: AbortSignal): Promi
     stdio: ['ignore', 'pipe', 'pipe'],
     ...place.runAs,
   });
-  // An interrupted initdb removes its own files. The promise settles only when initdb has ended, so that no process is left.
+  // An interrupted initdb removes its own files. The promise settles after initdb has ended, so that no process remains.
   const interrupt = () => child.kill('SIGTERM');
   stopping?.addEventListener('abort', interrupt);
   child.once('close', () => stopping?.removeEventListener('abort', interrupt));
@@ -84,8 +86,8 @@ function runInitdb(place: Place, cluster: string, stopping?: AbortSignal): Promi
 }
 
 /**
- * Creates the folder of the socket: next to the cluster, or in the temporary folder if the path would be too long. Only its
- * owner can enter it.
+ * Creates the folder of the socket. It is next to the cluster or, if its path would be too long, in the temporary folder.
+ * Only its owner can enter it.
  */
 export function socketFolder(place: Place): string {
   const beside = join(place.directory, 'socket');
@@ -100,7 +102,7 @@ export function socketFolder(place: Place): string {
   return folder;
 }
 
-/** Returns the connection string for Larder's database on the server that runs on this data directory. Creates nothing. */
+/** Returns the connection string of Larder's database on the server that uses this data directory. Creates nothing. */
 export function runningEmbeddedUrl(directory: string): string {
   const place = existsSync(directory) ? realpathSync(directory) : directory;
   const sockets = [join(place, 'socket'), shortFolder(place)].find((folder) =>

@@ -1,15 +1,15 @@
-// Errors of the embedded PostgreSQL. Operators read their messages when they start Larder.
+// Errors of the embedded PostgreSQL. Operators read the messages when they start Larder.
 
 export type EmbeddedErrorCode =
   /** No server runs on the data directory. */
   | 'NOT_RUNNING'
-  /** A running Larder uses the data directory. */
+  /** Another running Larder uses the data directory. */
   | 'IN_USE'
-  /** No PostgreSQL programs are installed that run on this machine. */
+  /** No PostgreSQL programs for this machine are installed. */
   | 'NO_PROGRAM'
-  /** PostgreSQL does not run as root, and no other user is configured. */
+  /** This process runs as root and no other user is configured, but PostgreSQL does not run as root. */
   | 'ROOT'
-  /** PostgreSQL of another major version created the data directory. */
+  /** Another major version of PostgreSQL created the data directory. */
   | 'VERSION'
   /** A folder belongs to another user or cannot be entered. */
   | 'FOLDER'

@@ -6,8 +6,8 @@ import { type Place, urlOf, withClient } from './embedded-cluster.ts';
 import { EmbeddedError } from './embedded-error.ts';
 
 /**
- * The time limit for each way to stop a server. A fast shutdown writes a checkpoint; an immediate shutdown only ends the
- * processes. Both together must take less than 20 s, in which Larder must stop.
+ * How long a fast shutdown, and then an immediate shutdown, may take. A fast shutdown writes a checkpoint, and an immediate
+ * shutdown only ends the processes. Both together must take less than the 20 s in which Larder must stop.
  */
 export const FAST_STOP_MS = 8_000;
 export const IMMEDIATE_STOP_MS = 4_000;
@@ -15,14 +15,15 @@ export const IMMEDIATE_STOP_MS = 4_000;
 const POLL_MS = 20;
 
 /**
- * Stops the server that a killed Larder left running. The caller holds the data directory. Throws EmbeddedError IN_USE or STOP.
+ * Stops the server that a killed Larder left behind. The caller must hold the data directory. Throws EmbeddedError IN_USE or
+ * STOP.
  */
 export async function stopOrphan(place: Place, say: (line: string) => void): Promise<void> {
   const left = readPostmaster(place);
   if (left === undefined) return;
   if (!isServerOf(left.pid, place.cluster)) {
-    // A server on another machine or in another container has a process id that means nothing here, but its socket is in the
-    // shared volume.
+    // If the server runs on another machine or in another container, its process id has no meaning here. But its socket is in
+    // the shared volume, so a connection to the socket shows whether the server runs.
     if (left.sockets !== undefined && (await answers(left.sockets))) throw inUse(place.directory);
     return await awaitReaping(left.pid, say);
   }
@@ -41,12 +42,12 @@ export async function stopOrphan(place: Place, say: (line: string) => void): Pro
   throw new EmbeddedError('STOP', `The PostgreSQL process ${left.pid} on ${place.cluster} does not stop`);
 }
 
-/** Init reaps an ended process within milliseconds, or within seconds if the machine swaps. */
+/** How long init may take to reap a process that has ended. It takes milliseconds, or seconds if the machine swaps. */
 const REAPING_MS = 10_000;
 
 /**
- * Waits until an ended process is reaped. Until then its id is in use, and PostgreSQL assumes that the server named in its lock
- * file still runs. Throws EmbeddedError STOP if the parent does not reap the process.
+ * Waits until a process that has ended is reaped. Until then its id is in use, and PostgreSQL believes that the server in its
+ * lock file still runs. Throws EmbeddedError STOP if the parent does not reap the process.
  */
 export async function awaitReaping(pid: number, say: (line: string) => void, waitMs = REAPING_MS): Promise<void> {
   if (zombieParent(pid) === undefined) return;
@@ -59,12 +60,12 @@ export async function awaitReaping(pid: number, say: (line: string) => void, wai
 }
 
 /**
- * Returns the parent of a process that has ended but was not reaped (proc_pid_stat(5)). Returns undefined for any other
- * process.
+ * Returns the parent of a zombie, a process that has ended but was not reaped (proc_pid_stat(5)). Returns undefined for other
+ * processes.
  */
 function zombieParent(pid: number): number | undefined {
   try {
-    // The name of the process comes before these fields and may contain any characters, even parentheses.
+    // The name of the process is before these fields. It may contain any characters, even parentheses.
     const [, state, parent] = /^.*\) (\S) (\d+)/s.exec(readFileSync(`/proc/${pid}/stat`, 'utf8')) ?? [];
     return state === 'Z' ? Number(parent) : undefined;
   } catch {
@@ -73,8 +74,8 @@ function zombieParent(pid: number): number | undefined {
 }
 
 /**
- * Reads postmaster.pid. Its lines are: pid, data directory, start, port, socket folder, …, state. Returns undefined if it is
- * missing or invalid.
+ * Reads postmaster.pid. Its lines are: pid, data directory, start time, port, socket folder, …, state. Returns undefined if
+ * the file is missing or invalid.
  */
 export function readPostmaster(place: Place): { pid: number; sockets: string | undefined; ready: boolean } | undefined {
   let lines: string[];
@@ -90,8 +91,8 @@ export function readPostmaster(place: Place): { pid: number; sockets: string | u
 }
 
 /**
- * Another process may have got this id meanwhile. So the process must also have the cluster's folder as its working directory,
- * as every postmaster does.
+ * Whether this process is the postmaster of the cluster. Another process may have the same id now. So the process must also
+ * have the cluster's folder as its working directory, like every postmaster.
  */
 function isServerOf(pid: number, cluster: string): boolean {
   try {
@@ -102,8 +103,8 @@ function isServerOf(pid: number, cluster: string): boolean {
 }
 
 /**
- * Whether any process of the cluster's server runs. Postmaster and backends have the cluster's folder as their working
- * directory.
+ * Whether any process of the cluster's server runs. The postmaster and its backends have the cluster's folder as their
+ * working directory.
  */
 export function isAnyoneIn(cluster: string): boolean {
   return readdirSync('/proc').some((name) => /^\d+$/.test(name) && isServerOf(Number(name), cluster));
@@ -129,7 +130,7 @@ export function inUse(directory: string, cause?: unknown): EmbeddedError {
   );
 }
 
-/** Calls `holds` repeatedly until it returns true. Returns false if it does not within `waitMs`. */
+/** Calls `holds` repeatedly until it returns true. Returns false if it has not returned true within `waitMs`. */
 export async function eventually(holds: () => boolean | Promise<boolean>, waitMs: number): Promise<boolean> {
   const until = performance.now() + waitMs;
   for (;;) {

@@ -1,4 +1,4 @@
-// The PostgreSQL programs run although npm ran no install scripts, and although the server's user cannot enter their folder.
+// The PostgreSQL programs run even if npm ran no install scripts, and even if the server's user cannot enter their folder.
 import { spawnSync } from 'node:child_process';
 import { chmodSync, chownSync, cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -29,7 +29,7 @@ function ownFolder(name: string): string {
   return folder;
 }
 
-/** Creates a cluster. For this, initdb loads every library, including those that other libraries need through links. */
+/** Creates a cluster. initdb loads every library for this, including libraries that other libraries find through links. */
 function makesCluster(program: Program, folder: string): void {
   const options = ['--pgdata', join(folder, 'cluster'), '--no-sync', '--auth', 'trust'];
   const { stderr, status } = spawnSync(program.initdb, options, {

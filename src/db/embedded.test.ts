@@ -1,4 +1,4 @@
-// The embedded PostgreSQL as a process: it is started twice, killed, orphaned and stopped, and its folders have long paths.
+// The embedded PostgreSQL as a process. It is started twice, killed, orphaned and stopped, and its folders have long paths.
 import { fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -49,8 +49,8 @@ async function query(url: string, text: string): Promise<unknown[]> {
 }
 
 /**
- * Reads the pid of the postmaster. Throws while the file is empty: an empty line would be read as 0, and 0 is the process group
- * of the tests.
+ * Reads the pid of the postmaster. Throws while the file is empty, because an empty line would be read as 0, and 0 is the
+ * process group of the tests.
  */
 function postmaster(): number {
   const pid = Number(readFileSync(join(root, 'pg', 'cluster', 'postmaster.pid'), 'utf8').split('\n')[0]);
@@ -182,7 +182,7 @@ describe('after a kill', () => {
 
   test('the start waits for a killed postmaster that is not reaped, and throws with its parent if it stays', async () => {
     await (await start()).stop();
-    // The program that replaces the shell does not know of the child, so it does not reap it.
+    // `exec` replaces the shell by a program that does not know the child, so that nobody reaps the child.
     const parent = spawn('/bin/sh', ['-c', 'sleep 1 & echo $!; exec sleep 600'], {
       stdio: ['ignore', 'pipe', 'ignore'],
     });
@@ -236,7 +236,7 @@ describe('after a kill', () => {
       try {
         process.kill(postmaster(), 'SIGKILL');
       } catch {
-        // The server was just killed and the next one has not started: there is no process to kill.
+        // There is no process to kill: the server was killed before, and the next server has not started.
       }
     }, 20);
     expect(await lost.promise).toMatchObject({ code: 'START' });

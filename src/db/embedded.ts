@@ -1,4 +1,4 @@
-// The embedded PostgreSQL. Larder creates its cluster once, runs it in a session of its own, and reaches it only by a unix
+// The embedded PostgreSQL. Larder creates its cluster once, runs it in a session of its own, and connects only through a unix
 // socket.
 import { type ChildProcess, spawn } from 'node:child_process';
 import {
@@ -33,49 +33,58 @@ export type Embedded = {
   /** The connection string for Larder's database. */
   url: string;
   /**
-   * Ends all connections and the server: by a fast shutdown or, if this takes too long, by an immediate one. May be called
-   * twice.
+   * Ends all connections, and the server with a fast shutdown. If this takes too long, uses an immediate shutdown. May be
+   * called twice.
    */
   stop(): Promise<void>;
 };
 
 export type EmbeddedOptions = {
-  /** Created if it does not exist. Contains all files of the server, except the socket if its path would be too long. */
+  /**
+   * The folder of the server. It is created if it does not exist. It contains all files of the server, except the socket if
+   * its path would be too long.
+   */
   dataDirectory: string;
-  /** The user that runs the server if this process runs as root, because PostgreSQL does not run as root. */
+  /** The user that runs the server if this process is root. PostgreSQL does not run as root. */
   uid?: number;
   gid?: number;
   /** Called with each line that reports progress. */
   say?: (line: string) => void;
   /** Called when the server has ended too often and is not started again. */
   onLost?: (error: EmbeddedError) => void;
-  /** Further settings of PostgreSQL (`-c name=value`), for tests that need other intervals. */
+  /** Additional settings of PostgreSQL (`-c name=value`), for tests that need other intervals. */
   settings?: Record<string, string>;
-  /** If aborted during the start, the processes that run are stopped and the start throws. */
+  /** If aborted during the start, the started processes are stopped and the start throws. */
   stopping?: AbortSignal;
-  /** If aborted, the server is killed at once; it recovers at its next start. */
+  /** If aborted, the server is killed at once. It recovers at its next start. */
   forced?: AbortSignal;
 };
 
 const DATABASE = 'larder';
 
-/** After a crash, the server first replays its log, which takes minutes if the log is large and the disk slow. */
+/**
+ * How long the start may take. After a crash, the server first replays its log. This takes minutes if the log is large and
+ * the disk is slow.
+ */
 const START_WAIT_MS = 300_000;
 
-/** How often a server that ends by itself is restarted within the window. If it ends once more, it is lost. */
+/**
+ * How often a server that ends unexpectedly is restarted within RESTART_WINDOW_MS. If it ends once more, it stays ended and
+ * `onLost` is called.
+ */
 const RESTARTS_MAX = 5;
 const RESTART_WINDOW_MS = 60_000;
 const RESTART_PAUSE_MS = 500;
 
 /**
- * How long to wait until the backends have ended after their postmaster died. They end soon, and no new postmaster can start
- * before.
+ * How long to wait for the end of the backends after their postmaster died. No new postmaster can start before they end, and
+ * they end soon.
  */
 const BACKENDS_END_MS = 10_000;
 
 /**
- * Passed on the command line, so that no file of the cluster can override them. `fsync`, `full_page_writes` and
- * `synchronous_commit` ensure that committed data is on disk.
+ * Settings of PostgreSQL. They are passed on the command line, so that no file of the cluster can override them. `fsync`,
+ * `full_page_writes` and `synchronous_commit` make sure that committed data is on disk.
  */
 const SETTINGS: Record<string, string> = {
   listen_addresses: '',
@@ -83,25 +92,26 @@ const SETTINGS: Record<string, string> = {
   fsync: 'on',
   full_page_writes: 'on',
   synchronous_commit: 'on',
-  // Measured with Larder's lists: on an SSD, a random read costs about as much as a sequential one.
+  // On an SSD, a random read costs about as much as a sequential read. This was measured with Larder's lists.
   random_page_cost: '1.1',
-  // Larder's queries are short: to compile them would take longer than it saves.
+  // Larder's queries are short, so compiling them takes longer than it saves.
   jit: 'off',
   max_connections: '100',
   timezone: 'UTC',
   log_timezone: 'UTC',
-  // If a client vanishes, for example because its machine was killed, its connection ends and its locks are released.
+  // If a client dies without closing its connection, for example with its machine, the connection ends and its locks are
+  // released.
   tcp_keepalives_idle: '10',
 };
 
 /**
- * Starts PostgreSQL on `dataDirectory`; creates the cluster on the first start. If a killed Larder left a server there, stops
- * it first. Throws EmbeddedError.
+ * Starts PostgreSQL on `dataDirectory`. The first start creates the cluster. If a killed Larder left a server there, stops
+ * that server first. Throws EmbeddedError.
  */
 export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded> {
   const say = options.say ?? (() => {});
   const runAs = whoRuns(options);
-  // Parent folders that are created here: the server's user can enter them, and no other user can list them.
+  // The server's user can enter parent folders that are created here, but other users cannot list them.
   mkdirSync(dirname(options.dataDirectory), { recursive: true, mode: 0o711 });
   mkdirSync(options.dataDirectory, { recursive: true, mode: 0o700 });
   const directory = realpathSync(options.dataDirectory);
@@ -141,7 +151,7 @@ function whoRuns(options: EmbeddedOptions): RunAs | undefined {
 
 /**
  * Holds the data directory until this process ends. Listens on an abstract socket: the kernel gives its name to only one
- * process at a time, and frees the name however the process ends. So no stale lock can remain.
+ * process at a time, and releases the name when this process ends, even if it is killed. So no stale lock can remain.
  */
 async function holdDirectory(directory: string): Promise<Server> {
   const { dev, ino } = lstatSync(directory);
@@ -162,12 +172,13 @@ type Supervision = Pick<EmbeddedOptions, 'onLost' | 'settings' | 'stopping' | 'f
 };
 
 /**
- * Starts the server, and restarts it if it ends unexpectedly. Committed rows are not lost, because PostgreSQL replays its log.
+ * Starts the server, and restarts it if it ends unexpectedly. Committed rows are not lost, because PostgreSQL replays its
+ * log.
  */
 async function superviseServer(place: ServerPlace, options: Supervision): Promise<{ stop(): Promise<void> }> {
   let stopped: Promise<void> | undefined;
   const ends: number[] = [];
-  /** The server, or the promise of its start; undefined once the server is lost. */
+  /** The server, or the promise of its start. Resolves to undefined after the server was restarted too often. */
   let current: Promise<ChildProcess | undefined> = startServer(place, options);
 
   function watch(child: ChildProcess): void {
@@ -216,8 +227,8 @@ async function startServer(place: ServerPlace, options: Supervision): Promise<Ch
   if (!(await eventually(() => !isAnyoneIn(place.cluster), BACKENDS_END_MS))) {
     throw new EmbeddedError('START', `Processes of an earlier PostgreSQL are still running in ${place.cluster}`);
   }
-  // No process uses the cluster, so its lock file is stale. It must go: if another process had got the pid in it, PostgreSQL
-  // would not start.
+  // No process uses the cluster, so its lock file is stale. It must be removed, because PostgreSQL would not start if another
+  // process had the pid in it.
   rmSync(join(place.cluster, 'postmaster.pid'), { force: true });
   const logFile = join(place.directory, 'postgres.log');
   if (existsSync(logFile)) renameSync(logFile, `${logFile}.previous`);
@@ -229,7 +240,7 @@ async function startServer(place: ServerPlace, options: Supervision): Promise<Ch
     {
       env: place.program.env,
       cwd: place.directory,
-      // In a session of its own, so that Ctrl-C in the terminal does not stop the database before Larder.
+      // The server runs in a session of its own, so that Ctrl-C in the terminal does not stop the database before Larder.
       detached: true,
       stdio: ['ignore', log, log],
       ...place.runAs,
@@ -252,12 +263,12 @@ async function startServer(place: ServerPlace, options: Supervision): Promise<Ch
   throw new EmbeddedError('START', `PostgreSQL did not start:\n${tailOf(logFile)}`);
 }
 
-/** Whether the process has ended. Also true if it could not be started. */
+/** Whether the process has ended or could not be started. */
 function hasEnded(child: ChildProcess): boolean {
   return child.pid === undefined || child.exitCode !== null || child.signalCode !== null;
 }
 
-/** PostgreSQL shuts down fast on SIGINT and immediately on SIGQUIT. */
+/** Stops the server. PostgreSQL shuts down fast on SIGINT, and immediately on SIGQUIT. */
 async function stopServer(child: ChildProcess): Promise<void> {
   child.ref();
   for (const [signal, waitMs] of [

@@ -7,26 +7,26 @@ export type InstallationTable = {
   only_one: Generated<boolean>;
   key_check: Buffer;
   created_at: DefaultTime;
-  /** The id of the installation, which is also in its content folder. */
+  /** The id of the installation. The content folder contains the same id. */
   id: Generated<string>;
   /** The issuer that the installation's tokens name. */
   issuer: string | null;
   /** The last time that a worker with a sandbox reported. */
   sandbox_seen_at: OptionalTime;
   /**
-   * The server that wrote the hosted registry's address because LARDER_PUBLIC_URL was not set. Null: the address was
-   * configured. Empty: the server is not known.
+   * The server that wrote the address of the hosted registries. A server writes it only if LARDER_PUBLIC_URL is not set. Null
+   * if the operator configured the address, and empty if the server is unknown.
    */
   listen_address_by: string | null;
 };
 
-/** Keys with which nothing may be sealed any more. */
+/** Keys with which no value may be sealed any more. */
 export type DroppedKeysTable = {
   id: Buffer;
   dropped_at: DefaultTime;
 };
 
-/** JWK members are JSON values (RFC 7517, section 4). */
+/** Key pairs that sign tokens. JWK members are JSON values (RFC 7517, section 4). */
 export type SigningKeysTable = {
   kid: string;
   public_jwk: Json<Record<string, unknown>>;
@@ -38,9 +38,9 @@ export type ReleaseSigningKeysTable = {
   organization_id: string;
   /** SHA-256 of the public key, in hex. */
   id: string;
-  /** PEM. */
+  /** The public key in PEM. */
   public_key: string;
-  /** Null once the key no longer signs. */
+  /** Null after the key has stopped signing. */
   sealed_private_key: Buffer | null;
   origin: SigningKeyOrigin;
   created_at: DefaultTime;
@@ -49,7 +49,7 @@ export type ReleaseSigningKeysTable = {
   signs_until: OptionalTime;
 };
 
-/** The signatures that were made, by key and signed bytes. */
+/** The signatures that were made, by the key and the signed bytes. */
 export type ReleaseSignaturesTable = {
   organization_id: string;
   key_id: string;
@@ -89,7 +89,7 @@ export type ApiTokensTable = {
   name: string;
   secret_sha256: Buffer;
   role: Role;
-  /** TokenScopes. */
+  /** The TokenScope values of the token. */
   scopes: Generated<string[]>;
   created_at: DefaultTime;
   created_by: Generated<string>;

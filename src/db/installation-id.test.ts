@@ -1,4 +1,4 @@
-// The migration that gives an installation its id. The id is derived from data that older backups contain too.
+// The migration that gives an installation its id. The id is derived from data that older backups also contain.
 import { createHash } from 'node:crypto';
 import { copyFileSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,7 +10,7 @@ import { migrate } from './migrate.ts';
 const MIGRATIONS = new URL('../../migrations/', import.meta.url).pathname;
 const NAMING = '0022_installation_id.sql';
 
-/** Migrates an old installation that has this issuer. Returns the new id of the installation. */
+/** Migrates an old installation with this issuer. Returns the installation's new id. */
 async function nameInstallation(issuer: string | null): Promise<string> {
   const database = await createTestDatabase({ empty: true });
   const directory = mkdtempSync(join(tmpdir(), 'larder-migrations-'));

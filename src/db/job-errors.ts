@@ -1,6 +1,9 @@
-// Errors of handlers that the queue does not count as failed attempts.
+// Errors that a handler throws if its attempt must not be counted as failed.
 
-/** Thrown by a handler that cannot work now (the disk is full). The job runs again later, and no attempt is counted. */
+/**
+ * Thrown by a handler that cannot work now, for example because the disk is full. The job runs again later, and the attempt
+ * is not counted.
+ */
 export class JobPostponed extends Error {
   readonly seconds: number;
 
@@ -12,8 +15,8 @@ export class JobPostponed extends Error {
 }
 
 /**
- * Thrown by a handler if this worker cannot do the job but another worker can. The job is given back at once and no attempt is
- * counted. This worker takes no build for a moment, so that the other worker gets the job.
+ * Thrown by a handler if this worker cannot do the job but another worker can. The job is given back at once, and the attempt
+ * is not counted. This worker takes no build for DECLINED_REST_MS, so that the other worker gets the job.
  */
 export class JobDeclined extends JobPostponed {
   constructor(reason: string) {
@@ -23,9 +26,9 @@ export class JobDeclined extends JobPostponed {
 }
 
 /**
- * Thrown by a handler whose child process died (killed by a signal or for its memory). The message is shown in the pipeline:
- * "the process that built this image used more than 1 GiB of memory and was ended". Crashes are counted apart from other
- * errors; after CRASHES_MAX crashes the job does not run again.
+ * Thrown by a handler whose child process was killed by a signal or exceeded its memory. The pipeline shows the message, for
+ * example "the process that built this image used more than 1 GiB of memory and was ended". Crashes are counted separately
+ * from other errors. After CRASHES_MAX crashes, the job does not run again.
  */
 export class JobCrashed extends Error {
   constructor(message: string, options?: ErrorOptions) {

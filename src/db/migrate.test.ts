@@ -1,4 +1,5 @@
-// Migrations run only forward and only once, one server at a time, and an applied migration must not be edited.
+// Migrations run only forward and only once. Only one server migrates at a time. A migration that was applied must not be
+// edited.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

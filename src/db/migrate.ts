@@ -7,11 +7,11 @@ import { installQueue } from './queue.ts';
 import { installOutsideIndex } from './queue-index.ts';
 
 type MigrationErrorCode =
-  /** The file of a migration was changed after the migration had been applied. */
+  /** The file of a migration was changed after the migration was applied. */
   | 'EDITED'
-  /** The database has a migration that this program does not have: a newer program migrated it. */
+  /** A newer program migrated the database: it has a migration that this program does not have. */
   | 'NEWER'
-  /** The files are missing, or a file has an invalid name. */
+  /** Files of migrations are missing, or a file has an invalid name. */
   | 'FILES';
 
 export class MigrationError extends Error {
@@ -26,20 +26,20 @@ export class MigrationError extends Error {
 
 type Migration = { name: string; sha256: string; sql: string };
 
-/** The key of the advisory lock. It spells `larder` in ASCII, so that an operator recognizes it in pg_locks. */
+/** The key of the advisory lock. Its bytes spell `larder` in ASCII, so that an operator recognizes it in pg_locks. */
 const LOCK_KEY = 0x6c6172646572;
 
 /**
- * Far more than the slowest connection takes. A server that accepts a connection and then sends nothing for this long does not
- * work.
+ * How long a connection may take. This is far longer than the slowest connection. A server that accepts a connection and then
+ * sends nothing for this long does not work.
  */
 const CONNECT_MS = 30_000;
 
 const FILE_NAME = /^\d{4}_[a-z0-9_]+\.sql$/;
 
 /**
- * Applies the missing migrations, each in its own transaction. An advisory lock ensures that of several servers that start at
- * once, one migrates and the others wait. Returns the names of the applied migrations. Throws MigrationError before it changes
+ * Applies the missing migrations, each in its own transaction. If several servers start at once, an advisory lock lets one
+ * migrate while the others wait. Returns the names of the applied migrations. Throws MigrationError before it changes
  * anything.
  */
 export async function migrate(url: string, options: { directory?: string } = {}): Promise<string[]> {
@@ -57,7 +57,7 @@ export async function migrate(url: string, options: { directory?: string } = {})
     await installOutsideIndex(client);
     return applied;
   } finally {
-    // The end of the session releases the lock.
+    // Ends the session, which releases the lock.
     await client.end();
   }
 }
@@ -122,7 +122,10 @@ function readMigrations(directory: string): Migration[] {
   });
 }
 
-/** Searches upwards from this file, because its depth differs: src/db/ in a checkout, dist/src/db/ in a release. */
+/**
+ * Searches upwards from this file, because its depth differs: it is in src/db/ in a checkout, and in dist/src/db/ in a
+ * release.
+ */
 function findMigrations(): string {
   for (let at = import.meta.dirname; at !== dirname(at); at = dirname(at)) {
     const directory = join(at, 'migrations');

@@ -1,4 +1,5 @@
-// Locks by name, across workers: each has one holder at a time. An error, an abort and the end of the connection release it.
+// Locks by name, across workers. A lock has one holder at a time. An error, an abort or the end of the connection releases
+// it.
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../../test/database.ts';
 import { until } from '../../test/service.ts';
@@ -86,7 +87,7 @@ test('the lock of a worker whose connection ends is free', async () => {
   );
   expect(await two.hold(['a'], never, async () => 'taken over')).toBe('taken over');
   first.end();
-  // The first holder lost its lock with its connection. `held` rejects, because another holder may have worked at the same
-  // time.
+  // The first holder lost its lock with its connection. So `held` must reject, because another holder may have worked at the
+  // same time.
   await expect(first.held).rejects.toThrow();
 });

@@ -1,4 +1,4 @@
-// Locks by name across all workers, for work that takes longer than a transaction may. Each lock has its own connection: if a
+// Locks by name across all workers, for work that takes too long for a transaction. Each lock has its own connection. If a
 // worker dies, its connections end and PostgreSQL releases the locks.
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
@@ -13,11 +13,14 @@ export type NamedLocks = {
 };
 
 /**
- * How many of these locks a worker holds at a time; further calls wait in the process. Each lock needs a connection, in
- * addition to those of the pool and the queue.
+ * How many of these locks a worker holds at a time. Further calls wait in the process. Each lock needs a connection in
+ * addition to the connections of the pool and the queue.
  */
 const CONNECTIONS_MAX = 8;
-/** The pause between two attempts to get a lock. A wait inside PostgreSQL could be aborted only by closing the connection. */
+/**
+ * The pause between two attempts to get a lock. A wait inside PostgreSQL is not used, because an abort would have to close
+ * the connection.
+ */
 const POLL_MS = 200;
 
 export function openNamedLocks(url: string): NamedLocks {
@@ -28,7 +31,7 @@ export function openNamedLocks(url: string): NamedLocks {
     async hold(name, signal, act) {
       signal.throwIfAborted();
       const client = await pool.connect();
-      // If the unlock fails, the connection is closed instead of reused, which releases the lock.
+      // If the unlock fails, the connection is closed instead of reused. This releases the lock.
       let isClean = false;
       try {
         await lock(client, name, signal);
@@ -53,7 +56,7 @@ async function lock(client: pg.PoolClient, name: readonly string[], signal: Abor
       [JSON.stringify(name)],
     );
     if (rows[0]?.locked) return;
-    // `delay` throws an error whose cause is the reason; `hold` must throw the reason itself.
+    // `delay` throws an error whose cause is the reason of the signal, but `hold` must throw the reason itself.
     await delay(POLL_MS, undefined, { signal }).catch(() => signal.throwIfAborted());
   }
 }

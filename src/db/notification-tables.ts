@@ -14,7 +14,7 @@ export type NotificationProvidersTable = {
   name: string;
   type: NotificationProviderType;
   enabled: Generated<boolean>;
-  /** NotificationTypes of src/contract/notification-event.ts. */
+  /** The NotificationType values (src/contract/notification-event.ts) that the provider gets. */
   notification_types: string[];
   recipients: string[] | null;
   sealed_settings: Buffer | null;

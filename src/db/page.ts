@@ -1,7 +1,7 @@
-// Shared by all functions that read rows for the API: pages, orders, conditions, times, and absent fields.
+// Used by all functions that read rows for the API: pages, orders, conditions, times, and absent fields.
 import { type RawBuilder, sql } from 'kysely';
 
-/** T with optional fields that may also be null or undefined. Required fields may not. */
+/** T in which optional fields may also be null or undefined. Required fields may not. */
 type Sparse<T> = { [K in keyof T]: Record<string, never> extends Pick<T, K> ? T[K] | null | undefined : T[K] };
 
 /** Returns the value without fields that are null or undefined, because the API omits such fields. */
@@ -13,7 +13,10 @@ export function present<T extends object>(value: Sparse<T>): T {
   return kept as T;
 }
 
-/** SQL: a timestamp column as RFC 3339 text in UTC with milliseconds. `column` must come from the code, never from a client. */
+/**
+ * SQL: a timestamp column as RFC 3339 text in UTC with milliseconds. `column` must come from the code and never from a
+ * client.
+ */
 export function wireTime(column: string): RawBuilder<string> {
   return sql`to_char(${sql.raw(column)} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
 }
@@ -25,7 +28,7 @@ export function pageWindow(input: PageInput): RawBuilder<unknown> {
   return sql`limit ${input.page_size} offset ${(input.page - 1) * input.page_size}`;
 }
 
-/** Whether the page begins after the last item. Then it is empty, and no query is needed. */
+/** Whether the page begins after the last item. Such a page is empty, so no query is needed. */
 export function isPast(input: PageInput, total: number): boolean {
   return (input.page - 1) * input.page_size >= total;
 }
@@ -45,13 +48,13 @@ export function toPage<T>(
   };
 }
 
-/** Joins the conditions with `and`. Returns true if there are none. */
+/** Joins the conditions with `and`. Returns the SQL `true` if there are none. */
 export function allOf(conditions: (RawBuilder<unknown> | undefined)[]): RawBuilder<unknown> {
   const given = conditions.filter((condition) => condition !== undefined);
   return given.length === 0 ? sql`true` : sql.join(given, sql` and `);
 }
 
-/** Returns a pattern for `ilike` that matches the text anywhere in a value. Special characters of the text are escaped. */
+/** Returns a pattern for `ilike` that matches the text anywhere in a value. Escapes the special characters of the text. */
 export function containing(text: string): string {
   return `%${text.replaceAll(/[\\%_]/g, '\\$&')}%`;
 }

@@ -35,19 +35,19 @@ export type PipelinesTable = {
   artifact: OptionalJson<Artifact>;
   metadata: DefaultJson<MetadataFile[]>;
   release_id: string | null;
-  /** A trigger copies it from the application. */
+  /** Copied from the application by a trigger. */
   base_image_id: string | null;
   packaging_type: PackagingType | null;
   product_key: string | null;
   /** The first registry of the application. */
   registry_id: string | null;
-  /** A trigger copies it from the phase. */
+  /** Copied from the phase by a trigger. */
   distribution_started_at: OptionalTime;
-  /** A trigger copies it from the application. */
+  /** Copied from the application by a trigger. */
   requested: Generated<boolean>;
-  /** The wave that created the pipeline; null for pipelines of versions that had no waves. */
+  /** The wave that created the pipeline. Null for pipelines of earlier versions of Larder, which had no waves. */
   wave_id: string | null;
-  /** The failed pipeline that this one retries with the same plan. */
+  /** The failed pipeline of which this pipeline is a retry with the same plan. */
   retry_of_id: string | null;
 };
 
@@ -70,13 +70,13 @@ export type WavesTable = {
   catalog_id: string;
   cause: WaveCause;
   created_at: DefaultTime;
-  /** Null if Larder acted. */
+  /** Null if Larder itself acted. */
   created_by: string | null;
 };
 
 export type WavePipelinesTable = { wave_id: string; pipeline_id: string };
 
-/** Why a registry does not have the release of a pipeline. There is no row for a registry that has the release. */
+/** Why a registry does not have the release of a pipeline. A registry that has the release has no row. */
 export type PipelineDistributionsTable = {
   pipeline_id: string;
   registry_id: string;

@@ -1,5 +1,5 @@
-// Statements that PostgreSQL plans once for each connection instead of at every query, because to plan them takes longer than
-// to run them. Figures: docs/decisions/0038.
+// Statements that PostgreSQL plans once for each connection instead of at every query, because planning them takes longer
+// than running them. docs/decisions/0038 has the figures.
 import { createHash } from 'node:crypto';
 import { type RawBuilder, sql } from 'kysely';
 import pg from 'pg';
@@ -7,12 +7,13 @@ import pg from 'pg';
 const MARK = '/* prepared */';
 
 /**
- * Put at the start of a statement that PostgreSQL should plan once for each connection. A connection keeps every such text, so
- * there must be few. The statement names its columns (no `*`), so that a concurrent migration does not change its result.
+ * Put this at the start of a statement that PostgreSQL should plan once for each connection. A connection keeps every such
+ * text, so there must be few texts. The statement must name its columns (no `*`), so that a concurrent migration does not
+ * change its result.
  */
 export const prepared: RawBuilder<never> = sql.raw(MARK);
 
-/** A client that prepares statements marked with `prepared`, and sends all others as they are. */
+/** A client that prepares statements marked with `prepared`. It sends all other statements unchanged. */
 export class PreparingClient extends pg.Client {
   constructor(config?: string | pg.ClientConfig) {
     super(config);
@@ -31,8 +32,8 @@ function isMarked(statement: unknown): statement is string {
 const names = new Map<string, string>();
 
 /**
- * Returns the name of a prepared statement. Equal texts have equal names on every connection; different texts have different
- * names.
+ * Returns the name of a prepared statement. Equal texts have equal names on every connection, and different texts have
+ * different names.
  */
 function nameOf(text: string): string {
   let name = names.get(text);

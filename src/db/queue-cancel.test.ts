@@ -1,5 +1,5 @@
-// A pipeline is cancelled while its job runs: the job is aborted at once, counts as done however its handler ends, and does not
-// run again.
+// A pipeline is cancelled while its job runs. The job is aborted at once and does not run again. It counts as done, even if
+// its handler throws.
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../../test/database.ts';
 import { handlersWith } from '../../test/queue-handlers.ts';
@@ -14,7 +14,7 @@ let queue: Queue;
 let aborted: Map<string, string>;
 let started: string[];
 let exhausted: unknown[];
-/** The error that each handler throws after the abort, by pipeline. Handlers of pipelines that are not listed return. */
+/** The error that the handler of each pipeline throws after the abort. If a pipeline is not listed, its handler returns. */
 let thrown: Record<string, Error>;
 
 beforeEach(async () => {

@@ -1,4 +1,4 @@
-// Jobs whose child process died. Crashes are counted apart from thrown errors, and the second crash fails the job for good.
+// Jobs whose child process died. Crashes are counted separately from thrown errors. The second crash fails the job for good.
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../../test/database.ts';
 import { handlersWith } from '../../test/queue-handlers.ts';
@@ -31,7 +31,7 @@ async function work(handle: Parameters<typeof handlersWith>[0], options: Partial
   return queue;
 }
 
-/** Runs jobs until none waits, not even for a later time: sets the start time of such jobs to now. */
+/** Runs jobs until none waits. Jobs that should start later are started now. */
 async function workOff(queue: Queue): Promise<void> {
   do await queue.drain();
   while (await endPauses());
@@ -130,8 +130,7 @@ test('a crash in the last attempt does not count the attempt', async () => {
 
 test('if a worker dies after it counted the second crash, the next worker records the failure without running the job', async () => {
   await enqueueOne('a');
-  // The state in which a process leaves the row if it dies while `onExhausted` runs: active, with both crashes, and without
-  // heartbeats.
+  // A row as left by a process that died while `onExhausted` ran: the job is active, has two crashes, and gets no heartbeats.
   await database.pool.query(
     `update queue.job set state = 'active', started_on = now() - interval '1 minute',
        heartbeat_on = now() - interval '1 minute', output = $1 where name = 'tasks'`,

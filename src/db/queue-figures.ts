@@ -6,7 +6,8 @@ import { QUEUE_NAME, QUEUE_SCHEMA } from './queue.ts';
 export type JobCount = { task: string; state: 'waiting' | 'running' | 'failed'; count: number };
 
 /**
- * Counts the jobs that wait (for a worker or for their next attempt), that run, and that failed for good and are still stored.
+ * Counts three kinds of jobs: jobs that wait (for a worker or for their next attempt), jobs that run, and jobs that failed
+ * for good and are still stored.
  */
 export async function countJobs(db: Database): Promise<JobCount[]> {
   const found = await sql<JobCount>`

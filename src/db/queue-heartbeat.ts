@@ -1,15 +1,18 @@
-// Sends heartbeats for the jobs of a worker, and gives back the jobs of other workers whose heartbeats stopped.
+// Sends heartbeats for the jobs of this worker, and gives back the jobs of other workers whose heartbeats have stopped.
 import { setTimeout as delay } from 'node:timers/promises';
 import type pg from 'pg';
 import { giveBackLost, LOST_AFTER_SECONDS, type TakenJob, touchJobs } from './queue-rows.ts';
 
-/** The pause between two heartbeats of a worker. With each heartbeat, it also looks for jobs whose heartbeats stopped. */
+/**
+ * The pause between two heartbeats of a worker. With each heartbeat, the worker also searches for jobs whose heartbeats have
+ * stopped.
+ */
 const BEAT_MS = 1_500;
 
 export type HeldJob = {
   job: TakenJob;
   abort: AbortController;
-  /** True if another worker took the job over: then this worker must not write to the job any more. */
+  /** True if another worker has taken over the job. Then this worker must not write to the job any more. */
   lost: boolean;
 };
 
@@ -20,8 +23,9 @@ export type BeatOptions = {
 };
 
 /**
- * Until the signal is aborted, sends heartbeats and gives back jobs whose heartbeats stopped. After a failure of the database,
- * gives none back for a while: other workers had the same failure and must first be able to send heartbeats.
+ * Sends heartbeats, and gives back jobs whose heartbeats have stopped, until the signal is aborted. After a failure of the
+ * database, gives no job back for LOST_AFTER_SECONDS. Other workers had the same failure, and must first be able to send
+ * heartbeats.
  */
 export async function keepBeating(pool: pg.Pool, { held, onError, signal }: BeatOptions): Promise<void> {
   let othersMayBeatUntil = 0;
@@ -38,7 +42,7 @@ export async function keepBeating(pool: pg.Pool, { held, onError, signal }: Beat
 }
 
 /**
- * Sends the heartbeats. If another worker took a job over while this process was suspended, aborts the job's handler and
+ * Sends the heartbeats. If another worker took over a job while this process was suspended, aborts the job's handler and
  * ignores its result.
  */
 async function touch(pool: pg.Pool, held: ReadonlySet<HeldJob>): Promise<void> {

@@ -1,4 +1,4 @@
-// After each build, a worker queries for outside jobs. This must be as fast with 10,000 ready builds as with none.
+// After each build, a worker queries for outside jobs. This query must be as fast with 10,000 ready builds as without any.
 import { randomUUID } from 'node:crypto';
 import type pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';

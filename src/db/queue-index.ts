@@ -7,19 +7,19 @@ import { OUTSIDE_TASKS } from './queue-tasks.ts';
 const NAMES = [...OUTSIDE_TASKS].map((task) => `'${task}'`).join(', ');
 
 /**
- * SQL: whether a job's task is an outside task. The names are literals: PostgreSQL uses the index only for the index's own
- * condition.
+ * SQL: whether a job's task is an outside task. The names are literals, because PostgreSQL uses a partial index only if the
+ * query repeats the condition of the index.
  */
 export const IS_OUTSIDE = `data ->> 'task' in (${NAMES})`;
 
 const PREFIX = 'job_outside_ready_';
 
-/** The name contains a digest of the condition, so another list of outside tasks gets another index. */
+/** The name of the index. It contains a digest of the condition, so that another list of outside tasks gets another index. */
 export const OUTSIDE_INDEX = PREFIX + createHash('sha256').update(IS_OUTSIDE).digest('hex').slice(0, 8);
 
 /**
- * Creates the index, and drops those for other lists of outside tasks. `migrate` calls it under its lock, after it has created
- * the queue's tables.
+ * Creates the index, and drops indexes for other lists of outside tasks. `migrate` calls this under its lock, after it has
+ * created the queue's tables.
  */
 export async function installOutsideIndex(client: pg.Client): Promise<void> {
   await client.query(

@@ -1,5 +1,5 @@
-// A connection that listens to channels of PostgreSQL. If it breaks, it is opened again; notifications that were sent meanwhile
-// are lost.
+// A connection that listens to channels of PostgreSQL. If it breaks, it is opened again. Notifications that are sent while it
+// is broken are lost.
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 
@@ -18,8 +18,7 @@ export async function listenTo(url: string, channels: Record<string, (payload: s
 
   async function connect(): Promise<void> {
     const client = new pg.Client({ connectionString: url, application_name: 'larder-queue-listen' });
-    // True from when the connection listens until its first error, so that several errors of one connection cause one
-    // reconnect.
+    // True while the connection listens, until its first error. So several errors of one connection cause only one reconnect.
     let isUsed = false;
     client.on('error', () => {
       if (isUsed) void connectAgain();

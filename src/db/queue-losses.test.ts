@@ -1,4 +1,4 @@
-// Workers that die while they run jobs. A death is counted only for a job that ran alone, and a suspect runs alone.
+// Workers that die while they run jobs. A death is counted only for a job that ran alone. A suspect runs alone.
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
@@ -70,7 +70,7 @@ async function rowOf(id: string): Promise<Row> {
 /** Returns handlers whose jobs run until the test ends them by their id. */
 function gates() {
   const started: string[] = [];
-  /** In order: `+id` when a job starts, `-id` when it ends. */
+  /** The events in their order: `+id` when a job starts, `-id` when it ends. */
   const events: string[] = [];
   const ends = new Map<string, () => void>();
   return {
@@ -196,8 +196,8 @@ describe('a suspect', () => {
     await work(handle, { concurrency: 2 });
     await until('it runs', async () => running().includes('a1'));
     await enqueueSuspect('b1', { group: 'b', startAfterSeconds: 3600 });
-    // Both jobs become ready at once. Group a already has its share of the slots, so jobs of other groups come first, and the
-    // first of those is the suspect.
+    // Both jobs become ready at once. Group a already has its share of the slots, so jobs of other groups come first. The
+    // first of these is the suspect.
     await enqueueOne('a2', { group: 'a', startAfterSeconds: 3600 });
     await database.pool.query(`update queue.job set start_after = now() where state = 'created'`);
     end('a1');
@@ -263,13 +263,14 @@ describe('a database that does not answer', () => {
     const failures: unknown[] = [];
     await work(handle, { onError: (error) => void failures.push(error) });
     await database.pool.query('alter schema queue rename to queue_away');
-    // Waits until giveBackLost has failed, because only that failure delays its next call. The statement that takes jobs may
-    // fail first.
+    // Waits until giveBackLost has failed, because only this failure delays the next call of giveBackLost. The statement that
+    // takes jobs may fail first.
     const hasLooked = () =>
       failures.some((failure) => failure instanceof Error && /giveBackLost/.test(failure.stack ?? ''));
     await until('its look for lost jobs has noticed', async () => hasLooked());
     await database.pool.query('alter schema queue_away rename to queue');
-    // Makes a job look as another worker's job does just after the failure: its last heartbeat was sent before the failure.
+    // Gives a job the state that a job of another worker has just after the failure: its last heartbeat was sent before the
+    // failure.
     await enqueueOne('other', { startAfterSeconds: 3600 });
     await database.pool.query(
       `update queue.job set state = 'active', started_on = now(), heartbeat_on = now() - interval '1 minute'`,

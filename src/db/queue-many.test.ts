@@ -1,5 +1,5 @@
-// Many jobs at once: to enqueue a thousand takes as many statements as to enqueue one. A job whose key already waits is not
-// enqueued again.
+// Many jobs at once. Enqueuing a thousand jobs takes as many statements as enqueuing one. A job whose key already waits is
+// not enqueued again.
 import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';

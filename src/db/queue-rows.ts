@@ -1,4 +1,4 @@
-// Statements that pg-boss does not have: they take jobs, write their heartbeats, and give jobs back.
+// Statements that pg-boss does not have. They take jobs, write heartbeats, and give jobs back.
 import type pg from 'pg';
 import { type JobRecord, readRecord } from './job-record.ts';
 import { type JobData, QUEUE_CHANNEL, QUEUE_NAME, QUEUE_SCHEMA } from './queue.ts';
@@ -9,7 +9,7 @@ export type TakenJob = {
   id: string;
   data: JobData;
   groupId: string | null;
-  /** The number of earlier attempts. As in pg-boss, it increases when the job is started again. */
+  /** The number of earlier attempts. As in pg-boss, it increases when the next attempt starts. */
   retryCount: number;
   startedOn: Date;
   record: JobRecord;
@@ -19,7 +19,7 @@ type Taking = {
   kind: SlotKind;
   /** Jobs of these groups are skipped. An empty name means jobs without a group. */
   ignoreGroups: readonly string[];
-  /** True: takes only suspects. */
+  /** True to take only suspects. */
   onlySuspects: boolean;
   runsNothing: boolean;
 };
@@ -27,14 +27,14 @@ type Taking = {
 type TakenRow = { suspect: boolean; id: string | null; output: unknown } & Omit<TakenJob, 'id' | 'record'>;
 
 /**
- * Four missed heartbeats. Another worker gets the job within 8 s: the last heartbeat may be 1.5 s older than the death, and
- * workers look every 1.5 s.
+ * A job without a heartbeat for this long is lost. This is the time of four heartbeats. Another worker gets the job within 8
+ * s after the death: the last heartbeat may be 1.5 s older than the death, and workers search every 1.5 s.
  */
 export const LOST_AFTER_SECONDS = 6;
 
 /**
  * Takes the first ready job of a kind, in the order of pg-boss. Returns ALONE if this job is a suspect and the worker runs
- * other jobs: then the worker must take nothing until those have ended.
+ * other jobs. The worker must then take no job until the others have ended.
  */
 export async function takeJob(
   pool: pg.Pool,
@@ -64,8 +64,8 @@ export async function takeJob(
 }
 
 /**
- * Writes a heartbeat for these jobs. Returns the ids of the jobs that this worker still has; another worker may have taken over
- * the others.
+ * Writes a heartbeat for these jobs. Returns the ids of the jobs that this worker still has. Another worker may have taken
+ * over the others.
  */
 export async function touchJobs(pool: pg.Pool, jobs: readonly TakenJob[]): Promise<Set<string>> {
   const { rows } = await pool.query<{ id: string }>(
@@ -80,8 +80,8 @@ export async function touchJobs(pool: pg.Pool, jobs: readonly TakenJob[]): Promi
 }
 
 /**
- * Gives back the jobs of dead workers; their attempts are not counted. Each job becomes a suspect, because any of them may have
- * killed its worker. A job that was already a suspect ran alone, so this death is counted for it.
+ * Gives back the jobs of dead workers without counting their attempts. Each job becomes a suspect, because any of them may
+ * have killed its worker. A job that was already a suspect ran alone, so this death is counted for it.
  */
 export async function giveBackLost(pool: pg.Pool): Promise<void> {
   await pool.query(
@@ -97,7 +97,7 @@ export async function giveBackLost(pool: pg.Pool): Promise<void> {
   );
 }
 
-/** Gives a job back; this attempt is not counted. The job's record is kept for the next run. */
+/** Gives a job back without counting this attempt. The job keeps its record for the next run. */
 export async function giveBackJob(
   pool: pg.Pool,
   { id, retryCount, record }: Pick<TakenJob, 'id' | 'retryCount' | 'record'>,

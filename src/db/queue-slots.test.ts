@@ -1,4 +1,4 @@
-// Builds and outside tasks have separate slots: neither waits for the other. Both wait for a suspect.
+// Builds and outside tasks have separate slots, so neither waits for the other. Both wait while a suspect runs.
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
@@ -35,13 +35,13 @@ const follow = (id: string, options: EnqueueOptions = {}) =>
 const build = (id: string, options: EnqueueOptions = {}) =>
   inTransaction(database.db, (tx) => enqueue(tx, 'package-pipeline', { pipeline_id: id }, options));
 
-/** Makes this job a suspect. */
+/** Changes this job to a suspect. */
 async function makeSuspect(id: string | undefined, losses = 0): Promise<void> {
   const record = JSON.stringify({ suspect: true, losses });
   await sql`update queue.job set output = ${record}::jsonb, start_after = now() where id = ${id}`.execute(database.db);
 }
 
-/** Waits until the worker has again queried for jobs. */
+/** Waits until the worker has queried for jobs once more. */
 async function untilLooked(): Promise<void> {
   const now = (await database.pool.query<{ now: string }>('select clock_timestamp()::text as now')).rows[0]?.now;
   await until('the worker has looked', async () => {
@@ -115,7 +115,7 @@ test('silent registries and slow mail servers in all outside slots delay no buil
   await build('a', { group: 'silent' });
   await until('the build began', async () => begun.includes('a'));
   expect(performance.now() - at).toBeLessThan(5_000);
-  // Each group has half of the slots, which is its share.
+  // Each group has half of the slots, because half is its share.
   expect([registry.sockets.size, mail.sockets.size]).toEqual([half, half]);
 });
 
@@ -191,7 +191,7 @@ test('two suspects that wait for silent servers delay no build', async () => {
   await until('the build runs', async () => running().includes('build'));
   end('build');
   await until('both wait beside each other', async () => running().length === 2);
-  // Omits jobs that the schedule has enqueued meanwhile, which have an empty payload.
+  // Omits jobs that the schedule has enqueued. They have an empty payload.
   const { rows } = await database.pool.query(`select retry_count from queue.job where data -> 'payload' <> '{}'`);
   expect(rows).toEqual([0, 0, 0].map((retry_count) => ({ retry_count })));
 });
@@ -243,7 +243,7 @@ test('the jobs of a killed worker, of both kinds, run one at a time', async () =
   const child: ChildProcess = fork(victim, [database.url, '1']);
   closers.push(() => child.kill('SIGKILL'));
   let taken = 0;
-  // Counted with a listener, because several messages may arrive at once and `once` would miss all but the first.
+  // Counts with a listener, because several messages may arrive at once and `once` would get only the first.
   child.on('message', () => taken++);
   await until('it has taken all', async () => taken === 4);
   child.kill('SIGKILL');

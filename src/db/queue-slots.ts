@@ -1,24 +1,24 @@
-// The slots of a worker: some for builds, others for outside tasks, which talk to servers outside of Larder.
+// The slots of a worker. Some are for builds. Others are for outside tasks, which wait for servers outside of Larder.
 import type { JobData } from './queue.ts';
 import { OUTSIDE_TASKS } from './queue-tasks.ts';
 
 export type SlotKind = 'INSIDE' | 'OUTSIDE';
 
 /**
- * Slots for outside tasks in each worker, in addition to those for builds. Outside jobs mostly wait for servers: 8 of them, if
- * all copy, use one core and some hundred MB of memory. With fewer slots, two organizations whose servers do not answer could
- * block all others.
+ * Slots for outside tasks in each worker, in addition to the slots for builds. Outside jobs mostly wait for servers. If all 8
+ * copy, they use one core and some hundred MB of memory. With fewer slots, two organizations whose servers do not answer
+ * could block all others.
  */
 export const OUTSIDE_SLOTS = 8;
 
 /**
- * Outside jobs may run for hours. If a job must run alone, outside jobs that have run for longer than this are given back. Most
- * checks of registries and most messages end within 20 s, so they are not affected.
+ * If a job that must run alone is waiting, outside jobs that have run for longer than this are given back, because they may
+ * run for hours. Most checks of registries and most messages end within 20 s, so they are not affected.
  */
 export const GIVE_WAY_MS = 60_000;
 
 /**
- * The group of jobs that belong to no organization: builds of shared base images, and jobs of the schedule. Together they have
+ * The group of jobs that belong to no organization: builds of shared base images, and jobs of the schedule. This group has
  * the share of one organization.
  */
 const NO_GROUP = '';
@@ -30,8 +30,8 @@ export function slotKindOf({ data }: Pick<SlotJob, 'data'>): SlotKind {
 }
 
 /**
- * Returns the kinds that have a free slot. Outside slots are filled first: a distribution ends a pipeline, and a build may
- * begin another.
+ * Returns the kinds that have a free slot. Outside tasks come first, because a distribution ends a pipeline and a build may
+ * begin another one.
  */
 export function findFreeKinds(jobs: readonly SlotJob[], concurrency: number): SlotKind[] {
   const kinds: SlotKind[] = ['OUTSIDE', 'INSIDE'];

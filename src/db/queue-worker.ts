@@ -1,5 +1,5 @@
-// Runs the jobs of the queue: takes jobs if slots are free, sends heartbeats, takes over the jobs of dead workers, and gives
-// back jobs that it cannot finish.
+// Runs the jobs of the queue. Takes jobs when slots are free, sends heartbeats, takes over the jobs of dead workers, and
+// gives back jobs that it cannot finish.
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { PgBoss } from 'pg-boss';
@@ -26,30 +26,40 @@ import { storableText } from './storable-text.ts';
 export type { Handlers, JobContext, Queue, WorkOptions };
 export { JobCrashed, JobDeclined, JobPostponed };
 
-/** The pause before the next attempt after a crash, in which the memory of the dead process becomes free. */
+/** The pause before the next attempt after a crash. In this pause, the memory of the dead process becomes free. */
 const CRASH_PAUSE_SECONDS = 3;
 
 /**
- * A worker that declined a job takes no build for this long. Long enough that it does not query all the time, short enough that
- * it tries again soon if the other worker is gone.
+ * A worker that declined a job takes no build for this long. The worker must not query all the time, but must soon try again
+ * if the other worker is gone.
  */
 const DECLINED_REST_MS = 5_000;
 
-/** A suspect that gave way to another one becomes ready only after this time, so that the other one is taken first. */
+/**
+ * A suspect that ended early for another suspect becomes ready only after this time, so that the other one is taken first.
+ */
 const GIVE_WAY_PAUSE_SECONDS = 60;
 
-/** The poll finds jobs that became ready with time, and jobs whose notification was lost. Others are found at once. */
+/**
+ * The pause between two polls. A poll finds jobs whose start time has come, and jobs whose notification was lost. Other jobs
+ * are found at once.
+ */
 const POLL_MS = 1_000;
 
 /** The pause between two queries while the database does not respond. */
 const FAILURE_PAUSE_MS = 1_000;
 
-/** How long an aborted handler may take to end its sandbox. Then the job is given back in any case. */
+/**
+ * How long an aborted handler may take to end its sandbox. After that, the job is given back even if the handler still runs.
+ */
 const ABORT_WAIT_MS = 5_000;
 
 const DEFAULT_FINISH_MS = 3_000;
 
-/** For the worker's own statements, the heartbeats that it sends meanwhile, and the maintenance of pg-boss. */
+/**
+ * The most connections. They are for the worker's own statements, for heartbeats that are sent at the same time, and for the
+ * maintenance of pg-boss.
+ */
 const CONNECTIONS = 4;
 const CONNECTION_WAIT_MS = 5_000;
 
@@ -72,11 +82,11 @@ export async function openQueue(options: { url: string }): Promise<Queue> {
 }
 
 type Running = HeldJob & {
-  /** In the milliseconds of `performance.now`. */
+  /** The start, in milliseconds of `performance.now`. */
   startedAt: number;
   /** True if the job was aborted so that a suspect can run alone. */
   gaveWay: boolean;
-  /** True if the job's pipeline was cancelled. The job is then done, however its handler ends. */
+  /** True if the job's pipeline was cancelled. The job then counts as done, even if its handler throws. */
   cancelled: boolean;
   settled: Promise<void>;
 };
@@ -85,17 +95,20 @@ class WorkingQueue implements Queue {
   readonly #url: string;
   readonly #pool: pg.Pool;
   readonly #boss: PgBoss;
-  /** Not keyed by id: the set has a job that was lost and taken again twice while the job's first handler still runs. */
+  /**
+   * A set and not a map by id. If a job was lost and taken again while its first handler still runs, the set contains the job
+   * twice.
+   */
   readonly #running = new Set<Running>();
-  /** Aborted at the end of `stop`, which ends every pause. */
+  /** Aborted at the end of `stop`. This ends every pause. */
   readonly #over = new AbortController();
   #handlers: Handlers | undefined;
   #options: WorkOptions = { concurrency: 1 };
   #loops: Promise<unknown>[] = [];
   #stopping = false;
-  /** Until this time of `performance.now`, no build is taken. */
+  /** No build is taken before this time of `performance.now`. */
   #restUntil = 0;
-  /** The kind of the suspect that waits until no job runs here. Until then, the worker takes no job of any kind. */
+  /** The kind of a suspect that waits until no job runs in this worker. Until then, the worker takes no job of any kind. */
   #suspectWaits: SlotKind | undefined;
   #wake = Promise.withResolvers<void>();
   #listener: Listener | undefined;
@@ -156,7 +169,7 @@ class WorkingQueue implements Queue {
     }
   }
 
-  /** Fills the free slots, then waits for a notification, the end of a job, or the next poll. */
+  /** Fills the free slots. Then waits for a notification, the end of a job, or the next poll. */
   async #takeJobs(): Promise<void> {
     while (!this.#stopping) {
       this.#wake = Promise.withResolvers();
@@ -173,7 +186,7 @@ class WorkingQueue implements Queue {
     }
   }
 
-  /** Fails a job with an unknown task: a retry would fail too, and no pipeline or other row waits for the job. */
+  /** Fails a job with an unknown task. A retry would fail too, and no pipeline or other row waits for the job. */
   async #reject(job: TakenJob): Promise<void> {
     this.#report(new Error(`Job ${job.id} has no known task or no payload`));
     await failJobForGood(this.#pool, job);
@@ -201,8 +214,8 @@ class WorkingQueue implements Queue {
   }
 
   /**
-   * Whether no other job may start beside this job. True for a suspect, but not for an outside job that has run for
-   * GIVE_WAY_MS, because such a job has not killed its worker.
+   * Whether this job must run alone, so that no other job may start. True for a suspect. False for an outside job that has
+   * run for GIVE_WAY_MS, because it has not killed its worker in this time.
    */
   #isAlone(running: Running): boolean {
     return running.job.record.suspect && !this.#isLongOutside(running);
@@ -226,8 +239,8 @@ class WorkingQueue implements Queue {
   }
 
   /**
-   * Takes a job, first of groups that use less than half of the slots. If only other groups have jobs, they may use all slots
-   * for builds, but not all slots for outside tasks, which they could hold for hours.
+   * Takes a job, first from groups that use less than half of the slots. If only other groups have jobs, they may use all
+   * slots for builds. They may not use all slots for outside tasks, because they could hold them for hours.
    */
   async #take(kind: SlotKind, onlySuspects: boolean): Promise<TakenJob | 'ALONE' | undefined> {
     const runsNothing = this.#running.size === 0;
@@ -238,7 +251,7 @@ class WorkingQueue implements Queue {
     return await takeJob(this.#pool, { ...taking, ignoreGroups: [] });
   }
 
-  /** Aborts outside jobs that have run for long, so that the suspect can run. */
+  /** Aborts outside jobs that have run for longer than GIVE_WAY_MS, so that the suspect can run. */
   #giveWay(): undefined {
     for (const running of this.#running) {
       if (running.gaveWay || !this.#isLongOutside(running)) continue;
@@ -298,8 +311,8 @@ class WorkingQueue implements Queue {
   }
 
   /**
-   * Gives back a job that was aborted for a suspect. It is no suspect any more, because it ran for long without killing its
-   * worker; unless it once killed a worker while it ran alone.
+   * Gives back a job that was aborted for a suspect. The job is no longer a suspect itself, because it ran for long without
+   * killing its worker. But if it has killed a worker while it ran alone, it stays a suspect.
    */
   async #gaveWay(running: Running): Promise<void> {
     const { job } = running;
@@ -310,13 +323,16 @@ class WorkingQueue implements Queue {
   async #postponed(running: Running, postponed: JobPostponed): Promise<void> {
     const { job } = running;
     this.#options.onPostponed?.(postponed, job.data);
-    // A worker that declined the job has not run it, so the job is still a suspect.
+    // A worker that declined the job has not run it, so a suspect stays a suspect.
     if (postponed instanceof JobDeclined) this.#restUntil = performance.now() + DECLINED_REST_MS;
     else job.record = { ...job.record, suspect: false };
     await this.#giveBack(running, postponed.seconds);
   }
 
-  /** Stores the last crash before it calls `onExhausted`: if this process dies meanwhile, the job must not run a third time. */
+  /**
+   * Stores the last crash before it calls `onExhausted`. If this process dies during the call, the job must not run a third
+   * time.
+   */
   async #crashed(running: Running, error: JobCrashed): Promise<void> {
     const { job } = running;
     job.record = { ...job.record, crashes: job.record.crashes + 1 };
@@ -340,7 +356,10 @@ class WorkingQueue implements Queue {
     await this.#write(running, () => giveBackJob(this.#pool, running.job, afterSeconds));
   }
 
-  /** Writes a result; tries again while the database does not respond. Writes nothing if another worker took the job over. */
+  /**
+   * Writes a result, and tries again while the database does not respond. Writes nothing if another worker has taken over the
+   * job.
+   */
   async #write(running: Running, write: () => Promise<unknown>): Promise<void> {
     while (!running.lost) {
       try {
@@ -356,7 +375,8 @@ class WorkingQueue implements Queue {
 
   async #isBusy(): Promise<boolean> {
     if (this.#running.size > 0) return true;
-    // clock_timestamp, because now() is the time at which the statement began: a job given back after it would not seem ready.
+    // Uses clock_timestamp, because now() is the time at which the statement began. A job that was given back after that
+    // would not count as ready.
     const { rowCount } = await this.#pool.query(
       `select from ${QUEUE_SCHEMA}.job where name = '${QUEUE_NAME}'
          and (state = 'active' or (state in ('created', 'retry') and start_after <= clock_timestamp())) limit 1`,
@@ -368,7 +388,7 @@ class WorkingQueue implements Queue {
     this.#wake.resolve();
   }
 
-  /** Waits for this time, or until the queue stops. */
+  /** Waits for `ms` milliseconds, or until the queue stops. */
   async #pause(ms: number): Promise<void> {
     await delay(ms, undefined, { signal: this.#over.signal }).catch(() => {});
   }
@@ -382,7 +402,7 @@ function messageOf(error: unknown): string {
   return storableText(error instanceof Error ? error.message : String(error));
 }
 
-/** Waits for the promise, but at most this long. */
+/** Waits for the promise, but at most `ms` milliseconds. */
 async function withinMs(promise: Promise<unknown>, ms: number): Promise<void> {
   const { promise: over, resolve } = Promise.withResolvers<void>();
   const timer = setTimeout(resolve, ms);

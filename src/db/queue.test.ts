@@ -1,4 +1,4 @@
-// The queue in a real database: jobs in transactions, keys, the order of jobs, retries, and stopping.
+// The queue in a real database: jobs in transactions, keys, the order of jobs, retries, and the stop of a worker.
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../../test/database.ts';
 import { handlersWith } from '../../test/queue-handlers.ts';
@@ -37,7 +37,7 @@ async function work(handle: Parameters<typeof handlersWith>[0], options: Partial
   return queue;
 }
 
-/** Makes all waiting jobs ready now, so that tests of retries need not wait. */
+/** Makes all waiting jobs ready, so that tests of retries need not wait. */
 async function makeReady(): Promise<number> {
   const { rowCount } = await database.pool.query(
     `update queue.job set start_after = now() where name = 'tasks' and state = 'retry' and start_after > now()`,
@@ -202,7 +202,7 @@ test('a declined job goes to another worker at once without counting an attempt,
   for (const id of ['b', 'c', 'd']) await enqueueOne(id);
   await able.drain();
   expect(done.sort()).toEqual(['a', 'b', 'c', 'd'].map((id) => [id, 1]));
-  // If the worker did not rest after it declined, it would take and decline the job all the time.
+  // A worker without a pause would take and decline the job all the time.
   expect(declined.length).toBeLessThan(10);
   expect(new Set(await states())).toEqual(new Set(['completed']));
 });
@@ -253,7 +253,7 @@ test('a worker does not end a job that another one took over', async () => {
   });
   await enqueueOne('a');
   await started.promise;
-  // As if another worker had taken the job over while this process was suspended.
+  // Changes the row as if another worker had taken over the job while this process was suspended.
   await database.pool.query(
     `update queue.job set started_on = started_on + interval '1 minute' where state = 'active'`,
   );

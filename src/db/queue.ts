@@ -1,26 +1,29 @@
-// Enqueues jobs in the transaction that causes them: a job exists only if the transaction commits.
+// Enqueues jobs in the transaction that causes them. So a job exists only if the transaction commits.
 import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import { fromKysely, PgBoss } from 'pg-boss';
 import type { Transaction } from './database.ts';
 import type { Task, TaskPayloads } from './queue-tasks.ts';
 
-/** The tables of pg-boss are in a schema of their own. */
+/** The schema of the tables of pg-boss. */
 export const QUEUE_SCHEMA = 'queue';
 
-/** One queue has the jobs of all tasks, so that priorities apply across tasks. The data of a job names its task. */
+/** One queue has the jobs of all tasks, so that priorities apply across tasks. The data of a job contains its task. */
 export const QUEUE_NAME = 'tasks';
 
 /** Workers listen to this channel for new jobs. PostgreSQL delivers a notification when its transaction commits. */
 export const QUEUE_CHANNEL = 'larder_tasks';
 
-/** Workers listen to this channel for cancelled pipelines that have a running job. The payload is the id of a pipeline. */
+/** Workers listen to this channel for cancelled pipelines with a running job. The payload is the id of a pipeline. */
 export const CANCELLED_CHANNEL = 'larder_pipelines_cancelled';
 
 /** The data in the row of a job. */
 export type JobData<T extends Task = Task> = { task: T; payload: TaskPayloads[T] };
 
-/** Whether the data of a row has a task and a payload. A row that another version of Larder wrote, or a person, may not. */
+/**
+ * Whether the data of a row has a task and a payload. They may be missing if another version of Larder or a person wrote the
+ * row.
+ */
 export function isJobData(data: unknown): data is JobData {
   if (typeof data !== 'object' || data === null) return false;
   const { task, payload } = data as Record<string, unknown>;
@@ -29,21 +32,21 @@ export function isJobData(data: unknown): data is JobData {
 
 export type EnqueueOptions = {
   /**
-   * While a job of this task with this key waits, no second one is enqueued. A running job does not count: it may already have
-   * read the rows.
+   * While a job of this task with this key waits, no second job is enqueued. A running job does not count, because it may
+   * already have read the rows.
    */
   key?: string;
-  /** Higher values run first; default 0. */
+  /** Jobs with a higher value run first. The default is 0. */
   priority?: number;
   /**
-   * The id of the organization that the job belongs to. While jobs of other groups wait, no group gets more than its share of a
-   * worker's slots.
+   * The id of the organization that the job belongs to. While jobs of other groups wait, no group gets more than its share of
+   * a worker's slots.
    */
   group?: string;
   startAfterSeconds?: number;
 };
 
-/** Returns the id of the new job. Returns undefined if a job with the same key already waits. */
+/** Enqueues a job and returns its id. Returns undefined if a job with the same key already waits. */
 export async function enqueue<T extends Task>(
   tx: Transaction,
   task: T,
@@ -90,8 +93,8 @@ export async function enqueueMany<T extends Task>(
 }
 
 /**
- * Aborts the running jobs of these pipelines when the transaction commits. Sends one notification for each pipeline, because a
- * payload has at most 8,000 bytes. If a worker misses the notification, it finishes the step, but the result is not recorded.
+ * Aborts the running jobs of these pipelines when the transaction commits. Sends one notification for each pipeline, because
+ * a payload has at most 8,000 bytes. A worker that misses the notification finishes the step, but the result is not recorded.
  */
 export async function abortJobs(tx: Transaction, pipelineIds: readonly string[]): Promise<void> {
   if (pipelineIds.length === 0) return;
@@ -104,29 +107,29 @@ export function keyOf(task: Task, key: string): string {
 }
 
 /**
- * How many attempts of a job may throw. With the pauses between them (2 to 4 s, then twice as long each time), the job fails
+ * How many attempts of a job may throw. The pauses between them begin with 2 to 4 s and double each time. So the job fails
  * for good only if an error lasts for one to two minutes.
  */
 export const ATTEMPTS_MAX = 6;
 const FIRST_PAUSE_SECONDS = 2;
 
 /**
- * The time limit of pg-boss for a job, which may be at most 24 h. It only matters if the time limits of Larder's steps do not
- * end the job.
+ * The time limit of pg-boss for a job, in seconds. pg-boss allows at most 24 h. It only matters if the time limits of
+ * Larder's own steps do not end the job.
  */
 const RUN_SECONDS_MAX = 23 * 3600;
 
-/** A job that waits must not be lost, but pg-boss would drop it after 14 days. */
+/** The time after which pg-boss drops a waiting job. Its default is 14 days, but a waiting job must not be lost. */
 const WAIT_SECONDS_MAX = 10 * 365 * 24 * 3600;
 
-/** How long pg-boss keeps jobs that have ended, so that faults can be diagnosed. */
+/** How long pg-boss keeps jobs that have ended, so that operators can find the cause of faults. */
 const KEEP_SECONDS = 3 * 24 * 3600;
 
 /** Creates or updates the tables of the queue. `migrate` calls it under its lock. */
 export async function installQueue(url: string): Promise<void> {
   const boss = new PgBoss({ connectionString: url, schema: QUEUE_SCHEMA, max: 1, supervise: false, schedule: false });
-  // An error event without a listener would end the process. The event is ignored, because the calls of pg-boss throw the same
-  // errors.
+  // Without a listener, an error event would end the process. The event is ignored, because the calls of pg-boss throw the
+  // same errors.
   boss.on('error', () => {});
   await boss.start();
   try {
@@ -139,7 +142,7 @@ export async function installQueue(url: string): Promise<void> {
       deleteAfterSeconds: KEEP_SECONDS,
     };
     if ((await boss.getQueue(QUEUE_NAME)) === null) {
-      // The policy "short" allows one waiting job for each key, and any number of running ones.
+      // The policy "short" allows one waiting job for each key, and any number of running jobs.
       await boss.createQueue(QUEUE_NAME, { policy: 'short', ...options });
     } else {
       await boss.updateQueue(QUEUE_NAME, options);

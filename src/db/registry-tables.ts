@@ -18,7 +18,7 @@ export type RegistriesTable = {
   healthy: boolean | null;
   last_checked_at: OptionalTime;
   unhealthy_cause: string | null;
-  /** A trigger sets it. */
+  /** Set by a trigger. */
   unhealthy_since: OptionalTime;
   created_at: DefaultTime;
   created_by: string | null;
@@ -50,7 +50,8 @@ export type RegistryCredentialsTable = {
 export type BaseImagesTable = {
   id: Generated<string>;
   /**
-   * Part of the names of repositories of applications on this base image. Never changes. Unless given, the database derives it.
+   * Part of the repository names of applications on this base image. It never changes. If absent in an insert, the database
+   * derives it.
    */
   key: Generated<string>;
   organization_id: string | null;
@@ -65,11 +66,11 @@ export type BaseImagesTable = {
   healthy: boolean | null;
   last_checked_at: OptionalTime;
   unhealthy_cause: string | null;
-  /** A trigger sets it. */
+  /** Set by a trigger. */
   unhealthy_since: OptionalTime;
   /**
-   * This and the next three: the last complete inspection of a registered base image. `refusal` is the reason if the image was
-   * rejected.
+   * The last complete inspection of a registered base image. The next three columns also belong to it. `refusal` is the
+   * reason if the image was rejected.
    */
   inspected_digest: Digest | null;
   inspector_version: number | null;

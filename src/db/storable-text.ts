@@ -1,4 +1,5 @@
-// Makes texts storable in PostgreSQL: the output of programs and remote servers may contain characters that it rejects.
+// Makes texts storable in PostgreSQL. The output of programs and of remote servers may contain characters that PostgreSQL
+// rejects.
 
 /** Replaces NUL characters and lone surrogates, which neither `text` nor `jsonb` can store. */
 export function storableText(text: string): string {

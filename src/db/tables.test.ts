@@ -18,7 +18,10 @@ beforeAll(async () => {
 });
 afterAll(() => database.drop());
 
-/** Returns the types in tables.ts as `{table: {column: type}}`. Reads them as text, because types do not exist at run time. */
+/**
+ * Returns the types in tables.ts as `{table: {column: type}}`. Reads the file as text, because types do not exist at run
+ * time.
+ */
 function typedColumns(): Map<string, Map<string, string>> {
   const text = readdirSync(new URL('.', import.meta.url))
     .filter((file) => file.endsWith('tables.ts'))
@@ -55,7 +58,7 @@ function expected({ data_type, nullable, has_default }: Column): RegExp {
     bytea: 'Buffer',
     ARRAY: '(string|Digest)\\[\\]',
   }[data_type];
-  // The type of text and uuid columns: string, Digest, or a union of words. The other kinds of types do not match.
+  // The types of text and uuid columns are string, Digest, or a union of words. No other kind of column has such a type.
   const type = plain ?? "(string|Digest|[A-Z]\\w+|'[\\w-]+'( \\| '[\\w-]+')*)";
   return one(type, `Generated<${type}>`, `${type} \\| null`);
 }

@@ -97,7 +97,7 @@ type OperatingSystemsTable = {
   deprecated_at: OptionalTime;
   replaced_by: string | null;
   replaced_at: OptionalTime;
-  /** `2028-06-30` */
+  /** A day, such as `2028-06-30`. */
   end_of_life_at: string | null;
 };
 
@@ -122,7 +122,7 @@ type ProductBranchesTable = {
   product_key: string;
   branch: string;
   id: Generated<string>;
-  /** `2028-06-30` */
+  /** A day, such as `2028-06-30`. */
   end_of_life_at: string | null;
   created_at: DefaultTime;
 };
@@ -169,17 +169,17 @@ type ApplicationsTable = {
   removed_by: string | null;
   deprecated_at: OptionalTime;
   unsupported_at: OptionalTime;
-  /** Triggers copy it from the application's newest release. */
+  /** Copied from the application's newest release by triggers. */
   latest_release_id: string | null;
   latest_release_version: string | null;
   /** A text that sorts like the version. The database generates it. */
   latest_release_version_key: string | null;
   latest_released_at: OptionalTime;
-  /** False if the application exists only because others need it. */
+  /** False for a hidden application, which exists only because other applications need it. */
   requested: Generated<boolean>;
   /**
-   * The longest path in the graph to an application that needs no other; 0 if this application needs none. Locks are taken in
-   * this order.
+   * The length of the longest path in the graph of dependencies from this application. 0 if this application needs no other.
+   * Locks on applications are taken in this order.
    */
   depth: Generated<number>;
 };
@@ -245,12 +245,12 @@ type CustomizationApplicationsTable = {
   pipeline_id: string;
   broke: Generated<boolean>;
   left_out: Generated<boolean>;
-  /** Triggers copy it from the pipeline. */
+  /** Copied from the pipeline by triggers. */
   pipeline_status: PipelineStatus | null;
   pipeline_started_at: OptionalTime;
 };
 
-/** Only triggers write it; src/catalog/list-counts.ts adds the parts up. */
+/** Partial counts of lists. Only triggers write them, and src/catalog/list-counts.ts adds them up. */
 type ListCountsTable = {
   id: Generated<number>;
   organization_id: string;
@@ -263,7 +263,7 @@ type ListCountsTable = {
   total: number;
 };
 
-/** The files of a release for one platform. Without a platform, they are for all. */
+/** The files of a release for one platform. Without a platform, the files are for all platforms. */
 export type PlatformFiles = { platform?: PlatformFamily; files: MetadataFile[] };
 
 type ReleasesTable = {
@@ -287,7 +287,10 @@ type ReleasesTable = {
   metadata: Json<PlatformFiles[]>;
   /** The repository of the previous release, if the repository changed. */
   moved_from: string | null;
-  /** The ids of the `release_signing_keys` that signed the release. Empty for releases of versions that did not sign. */
+  /**
+   * The ids of the `release_signing_keys` that signed the release. Empty for releases of earlier versions of Larder, which
+   * signed no releases.
+   */
   signing_key_ids: Generated<string[]>;
 };
 
