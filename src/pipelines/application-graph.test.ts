@@ -21,10 +21,7 @@ afterAll(() => catalog.drop());
 
 const PAGE = { page: 1, page_size: 500 } as const;
 
-/**
- * Inserts an application of an offering that no other application has, because a base image has at most one application of an
- * offering.
- */
+/** Inserts an application of a new offering, because a base image can have only one application of an offering. */
 async function insertApplication(name: string, options: { requested?: boolean } = {}): Promise<string> {
   const offering = randomUUID();
   const application = randomUUID();
@@ -247,7 +244,9 @@ describe('random graphs', () => {
     };
   }
 
-  /** How many random graphs are tested. Few, because each inserts many rows. One graph in ten is large. */
+  /**
+   * How many random graphs are tested. The number is small, because each graph inserts many rows. One graph in ten is large.
+   */
   const GRAPHS = Number(process.env.LARDER_TEST_GRAPHS ?? 12);
 
   test.each(Array.from({ length: GRAPHS }, (_, seed) => seed))('graph %i', async (seed) => {
@@ -296,7 +295,7 @@ describe('random graphs', () => {
 
   type Moments = { left: number; pick: (below: number) => number; nodes: string[]; removed: Set<string> };
 
-  /** Runs the jobs one at a time in random order. In between, creates waves, fails pipelines and removes applications. */
+  /** Runs the jobs one at a time in random order. Between jobs, creates waves, fails pipelines and removes applications. */
   async function runToEnd(needs: Map<string, string[]>, moments: Moments, untouched: string): Promise<void> {
     for (;;) {
       const jobs = (await catalog.waiting('plan-pipeline')).filter((id) => id !== untouched);
@@ -339,7 +338,7 @@ describe('random graphs', () => {
     return row.status === 'IN_PROGRESS';
   }
 
-  /** Expects that, when a pipeline starts, the applications that its application needs have no open pipeline. */
+  /** Expects that the applications which this pipeline's application needs have no open pipeline when the pipeline starts. */
   async function expectNeedsEnded(id: string, needs: Map<string, string[]>): Promise<void> {
     const row = await catalog.db
       .selectFrom('pipelines')

@@ -1,13 +1,14 @@
-// The graph of applications: which application needs which others, and which applications exist only because others need them.
+// The graph of applications: which applications an application needs, and which applications exist only because others need
+// them.
 import { sql } from 'kysely';
 import type { Transaction } from '../db/database.ts';
 import type { LockedApplication } from './pipeline-lock.ts';
 
 /**
- * Locks and returns the applications to build: those of `ids` that are not removed, and all that need one of them, directly or
- * through others. Also locks the applications that the returned ones need, so that a pipeline of a needed application cannot
- * end while edges to it are added. As everywhere, takes the locks by depth and then by id, so that transactions cannot
- * deadlock.
+ * Locks and returns the applications to build: those of `ids` that are not removed, and all applications that need one of
+ * them directly or indirectly. Also locks the applications that the returned ones need, so that a pipeline of a needed
+ * application cannot end while edges to it are added. Takes the locks by depth and then by id, like all code, so that
+ * transactions cannot deadlock.
  */
 export async function lockGraph(tx: Transaction, ids: readonly string[]): Promise<LockedApplication[]> {
   const found = await sql<LockedApplication & { built: boolean }>`
@@ -28,8 +29,8 @@ export async function lockGraph(tx: Transaction, ids: readonly string[]): Promis
 }
 
 /**
- * Records that an application needs others of its catalog and base image. Increases the depth of the application and of all
- * applications that need it. Throws if the graph would have a cycle.
+ * Records that an application needs other applications of its catalog and base image. Increases the depth of the application
+ * and of all applications that need it. Throws if the graph would have a cycle.
  */
 export async function addDependencies(
   tx: Transaction,
@@ -58,8 +59,8 @@ export async function addDependencies(
 }
 
 /**
- * Locks these applications and all applications that they need, directly or through others, because a removal may remove needed
- * applications too. Takes the locks by depth and then by id. Returns those of `ids` that are not removed.
+ * Locks these applications and all applications that they need directly or indirectly, because a removal may also remove
+ * needed applications. Takes the locks by depth and then by id. Returns the ids of `ids` that are not removed.
  */
 export async function lockWithNeeded(
   tx: Transaction,
@@ -77,9 +78,9 @@ export async function lockWithNeeded(
 }
 
 /**
- * Removes these applications. An application that another one still needs is not removed, but no longer counts as requested.
- * Also removes applications that the removed ones needed, if no user requested them and no other application needs them. The
- * caller holds the locks of `lockWithNeeded`. Returns all removed applications.
+ * Removes these applications. An application that another one still needs is not removed, but is no longer requested. Also
+ * removes the applications that the removed ones needed, unless a user requested them or another application needs them. The
+ * caller must hold the locks of `lockWithNeeded`. Returns all removed applications.
  */
 export async function removeFromGraph(tx: Transaction, ids: readonly string[], removedBy: string): Promise<string[]> {
   const removed: string[] = [];

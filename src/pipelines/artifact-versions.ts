@@ -1,5 +1,5 @@
-// The version of an artifact that contains its version, such as a chart. The author sets major and minor; Larder reserves the
-// patch.
+// The version of an artifact that contains its own version, such as a chart. The author of the artifact sets major and minor,
+// and Larder reserves the patch.
 import { sql } from 'kysely';
 import type { Transaction } from '../db/database.ts';
 import type { LockedPipeline } from './pipeline-lock.ts';
@@ -7,14 +7,14 @@ import { claimRepositories, type RepositoryPlace } from './repositories.ts';
 import { reserveNumber } from './revisions.ts';
 
 export type VersionSeries = {
-  /** The author's part of the version: `1.0`. */
+  /** The part of the version that the author sets, such as `1.0`. */
   series: string;
   place: RepositoryPlace;
 };
 
 /**
- * Reserves the version that a pipeline builds: the next patch that is free in all repositories of its application. Stores the
- * version in the pipeline. A version is never used twice, so there may be gaps.
+ * Reserves the version that a pipeline builds, and stores it in the pipeline. It is the next patch that is free in all
+ * repositories of the application. A version is never used twice, so there may be gaps.
  */
 export async function reserveVersion(
   tx: Transaction,
@@ -22,8 +22,7 @@ export async function reserveVersion(
   { series, place }: VersionSeries,
 ): Promise<void> {
   const repositories = await claimRepositories(tx, pipeline, place);
-  // Revisions of other artifacts are counted in the same table, by the product's version. A product's version never ends in
-  // `.*`.
+  // The same table counts the revisions of other artifacts, by the product's version. Such a version never ends in `.*`.
   const patch = await reserveNumber(tx, { version: `${series}.*`, repositories });
   await tx
     .updateTable('pipelines')
@@ -32,7 +31,7 @@ export async function reserveVersion(
     .execute();
 }
 
-/** Called for a pipeline that makes no release, because nothing changed: stores the version of the newest release in it. */
+/** Stores the version of the newest release in a pipeline that makes no release because nothing changed. */
 export async function keepReleasedVersion(tx: Transaction, pipeline: LockedPipeline): Promise<void> {
   await sql`
     update pipelines set version = r.artifact_version

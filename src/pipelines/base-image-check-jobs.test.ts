@@ -1,4 +1,4 @@
-// Checks of base images in the queue: for each cause, at most one check of a base image waits.
+// Checks of base images in the queue. For each cause, at most one check of a base image waits.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
 import { enqueueBaseImageCheck, enqueueBaseImageChecks } from './base-image-check-jobs.ts';

@@ -1,18 +1,18 @@
-// Enqueues checks of registered base images: if a user requests one, and if their registry may be readable again.
+// Enqueues checks of registered base images, if a user requests a check or if the registry may be readable again.
 import { sql } from 'kysely';
 import type { Transaction } from '../db/database.ts';
 import { type EnqueueOptions, enqueue, enqueueMany } from '../db/queue.ts';
 import { REQUESTED_PRIORITY } from './registry-check-jobs.ts';
 
 /**
- * How many checks of one registry's base images are enqueued at once. The schedule enqueues the others later, so that no
- * registry gets too many requests at once.
+ * How many checks of one registry's base images are enqueued at once. The schedule enqueues the other checks later, so that
+ * the registry does not get too many requests at once.
  */
 const CHECKS_PER_REGISTRY_MAX = 200;
 
 /**
  * Enqueues a check that a user requests, with the highest priority. Unlike other checks, it reads a rejected digest again, so
- * it has a key of its own.
+ * it has its own key.
  */
 export async function enqueueBaseImageCheck(
   tx: Transaction,
@@ -22,7 +22,7 @@ export async function enqueueBaseImageCheck(
   await enqueue(tx, 'follow-base-image', { base_image_id: image.id, requested: true }, optionsOf(image, key));
 }
 
-/** Enqueues checks of a registry's base images when the registry may be readable again, unhealthy base images first. */
+/** Enqueues checks of a registry's base images when the registry may be readable again. Unhealthy base images come first. */
 export async function enqueueBaseImageChecks(
   tx: Transaction,
   registry: { id: string; organization_id: string },
@@ -43,8 +43,8 @@ export async function enqueueBaseImageChecks(
 }
 
 /**
- * `key` differs from the key of the scheduled check: otherwise, a scheduled check that waits for a later time would prevent
- * this one.
+ * Returns the options of a job. `key` differs from the key of scheduled checks. Otherwise a scheduled check that waits for a
+ * later time would prevent this check.
  */
 function optionsOf({ organization_id }: { organization_id: string }, key: string): EnqueueOptions {
   return { key, group: organization_id, priority: REQUESTED_PRIORITY };

@@ -10,7 +10,7 @@ export type Inspection = {
   version: number;
   /** Whether the image was also run in a sandbox. */
   in_sandbox: boolean;
-  /** Why no image can be built on this digest; null if the digest is accepted. */
+  /** Why no image can be built on this digest. Null if the digest is accepted. */
   refusal: string | null;
 };
 
@@ -31,8 +31,9 @@ export type HealthChange = { name: string; healthy: boolean; cause: string | nul
 type Health = { name: string; healthy: boolean | null; unhealthy_cause: string | null };
 
 /**
- * Runs `record` and returns how it changed the base image's health: to unhealthy, from healthy or new; or to healthy, from
- * unhealthy. Locks the row, so that only one of several concurrent checks returns the change.
+ * Runs `record` and returns how it changed the base image's health. The change is to unhealthy if the base image was healthy
+ * or new, and to healthy if it was unhealthy. Locks the row, so that only one of several concurrent checks returns the
+ * change.
  */
 export async function healthChangeBy(
   tx: Transaction,

@@ -16,7 +16,9 @@ export type FollowedBaseImage = {
   organization_id: string | null;
   name: string;
   source: 'ARCHIVE' | 'REGISTRY';
-  /** `repository:tag`. The repository is below the address of `registry`, or in the hosted registry if `registry` is null. */
+  /**
+   * `repository:tag`. The repository is below the address of `registry`. If `registry` is null, it is in the hosted registry.
+   */
   container_image: string;
   operating_system: {
     id: string;
@@ -26,7 +28,7 @@ export type FollowedBaseImage = {
     version: string;
     codename: string;
   };
-  /** The registry that has the base image; null for base images that Larder builds. */
+  /** The registry that has the base image. Null for base images that Larder builds. */
   registry: {
     id: string;
     organization_id: string;
@@ -38,7 +40,7 @@ export type FollowedBaseImage = {
   } | null;
   /** The newest known version. */
   newest_digest: Digest | null;
-  /** The result of the last full inspection; null before the first. */
+  /** The result of the last full inspection. Null before the first one. */
   inspection: Inspection | null;
 };
 
@@ -52,7 +54,10 @@ type FollowedRow = Omit<FollowedBaseImage, 'registry'> & {
   sealed_access_secret: Buffer | null;
 };
 
-/** Returns a base image with its operating system, registry and newest version; undefined if it does not exist or is deleted. */
+/**
+ * Returns a base image with its operating system, registry and newest version. Returns undefined if it does not exist or is
+ * deleted.
+ */
 export async function findFollowedBaseImage(db: Database, id: string): Promise<FollowedBaseImage | undefined> {
   const found = await sql<FollowedRow>`
     select b.id, b.organization_id, b.name, b.source, b.container_image,
@@ -78,7 +83,7 @@ export async function findFollowedBaseImage(db: Database, id: string): Promise<F
   return { ...rest, registry };
 }
 
-/** Lists the base images that are due to be built or checked again, shared ones first. */
+/** Lists the base images that must be built or checked again, shared base images first. */
 export async function listFollowedBaseImages(
   db: Database,
 ): Promise<Pick<FollowedBaseImage, 'id' | 'source' | 'organization_id'>[]> {
@@ -95,14 +100,14 @@ export type BaseImageVersion = {
   base_image_id: string;
   digest: Digest;
   pin: BasePin;
-  /** All contents that the pin names. The content store keeps them from now on. */
+  /** All contents that the pin names. The content store keeps them after this. */
   contents: Digest[];
 };
 
 /**
  * Records a version of a base image, and that the base image is healthy. For the first version, enqueues the pipelines that
- * waited for it. If the digest changed, makes a pipeline for each application on the base image, which starts after the
- * application's running pipeline. If the digest is the same, makes no pipelines.
+ * waited for it. If the digest changed, makes a pipeline for each application on the base image. This pipeline starts after
+ * the application's running pipeline. If the digest is the same, makes no pipelines.
  */
 export async function recordBaseImageVersion(
   tx: Transaction,
@@ -115,7 +120,7 @@ export async function recordBaseImageVersion(
   await recordBaseImageHealth(tx, { base_image_id: version.base_image_id });
   const known = await newestDigest(tx, version.base_image_id);
   if (known === version.digest) return 'SAME';
-  // If an older digest becomes current again, its existing row becomes the newest one.
+  // If an older digest is current again, its existing row becomes the newest one.
   await sql`
     insert into base_image_versions (base_image_id, digest, pin, recorded_at)
     values (${version.base_image_id}, ${version.digest}, ${json(version.pin)}, clock_timestamp())
@@ -191,7 +196,7 @@ async function enqueueWaiting(tx: Transaction, baseImageId: string): Promise<voi
   );
 }
 
-/** Returns the pin of a base image for plans; undefined if it has no version. Throws StoredValueError. */
+/** Returns the pin of a base image for plans, or undefined if the base image has no version. Throws StoredValueError. */
 export async function findNewestPin(db: Database, baseImageId: string): Promise<BasePin | undefined> {
   const newest = await db
     .selectFrom('base_image_versions')
@@ -203,7 +208,7 @@ export async function findNewestPin(db: Database, baseImageId: string): Promise<
   return newest && readBasePin(newest.pin, baseImageId);
 }
 
-/** Higher than the priority of the pipelines, because some of them wait for the base image. */
+/** Pipelines have a lower priority, because some of them wait for the base image. */
 const LOST_PRIORITY = 30;
 
 /** Enqueues the job that builds or reads a base image again, because its content is lost. */

@@ -1,4 +1,5 @@
-// Records which customization broke which application, so that the application is still patched, without the customization.
+// Records which customization broke which application. After that, the application is still built and patched, but without
+// the customization.
 import { sql } from 'kysely';
 import type { FailureCause, MetadataFile, PhaseType } from '../contract/vocabulary.ts';
 import type { Database, Transaction } from '../db/database.ts';
@@ -10,25 +11,26 @@ export type FailedPhase = {
   pipeline_id: string;
   phase: PhaseType;
   cause: FailureCause;
-  /** Message shown in the API. */
+  /** The message that the API shows. */
   message: string;
-  /** Log and reports of the failure. */
+  /** The log and the reports of the failure. */
   files?: MetadataFile[];
   /** The customization whose script or packages failed, if known. */
   customization?: { id: string; version: number };
 };
 
 /**
- * `broken`: how many versions were marked as broken. `others`: the other changes of customizations that the pipeline carried.
+ * `broken` is the number of versions that were marked as broken. `others` are the other changes of customizations that the
+ * pipeline carried.
  */
 export type MarkedBroken = { broken: number; others: CarriedCustomization[] };
 
 /**
- * Marks the customization versions that broke this pipeline: the version that the failure names or, if it names none, all that
- * the pipeline carried. Marks none if something else may be the cause: a failed test that names no version
- * (docs/decisions/0034), or a failed build in which more than customizations had changed. A version that a release of the
- * application contains is never marked: another change must be the cause, and an image without the version would lack files
- * that its owner needs.
+ * Marks the customization versions that broke this pipeline: the version that the failure names or, if it names none, all
+ * versions that the pipeline carried. Marks none if the cause may be another one. This is so for a failed test that names no
+ * version (docs/decisions/0034), and for a failed build in which more than customizations changed. Never marks a version that
+ * a release of the application contains. Another change must then be the cause, and an image without the version would lack
+ * files that its owner needs.
  */
 export async function markBroken(
   tx: Transaction,
@@ -66,8 +68,8 @@ async function findCarried(tx: Transaction, pipelineId: string): Promise<Carried
 }
 
 /**
- * Returns the version that a failure names, with its operation. Returns an empty list if the version is not of the pipeline's
- * catalog.
+ * Returns the version that a failure names, with its operation. Returns an empty list if the version does not belong to the
+ * pipeline's catalog.
  */
 async function findNamed(
   tx: Transaction,
@@ -102,7 +104,7 @@ async function markOne(tx: Transaction, pipeline: LockedPipeline, row: CarriedCu
 
 export type NewCustomization = { id: string; version: number; uploaded_at: Date };
 
-/** Returns those of these versions that no release of the application contains, in the given order. One statement. */
+/** Returns the given versions that no release of the application contains, in the given order. One statement. */
 export async function findNewCustomizations(
   db: Database,
   applicationId: string,
@@ -120,7 +122,10 @@ export async function findNewCustomizations(
   return found.rows;
 }
 
-/** Removes the marks of these versions for the application. A release contains them, so later plans may include them again. */
+/**
+ * Removes the marks of these versions for the application. A release contains the versions, so later plans may contain them
+ * again.
+ */
 export async function clearBroken(
   tx: Transaction,
   applicationId: string,

@@ -7,21 +7,27 @@ import { json } from '../db/tables.ts';
 import { type Artifact, readStoredArtifact } from '../plan/artifact.ts';
 import { readStoredLayer, type StoredLayer } from '../plan/built-layer.ts';
 
-/** Entries that were unused for this long are deleted. To build one again takes seconds, and releases keep their own content. */
+/**
+ * Entries that were unused for this long are deleted. Building an entry again takes seconds, and releases keep their own
+ * content.
+ */
 const KEPT_DAYS = 30;
 
-/** The time of the last use is updated at most once in this time, so that most builds write nothing. */
+/** The time of the last use is updated at most once in this time, so that most builds need no write. */
 const USE_RECORDED_DAYS = 1;
 
-/** Entries deleted in one transaction. Builds that use these entries wait until it ends, so the number is small. */
+/**
+ * How many entries one transaction deletes. The number is small, because builds that use these entries wait for the end of
+ * the transaction.
+ */
 const BATCH_COUNT = 500;
 
 /**
- * Returns the artifact that was built from this plan, and records the use. Returns undefined if there is none. Throws
+ * Returns the artifact that was built from this plan, and records its use. Returns undefined if there is none. Throws
  * StoredValueError.
  */
 export async function useArtifact(tx: Transaction, planDigest: Digest): Promise<Artifact | undefined> {
-  // If another transaction is deleting the row, this statement waits for its end, so that the next one reads what remains.
+  // If another transaction is deleting the row, this statement waits for its end. So the next statement reads what remains.
   await sql`
     update artifacts set used_at = now()
     where plan_digest = ${planDigest} and used_at < now() - make_interval(days => ${USE_RECORDED_DAYS})`.execute(tx);
@@ -34,8 +40,8 @@ export async function useArtifact(tx: Transaction, planDigest: Digest): Promise<
 }
 
 /**
- * Stores the artifact of a plan, in place of an older one: if the plan was built again because content was lost, the log of the
- * new build may differ.
+ * Stores the artifact of a plan, and replaces an older artifact. There is an older one if the plan was built again because
+ * content was lost. Its log may differ from the log of the new build.
  */
 export async function recordArtifact(
   tx: Transaction,
@@ -77,8 +83,8 @@ export async function recordBuiltLayer(
 }
 
 /**
- * Deletes some of the entries that were unused for `KEPT_DAYS`, with their uses of content. Returns whether more of them may be
- * left.
+ * Deletes some of the entries that were unused for `KEPT_DAYS`, and their uses of content. Returns whether there may be more
+ * such entries.
  */
 export async function expireBuilt(tx: Transaction): Promise<boolean> {
   const layers = await sql`
@@ -101,8 +107,8 @@ export async function expireBuilt(tx: Transaction): Promise<boolean> {
 }
 
 /**
- * Returns, for each of these blobs, a repository of the registry that is known to have the blob, so that the blob can be
- * mounted from there. Omits blobs for which there is no such repository.
+ * Finds, for each of these blobs, a repository of the registry that is known to have the blob, so that the blob can be
+ * mounted. Omits blobs without such a repository.
  */
 export async function findRegistryBlobs(
   db: Database,
@@ -127,7 +133,7 @@ export async function recordRegistryBlobs(
     on conflict do nothing`.execute(tx);
 }
 
-/** Deletes the records that a repository has these blobs, after the registry answered that it does not. */
+/** Deletes the records that a repository has these blobs. Called after the registry answered that it does not have them. */
 export async function deleteRegistryBlobs(
   tx: Transaction,
   place: { registry_id: string; repository: string },

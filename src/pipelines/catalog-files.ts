@@ -1,4 +1,4 @@
-// Records which files a catalog serves.
+// Records the files that a catalog serves.
 import type { MetadataFile } from '../contract/vocabulary.ts';
 import type { Transaction } from '../db/database.ts';
 

@@ -5,8 +5,8 @@ import type { Database } from '../db/database.ts';
 import { readStoredInspection, type StoredInspection } from '../plan/inspection.ts';
 
 /**
- * Returns the stored inspections of these customization versions, by the digest of each version's archive, as plans name it.
- * One statement. Throws StoredValueError.
+ * Returns the stored inspections of these customization versions, by the digest of the archive. Plans name archives by this
+ * digest. One statement. Throws StoredValueError.
  */
 export async function findStoredInspections(
   db: Database,
@@ -19,7 +19,7 @@ export async function findStoredInspections(
   return new Map(found.rows.map(({ digest, inspection }) => [digest, readStoredInspection(inspection, digest)]));
 }
 
-/** Returns the names of these customizations by id; omits those without a name. One statement. */
+/** Returns the names of these customizations by id. Omits customizations without a name. One statement. */
 export async function findCustomizationNames(db: Database, ids: readonly string[]): Promise<Map<string, string>> {
   const found = await sql<{ id: string; name: string }>`
     select id, name from customizations where id = any(${ids}::uuid[]) and name is not null`.execute(db);

@@ -1,5 +1,5 @@
-// The time of a customization's layers is the newest time in its archive. If the inspection has no time, it is the time of the
-// upload.
+// The time of a customization's layers. It is the newest time in the archive or, if the inspection has no such time, the time
+// of the upload.
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestCatalog, type TestCatalog } from '../../test/catalog.ts';

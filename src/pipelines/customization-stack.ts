@@ -13,21 +13,22 @@ export type StackedCustomization = {
   filename: string;
   inspection: StoredInspection;
   /**
-   * The newest time in the archive, in seconds since 1970. For versions whose inspection is older than this field, the time of
-   * the upload.
+   * The newest time in the archive, in seconds since 1970. If the version was inspected before this field existed, it is the
+   * time of the upload.
    */
   epoch: number;
 };
 
 export type CustomizationStack = {
   /**
-   * Customizations without a filter come first, then those for the base image, for the product and for the branch; in each
-   * group, older ones first. Where two set the same file, the later one wins.
+   * The customizations in the order in which they apply. First come those without a filter, then those for the base image,
+   * the product and the branch. Older customizations come first in each of these groups. If two customizations set the same
+   * file, the later one wins.
    */
   customizations: StackedCustomization[];
   /**
-   * Current versions that apply but broke the application. The plan contains an earlier version of these customizations, or
-   * none.
+   * Current versions that should apply, but broke the application. The plan contains an earlier version of these
+   * customizations, or none.
    */
   left_out: { id: string; version: number }[];
 };
@@ -39,8 +40,8 @@ type StackRow = { id: string; current: number; taken: number | null; inspection:
 
 /**
  * Returns the customizations of a pipeline's application, each with its current version. If the current version broke the
- * application and this pipeline does not try it again, the customization has the version of the application's last release that
- * contains it, or is omitted. One statement. Throws StoredValueError.
+ * application, the customization has the version that the application's last release contains, or is omitted if there is
+ * none. A pipeline that tries the current version again is an exception. One statement. Throws StoredValueError.
  */
 export async function findCustomizationStack(db: Database, pipelineId: string): Promise<CustomizationStack> {
   const found = await sql<StackRow>`

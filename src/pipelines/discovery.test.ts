@@ -1,5 +1,5 @@
-// Discovery stores and withdraws products and branches. Also tests the first rows of an installation. A repetition changes
-// nothing.
+// Discovery stores and withdraws products and branches. A repetition changes nothing. Also tests the first rows of an
+// installation.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { digestOf, library, nobody, openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
 import { sampleArtifact, sampleLayer, samplePin } from '../../test/stored-values.ts';

@@ -1,4 +1,4 @@
-// Stores the product library and the discovered versions. Makes pipelines if versions, recipes or packages changed.
+// Stores the product library and the discovered versions. Makes pipelines if versions, recipes or packages have changed.
 import { sql } from 'kysely';
 import { addUses } from '../content/content-uses.ts';
 import type { Digest, PipelineTrigger, WaveCause } from '../contract/vocabulary.ts';
@@ -13,11 +13,11 @@ import { createWave } from './waves.ts';
 export type DiscoveredProduct = {
   recipe: Recipe;
   recipe_digest: Digest;
-  /** The recipe's files. The content store keeps them as long as the product exists. */
+  /** The files of the recipe. The content store keeps them while the product exists. */
   contents: Digest[];
   /**
-   * The discovered versions of each operating system whose archive could be queried. The rows of other operating systems stay
-   * unchanged.
+   * The discovered versions, for each operating system whose package archive could be queried. The rows of other operating
+   * systems stay unchanged.
    */
   found: { operating_system: string; versions: DiscoveredVersion[] }[];
 };
@@ -29,17 +29,18 @@ export type DiscoveredVersion = { branch: string; version: string; purl: string 
 export type Discovery = { pipelines: number };
 
 /**
- * Stores the whole library: products, branches, versions, offerings. A product that has no recipe any more is deprecated. Makes
- * one pipeline for an application if its branch has a new upstream version (UPSTREAM_UPDATE), if the recipe or the
- * distribution's package changed (MAINTENANCE), or if a package that its release locks has a newer version; the pipeline has a
- * trigger for each of these. A chart gets the applications that its recipe now needs.
+ * Stores the whole library: products, branches, versions and offerings. A product that no longer has a recipe is deprecated.
+ * Makes one pipeline for an application if its branch has a new upstream version (UPSTREAM_UPDATE), if the recipe or the
+ * distribution's package changed (MAINTENANCE), or if a package that its release locks has a newer version. The pipeline has
+ * a trigger for each of these changes. A chart gets the applications that its recipe now needs.
  */
 export async function recordDiscovery(
   tx: Transaction,
   products: DiscoveredProduct[],
   offers: readonly PackageOffer[] = [],
 ): Promise<Discovery> {
-  // Only one discovery runs at a time: of two concurrent ones, each would treat the versions that the other stores as changes.
+  // Only one discovery runs at a time. Otherwise each of two concurrent discoveries would treat the versions that the other
+  // stores as changes.
   await sql`lock table products in share row exclusive mode`.execute(tx);
   const reasons: Reasons = new Map();
   const build = (ids: string[], cause: DiscoveryCause, trigger: PipelineTrigger) => {
@@ -72,11 +73,14 @@ export async function recordDiscovery(
   return { pipelines: await createWaves(tx, reasons) };
 }
 
-/** Causes of the waves of a discovery, the most important first. A wave has the most important cause of its applications. */
+/**
+ * The causes of waves that a discovery makes, the most important first. A wave has the most important cause of its
+ * applications.
+ */
 const DISCOVERY_CAUSES = ['VERSION', 'PACKAGE', 'RECIPE'] as const satisfies readonly WaveCause[];
 type DiscoveryCause = (typeof DISCOVERY_CAUSES)[number];
 
-/** Why each application is rebuilt, by the application's id. */
+/** The reasons for the rebuild of each application, by the application's id. */
 type Reasons = Map<string, { cause: DiscoveryCause; trigger: PipelineTrigger }[]>;
 
 /** Makes one wave for all applications that have the same reasons. Returns the number of pipelines. */
@@ -101,7 +105,7 @@ async function createWaves(tx: Transaction, reasons: Reasons): Promise<number> {
   return made;
 }
 
-/** Stores the product. Returns whether it already existed with another recipe. */
+/** Stores the product. Returns true if the product already existed with another recipe. */
 async function recordProduct(tx: Transaction, product: DiscoveredProduct): Promise<boolean> {
   const { recipe } = product;
   const known = await tx
@@ -141,8 +145,8 @@ async function recordProduct(tx: Transaction, product: DiscoveredProduct): Promi
 type RecordedVersion = { recipe: Recipe; operating_system_id: string; version: DiscoveredVersion };
 
 /**
- * Stores the branch, its offerings and the version. Returns the trigger for a rebuild of the branch's applications. Returns
- * undefined if nothing changed or the branch is new.
+ * Stores the branch, its offerings and the version. Returns the trigger with which the branch's applications must be rebuilt.
+ * Returns undefined if nothing changed or the branch is new.
  */
 async function recordVersion(
   tx: Transaction,
@@ -201,7 +205,7 @@ async function recordBranch(
     on conflict do nothing`.execute(tx);
 }
 
-/** Withdraws the offerings of branches that the operating system's archive no longer has. */
+/** Withdraws the offerings of branches that the package archive of the operating system no longer has. */
 async function withdrawOthers(
   tx: Transaction,
   of: { product_key: string; operating_system_id: string; versions: DiscoveredVersion[] },

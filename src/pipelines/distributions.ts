@@ -1,5 +1,5 @@
 // Distributes the release of a pipeline to each registry of its application. Records which registries have the release and
-// which are unavailable, and ends the pipeline.
+// which are unavailable, and then ends the pipeline.
 import { type RawBuilder, sql } from 'kysely';
 import type { MetadataFile } from '../contract/vocabulary.ts';
 import { now } from '../db/clock.ts';
@@ -15,36 +15,38 @@ import { enqueueLaterRegistryCheck, enqueueRegistryCheck } from './registry-chec
 import { type ClaimedRepository, claimRepositories, type RepositoryPlace } from './repositories.ts';
 import { cancelPipelines, createWave } from './waves.ts';
 
-/** How long a pipeline waits for an unavailable registry; then its distribution to that registry fails. */
+/** How long a pipeline waits for an unavailable registry. After that, its distribution to this registry fails. */
 const UNAVAILABLE_HOURS_MAX = 24;
 
 /**
- * The first pause between two attempts; each later pause is twice as long. So Larder does not retry too often if a registry
- * passes its check but rejects pushes.
+ * The first pause between two attempts. Each later pause is twice as long, because a registry may pass its check but still
+ * reject pushes.
  */
 const FIRST_PAUSE_SECONDS = 2;
 const PAUSE_SECONDS_MAX = 900;
 
 /**
- * The shortest and the longest pause before another check of an unavailable registry. When the pause would be longer, only the
- * schedule checks the registry.
+ * The shortest and the longest pause before another check of an unavailable registry. If the pause would be longer, no check
+ * is enqueued, and only the schedule checks the registry.
  */
 const CHECK_PAUSE_SECONDS_MIN = 2;
 const CHECK_PAUSE_SECONDS_MAX = 240;
 
-/** How many pipelines one run of the schedule ends because they waited too long for a registry. The next run ends the others. */
+/**
+ * How many pipelines that waited too long for a registry are ended by one run of the schedule. The next run ends the others.
+ */
 const EXPIRED_PER_RUN_MAX = 200;
 
 export type DistributionFailure = {
   registry_id: string;
-  /** Message shown in the API. */
+  /** The message that the API shows. */
   cause: string;
   /** True if a later attempt may succeed. */
   isTemporary: boolean;
 };
 
 /**
- * SQL: whether pipeline `l` waits for an unavailable registry. Its other registries have the release, or their distribution has
+ * SQL: whether pipeline `l` only waits for unavailable registries. To its other registries, the distribution has succeeded or
  * failed.
  */
 export function waitsForRegistry(l: string): RawBuilder<boolean> {
@@ -53,8 +55,8 @@ export function waitsForRegistry(l: string): RawBuilder<boolean> {
 }
 
 /**
- * Begins an attempt. Older pipelines of the application stop waiting for registries. Returns the repositories of registries
- * that do not have the release and whose distribution has not failed. Returns undefined if the pipeline has ended.
+ * Begins an attempt. Older pipelines of the application stop waiting for registries. Returns the repositories of the
+ * registries to which the distribution has neither succeeded nor failed. Returns undefined if the pipeline has ended.
  */
 export async function beginDistribution(
   tx: Transaction,
@@ -78,7 +80,7 @@ export async function beginDistribution(
 }
 
 /**
- * Ends an attempt: records its failures, and ends the pipeline unless it still waits for an unavailable registry. While it
+ * Ends an attempt and records its failures. Ends the pipeline, unless it still waits for an unavailable registry. While it
  * waits, newer pipelines of the application may start. Returns ENDED if the pipeline had already ended.
  */
 export async function endDistribution(
@@ -104,7 +106,7 @@ export async function endDistribution(
   return 'WAITING';
 }
 
-/** Deletes the recorded failures of registries that have the release now. Returns these registries. */
+/** Deletes the recorded failures of registries that have the release by now. Returns these registries. */
 async function dropReleased(tx: Transaction, pipelineId: string): Promise<string[]> {
   const dropped = await sql<{ registry_id: string }>`
     delete from pipeline_distributions d where d.pipeline_id = ${pipelineId}
@@ -114,8 +116,8 @@ async function dropReleased(tx: Transaction, pipelineId: string): Promise<string
 }
 
 /**
- * These registries got the pipeline's release late. Makes pipelines for the applications that need this one and are released to
- * one of these registries.
+ * Makes pipelines after these registries got the pipeline's release late. The new pipelines are for the applications that
+ * need this application and are released to one of these registries.
  */
 async function buildUsers(tx: Transaction, pipeline: LockedPipeline, registryIds: string[]): Promise<void> {
   if (registryIds.length === 0) return;
@@ -171,8 +173,8 @@ function sentenceOf({ name, cause, is_expired }: Part): string {
 }
 
 /**
- * Returns a sentence that names the registries which have the failed pipeline's release. Returns an empty list if no registry
- * has it.
+ * Returns a sentence that names the registries that have the release of the failed pipeline. Returns an empty list if no
+ * registry has the release.
  */
 async function sentenceOfReleases(tx: Transaction, pipelineId: string): Promise<string[]> {
   const found = await sql<{ name: string }>`
@@ -200,9 +202,9 @@ async function succeedPipeline(tx: Transaction, pipeline: LockedPipeline): Promi
 }
 
 /**
- * Ends older pipelines of the application that wait for a registry, because this pipeline distributes a newer release. An older
- * pipeline that released to some registry ends as SUCCEEDED or FAILED. One that released to none is CANCELLED, and this
- * pipeline takes over its changes.
+ * Ends older pipelines of the application that wait for a registry, because this pipeline distributes a newer release. If an
+ * older pipeline released to some registry, it ends as SUCCEEDED or FAILED. If it released to none, it ends as CANCELLED, and
+ * this pipeline takes over its changes.
  */
 async function supersedeDistributions(tx: Transaction, pipeline: LockedPipeline): Promise<void> {
   const found = await sql<{ id: string; released: boolean }>`
@@ -228,8 +230,8 @@ async function cancelInFavour(tx: Transaction, older: string, newer: string): Pr
 }
 
 /**
- * Called when this registry was found healthy: enqueues the distributions that wait for it. Each starts after the pause that
- * follows its last attempt.
+ * Enqueues the distributions that wait for this registry. Called when a check found the registry healthy. Each distribution
+ * starts after the pause that follows its last attempt.
  */
 export async function resumeDistributions(tx: Transaction, registryId: string): Promise<void> {
   type Row = Pick<LockedPipeline, 'id' | 'organization_id' | 'triggers'> & { pause_seconds: number };
@@ -249,8 +251,8 @@ export async function resumeDistributions(tx: Transaction, registryId: string): 
 }
 
 /**
- * Called when a registry was found unavailable: if a release waits for it, enqueues another check. The pause is half the time
- * that the release has already waited, so that a short outage delays the release only briefly.
+ * Enqueues another check of a registry if a release waits for it. Called when the registry was found unavailable. The pause
+ * is half the time that the release has already waited, so that a short outage delays the release only for a short time.
  */
 export async function enqueueCheckIfAwaited(
   tx: Transaction,
@@ -265,7 +267,7 @@ export async function enqueueCheckIfAwaited(
   await enqueueLaterRegistryCheck(tx, registry, Math.max(CHECK_PAUSE_SECONDS_MIN, seconds));
 }
 
-/** Returns at most `EXPIRED_PER_RUN_MAX` pipelines that have waited for a registry longer than allowed. */
+/** Returns pipelines that have waited too long for a registry, at most `EXPIRED_PER_RUN_MAX`. */
 export async function findExpiredDistributions(tx: Transaction): Promise<string[]> {
   const found = await sql<{ id: string }>`
     select distinct l.id from pipeline_distributions d join pipelines l on l.id = d.pipeline_id and l.status = 'IN_PROGRESS'
@@ -276,7 +278,7 @@ export async function findExpiredDistributions(tx: Transaction): Promise<string[
 
 /**
  * Fails a pipeline's distribution to registries that were unavailable for too long. Ends the pipeline, unless it still waits
- * for others.
+ * for other registries.
  */
 export async function expireDistribution(tx: Transaction, pipelineId: string): Promise<void> {
   const pipeline = await lockPipeline(tx, pipelineId);

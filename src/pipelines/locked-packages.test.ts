@@ -1,4 +1,4 @@
-// If the archive gets a newer version of a package that releases lock, the applications that contain the package are rebuilt
+// If the package archive gets a newer version of a package that releases lock, the applications with this package are rebuilt
 // once.
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -25,7 +25,7 @@ beforeAll(async () => {
 });
 afterAll(() => catalog.drop());
 
-/** Records a discovery that found these versions in the archive and gives the rebuilds these triggers. */
+/** Records a discovery that found these versions in the package archive. `triggers` are the triggers of the rebuilds. */
 async function discover(offered: Record<string, string>, triggers: PipelineTrigger[] = [{ type: 'MAINTENANCE' }]) {
   const held = await listHeldPackages(catalog.db, 'debian-12');
   const offers = held.flatMap(({ id, name }): PackageOffer[] => {
@@ -69,7 +69,7 @@ test('a changed package rebuilds only the applications that contain it', async (
 test('a recorded offer builds nothing, even if the plan did not take the package', async () => {
   const pipeline = await catalog.openPipeline(redis);
   expect(await discover({ libssl3: '3.0.16-1' })).toEqual({ pipelines: 0 });
-  // As if the recipe held back the newer package: the plan equals that of the newest release.
+  // Plans without the newer package, as if the recipe excluded it. So the plan equals the plan of the newest release.
   expect((await catalog.plan(pipeline, 'first')).outcome).toBe('UNCHANGED');
   expect(await discover({ libssl3: '3.0.16-1' })).toEqual({ pipelines: 0 });
   expect(await catalog.openPipelines(redis)).toEqual([]);

@@ -1,9 +1,9 @@
-// Records which packages the releases of an application lock, and which versions of these packages the archive has.
+// Records which packages the releases of an application lock, and which versions of these packages the package archive has.
 import { sql } from 'kysely';
 import type { PipelineTrigger } from '../contract/vocabulary.ts';
 import type { Database, Transaction } from '../db/database.ts';
 
-/** A package that a plan pins, as PackagePin of src/plan does. */
+/** A package that a plan pins. It has fields of PackagePin in src/plan. */
 export type LockedPackage = { name: string; architecture: string; version: string };
 
 /** A locked package. `offered` is its version in the archive at the last query. */
@@ -13,11 +13,11 @@ export type HeldPackage = LockedPackage & { id: number; offered: string | null }
 export type PackageOffer = {
   id: number;
   offered: string;
-  /** The triggers for the rebuild of applications that contain the package; empty if the archive's version is not newer. */
+  /** The triggers for the rebuild of applications with this package. Empty if the version in the archive is not newer. */
   triggers: PipelineTrigger[];
 };
 
-/** Replaces the recorded packages of an application by those of its newest release. */
+/** Replaces the recorded packages of an application by the packages of its newest release. */
 export async function recordLockedPackages(
   tx: Transaction,
   applicationId: string,
@@ -31,7 +31,7 @@ export async function recordLockedPackages(
     from applications a join base_images b on b.id = a.base_image_id,
       unnest(${names}::text[], ${architectures}::text[], ${versions}::text[]) as p (name, architecture, version)
     where a.id = ${applicationId})`;
-  // The rows are inserted in the order of their key, so that two releases with the same packages cannot deadlock.
+  // Inserts the rows in the order of their key, so that two releases with the same packages cannot deadlock.
   await sql`
     insert into locked_packages (operating_system_id, name, architecture, version)
     select * from ${locked} as wanted order by operating_system_id, name, architecture, version
@@ -43,7 +43,7 @@ export async function recordLockedPackages(
     join locked_packages l using (operating_system_id, name, architecture, version)`.execute(tx);
 }
 
-/** Lists the packages of an operating system that newest releases lock. Ignores removed applications. */
+/** Lists the packages of an operating system that the newest releases lock. Ignores removed applications. */
 export async function listHeldPackages(db: Database, operatingSystem: string): Promise<HeldPackage[]> {
   const found = await sql<HeldPackage>`
     select l.id, l.name, l.architecture, l.version, l.offered
@@ -56,9 +56,9 @@ export async function listHeldPackages(db: Database, operatingSystem: string): P
 }
 
 /**
- * Records the versions that the archive has. Returns each package whose version in the archive changed, with the applications
- * that contain it and the triggers for their rebuild. Each change is returned only once: if a recipe or another package keeps
- * the newer version out of the plan, the application is planned once and not after every query.
+ * Records the versions that the package archive has. Returns each package whose version in the archive changed, with the
+ * applications that contain it and the triggers for their rebuild. Each change is returned only once. So if a recipe or
+ * another package excludes the newer version from the plan, the application is planned once and not after every query.
  */
 export async function recordOffers(
   tx: Transaction,
@@ -79,9 +79,9 @@ export async function recordOffers(
     .filter(({ triggers }) => triggers.length > 0);
 }
 
-/** Deletes packages that no newest release locks. */
+/** Deletes the records of packages that no newest release locks. */
 export async function dropUnheldPackages(tx: Transaction): Promise<void> {
-  // Releases that are recorded concurrently wait: otherwise they could refer to a package that is deleted here.
+  // Concurrent recordings of releases must wait. Otherwise they could refer to a package that is deleted here.
   await sql`lock table locked_packages in share row exclusive mode`.execute(tx);
   await sql`
     delete from locked_packages l

@@ -1,4 +1,4 @@
-// Makes a pipeline if a base image changed after the application's pipeline was planned and before it ended.
+// Makes a pipeline if a base image changed between the plan and the end of the application's pipeline.
 import { sql } from 'kysely';
 import type { Transaction } from '../db/database.ts';
 import type { LockedPipeline } from './pipeline-lock.ts';

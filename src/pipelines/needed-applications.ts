@@ -1,4 +1,4 @@
-// The applications that charts need: on the chart's base image, one for each product whose image the chart contains.
+// The applications that a chart needs: one for each product whose image the chart contains, on the base image of the chart.
 import { randomUUID } from 'node:crypto';
 import { type RawBuilder, sql } from 'kysely';
 import type { Transaction } from '../db/database.ts';
@@ -12,9 +12,9 @@ export function chartProducts(p: string): RawBuilder<unknown> {
 }
 
 /**
- * SQL: the offering whose image a chart uses for a product. `need` is the product; `chart` has the chart's own product and
- * branch; `systemId` is the operating system of the base image. For the chart's own product, the offering of the chart's
- * branch; for other products, that of the newest branch.
+ * SQL: the offering whose image a chart uses for a product. `need` is the product. `chart` has the product and branch of the
+ * chart, and `systemId` is the operating system of the base image. If the product is the chart's own product, the offering
+ * has the chart's branch. Otherwise it has the newest branch of the product.
  */
 export function imageOffering(
   need: RawBuilder<unknown>,
@@ -41,9 +41,9 @@ type NeedRow = {
 };
 
 /**
- * Adds what charts need but lack: the applications of their images, which are hidden if no user requested them, and the charts'
- * registries to these applications. `ids` are the charts; without `ids`, all charts. Returns the applications that are new or
- * got a registry, because they must be built. A repetition changes nothing.
+ * Adds what these charts need but do not have. Adds applications of images, which are hidden if no user requested them, and
+ * adds the registries of the charts to these applications. Without `ids`, does this for all charts. Returns the applications
+ * that are new or got a registry, because they must be built. A repetition changes nothing.
  */
 export async function addNeeded(tx: Transaction, ids?: readonly string[]): Promise<string[]> {
   await lockCatalogs(tx, ids);
@@ -57,20 +57,25 @@ export async function addNeeded(tx: Transaction, ids?: readonly string[]): Promi
   return [...new Set([...added, ...grown])];
 }
 
-/** SQL: whether application `a` is one of these charts and not removed; without ids, whether it is any chart. */
+/**
+ * SQL: whether application `a` is one of these charts and not removed. Without `ids`, whether it is any chart that is not
+ * removed.
+ */
 function isChart(ids: readonly string[] | undefined): RawBuilder<unknown> {
   const among = ids === undefined ? sql`true` : sql`a.id = any(${ids}::uuid[])`;
   return sql`a.packaging_type = 'HELM_CHART' and a.removed_at is null and ${among}`;
 }
 
-/** Requests lock their catalog too, so that no application is inserted twice. */
+/**
+ * Locks the catalogs of these charts. Application requests lock their catalog too, so that no application is inserted twice.
+ */
 async function lockCatalogs(tx: Transaction, ids: readonly string[] | undefined): Promise<void> {
   await sql`
     select from catalogs where id in (select a.catalog_id from applications a where ${isChart(ids)})
     order by id for no key update`.execute(tx);
 }
 
-/** Locks these charts and the applications that they need, by depth and then by id as everywhere. */
+/** Locks these charts and the applications that they need, by depth and then by id, like all code. */
 async function lockApplications(tx: Transaction, charts: string[], needs: NeedRow[]): Promise<void> {
   const existing = needs.flatMap(({ existing_id }) => existing_id ?? []);
   await sql`
@@ -80,8 +85,8 @@ async function lockApplications(tx: Transaction, charts: string[], needs: NeedRo
 }
 
 /**
- * Returns the images that charts need but have no application for. If a chart already has an application of the product, it
- * keeps that application and its branch.
+ * Returns the images that charts need and for which there is no application. If a chart already has an application of the
+ * product, it keeps that application and its branch.
  */
 async function findNeeds(tx: Transaction, ids: readonly string[] | undefined): Promise<NeedRow[]> {
   const chart = { key: sql`a.product_key`, branch: sql`a.branch` };
@@ -104,8 +109,8 @@ async function findNeeds(tx: Transaction, ids: readonly string[] | undefined): P
 }
 
 /**
- * Inserts the needed applications that do not exist yet, and the dependencies of the charts on all. Returns the ids of the new
- * applications.
+ * Inserts the needed applications that do not exist yet, and the dependencies of the charts on all needed applications.
+ * Returns the ids of the new applications.
  */
 async function insertNeeded(tx: Transaction, needs: NeedRow[]): Promise<string[]> {
   const added = new Map<string, { id: string; need: NeedRow }>();
@@ -131,7 +136,7 @@ async function insertNeeded(tx: Transaction, needs: NeedRow[]): Promise<string[]
   return [...added.values()].map(({ id }) => id);
 }
 
-/** The row of an image's application that no user requested: its actor is that of the chart. */
+/** Returns the row of a hidden application for an image. It has the actor of the chart, because no user requested it. */
 function hiddenApplication(id: string, need: NeedRow) {
   const { organization_id, catalog_id, base_image_id, offering_id, product_key, branch, updated_by } = need;
   return {
@@ -142,7 +147,9 @@ function hiddenApplication(id: string, need: NeedRow) {
   };
 }
 
-/** SQL: pairs of a needed application and a registry that one of these charts has but the needed application lacks. */
+/**
+ * SQL: pairs of a needed application and a registry which one of these charts has, but the needed application does not have.
+ */
 function lackingRegistries(ids: readonly string[] | undefined): RawBuilder<unknown> {
   return sql`(
     select a.id as application_id, d.needs_id, ar.registry_id, ar.position
@@ -153,14 +160,16 @@ function lackingRegistries(ids: readonly string[] | undefined): RawBuilder<unkno
       where own.application_id = d.needs_id and own.registry_id = ar.registry_id))`;
 }
 
-/** Returns the charts that have a registry which an application they need lacks. */
+/** Returns the charts with a registry that one of their needed applications does not have. */
 async function findLacking(tx: Transaction, ids: readonly string[] | undefined): Promise<string[]> {
   const found = await sql<{ application_id: string }>`
     select distinct application_id from ${lackingRegistries(ids)} l order by 1`.execute(tx);
   return found.rows.map(({ application_id }) => application_id);
 }
 
-/** Adds the registries of these charts to the applications that they need. Returns the applications that got a registry. */
+/**
+ * Adds the registries of these charts to the applications that the charts need. Returns the applications that got a registry.
+ */
 async function addRegistriesOfUsers(tx: Transaction, charts: string[]): Promise<string[]> {
   const added = await sql<{ application_id: string }>`
     insert into application_registries (application_id, registry_id, position)

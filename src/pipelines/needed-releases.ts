@@ -1,4 +1,4 @@
-// The releases from which an artifact is made: those of the applications that its application needs.
+// The releases from which an artifact is made. They are releases of the applications that the artifact's application needs.
 import { sql } from 'kysely';
 import type { Digest } from '../contract/vocabulary.ts';
 import type { Database } from '../db/database.ts';
@@ -9,7 +9,7 @@ export type NeededRelease = {
   registry_id: string;
   /** The registry's address. */
   url: string;
-  /** Starts with the host that the registry had at the time of the release. */
+  /** Begins with the host that the registry had at the time of the release. */
   repository: string;
   /** The immutable tag. */
   tag: string;
@@ -20,8 +20,8 @@ export type NeededRelease = {
 type NeededRow = Omit<NeededRelease, 'artifact'> & { release_id: string; artifact: unknown };
 
 /**
- * Lists the newest release in each registry of a pipeline's application, for each application that it needs, newest first. One
- * statement. Throws StoredValueError.
+ * For each application that a pipeline's application needs, lists the newest release in each registry of the pipeline's
+ * application, newest first. One statement. Throws StoredValueError.
  */
 export async function findNeededReleases(db: Database, pipelineId: string): Promise<NeededRelease[]> {
   const found = await sql<NeededRow>`
@@ -43,8 +43,8 @@ export async function findNeededReleases(db: Database, pipelineId: string): Prom
 }
 
 /**
- * Lists the pipelines that this one waited for (`needs`) and that did not succeed. An earlier release of their application is
- * used instead.
+ * Lists the pipelines for which this pipeline waited (`needs`) and which did not succeed. An earlier release of their
+ * application is used instead.
  */
 export async function findFailedNeeds(
   db: Database,
@@ -65,7 +65,10 @@ export async function findFailedNeeds(
   return found.rows;
 }
 
-/** Returns the releases with these digests in a registry, of applications that the pipeline's application needs. */
+/**
+ * Returns the releases in a registry that have these digests and belong to applications that the pipeline's application
+ * needs.
+ */
 export async function findDependencies(
   db: Database,
   of: { pipeline_id: string; registry_id: string; digests: readonly Digest[] },

@@ -1,5 +1,5 @@
-// Records the steps of a pipeline for the jobs. A job may run twice or late, so each function locks the pipeline and checks its
-// state first.
+// Records the steps of a pipeline for the jobs. A job may run twice or late, so each function first locks the pipeline and
+// checks its state.
 import { sql } from 'kysely';
 import { addUses, dropUses } from '../content/content-uses.ts';
 import type { Digest, MetadataFile, PhaseStatus, PhaseType } from '../contract/vocabulary.ts';
@@ -19,12 +19,15 @@ import { verifyBeforeRelease } from './unverified-pipelines.ts';
 import { cancelPipelines, createWave } from './waves.ts';
 
 /**
- * RUN: the job must do the work; `state` is the pipeline's state. DONE: the phase has already ended. ENDED: the pipeline has
- * ended, usually because a newer one replaced it. SENT_BACK: the pipeline must be verified before it is distributed.
+ * RUN: the job must do the work, and `state` is the pipeline's state. DONE: the phase has already ended. ENDED: the pipeline
+ * has ended, usually because a newer pipeline replaced it. SENT_BACK: the pipeline must be verified before it is distributed.
  */
 export type StartedPhase = { step: 'RUN'; state: PipelineState } | { step: 'DONE' | 'ENDED' | 'SENT_BACK' };
 
-/** Starts a phase, or starts it again after a crash. The job does its work only if this returns RUN. Throws StoredValueError. */
+/**
+ * Starts a phase, or starts it again after a crash. The job must do its work only if this returns RUN. Throws
+ * StoredValueError.
+ */
 export async function startPhase(
   tx: Transaction,
   { pipeline_id, phase }: { pipeline_id: string; phase: PhaseType },
@@ -52,18 +55,18 @@ export type PlannedPipeline = {
   /** The upstream version in the plan. */
   version: string;
   base_digest: Digest;
-  /** The customizations whose current version applies, but which the plan omits or has in an earlier version. */
+  /** Customizations whose current version should apply, but which the plan omits or contains in an earlier version. */
   left_out: { id: string; version: number }[];
-  /** All contents that the plan names. The content store keeps them and the plan from now on. */
+  /** All contents that the plan names. The content store keeps them and the plan after this. */
   contents: Digest[];
-  /** Present for artifacts that contain their version: the series in which a version is reserved if the pipeline is built. */
+  /** Present if the artifact contains its own version. If the pipeline is built, a version is reserved in this series. */
   versions?: VersionSeries;
 };
 
 /**
- * Stores the plan and enqueues the build. If the plan equals the plan of the newest release, the pipeline ends as SUCCEEDED
- * without a release, unless the build is forced. If the pipeline already has a plan, ignores the new one, because the build may
- * already run.
+ * Stores the plan and enqueues the build. If the plan equals the plan of the newest release and the build is not forced, the
+ * pipeline ends as SUCCEEDED without a release. If the pipeline already has a plan, the new plan is ignored, because the
+ * build may already be running.
  */
 export async function recordPlan(
   tx: Transaction,
@@ -95,7 +98,7 @@ export async function recordPlan(
 }
 
 /**
- * Called if content of the plan is lost: removes the plan and enqueues the planning again. Does nothing if the pipeline has
+ * Removes the plan and enqueues the planning again. Called if content of the plan is lost. Does nothing if the pipeline has
  * ended or was built.
  */
 export async function planAgain(tx: Transaction, pipelineId: string): Promise<'PLAN' | 'ENDED'> {
@@ -109,15 +112,15 @@ export async function planAgain(tx: Transaction, pipelineId: string): Promise<'P
 
 export type FinishedPhase = {
   pipeline_id: string;
-  /** DISTRIBUTION is ended by `endDistribution` instead. */
+  /** The phase that ended. `endDistribution` ends DISTRIBUTION. */
   phase: 'PACKAGING' | 'VERIFICATION';
-  /** Given only for PACKAGING. */
+  /** Present only for PACKAGING. */
   artifact?: Artifact;
   /** The files of this phase, which are added to the files of earlier phases. */
   metadata?: MetadataFile[];
-  /** The contents of the artifact. The content store keeps them from now on. */
+  /** The contents of the artifact. The content store keeps them after this. */
   contents?: Digest[];
-  /** True if the phase could not be run, at least not completely, and the pipeline continues. The log in `metadata` says why. */
+  /** True if the phase could not run, or only in part, and the pipeline continues. The log in `metadata` says why. */
   skipped?: boolean;
 };
 
@@ -154,8 +157,8 @@ export async function succeedPhase(tx: Transaction, finished: FinishedPhase): Pr
 }
 
 /**
- * Fails the pipeline: its later phases are skipped, and pipelines that waited for it may start. If a customization broke the
- * pipeline, makes another pipeline for the other changes, without that customization.
+ * Fails the pipeline. Its later phases are skipped, and pipelines that waited for it may start. If a customization broke the
+ * pipeline, makes another pipeline for the other changes, without this customization.
  */
 export async function failPhase(tx: Transaction, failed: FailedPhase): Promise<'DONE' | 'ENDED'> {
   const pipeline = await lockPipeline(tx, failed.pipeline_id);
@@ -191,8 +194,9 @@ export async function failPhase(tx: Transaction, failed: FailedPhase): Promise<'
 }
 
 /**
- * Cancels a pipeline that has not started and cannot be built: the pipeline of an application that it needs did not
- * succeed, and that application has no release. Returns whether it was cancelled. Enqueues the pipelines that waited for it.
+ * Cancels a pipeline that has not started and cannot be built. It cannot be built if the pipeline of an application that it
+ * needs did not succeed and this application has no release. Returns whether the pipeline was cancelled. Enqueues the
+ * pipelines that waited for it.
  */
 export async function cancelUnbuildable(tx: Transaction, pipelineId: string): Promise<boolean> {
   const pipeline = await lockPipeline(tx, pipelineId);
@@ -221,8 +225,8 @@ async function continueWithoutBroken(tx: Transaction, pipeline: LockedPipeline, 
     packaging: 'follow',
   });
   if (!successor) return;
-  // Pipelines that waited for the failed pipeline now wait for its successor too, because the successor may succeed without the
-  // customization.
+  // Pipelines that waited for the failed pipeline must now wait for its successor too, because the successor may succeed
+  // without the customization.
   await moveEdges(tx, [{ older: pipeline.id, newer: successor.id }], { keepOwn: true });
   for (const row of others) {
     await tx
@@ -246,7 +250,7 @@ async function endUnchanged(tx: Transaction, pipeline: LockedPipeline): Promise<
   await enqueueFollowers(tx, [pipeline.id]);
 }
 
-/** Sets the application's processing status to `to`, if it is one of `from`. */
+/** Sets the application's processing status to `to` if the current status is in `from`. */
 export async function moveProcessing(
   tx: Transaction,
   pipeline: { application_id: string },
@@ -287,8 +291,8 @@ async function markLeftOut(
 }
 
 /**
- * Whether the newest release in each registry of the application has this plan. After a partial distribution, one registry may
- * have an older release.
+ * Whether the newest release in each registry of the application has this plan. It may not, because a partial distribution
+ * leaves an older release in some registries.
  */
 async function isReleasedEverywhere(tx: Transaction, applicationId: string, planDigest: Digest): Promise<boolean> {
   const found = await sql<{ released: boolean }>`

@@ -1,4 +1,4 @@
-// The edges between pipelines: which pipeline waits for which, which ones can start, and which ones can no longer be built.
+// The edges between pipelines: which pipeline waits for which, which pipelines can start, and which can no longer be built.
 import { sql } from 'kysely';
 import type { Database, Transaction } from '../db/database.ts';
 import { enqueueMany } from '../db/queue.ts';
@@ -8,21 +8,21 @@ import { readTriggers } from '../plan/metadata-file.ts';
 import { StoredValueError } from '../plan/stored-value.ts';
 
 /**
- * Why a pipeline waits for another. follows: both pipelines are of one application. needs: the application of the waiting
- * pipeline needs the application of the other pipeline.
+ * Why a pipeline waits for another. `follows`: both pipelines belong to the same application. `needs`: the application of the
+ * waiting pipeline needs the application of the other pipeline.
  */
 export type EdgeKind = 'follows' | 'needs';
 
 /**
- * Priorities of jobs by the trigger of their pipeline; a higher number runs first. A manual run is first, because a person
- * waits for it.
+ * Priorities of jobs by the trigger of their pipeline. Jobs with a higher number run first. A manual run has the highest
+ * number, because a person waits for it.
  */
 const PRIORITIES = { MANUAL_RUN: 20, CVE_PATCH: 10, UPSTREAM_UPDATE: 0, MAINTENANCE: 0 } as const;
 
 /**
- * Added to the priority of the trigger, but smaller than the difference between two triggers. Of pipelines with equal triggers,
- * the one that has advanced further runs first. So started pipelines end before others start, and the first release of many
- * does not wait for the last build.
+ * Added to the priority of the trigger. These numbers are smaller than the difference between two triggers. Of pipelines with
+ * equal triggers, the one with the most completed steps runs first. So started pipelines end before others start, and the
+ * first release does not wait for the last build.
  */
 const STEP_PRIORITIES = {
   'plan-pipeline': 0,
@@ -35,8 +35,8 @@ const STEP_PRIORITIES = {
 export type PipelineTask = keyof typeof STEP_PRIORITIES;
 
 /**
- * SQL: whether dependent pipelines must wait for pipeline `waited`. They must while it is open, unless it only waits for a
- * registry.
+ * SQL: whether dependent pipelines must wait for pipeline `waited`. They must wait while it is open, unless it only waits for
+ * a registry.
  */
 const isWaitedFor = sql`(waited.status = 'IN_PROGRESS'
   and not exists (select from pipeline_distributions w where w.pipeline_id = waited.id and w.status = 'WAITING'))`;
@@ -67,8 +67,8 @@ export async function insertNeeds(tx: Transaction, ids: readonly string[]): Prom
 }
 
 /**
- * Moves the edges from and to each older pipeline to the newer one, except edges that would connect the newer one with itself.
- * With `keepOwn`, the older pipelines keep theirs too.
+ * Moves the edges from and to each older pipeline to the newer pipeline. Omits edges that would connect the newer pipeline
+ * with itself. With `keepOwn`, the older pipelines keep their edges too.
  */
 export async function moveEdges(
   tx: Transaction,
@@ -94,7 +94,10 @@ export async function moveEdges(
     where pipeline_id = any(${older}::uuid[]) or waits_for_id = any(${older}::uuid[])`.execute(tx);
 }
 
-/** These pipelines have ended: enqueues the pipelines that waited for them, unless they still wait for others. */
+/**
+ * Enqueues the pipelines that waited for these pipelines, which have ended. Pipelines that still wait for others are not
+ * enqueued.
+ */
 export async function enqueueFollowers(tx: Transaction, endedIds: readonly string[]): Promise<void> {
   const found = await sql<{ id: string }>`
     select distinct pipeline_id as id from pipeline_edges where waits_for_id = any(${endedIds}::uuid[])`.execute(tx);
@@ -105,9 +108,9 @@ export async function enqueueFollowers(tx: Transaction, endedIds: readonly strin
 }
 
 /**
- * Enqueues those of these pipelines that can start: they are open and not started, wait for no open pipeline, and their base
- * image has a version. The others are enqueued later, when the pipelines that they wait for end, or when their base image gets
- * a version.
+ * Enqueues the given pipelines that can start: they are open and not started, wait for no open pipeline, and their base image
+ * has a version. The others are enqueued later: when the pipelines for which they wait end, or when their base image gets a
+ * version.
  */
 export async function enqueueReady(tx: Transaction, ids: readonly string[]): Promise<void> {
   if (ids.length === 0) return;
@@ -132,8 +135,8 @@ export async function enqueueReady(tx: Transaction, ids: readonly string[]): Pro
 }
 
 /**
- * The queue options for a job of a pipeline: at most one job of each task waits, it belongs to the organization's group, and
- * its priority depends on trigger and step.
+ * Returns the queue options for a job of a pipeline. At most one job of each task waits for a pipeline. The job belongs to
+ * the organization's group, and its priority depends on the trigger and the step.
  */
 export function stepOptions(
   task: PipelineTask,
@@ -144,8 +147,8 @@ export function stepOptions(
 }
 
 /**
- * Triggers that cannot be read get the lowest priority. That pipeline fails when its phase starts, and other pipelines still
- * run.
+ * Returns the priority of stored triggers. Triggers that cannot be read get the lowest priority. Their pipeline fails when
+ * its phase starts, and other pipelines still run.
  */
 function triggerPriority(stored: unknown, pipelineId: string): number {
   try {
@@ -157,8 +160,8 @@ function triggerPriority(stored: unknown, pipelineId: string): number {
 }
 
 /**
- * Returns why a pipeline cannot be built: a pipeline that it needs did not succeed, and the needed application has no earlier
- * release. Returns undefined if it can be built.
+ * Returns the reason why a pipeline cannot be built: a pipeline that it needs did not succeed, and the needed application has
+ * no earlier release. Returns undefined if the pipeline can be built.
  */
 export async function findMissingNeed(db: Database, pipelineId: string): Promise<string | undefined> {
   const found = await sql<{ id: string; status: string; product_key: string; branch: string }>`

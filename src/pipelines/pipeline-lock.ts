@@ -1,4 +1,4 @@
-// Locks rows for changes of pipelines, always in this order: base image, application, pipelines.
+// Locks rows for changes of pipelines. The order is always base image, application, pipelines.
 import { type RawBuilder, sql } from 'kysely';
 import type {
   Digest,
@@ -12,7 +12,7 @@ import type { Transaction } from '../db/database.ts';
 import { type Artifact, readStoredArtifact } from '../plan/artifact.ts';
 import { readMetadataFiles, readTriggers } from '../plan/metadata-file.ts';
 
-/** A pipeline whose row, and whose application's row, the transaction has locked. */
+/** A pipeline whose row the transaction has locked, together with the row of its application. */
 export type LockedPipeline = {
   id: string;
   organization_id: string;
@@ -20,11 +20,14 @@ export type LockedPipeline = {
   application_id: string;
   status: PipelineStatus;
   phases: Record<PhaseType, PhaseStatus>;
-  /** As stored. Parsed later by `readTriggers`, so that a pipeline whose triggers cannot be read can still be failed. */
+  /**
+   * The triggers as stored. `readTriggers` parses them later, so that a pipeline whose triggers cannot be read can still be
+   * failed.
+   */
   triggers: unknown;
   keep_pins: boolean;
   force: boolean;
-  /** The version of the artifact: the artifact's own, if it contains one, or the product's. */
+  /** The version of the artifact. If the artifact does not contain its own version, this is the version of the product. */
   version: string;
   revision: number | null;
   plan_digest: Digest | null;
@@ -42,9 +45,9 @@ export type PipelineState = Omit<LockedPipeline, 'triggers'> & {
 };
 
 /**
- * Locks the base image of a pipeline (shared), its application and then the pipeline, so that changes of one application happen
- * one after the other. Throws if the pipeline does not exist, which is a fault: its jobs are enqueued in the transaction that
- * makes it.
+ * Locks the base image of a pipeline (with a shared lock), then its application and then the pipeline, so that changes of one
+ * application run one after the other. Throws if the pipeline does not exist. This would be a fault of Larder, because a
+ * pipeline's jobs are enqueued in the transaction that makes the pipeline.
  */
 export async function lockPipeline(tx: Transaction, pipelineId: string): Promise<LockedPipeline> {
   return await lockRow<LockedPipeline>(tx, pipelineId, PIPELINE_COLUMNS);
@@ -65,7 +68,10 @@ export async function lockPipelineState(tx: Transaction, pipelineId: string): Pr
   };
 }
 
-/** The rows of the phases need no lock: every transaction that writes them holds the lock of the application. */
+/**
+ * The columns of a pipeline and its phases. The rows of the phases need no lock, because every transaction that writes them
+ * holds the lock of the application.
+ */
 const PIPELINE_COLUMNS = sql`l.id, l.organization_id, l.catalog_id, l.application_id, l.status,
   (select json_object_agg(s.type, s.status) from pipeline_phases s where s.pipeline_id = l.id) as phases,
   l.triggers, l.keep_pins, l.force, l.version, l.revision, l.plan_digest, l.base_digest, l.release_id, l.started_at`;
@@ -76,7 +82,7 @@ async function lockRow<Row>(tx: Transaction, pipelineId: string, columns: RawBui
     where id = (select a.base_image_id from pipelines l join applications a on a.id = l.application_id
       where l.id = ${pipelineId})
     for share`.execute(tx);
-  // `no key update` does not block other transactions that insert rows which refer to the application.
+  // `no key update` still allows other transactions to insert rows that refer to the application.
   await sql`
     select from applications
     where id = (select application_id from pipelines where id = ${pipelineId})
@@ -88,12 +94,12 @@ async function lockRow<Row>(tx: Transaction, pipelineId: string, columns: RawBui
   return row;
 }
 
-/** An application that is not removed and whose row the transaction has locked. */
+/** An application that is not removed. The transaction has locked its row. */
 export type LockedApplication = { id: string; organization_id: string; catalog_id: string };
 
 /**
- * Locks the base images of these applications: none of them gets a version until this transaction ends. So either the new
- * pipeline finds the first version, or the transaction that records the first version finds the new pipeline.
+ * Locks the base images of these applications, so that none of them gets a version until this transaction ends. So either the
+ * new pipeline sees the first version, or the transaction that records the first version sees the new pipeline.
  */
 export async function lockBaseImagesOf(tx: Transaction, applicationIds: readonly string[]): Promise<void> {
   await sql`

@@ -1,5 +1,5 @@
 // The order in which a worker runs the steps of many pipelines: started pipelines before others, manual runs before
-// maintenance, and organizations in turn.
+// maintenance, and the organizations alternately.
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { openTestCatalog, type TestCatalog, type TestOrganization } from '../../test/catalog.ts';
 import { handlersWith } from '../../test/queue-handlers.ts';
@@ -20,7 +20,7 @@ beforeAll(async () => {
 });
 afterAll(() => catalog.drop());
 beforeEach(async () => {
-  // The applications' first pipelines are ended here: an open pipeline would pass its triggers on to the next one.
+  // Ends the first pipelines of the applications, because an open pipeline would pass its triggers on to the next one.
   const open = await Promise.all([...applications.values()].flat().map((id) => catalog.openPipelines(id)));
   await catalog.write((tx) => cancelPipelines(tx, open.flat()));
   await catalog.clearJobs();

@@ -15,20 +15,20 @@ export type PlanInputs = CustomizationStack & {
   catalog_id: string;
   application_id: string;
   triggers: PipelineTrigger[];
-  /** True if the plan may change only customizations: it keeps all other pins of the previous plan, if there is one. */
+  /** True if only customizations may change. The plan then keeps all other pins of the previous plan, if there is one. */
   keep_pins: boolean;
   force: boolean;
   packaging_type: PackagingType;
   product: { key: string; name: string; recipe: Recipe; recipe_digest: Digest };
   branch: string;
-  /** The newest version that discovery found for this branch and operating system; absent if it found none yet. */
+  /** The newest version that discovery found for this branch and operating system. Absent if discovery has found none yet. */
   version?: { version: string; purl: string };
   operating_system: { id: string; key: string; name: string; distro: string; version: string; codename: string };
-  /** `newest` is absent while the base image has no version. */
+  /** `newest` is absent if the base image has no version yet. */
   base_image: { id: string; name: string; newest?: { digest: Digest; pin: BasePin } };
-  /** The plan of the failed pipeline that this pipeline retries; absent if that one had no plan. */
+  /** The plan of the failed pipeline that this pipeline retries. Absent if the failed pipeline had no plan. */
   retried?: { plan_digest: Digest };
-  /** The newest release of the application, except those of this pipeline. */
+  /** The newest release of the application that another pipeline made. */
   previous?: {
     release_id: string;
     plan_digest: Digest;
@@ -51,7 +51,10 @@ type InputsRow = Omit<
   previous: PlanInputs['previous'] | null;
 };
 
-/** Returns the inputs of a pipeline's plan; undefined if the pipeline does not exist. Two statements. Throws StoredValueError. */
+/**
+ * Returns the inputs of a pipeline's plan, or undefined if the pipeline does not exist. Two statements. Throws
+ * StoredValueError.
+ */
 export async function findPlanInputs(db: Database, pipelineId: string): Promise<PlanInputs | undefined> {
   const found = await sql<InputsRow>`
     select l.id as pipeline_id, l.organization_id, l.catalog_id, l.application_id, l.triggers, l.keep_pins, l.force,
@@ -94,7 +97,7 @@ export async function findPlanInputs(db: Database, pipelineId: string): Promise<
   };
 }
 
-/** Returns the application's newest release that another pipeline made; undefined if there is none. */
+/** Returns the application's newest release that another pipeline made, or undefined if there is none. */
 export async function findPreviousRelease(
   db: Database,
   state: { id: string; application_id: string },
@@ -126,8 +129,8 @@ export type DistributionRegistry = {
 const readCapabilities = storedValue('capabilities of registry', RegistryCapabilities);
 
 /**
- * Returns the registries to which a pipeline pushes, in the order that the application has. Throws StoredValueError if stored
- * capabilities are invalid.
+ * Returns the registries to which a pipeline pushes, in the order of the application's registries. Throws StoredValueError if
+ * stored capabilities are invalid.
  */
 export async function findDistributionRegistries(db: Database, pipelineId: string): Promise<DistributionRegistry[]> {
   const rows = await db

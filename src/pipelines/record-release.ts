@@ -15,13 +15,13 @@ import { type LockedPipeline, lockPipeline } from './pipeline-lock.ts';
 
 export type PushedArtifact = {
   registry_id: string;
-  /** Starts with the host of the registry and ends before the name of the artifact. */
+  /** Begins with the host of the registry. Ends before the name of the artifact. */
   repository: string;
   artifact_name: string;
   /** The immutable tag. */
   artifact_version: string;
   content_digest: Digest;
-  /** The digest of the index or manifest that the tag names. */
+  /** The digest of the index or manifest to which the tag points. */
   repo_digest: Digest;
   /** The keys that signed the release in this registry. */
   signing_key_ids?: string[];
@@ -29,20 +29,20 @@ export type PushedArtifact = {
 
 export type FinishedPipeline = {
   pipeline_id: string;
-  /** One for each registry of the application that has the release. */
+  /** One entry for each registry of the application that has the release. */
   pushed: PushedArtifact[];
   /** The files of the release, by platform. */
   metadata: PlatformFiles[];
   /** The customizations that the image contains, in the order in which they apply. */
   customizations: { id: string; version: number }[];
-  /** All content of the release. The content store keeps it as long as the release exists. */
+  /** All content of the release. The content store keeps it while the release exists. */
   contents: Digest[];
   /**
-   * The packages that the plan locks for the product and the customizations. Not the packages of the base image: if any of them
-   * changes, the base image changes too.
+   * The packages that the plan locks for the product and the customizations. The packages of the base image are omitted,
+   * because a change of one of them is a change of the base image.
    */
   packages?: LockedPackage[];
-  /** The releases that this one was made from. */
+  /** The releases from which this release was made. */
   depends_on?: string[];
 };
 
@@ -53,7 +53,7 @@ export type RecordedRelease =
 
 /**
  * Records the releases, ends the pipeline as SUCCEEDED, updates the application's status, and enqueues the pipelines that
- * waited for this one. If the base image changed since the plan and no other pipeline is open, makes another pipeline. A
+ * waited for this one. Makes another pipeline if the base image has changed since the plan and no other pipeline is open. A
  * repetition changes nothing.
  */
 export async function recordRelease(tx: Transaction, finished: FinishedPipeline): Promise<RecordedRelease> {
@@ -63,8 +63,8 @@ export async function recordRelease(tx: Transaction, finished: FinishedPipeline)
 }
 
 /**
- * Records the releases in the registries that have them; the pipeline stays open. A release that was recorded before stays
- * unchanged. Returns ALREADY if the pipeline had already succeeded. Throws if the pipeline has no plan or no revision.
+ * Records the releases in the registries that have them, but does not end the pipeline. A release that was recorded before
+ * stays unchanged. Returns ALREADY if the pipeline had already succeeded. Throws if the pipeline has no plan or no revision.
  */
 export async function addReleases(tx: Transaction, finished: FinishedPipeline): Promise<RecordedRelease> {
   const pipeline = await lockPipeline(tx, finished.pipeline_id);
@@ -145,8 +145,8 @@ async function insertReleases(
 }
 
 /**
- * Returns, for each registry in which the repository changed, the repository of the previous release and the new one, both with
- * host.
+ * Returns, for each registry in which the repository changed, the repository of the previous release and the new repository.
+ * Both contain the host.
  */
 export async function findMoves(
   db: Database,
@@ -182,7 +182,10 @@ async function insertStack(tx: Transaction, finished: FinishedPipeline, releaseI
   if (edges.length > 0) await tx.insertInto('release_edges').values(edges).execute();
 }
 
-/** Records that customizations uploaded before the application existed apply to it, because this release contains them. */
+/**
+ * Records that customizations apply to the application although they were uploaded before it existed, because this release
+ * contains them.
+ */
 async function insertCarriedLater(
   tx: Transaction,
   pipeline: LockedPipeline,
@@ -199,7 +202,7 @@ async function insertCarriedLater(
     on conflict do nothing`.execute(tx);
 }
 
-/** 24 hex digits: four bytes of time in seconds, so that ids sort by age, then eight random bytes. */
+/** Returns 24 hex digits: four bytes of time in seconds, so that ids sort by age, and then eight random bytes. */
 function newReleaseId(at: Date): string {
   const bytes = Buffer.alloc(12);
   bytes.writeUInt32BE(Math.floor(at.getTime() / 1000));

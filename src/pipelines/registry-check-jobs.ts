@@ -2,7 +2,7 @@
 import type { Transaction } from '../db/database.ts';
 import { enqueue } from '../db/queue.ts';
 
-/** Higher than the priority of builds, because a person waits for the result. */
+/** Builds have a lower priority, because a person waits for the result of the check. */
 export const REQUESTED_PRIORITY = 30;
 
 /** Enqueues a check of a registry with the highest priority. */
@@ -15,7 +15,8 @@ export async function enqueueRegistryCheck(
 }
 
 /**
- * Enqueues a check of a registry after a pause. Its key differs from that of an immediate check, so that one of each can wait.
+ * Enqueues a check of a registry after a pause. The check has another key than an immediate check, so that one of each kind
+ * can wait.
  */
 export async function enqueueLaterRegistryCheck(
   tx: Transaction,

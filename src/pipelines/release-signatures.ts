@@ -1,13 +1,13 @@
-// Stores signatures by key and signed bytes, so that the same bytes are signed once: every ECDSA signature of the same bytes
-// differs.
+// Stores signatures by key and signed bytes, so that the same bytes are signed only once. Without this, each retry would make
+// another signature, because ECDSA signatures of the same bytes differ.
 import { sql } from 'kysely';
 import type { Digest } from '../contract/vocabulary.ts';
 import type { Database, Transaction } from '../db/database.ts';
 
-/** Bytes, by their digest, and the key of the organization that signs them. */
+/** The digest of the signed bytes, and the key of the organization that signs them. */
 export type SignedBytes = { organization_id: string; key_id: string; signed_digest: Digest };
 
-/** Returns the stored signature; undefined if there is none. */
+/** Returns the stored signature, or undefined if there is none. */
 export async function findSignature(db: Database, signed: SignedBytes): Promise<Buffer | undefined> {
   const found = await sql<{ signature: Buffer }>`
     select signature from release_signatures where organization_id = ${signed.organization_id}
@@ -15,7 +15,7 @@ export async function findSignature(db: Database, signed: SignedBytes): Promise<
   return found.rows[0]?.signature;
 }
 
-/** Stores a signature and returns it. If another worker stored one first, returns that one. */
+/** Stores a signature and returns it. If another worker has already stored a signature, returns that signature. */
 export async function keepSignature(tx: Transaction, signed: SignedBytes, signature: Buffer): Promise<Buffer> {
   const kept = await sql<{ signature: Buffer }>`
     insert into release_signatures as s (organization_id, key_id, signed_digest, signature)

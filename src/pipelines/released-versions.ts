@@ -1,12 +1,13 @@
-// Lists the versions that were released to a repository, so that its moving tags can point to the newest one.
+// Lists the versions that were released to a repository, so that the repository's moving tags can point to the newest
+// version.
 import { sql } from 'kysely';
 import type { Database } from '../db/database.ts';
 
 export type ReleasedVersion = { version: string; revision: number };
 
 /**
- * Lists every upstream version that was released to a repository, with its highest revision. Several rows of `registries` may
- * have the address `url`; releases to any of them count. `repository` is the full name and includes the registry's own path.
+ * Lists every upstream version that was released to a repository, with its highest revision. If several rows of `registries`
+ * have the address `url`, releases to all of them count. `repository` is the full name, including the registry's own path.
  * One statement.
  */
 export async function listReleasedVersions(

@@ -1,5 +1,5 @@
-// Repository names contain the key of the base image. Tests how keys are made, and which repositories applications keep after
-// an upgrade.
+// Repository names contain the key of the base image. These tests show how keys are made, and which repositories applications
+// keep after an upgrade.
 import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
@@ -63,7 +63,7 @@ describe('the key of a base image', () => {
     const rejected = { code: 'INVALID', violations: [{ field: 'key', message: expect.stringContaining('taken') }] };
     await expect(register('Other', 'gold')).rejects.toMatchObject(rejected);
     await expect(register('Mine', 'debian-12')).rejects.toMatchObject(rejected);
-    // Keys of other organizations do not count: otherwise, an error could reveal that another organization has the key.
+    // Keys of other organizations do not count. Otherwise an error could reveal that another organization has this key.
     expect((await register('Golden', 'gold', catalog.rival)).key).toBe('gold');
   });
 
@@ -112,7 +112,8 @@ describe('the repository of an application', () => {
   }
 
   /**
-   * Runs the migration on rows of an older version. There, repository names contained the operating system and were not stored.
+   * Runs the migration on rows of an older version of Larder, in which repository names contained the operating system and
+   * were not stored.
    */
   async function upgrade(): Promise<void> {
     await catalog.pool.query('update application_registries set repository = null');
@@ -159,7 +160,7 @@ describe('the repository of an application', () => {
     await upgrade();
     await catalog.customize(catalog.acme, 'again');
     expect(await claimed(first)).toEqual(['containers/debian-12/redis']);
-    // Without the appended number, the second application would get the repository that the first application keeps.
+    // The second application gets an appended number. Otherwise it would get the repository that the first application keeps.
     expect(await claimed(second)).toEqual(['containers/debian-12-2/redis']);
     const third = await requestOn((await register('Silver')).id);
     expect(await claimed(third)).toEqual(['containers/silver/redis']);

@@ -1,5 +1,5 @@
-// Chooses the repository of an application in each of its registries. The choice never changes, and applications on two base
-// images never share a repository.
+// Chooses the repository of an application in each of its registries. The choice never changes. Applications on different
+// base images never share a repository.
 import { sql } from 'kysely';
 import { rulesOf } from '../contract/registry-providers.ts';
 import type { RegistryProvider } from '../contract/vocabulary.ts';
@@ -19,22 +19,22 @@ type RegistryRow = {
   key: string;
 };
 
-/** The parts of a repository name that depend on the packaging type: the folder of the type, and the name in the folder. */
+/** The parts of a repository name that depend on the packaging type: its folder, and the name in the folder. */
 export type RepositoryPlace = { folder: string; name: string };
 
 /**
- * Returns the name of a repository, below the registry's own path, for the key of a base image. In `flat` registries it has one
- * segment.
+ * Returns the name of a repository, below the registry's own path. `key` is the key of the base image. In `flat` registries
+ * the name has one segment.
  */
 export function repositoryName(place: RepositoryPlace & { key: string }, repositories: 'nested' | 'flat'): string {
   return [place.folder, place.key, place.name].join(repositories === 'flat' ? '--' : '/');
 }
 
 /**
- * Returns the repositories to which a pipeline's application is released, in the order of its registries. A new repository name
- * contains the key of the base image. If an application on another base image already has that name, `-2` and so on is appended
- * to the key; this happens only with names from a version of Larder whose names did not contain the base image. Further calls
- * return the same repositories.
+ * Returns the repositories to which a pipeline's application is released, in the order of its registries. The name of a new
+ * repository contains the key of the base image. If an application on another base image already has this name, `-2` and so
+ * on is appended to the key. This only happens after an upgrade from a version of Larder whose names did not contain the base
+ * image. Later calls return the same repositories.
  */
 export async function claimRepositories(
   tx: Transaction,
@@ -48,7 +48,7 @@ export async function claimRepositories(
     join application_registries ar on ar.application_id = a.id join registries g on g.id = ar.registry_id
     where l.id = ${pipeline.id} order by ar.position`.execute(tx);
   const unnamed = found.rows.filter(({ repository }) => repository === null);
-  // The addresses are locked in a fixed order, so that two transactions that share registries cannot deadlock.
+  // Locks the addresses in a fixed order, so that two transactions that share registries cannot deadlock.
   for (const url of [...new Set(unnamed.map((row) => row.url.toLowerCase()))].sort()) {
     await lockName(tx, ['repositories of a registry', url]);
   }
@@ -73,8 +73,8 @@ async function chooseRepository(tx: Transaction, row: RegistryRow, place: Reposi
 }
 
 /**
- * Whether an application on another base image has this repository. A removed application counts too, because its releases
- * still exist.
+ * Whether an application on another base image has this repository. A removed application counts, because its releases still
+ * exist.
  */
 async function isHeld(tx: Transaction, { url, base_image_id }: RegistryRow, repository: string): Promise<boolean> {
   const found = await sql`

@@ -1,5 +1,5 @@
-// Revisions are counted for each repository and version, over all registries. No revision is given twice, not even to
-// concurrent calls.
+// Revisions are counted for each repository and version, over all registries. No revision is given twice, even to concurrent
+// calls.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
 import { createRegistry } from '../catalog/registries.ts';

@@ -1,4 +1,4 @@
-// The revision of a release: one number for all registries of an application, which is never used twice.
+// The revision of a release. All registries of an application have the same revision. A revision is never used twice.
 import { sql } from 'kysely';
 import type { Transaction } from '../db/database.ts';
 import { lockPipeline } from './pipeline-lock.ts';
@@ -9,14 +9,14 @@ export type WantedRevision = {
   version: string;
   /** The repositories of the artifact. */
   repositories: { registry_id: string; repository: string }[];
-  /** A revision that is already in use; the result is higher than this number. */
+  /** A revision that is already in use. The result must be higher. */
   above?: number;
 };
 
 /**
  * Reserves the next revision that is free in all of the repositories, so that two applications never use the same tag. There
- * may be gaps. A second call for the same pipeline returns the same revision, unless `above` requires a higher one. Returns
- * undefined if the pipeline has ended.
+ * may be gaps. A second call for the same pipeline returns the same revision, unless `above` requires a higher revision.
+ * Returns undefined if the pipeline has ended.
  */
 export async function reserveRevision(tx: Transaction, wanted: WantedRevision): Promise<number | undefined> {
   const pipeline = await lockPipeline(tx, wanted.pipeline_id);
@@ -34,7 +34,7 @@ export async function reserveRevision(tx: Transaction, wanted: WantedRevision): 
  */
 export async function reserveNumber(tx: Transaction, wanted: Omit<WantedRevision, 'pipeline_id'>): Promise<number> {
   let next = (wanted.above ?? -1) + 1;
-  // The repositories are updated in a fixed order, so that two applications that share registries cannot deadlock.
+  // Updates the repositories in a fixed order, so that two applications that share registries cannot deadlock.
   const places = wanted.repositories.toSorted((one, other) => (key(one) < key(other) ? -1 : 1));
   for (const place of places) {
     const row = await sql<{ next: number }>`

@@ -1,4 +1,4 @@
-// If the catalog does not allow unverified images any more, a verification that was skipped is repeated before the release.
+// Repeats a verification that was skipped, if the catalog no longer allows unverified images at the time of the release.
 import { type RawBuilder, sql } from 'kysely';
 import { reports } from '../contract/report-kinds.ts';
 import type { Transaction } from '../db/database.ts';
@@ -12,8 +12,8 @@ const hasSandboxes = sql`(
   or exists (select from workers where sandbox_mode <> 'files-only'))`;
 
 /**
- * SQL: whether the catalog with this id allows unverified images. Without a setting of its own, it allows them if no worker
- * ever had a sandbox.
+ * SQL: whether the catalog with this id allows unverified images. If the catalog has no setting, it allows them only if no
+ * worker ever had a sandbox.
  */
 export function allowsUnverified(catalogId: RawBuilder<unknown>): RawBuilder<boolean> {
   return sql`(
@@ -22,8 +22,8 @@ export function allowsUnverified(catalogId: RawBuilder<unknown>): RawBuilder<boo
 }
 
 /**
- * If the verification of this locked pipeline of an image was skipped and its catalog no longer allows unverified images,
- * enqueues the verification again; the distribution follows. Returns whether it enqueued the verification.
+ * Enqueues the verification of this locked pipeline again if it was skipped and the catalog no longer allows unverified
+ * images. The distribution then follows the verification. Returns whether the verification was enqueued.
  */
 export async function verifyBeforeRelease(tx: Transaction, pipeline: LockedPipeline): Promise<boolean> {
   if (pipeline.phases.VERIFICATION !== 'SKIPPED') return false;
@@ -37,7 +37,7 @@ export async function verifyBeforeRelease(tx: Transaction, pipeline: LockedPipel
   await sql`
     update pipeline_phases set status = 'PENDING', started_at = null
     where pipeline_id = ${pipeline.id} and type = 'DISTRIBUTION' and status = 'IN_PROGRESS'`.execute(tx);
-  // Removes the log that says why the verification was skipped. The new verification adds its own.
+  // Removes the log that says why the verification was skipped. The new verification adds its own log.
   await sql`
     update pipelines set metadata = coalesce((select jsonb_agg(file order by position)
       from jsonb_array_elements(metadata) with ordinality as files (file, position)

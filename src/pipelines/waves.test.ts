@@ -1,4 +1,4 @@
-// Pipelines of an application that wait, are replaced, followed, released, or fail. Each step also runs twice.
+// Pipelines of an application that wait, are replaced, are followed by others, release, or fail. Each step also runs twice.
 
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { digestOf, library, openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
@@ -20,7 +20,7 @@ afterAll(() => catalog.drop());
 const person = { triggers: [{ type: 'MANUAL_RUN' as const }], keep_pins: false };
 const machine = { triggers: [{ type: 'MAINTENANCE' as const }], keep_pins: false };
 
-/** Builds one application; returns the new pipeline. */
+/** Makes a wave for one application. Returns the new pipeline. */
 async function build(applicationId: string, of: Omit<WaveRequest, 'cause' | 'application_ids'>): Promise<string> {
   const [made] = await catalog.write((tx) =>
     createWave(tx, { cause: 'REBUILD', application_ids: [applicationId], ...of }),
@@ -307,7 +307,7 @@ async function processing(applicationId: string): Promise<string | undefined> {
   return row?.processing_status;
 }
 
-/** Runs a pipeline that is planned, up to its release. */
+/** Runs a pipeline from its plan to its release. */
 async function finishPlanned(pipelineId: string): Promise<void> {
   for (const phase of ['PACKAGING', 'VERIFICATION'] as const) {
     await start(pipelineId, phase);

@@ -1,4 +1,4 @@
-// A wave: all pipelines that are made for one cause. Only `createWave` makes pipelines.
+// A wave: all pipelines that one cause makes in a catalog. Only `createWave` makes pipelines.
 import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import type { CustomizationOperation, PhaseStatus, PipelineTrigger, WaveCause } from '../contract/vocabulary.ts';
@@ -9,28 +9,31 @@ import { lockGraph } from './application-graph.ts';
 import { enqueueReady, insertEdges, insertNeeds, moveEdges } from './pipeline-edges.ts';
 import { type LockedApplication, lockBaseImagesOf } from './pipeline-lock.ts';
 
-/** An operation on a customization. The release of the pipeline that carries the operation brings it to the application. */
+/**
+ * An operation on a customization. A pipeline carries the operation, and its release applies the operation to the
+ * application.
+ */
 export type CarriedCustomization = { customization_id: string; version: number; operation: CustomizationOperation };
 
 export type WaveRequest = {
   cause: WaveCause;
-  /** The user who caused the wave; absent if Larder did. */
+  /** The user who caused the wave. Absent if Larder caused it. */
   created_by?: string;
   /** The applications that the cause affects directly. Applications that need them are built after them. */
   application_ids: readonly string[];
   triggers: PipelineTrigger[];
-  /** The change of a customization that is the cause; absent for other causes. */
+  /** The change of a customization that is the cause. Absent for other causes. */
   customization?: CarriedCustomization;
-  /** True if only customizations may change: the new plans keep all other pins of the newest release. */
+  /** True if only customizations may change. The new plans then keep all other pins of the newest release. */
   keep_pins: boolean;
   /**
-   * True: these applications are built and released even if their plan equals that of the newest release. Applications that
-   * need them are not forced.
+   * If true, these applications are built and released even if their plan equals the plan of the newest release. This does
+   * not apply to applications that need them.
    */
   force?: boolean;
   /**
-   * What happens to an open pipeline in PACKAGING. By default, the new pipeline replaces it. With `follow`, the new pipeline
-   * starts when the open one has ended.
+   * What to do with an open pipeline in PACKAGING. By default, the new pipeline replaces it. With `follow`, the new pipeline
+   * starts after the open pipeline has ended.
    */
   packaging?: 'replace' | 'follow';
 };
@@ -63,12 +66,13 @@ type NewPipeline = {
 };
 
 /**
- * Makes one wave for each catalog. In the wave, makes a pipeline for each application of the request, and for each application
- * that needs one of them, directly or through others. The new pipeline replaces an open pipeline of its application that has
- * not left PACKAGING, or that released nowhere because its registries are unavailable: the open one is CANCELLED, and its
- * triggers, customizations, waves and edges move to the new one. Otherwise, the new pipeline starts when the open pipeline has
- * ended or only waits for a registry. Enqueues the pipelines that wait for no other. Returns the pipelines, those of the
- * request's own applications first. The number of statements does not depend on the number of applications.
+ * Makes one wave for each catalog. A wave has a pipeline for each application of the request, and for each application that
+ * needs one of them directly or indirectly. The new pipeline replaces the open pipeline of its application if that one is
+ * still in PACKAGING, or if it has released nowhere because its registries are unavailable. The replaced pipeline is
+ * CANCELLED, and its triggers, customizations, waves and edges move to the new one. An open pipeline that is not replaced is
+ * followed: the new pipeline starts when it has ended or only waits for a registry. Enqueues the pipelines that wait for no
+ * other. Returns the pipelines, with the request's own applications first. The number of statements does not depend on the
+ * number of applications.
  */
 export async function createWave(tx: Transaction, wave: WaveRequest): Promise<CreatedPipeline[]> {
   if (wave.application_ids.length === 0) return [];
@@ -80,8 +84,7 @@ export async function createWave(tx: Transaction, wave: WaveRequest): Promise<Cr
   const reached = new Set(wave.application_ids.map((id) => id.toLowerCase()));
   const created = applications.map((application) => {
     const [replaces, others] = partition(open.get(application.id) ?? [], (pipeline) => isReplaced(pipeline, wave));
-    // A pipeline that only waits for a registry is not followed: the new pipeline ends it when the new one's distribution
-    // starts.
+    // A pipeline that only waits for a registry is not followed. The new pipeline ends it when its own distribution starts.
     const follows = others.filter(({ waits }) => !waits);
     const wave_id = waves.get(application.catalog_id) ?? '';
     return { id: randomUUID(), wave_id, application, isReached: reached.has(application.id), replaces, follows };
@@ -162,7 +165,7 @@ async function insertPipelines(tx: Transaction, created: NewPipeline[], wave: Wa
       force: isForced || pipeline.replaces.some((replaced) => replaced.force),
     };
   });
-  // The rows are passed as one JSON parameter. With a parameter for each value, 6,000 applications would exceed PostgreSQL's
+  // Passes the rows as one JSON parameter. With one parameter for each value, 6,000 applications would exceed PostgreSQL's
   // limit of 65,535 parameters.
   await sql`
     insert into pipelines (id, wave_id, organization_id, catalog_id, application_id, triggers, version, product_version,
@@ -184,9 +187,7 @@ async function insertPipelines(tx: Transaction, created: NewPipeline[], wave: Wa
 
 type ExpectedVersion = { application_id: string; branch: string; latest: string | null; released: string | null };
 
-/**
- * Returns the version that each new pipeline is expected to have. It is shown until the pipeline's plan has the exact version.
- */
+/** Returns the expected version of each new pipeline. It is shown until the pipeline's plan contains the exact version. */
 async function findExpectedVersions(tx: Transaction, created: NewPipeline[]): Promise<Map<string, ExpectedVersion>> {
   const found = await sql<ExpectedVersion>`
     select a.id as application_id, a.branch,
@@ -201,14 +202,14 @@ async function findExpectedVersions(tx: Transaction, created: NewPipeline[]): Pr
   return new Map(found.rows.map((row) => [row.application_id, row]));
 }
 
-/** Returns all triggers without duplicates, older first. */
+/** Returns all triggers without duplicates, the older ones first. */
 function mergeTriggers(lists: PipelineTrigger[][]): PipelineTrigger[] {
   const merged = new Map<string, PipelineTrigger>();
   for (const trigger of lists.flat()) merged.set(`${trigger.type} ${trigger.context ?? ''}`, trigger);
   return [...merged.values()];
 }
 
-/** Moves the triggers and customizations of the replaced pipelines to the new ones. Cancels the replaced pipelines. */
+/** Moves the triggers and customizations of the replaced pipelines to the new pipelines. Cancels the replaced pipelines. */
 async function replacePipelines(tx: Transaction, created: NewPipeline[]): Promise<void> {
   const pairs = created.flatMap(({ id, replaces }) => replaces.map((replaced) => ({ older: replaced.id, newer: id })));
   if (pairs.length === 0) return;
@@ -225,7 +226,7 @@ async function replacePipelines(tx: Transaction, created: NewPipeline[]): Promis
   await cancelPipelines(tx, older);
 }
 
-/** Cancels open pipelines. Their running jobs are aborted; their waiting jobs find the row CANCELLED and do nothing. */
+/** Cancels open pipelines. Their running jobs are aborted. Their waiting jobs will find the row CANCELLED and do nothing. */
 export async function cancelPipelines(tx: Transaction, ids: readonly string[]): Promise<void> {
   await sql`
     update pipelines set status = 'CANCELLED', ended_at = now()
