@@ -1,5 +1,5 @@
-// Registries that need no log-in: Larder registers and checks them, pushes to them and reads from them. Also: a log-in is added
-// and removed later.
+// Registries without a log-in. Larder registers and checks them, pushes to them and reads from them. A log-in is added and
+// removed later.
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { openTestApi, type TestApi, violationsOf } from '../../test/api.ts';
 import { type DockerRegistry, startDockerRegistry } from '../../test/docker-registry.ts';
@@ -104,7 +104,7 @@ test('a log-in is removed, and the registry is checked without it', async () => 
   expect(await keptLogIns()).toEqual([[null, null]]);
   const missing = expect.stringContaining('asks for credentials, and none are given');
   expect(await look(id, path)).toMatchObject({ healthy: false, unhealthy_cause: missing });
-  // A second removal changes nothing, and a log-in can be added again.
+  // Removing the log-in a second time changes nothing. After that, a log-in can be added again.
   expect((await api.ask('PATCH', path, { body: { access_key: null, access_secret: null } })).statusCode).toBe(204);
   expect((await api.ask('PATCH', path, { body: logIn })).statusCode).toBe(204);
   expect(await look(id, path)).toMatchObject({ healthy: true });

@@ -1,5 +1,5 @@
-// Checks base images in a real registry behind a faulty proxy: which causes the API reports, and that nothing is read or logged
-// twice.
+// Checks of base images in a real registry behind a faulty proxy: which causes the API reports, and that nothing is read or
+// logged twice.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -129,7 +129,7 @@ async function look(base_image_id: string, { isLast = true } = {}): Promise<Reco
 
 type Image = { root: Descriptor; layer: string; config: string };
 
-/** Pushes an image with content that no other test pushes, because the check does not read a stored layer again. */
+/** Pushes an image whose content no other test pushes. A check would not read a layer that is already stored. */
 async function push(tag: string, text = tag): Promise<Image> {
   const blob = await layerOf([...SYSTEM, entry('etc/own', { content: text.padEnd(50_000, text) })]);
   const root = await repository.image([blob], { tag });

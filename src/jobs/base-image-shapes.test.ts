@@ -1,4 +1,4 @@
-// Base images of many formats in Debian's docker-registry: common formats are accepted, and others are rejected by the first check.
+// Base images in many formats in Debian's docker-registry. Common formats are accepted. The first check rejects the others.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openTestApi, type TestApi } from '../../test/api.ts';
 import { READ_SHAPES, REJECTED_SHAPES, ShapeRepository } from '../../test/base-shapes.ts';
@@ -48,7 +48,9 @@ async function register(tag: string): Promise<string> {
   return String(made.headers['location']).split('/').at(-1) ?? '';
 }
 
-/** Checks the base image as a first attempt that others can follow: errors that the queue retries are thrown. */
+/**
+ * Checks the base image. This is a first attempt, and the queue may retry it, so errors that a retry may avoid are thrown.
+ */
 async function look(base_image_id: string): Promise<Record<string, unknown>> {
   const log = openLog({ level: 'silent', destination: { write: () => {} } });
   const { database, content, identity, directory } = api;

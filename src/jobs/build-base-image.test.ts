@@ -1,5 +1,5 @@
-// Base images that Larder builds: one worker at a time builds them, if packages have new versions or content of the base image
-// is lost.
+// Base images that Larder builds. A base image is built if packages have new versions or its content is lost, and only by one
+// worker at a time.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -22,7 +22,10 @@ import { openArchives } from './archives.ts';
 import { buildBaseImage } from './build-base-image.ts';
 import type { WorkerResources } from './worker-resources.ts';
 
-/** These tests build Debian twice: each build takes 15 s on an idle machine and minutes on a busy one. */
+/**
+ * The time limit of these tests. They build Debian twice, and each build takes 15 s on an idle machine and minutes on a busy
+ * machine.
+ */
 const SLOW_MS = 600_000;
 
 const context = { signal: new AbortController().signal } as JobContext;
@@ -105,7 +108,7 @@ test.skipIf(sandboxMode.mode === 'files-only')(
     );
     const { apt } = await archives.open({ key: 'debian-12', codename: 'bookworm' });
     expect(libc6?.version).toBe((await apt.versionsOf(['libc6']))[0]?.candidate);
-    // The application on the base image is rebuilt, and the hosted registry has the base image under its tag.
+    // The application on the base image must be rebuilt. The hosted registry must have the base image under its tag.
     expect(await catalog.openPipelines(application)).toHaveLength(1);
     const tags = await pool.query("select digest from repository_tags where tag = '12'");
     expect(tags.rows).toEqual([{ digest: built.digest }]);

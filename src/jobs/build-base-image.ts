@@ -25,8 +25,8 @@ import { recordBaseImage } from './record-base-image.ts';
 import type { WorkerResources } from './worker-resources.ts';
 
 /**
- * Builds the base image, unless its packages have the same versions in the archive as in the last build. Throws JobPostponed
- * while a disk is nearly full.
+ * Builds the base image, unless the archive still has the package versions of the last build. Throws JobPostponed while a
+ * disk is nearly full.
  */
 export async function buildBaseImage(
   resources: WorkerResources,
@@ -53,7 +53,7 @@ export async function buildBaseImage(
   }
 }
 
-/** While another worker builds the base image, which takes a minute or two, this worker tries again after this pause. */
+/** The pause before this worker tries again if another worker is building the base image. A build takes a minute or two. */
 const OTHER_WAIT_SECONDS = 15;
 
 /**
@@ -77,7 +77,7 @@ async function withBuildLock<T>({ pool }: WorkerResources, id: string, act: () =
     isUnlocked ||= error instanceof JobPostponed;
     throw error;
   } finally {
-    // If the lock may not be released, the connection is closed instead of reused.
+    // If the unlock failed, the connection is closed instead of reused, because it may still hold the lock.
     client.release(!isUnlocked);
   }
 }
@@ -91,7 +91,7 @@ async function buildUnlessCurrent(resources: WorkerResources, image: FollowedBas
 }
 
 /**
- * Whether a retry would get the same error. If so, the base image is unhealthy until someone repairs the archive or the
+ * Whether a retry would get the same error. The base image is then unhealthy until a person repairs the archive or the
  * machine.
  */
 function isFinal(error: unknown): error is Error {

@@ -1,4 +1,4 @@
-// Builds a plan in an engine process. Passes the cached layers and the inspections of the plan's customizations to the engine.
+// Builds a plan in an engine process. Gives the engine the cached layers and the inspections of the plan's customizations.
 import type { ContentStore } from '../content/content.ts';
 import { type Database, inTransaction } from '../db/database.ts';
 import type { BuiltLayer } from '../oci/layer.ts';
@@ -13,7 +13,7 @@ import type { WorkerResources } from './worker-resources.ts';
 export type BuildOptions = {
   log: PhaseLog;
   signal: AbortSignal;
-  /** The version of the pipeline. Only artifacts that contain their version use it. */
+  /** The version of the pipeline. It is used only by artifacts that contain their own version. */
   version: string;
 };
 
@@ -33,7 +33,9 @@ export async function buildPlan(
   return await engine.run('build', input, { log, signal, layers: layerCache(db, content) });
 }
 
-/** Whether an artifact of this plan contains its version. If so, two pipelines with equal plans cannot share one artifact. */
+/**
+ * Whether an artifact of this plan contains its own version. If so, two pipelines with equal plans cannot share one artifact.
+ */
 export function hasOwnVersion(plan: Plan): boolean {
   return packagingOf(plan).versionSeries !== undefined;
 }
@@ -43,8 +45,8 @@ function layerCache(db: Database, content: ContentStore) {
   return {
     async get(key: string): Promise<BuiltLayer | undefined> {
       const layer = await inTransaction(db, (tx) => useBuiltLayer(tx, key));
-      // If the layer's content is missing, the layer counts as not built: a restored database may be newer than the content
-      // folder.
+      // A layer whose content is missing counts as not built. Content may be missing because a restored database is newer
+      // than the content folder.
       const held = layer && (await content.touch(layer.descriptor.digest)) && (await content.touch(layer.listing));
       return held ? layer : undefined;
     },

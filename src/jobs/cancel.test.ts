@@ -1,4 +1,4 @@
-// A pipeline is cancelled while one of its steps runs: the step ends within 2 s and records nothing.
+// A pipeline is cancelled while one of its steps runs. The step must end within 2 s and record nothing.
 import { execFileSync } from 'node:child_process';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
@@ -45,8 +45,8 @@ async function work(handlers: Handlers): Promise<void> {
 }
 
 /**
- * Starts a worker. Its steps start their phase and wait until they are aborted. Returns the pipelines whose step runs, and
- * those whose step was aborted.
+ * Starts a worker whose steps start their phase and then wait until they are aborted. Returns the pipelines whose step runs,
+ * and the pipelines whose step was aborted.
  */
 async function workUntilAborted(): Promise<{ running: Set<string>; aborted: string[] }> {
   const running = new Set<string>();
@@ -154,7 +154,8 @@ describe('a running step', () => {
     await until('it runs', async () => running.has(pipeline));
     await catalog.customize(catalog.acme, 'motd');
     const [, newer = ''] = await catalog.openPipelines(application);
-    // Notifications arrive in order: an abort of the first pipeline would have arrived before the abort of this other pipeline.
+    // Notifications arrive in order. So when this other pipeline is aborted, an abort of the first pipeline would have
+    // arrived already.
     await removeOther(running);
     expect(aborted).not.toContain(pipeline);
     expect([...running]).toEqual([pipeline]);
@@ -184,7 +185,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('a verification that would ta
     async () => {
       await using workspace = await testWorkspace();
       const { content } = workspace;
-      // No other process of this machine has this number of seconds in its arguments, so the count of such processes is exact.
+      // The number of seconds is unique on this machine, so that processes can be counted by it in their arguments.
       const seconds = String(400_000 + process.pid);
       const { pipeline, application } = await requestRedis();
       await packageAs(pipeline, await sleepingImage(content, seconds));
@@ -223,7 +224,7 @@ async function sleepingImage(content: ContentStore, seconds: string): Promise<Pa
   return { plan_digest: await writePlan(content, plan), artifact: imageArtifact(image, [layer.descriptor]) };
 }
 
-/** Records the plan and the artifact as the jobs before verification do. */
+/** Records the plan and the artifact like the jobs before verification. */
 async function packageAs(pipeline_id: string, { plan_digest, artifact }: Packaged): Promise<void> {
   await catalog.write((tx) => startPhase(tx, { pipeline_id, phase: 'PACKAGING' }));
   const planned = { pipeline_id, plan_digest, version: '7.0.15', base_digest: plan_digest };

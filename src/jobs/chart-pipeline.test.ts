@@ -1,5 +1,5 @@
-// A chart from its request to its releases: its versions, the images that it contains, changes that do not rebuild it, and
-// unavailable registries.
+// A chart from its request to its releases: its versions, its images, changes that do not rebuild it, and unavailable
+// registries.
 import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -54,7 +54,8 @@ beforeEach(async () => {
   );
   await catalog.write((tx) => recordDiscovery(tx, found));
   await moveBase('first');
-  // Because this worker reports a sandbox, the catalog forbids images that were not verified. It does not forbid such charts.
+  // This worker reports a sandbox, so the catalog forbids images that were not verified. Charts that were not verified stay
+  // allowed.
   const worker: Worker = {
     ...{ id: randomUUID(), host: 'vm', sandbox_mode: 'userns', sandbox_reasons: [] },
     ...{ limits: 'cgroup-v2', limits_reasons: [] },
@@ -235,7 +236,7 @@ describe('a chart', { timeout: TEST_MS }, () => {
     }
     const answer = await fetch(`${catalog.docker.url}/v2/team/charts/debian-12/redis/tags/list`);
     const { tags } = (await answer.json()) as { tags: string[] };
-    // All other tags are tags of signatures.
+    // All other tags belong to signatures.
     expect(tags.filter((tag) => !tag.startsWith('sha256-'))).toEqual(['1.0.0']);
     expect(tags.filter((tag) => tag.endsWith('.sig'))).toHaveLength(1);
   });

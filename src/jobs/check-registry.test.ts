@@ -1,4 +1,5 @@
-// Checks of real registries, on request and on schedule: the results in the API. Only one check of a registry runs at a time.
+// Checks of real registries, on request and on schedule, and their results in the API. Only one check of a registry runs at a
+// time.
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -154,7 +155,7 @@ describe('a requested check', () => {
     for (let count = 0; count < 2; count++) {
       expect((await api.ask('POST', `/larder${image}/check`)).statusCode).toBe(202);
     }
-    // The registration enqueued one check, and the user requested the other.
+    // The registration enqueued one of the checks, and the user requested the other.
     expect(await waiting('follow-base-image')).toBe(2);
     proxy.fault = ({ method }) => (method === 'POST' ? { status: 403 } : undefined);
     await checkRegistry(resources(), { registry_id: id });

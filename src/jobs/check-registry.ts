@@ -1,4 +1,4 @@
-// Checks registries: a single registry on request, and all registries that are due on schedule.
+// Checks registries: one registry on request, and on schedule all registries that are due.
 import {
   type CheckedRegistry,
   claimDueRegistryChecks,
@@ -20,25 +20,28 @@ import { credentialsOf, repositoryIn, splitRegistryUrl } from './registry-target
 type CheckResources = Pick<Resources, 'db' | 'egress' | 'identity' | 'log'>;
 
 /**
- * Checks that one run of the schedule makes at a time. Few, so that registries that do not answer leave most of the worker to
- * other jobs.
+ * How many checks one run of the schedule makes at a time. The number is small, so that registries that do not answer leave
+ * most of the worker to other jobs.
  */
 const CHECKS_MAX = 4;
-/** Checks of one organization's registries at a time, so that its unreachable registries do not delay the checks of others. */
+/**
+ * How many checks of one organization's registries run at a time, so that its unreachable registries do not delay the checks
+ * of other organizations.
+ */
 const CHECKS_PER_ORGANIZATION_MAX = 2;
 /**
- * A run stops after this time. It is shorter than the interval of the schedule, so that runs do not overlap; the next run
+ * A run stops after this time. It is shorter than the interval of the schedule, so that runs do not overlap. The next run
  * checks the remaining registries.
  */
 const RUN_MS_MAX = 240_000;
 /**
- * If another check of the registry is running, a requested check waits this long and then tries again: the running check may
- * have started before the user changed the credentials.
+ * If another check of the registry is running, a requested check is tried again after this time. It must still run, because
+ * the running check may have started before the user changed the credentials.
  */
 const BUSY_SECONDS = 2;
 /**
- * The name of a repository below the registry's path. A check starts an upload to it and cancels the upload, so the repository
- * is never created.
+ * The name of a repository below the registry's path. A check begins an upload to it and cancels the upload, so the
+ * repository is never created.
  */
 const CHECK_REPOSITORY = 'larder-check';
 
@@ -83,8 +86,8 @@ export async function checkRegistries(
 type FairClaim = { registry: CheckedRegistry; release: () => void };
 
 /**
- * Returns a function that claims a registry that is due, of an organization with fewer running checks than allowed. It returns
- * undefined if there is none.
+ * Returns a function that claims a registry that is due. Skips organizations whose running checks have reached
+ * CHECKS_PER_ORGANIZATION_MAX. The function returns undefined if there is no such registry.
  */
 function openFairClaims({ db }: Pick<CheckResources, 'db'>): () => Promise<FairClaim | undefined> {
   const running = new Map<string, number>();

@@ -1,4 +1,4 @@
-// Reads the names and warnings of customizations for the trigger document of a release.
+// Reads the names and warnings of customizations for the trigger document of a release, which says what changed.
 import type { Database } from '../db/database.ts';
 import type { CustomizationFacts } from '../evidence/trigger-info.ts';
 import { findCustomizationNames, findStoredInspections } from '../pipelines/customization-inspections.ts';

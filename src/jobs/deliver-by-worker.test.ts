@@ -1,5 +1,5 @@
-// Notifications in the real queue: enqueued together with their event, delivered by a worker, and postponed while the mail
-// server is unavailable.
+// Notifications in the real queue. They are enqueued together with their event, delivered by a worker, and postponed while
+// the mail server is unavailable.
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
@@ -40,7 +40,7 @@ beforeAll(async () => {
       });
     },
   });
-  // Contains only the resources that deliveries use.
+  // Has only the resources that deliveries use.
   const log = openLog({ level: 'error', destination: { write: () => undefined } });
   const taken = { db: api.database.db, identity: api.identity, egress, log, config: { notifications } };
   const resources = taken as unknown as WorkerResources;
@@ -79,7 +79,7 @@ test('a message that cannot be sent waits, and arrives once when the server is b
   const listening = server.listen(0, '127.0.0.1');
   await once(listening, 'listening');
   notifications.smtp.url = `smtp://127.0.0.1:${(listening.address() as AddressInfo).port}`;
-  // Ends the pause of the postponed job.
+  // Ends the pause of the postponed job by setting its start time to now.
   const { rowCount } = await api.database.pool.query(
     `update queue.job set start_after = now() where start_after > now()`,
   );

@@ -19,14 +19,17 @@ type Sending = Pick<Resources, 'db' | 'egress' | 'identity' | 'log'> & {
   config: Pick<Resources['config'], 'notifications'>;
 };
 
-/** The first pause takes 30 s and each later pause twice as long, so a provider may be unavailable for four hours. */
+/**
+ * How often sending is tried. The first pause is 30 s and each later pause is twice as long, so a provider may be unavailable
+ * for four hours.
+ */
 const ATTEMPTS_MAX = 10;
 const FIRST_PAUSE_SECONDS = 30;
-/** If another worker is sending the message, this worker tries again after this pause. */
+/** The pause before this worker tries again if another worker is sending the message. */
 const BUSY_SECONDS = 10;
 
 /**
- * Sends a pending delivery; does nothing if the delivery was already sent or has failed. Throws JobPostponed if the message
+ * Sends a pending delivery. Does nothing if the delivery was already sent or has failed. Throws JobPostponed if the message
  * must be sent later.
  */
 export async function deliverNotification(
@@ -66,7 +69,10 @@ async function failureOf(
   }
 }
 
-/** Sends the message. Throws DeliveryError if nobody gets it. If a mail server rejects only some addresses, returns those. */
+/**
+ * Sends the message. Returns the addresses that the mail server rejected, if it accepted others. Throws DeliveryError if
+ * nobody gets the message.
+ */
 async function send(resources: Sending, claimed: ClaimedDelivery, signal: AbortSignal): Promise<string[]> {
   const { id, event, provider, organization_id, public_url } = claimed;
   const { egress, config } = resources;

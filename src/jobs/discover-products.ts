@@ -1,4 +1,4 @@
-// Records the product library and the versions in the package archives. Enqueues checks of all base images.
+// Records the product library and the versions in the package archives. Then enqueues checks of all base images.
 import { moveLifeCycles } from '../catalog/life-cycle.ts';
 import { findOperatingSystems } from '../catalog/operating-systems.ts';
 import { inTransaction } from '../db/database.ts';
@@ -25,8 +25,8 @@ const CHECK_TASKS: Record<'ARCHIVE' | 'REGISTRY', Task & ('build-base-image' | '
 };
 
 /**
- * Higher than the priority of pipelines. If a base image changes, a pipeline that has not started is replaced, but a running
- * pipeline needs a second one: so base images are checked first.
+ * Pipelines have a lower priority, so that base images are checked first. If a base image changes, a pipeline that has not
+ * started is replaced. A running pipeline would need a second pipeline after it.
  */
 const BASE_IMAGE_PRIORITY = 30;
 
@@ -65,8 +65,8 @@ export async function discoverProducts(
 type System = { key: string; apt: AptRoot };
 
 /**
- * Opens the package archive of each operating system that this machine's archive has. The rows of other operating systems stay
- * unchanged.
+ * Opens the package archive of each operating system that this machine's package archive has. The rows of other operating
+ * systems stay unchanged.
  */
 async function openSystems(resources: WorkerResources, signal: AbortSignal): Promise<System[]> {
   const systems = await findOperatingSystems(resources.db);

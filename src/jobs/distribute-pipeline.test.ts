@@ -1,5 +1,5 @@
-// Distributions to several registries: a release is recorded as soon as its registry has it. If a registry is unavailable, the
-// others still get the release at once.
+// Distributions to several registries. A release is recorded as soon as its registry has it. If one registry is unavailable,
+// the others still get the release at once.
 import { json } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openTestDistribution, type TestDistribution } from '../../test/distribution.ts';
@@ -159,7 +159,7 @@ describe('an unavailable registry', { timeout: TEST_MS }, () => {
     expect(await catalog.waiting('plan-pipeline')).not.toContain(follower);
     await catalog.work();
     await waits(pipeline);
-    // The handler of this test does nothing, but the job stays in the queue's table, where the test finds it.
+    // The handler in this test does nothing, but the test finds the job in the table of the queue.
     await until('the waiting pipeline is enqueued', async () =>
       (await catalog.waiting('plan-pipeline')).includes(follower),
     );
@@ -198,7 +198,7 @@ describe('an unavailable registry', { timeout: TEST_MS }, () => {
       ['outside', 'FAILED'],
     ]);
     expect(await catalog.releases()).toHaveLength(1);
-    // Builds an equal plan again while one registry lacks the release.
+    // Builds an equal plan again while one registry does not have the release.
     await catalog.customize(catalog.acme, 'again');
     const newer = await catalog.openPipeline(application);
     await catalog.write((tx) => startPhase(tx, { pipeline_id: newer, phase: 'PACKAGING' }));
@@ -241,8 +241,8 @@ describe('a distribution that runs twice', { timeout: TEST_MS }, () => {
     await catalog.clearJobs();
     const dying = new AbortController();
     catalog.proxy.fault = () => {
-      // When the second registry gets the manifest, the hosted registry already has the release: at this moment the worker
-      // dies.
+      // The worker dies when the second registry gets the manifest. At this time, the hosted registry already has the
+      // release.
       if (catalog.proxy.seen.some((line) => line.startsWith('PUT /v2/team/containers/debian-12/redis/manifests/')))
         dying.abort();
       return undefined;

@@ -1,4 +1,4 @@
-// Pushes a verified artifact to every registry of its application and records the releases: the third phase of a pipeline.
+// The third phase of a pipeline: pushes a verified artifact to every registry of its application and records the releases.
 import type { Digest, MetadataFile } from '../contract/vocabulary.ts';
 import { inTransaction } from '../db/database.ts';
 import type { JobContext } from '../db/queue-worker.ts';
@@ -32,20 +32,20 @@ import type { WorkerResources } from './worker-resources.ts';
 import { writeTriggerInfo } from './write-trigger-info.ts';
 
 /**
- * If a tag already names another artifact, the next revision is tried. After this many such tags in a row, the distribution
- * fails.
+ * If a tag already points to another artifact, the next revision is tried. After this many such tags in a row, the
+ * distribution fails.
  */
 const TAKEN_TAGS_MAX = 50;
 
 /**
- * The time limit for one attempt, all registries of a pipeline together: the largest images (about 10 GB) fit at 3 MB/s. If it
- * is exceeded, a slow registry keeps the blobs that it has, and the next attempt sends the others.
+ * The time limit for one attempt with all registries of a pipeline. At 3 MB/s, it is enough for the largest images (about 10
+ * GB). If a slow registry exceeds it, the registry keeps the blobs that it has, and the next attempt sends the others.
  */
 const ATTEMPT_MS_MAX = 3600 * 1000;
 
 /**
- * The time limit for the update of moving tags, which takes a few small requests. Meanwhile, other releases to the repository
- * wait.
+ * The time limit for the update of moving tags, which takes a few small requests. Other releases to the repository wait
+ * during the update.
  */
 const MOVE_TAGS_MS_MAX = 5 * 60 * 1000;
 
@@ -85,7 +85,7 @@ export async function distributePipeline(
         await tried(place, () => release(resources, place, { ...attempt, ...reserved, trigger }));
       }),
     );
-    // All other errors are faults of Larder: the queue retries the job, and releases that are recorded stay.
+    // All other errors are faults of Larder, so the queue retries the job. Releases that are already recorded stay.
     for (const result of done) if (result.status === 'rejected') throw result.reason;
     const files = failures.length === 0 ? [] : await log.close();
     await inTransaction(resources.db, (tx) => endDistribution(tx, { pipeline_id, failures, files }));
@@ -98,9 +98,9 @@ type Attempt = {
   place: Place;
   artifact: Artifact;
   places: RegistryPlace[];
-  /** Registries for which the artifact has no root, because they lack a release that the artifact needs. */
+  /** Registries for which the artifact has no root, because they do not have a release that the artifact needs. */
   unbuilt: DistributionRegistry[];
-  /** True if a registry already has the release under this pipeline's revision. Then the revision cannot change. */
+  /** True if a registry already has the release with this pipeline's revision. The revision can then no longer change. */
   isReleased: boolean;
   signing: Signing;
   signal: AbortSignal;
@@ -137,15 +137,15 @@ async function openAttempt(
 }
 
 /**
- * The pipeline waits. When the registry gets the missing release, Larder makes another pipeline, which replaces the waiting
- * one.
+ * Returns the failure for a registry that does not have a release that the artifact needs. The pipeline waits. When the
+ * registry gets the missing release, Larder makes another pipeline, which replaces this one.
  */
 function failureOfUnbuilt({ id, name }: DistributionRegistry): DistributionFailure {
   const cause = `The registry ${name} does not have a release yet that this release needs.`;
   return { registry_id: id, cause, isTemporary: true };
 }
 
-/** Returns the failure to record for an outside registry. Returns undefined if the registry did not cause the error. */
+/** Returns the failure to record for an outside registry, or undefined if the registry did not cause the error. */
 function failureOf({ registry }: RegistryPlace, error: unknown, time: AbortSignal): DistributionFailure | undefined {
   if (error instanceof TagTaken) return { registry_id: registry.id, cause: error.message, isTemporary: false };
   if (registry.hosted) return undefined;
@@ -158,30 +158,30 @@ function failureOf({ registry }: RegistryPlace, error: unknown, time: AbortSigna
   return { registry_id: registry.id, cause: error.message, isTemporary: error.temporary || isOfCertificate(error) };
 }
 
-/** Whether the error, or one of its causes, comes from a time limit of Larder. */
+/** Whether the error, or one of its causes, comes from one of Larder's time limits. */
 function isTimeout(error: unknown): boolean {
   return error instanceof Error && (error.name === 'TimeoutError' || isTimeout(error.cause));
 }
 
 /**
- * Whether the registry's certificate caused the error. The registry's operator can renew it, so Larder retries as after an
- * outage.
+ * Whether the registry's certificate caused the error. Larder retries then, because the registry's operator can renew the
+ * certificate.
  */
 function isOfCertificate({ code }: RegistryError): boolean {
   return /^(?:CERT_|ERR_TLS_CERT_)/.test(code);
 }
 
 /**
- * In this registry, the pipeline's tag names another artifact. Another registry already has the release under this tag, so the
- * tag cannot change.
+ * In this registry, the pipeline's tag points to another artifact. The tag cannot change, because another registry already
+ * has the release under this tag.
  */
 class TagTaken extends Error {
   override readonly name = 'TagTaken';
 }
 
 /**
- * Replaces the text of a registry's error with a sentence that says what the user can do. The new error is temporary if the old
- * one was.
+ * Replaces the text of a registry's error with a sentence that says what the user can do. The new error is temporary if the
+ * old error was.
  */
 async function inWords<T>({ registry, repository }: RegistryPlace, act: () => Promise<T>): Promise<T> {
   try {
@@ -197,8 +197,8 @@ async function inWords<T>({ registry, repository }: RegistryPlace, act: () => Pr
 }
 
 /**
- * Whether Larder could not read its own content. Unlike an answer of a registry, such an error has no status; unlike a failed
- * connection, it is not temporary.
+ * Whether Larder could not read its own content. Such an error has no status, unlike an answer of a registry, and is not
+ * temporary, unlike a failed connection.
  */
 function isOfContent({ side, status, temporary }: RegistryError): boolean {
   return side === 'source' && status === undefined && !temporary;
@@ -219,9 +219,9 @@ type Reserved = { tag: string; revision: number };
 type Tried = (place: RegistryPlace, act: () => Promise<void>) => Promise<void>;
 
 /**
- * Returns an immutable tag that, in every registry that answers, is free or names this artifact; undefined if the pipeline has
- * ended. A registry that does not answer counts as failed. If the tag is later found to name another artifact there, that
- * registry does not get the release.
+ * Returns an immutable tag that is free or points to this artifact in every registry that answers. Returns undefined if the
+ * pipeline has ended. A registry that does not answer counts as failed. If the tag in this registry is later found to point
+ * to another artifact, the registry does not get the release.
  */
 async function reserveTag(
   resources: WorkerResources,
@@ -263,7 +263,10 @@ async function reserveTag(
   });
 }
 
-/** The artifact contains its version, so it cannot be pushed under another tag. */
+/**
+ * Returns the failure for a tag that points to another artifact. The artifact contains its version, so it cannot be pushed
+ * under another tag.
+ */
 function versionTaken(tag: string, taken: RegistryPlace[]): PhaseFailed {
   const places = taken.map(({ registry, repository }) => `${registry.url}/${repository}:${tag}`).join(', ');
   const message = `${places} names another artifact, which Larder did not push: retry the pipeline to use the next version.`;
@@ -273,8 +276,8 @@ function versionTaken(tag: string, taken: RegistryPlace[]): PhaseFailed {
 type Releasing = Attempt & Reserved & { trigger: MetadataFile };
 
 /**
- * Copies the artifact to one registry and records its release. A lock covers both the update of the moving tags and the record.
- * So the next release to the repository knows this one, and does not move a tag back to an older version.
+ * Copies the artifact to one registry and records its release. One lock covers the update of the moving tags and the record.
+ * So the next release to the repository knows this release, and does not move a tag back to an older version.
  */
 async function release(resources: WorkerResources, place: RegistryPlace, releasing: Releasing): Promise<void> {
   await push(resources, place, releasing);
@@ -299,14 +302,14 @@ async function push(resources: WorkerResources, place: RegistryPlace, releasing:
     uploads: remotes.uploads,
   });
   await attach(resources, place, releasing);
-  // Throws if the registry lost or changed the content; then no release is recorded.
+  // Throws if the registry has lost or changed the content. Then no release is recorded.
   await readBack(target, root.descriptor, [tag]);
   if (!registry.hosted) {
     await inTransaction(db, (tx) => recordRegistryBlobs(tx, { registry_id: registry.id, repository }, digests));
   }
 }
 
-/** Attaches reports and signatures to the manifest or index that the tag names. A repetition changes nothing. */
+/** Attaches reports and signatures to the manifest or index to which the tag points. A repetition changes nothing. */
 async function attach(
   resources: WorkerResources,
   place: RegistryPlace,
@@ -374,7 +377,10 @@ function pushedArtifact(place: RegistryPlace, { artifact, tag, signing }: Releas
   };
 }
 
-/** All platforms have the same files, because Larder builds an artifact for one platform or for none. */
+/**
+ * Returns the files for each platform. All platforms have the same files, because Larder builds an artifact for one platform
+ * or for none.
+ */
 function platformFiles({ parts }: Root, files: MetadataFile[]): PlatformFiles[] {
   return parts.map(({ platform }) => ({
     ...(platform && { platform: { os_family: platform.os, architecture: platform.architecture } }),

@@ -1,4 +1,4 @@
-// A registry that a base image is read from. Its errors name the image, the registry and what was being read.
+// A registry from which a base image is read. Its errors name the image, the registry and the object that was being read.
 import { Readable } from 'node:stream';
 import { type Descriptor, MEDIA_TYPES } from '../oci/descriptor.ts';
 import { RegistryError, reworded } from '../oci/errors.ts';
@@ -16,8 +16,8 @@ export type ReadImage = {
 };
 
 /**
- * Returns the source with errors written for the owner of the base image. The errors contain the digest once the tag is
- * resolved.
+ * Returns a source whose errors are written for the owner of the base image. After the tag is resolved, the errors contain
+ * the digest.
  */
 export function explainedSource(source: Source, image: ReadImage): Source {
   let { name } = image;
@@ -82,7 +82,8 @@ function sentenceOf(error: RegistryError, { host, name, anonymous, what }: Asked
 }
 
 /**
- * Returns the error's message without the operation and the address of the request, because the sentence already contains both.
+ * Returns the error's message without the operation and the address of the request, because the new sentence already contains
+ * them.
  */
 function reasonOf({ message, op }: RegistryError): string {
   return message.startsWith(`${op} at `) ? message.slice(message.indexOf(': ') + 2) : message;

@@ -1,4 +1,4 @@
-// The causes that a check of a registered base image reports. The registry is Debian's docker-registry; skopeo pushes the
+// The causes that a check of a registered base image reports. The registry is Debian's docker-registry, and skopeo pushes the
 // images.
 import { execFile } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
@@ -51,9 +51,9 @@ afterAll(async () => {
 });
 
 /**
- * Pushes images with skopeo. `foreign`: an index for a platform that no worker has. `alone`: the manifest of that index.
- * `trixie`: Debian 13. `bookworm`: an image that is accepted. `hostile`: an image with an environment variable that contains
- * arguments of a sandbox.
+ * Pushes images with skopeo. `foreign` is an index for a platform that no worker has, and `alone` is the manifest of that
+ * index. `trixie` is Debian 13. `bookworm` is an image that is accepted. `hostile` has an environment variable with arguments
+ * for a sandbox.
  */
 async function pushImages(): Promise<void> {
   const layout = join(api.directory, 'layout');
@@ -249,13 +249,13 @@ test('a trial that exceeds its time is repeated once, then the digest is rejecte
 test.skipIf(sandboxMode.mode === 'files-only')(
   'an image that was read without a sandbox is run by the first worker that has one',
   async () => {
-    // All programs of this image are empty files. Only an attempt to run the image detects this.
+    // All programs of this image are empty files. Only an attempt to run the image shows this.
     const image = await look('golden/debian:bookworm');
     expect(image).toMatchObject({ healthy: true });
     const path = `/v1/base-images/${image['id']}`;
     const run = await follow(path, { probe: sandboxMode });
     expect(run).toMatchObject({ healthy: false, unhealthy_cause: expect.stringContaining('does not start') });
-    // A check by a worker without a sandbox does not change the result, even if a user requests the check.
+    // A check by a worker without a sandbox must not change the result, even if a user requests it.
     const { unhealthy_cause } = run;
     expect(await follow(path)).toMatchObject({ healthy: false, unhealthy_cause });
     expect(await follow(path, { requested: true })).toMatchObject({ healthy: false, unhealthy_cause });

@@ -1,4 +1,5 @@
-// Resolves the tag of a registered base image, copies a new digest into content, and records it.
+// Resolves the tag of a registered base image to a digest. If the digest is new, copies the image into content and records
+// the digest.
 import type { Digest } from '../contract/vocabulary.ts';
 import type { Transaction } from '../db/database.ts';
 import type { TaskPayloads } from '../db/queue-tasks.ts';
@@ -35,7 +36,7 @@ import { recordBaseImage } from './record-base-image.ts';
 import { openRegistryTarget, repositoryIn, splitRegistryUrl } from './registry-target.ts';
 import type { WorkerResources } from './worker-resources.ts';
 
-/** Checks a registered base image. If the tag did not change, this costs one request, even for a rejected image. */
+/** Checks a registered base image. If the tag did not change, the check needs only one request, even for a rejected image. */
 export async function followBaseImage(
   resources: WorkerResources,
   { base_image_id, requested }: TaskPayloads['follow-base-image'],
@@ -51,11 +52,11 @@ export async function followBaseImage(
     const in_sandbox = hasSandbox(resources);
     await recordBaseImage(resources, base_image_id, (tx) => recordCheck(tx, { base_image_id, in_sandbox, ...result }));
   } catch (error) {
-    // If the job was aborted, no result is recorded.
+    // An aborted job records no result.
     if (context.signal.aborted) throw error;
     const isFinal = isFinalError(error, context);
-    // While the base image has no version, every error of its registry is recorded. Later, an error that a retry may avoid is
-    // recorded only in the last attempt.
+    // While the base image has no version, every error of its registry is recorded. After that, an error that a retry may
+    // avoid is recorded only in the last attempt.
     if (!isFinal && (!(error instanceof RegistryError) || image.newest_digest !== null)) throw error;
     const cause = storableText(error.message);
     await recordBaseImage(resources, base_image_id, (tx) => recordBaseImageFault(tx, { base_image_id, cause }));
@@ -63,7 +64,7 @@ export async function followBaseImage(
   }
 }
 
-/** Whether the error must be recorded now: a retry would get the same error, or no attempt is left. */
+/** Whether the error must be recorded now, because a retry would get the same error or no attempt is left. */
 function isFinalError(error: unknown, context: JobContext): error is Error {
   if (error instanceof BuildError) return true;
   return error instanceof RegistryError && (!error.temporary || context.isLast);
@@ -72,7 +73,7 @@ function isFinalError(error: unknown, context: JobContext): error is Error {
 /** The result of a check. */
 type CheckResult = {
   digest: Digest;
-  /** True if the result was taken from an earlier inspection of this digest. */
+  /** True if the result comes from an earlier inspection of this digest. */
   known?: true;
   /** Why no image can be built on this digest. */
   rejection?: string;
@@ -99,30 +100,28 @@ async function recordCheck(
   await recordInspection(tx, { base_image_id, digest, version: INSPECTOR_VERSION, in_sandbox, refusal });
 }
 
-/** The limit for the compressed layers of one image. The largest published images have about 10 GB. */
+/** The most bytes of the compressed layers of one image. The largest published images have about 10 GB. */
 const IMAGE_BYTES_MAX = 64 * 1024 ** 3;
 
 /**
- * The limit for all reads from a registry in one check. Blobs that were read completely are kept, so the next check reads only
- * the others.
+ * The time limit for all reads from a registry in one check. Blobs that were completely read are kept, so the next check
+ * reads only the others.
  */
 const READ_MS_MAX = 2 * 3600 * 1000;
 
 /**
- * The name of a lock. An engine process that reads a base image uses a whole core, so a worker runs only one at a time: builds
- * need the other cores.
+ * The name of a lock, because of which a worker reads only one base image at a time. An engine process that reads a base
+ * image uses a whole core, and builds need the other cores.
  */
 const PIN_LOCK = 'pin a base image';
 
 /**
- * If a trial of the image takes too long, it is repeated, in this many attempts altogether. Few, because each trial holds
- * PIN_LOCK for minutes.
+ * How often a trial of the image is run if it takes too long. The number is small, because each trial holds PIN_LOCK for
+ * minutes.
  */
 const TRIAL_ATTEMPTS_MAX = 2;
 
-/**
- * Whether all content of the newest version is stored. Some content is lost if the content folder is older than the database.
- */
+/** Whether all content of the newest version is stored. Content is lost if the content folder is older than the database. */
 async function isWhole({ db, content }: WorkerResources, { id }: FollowedBaseImage): Promise<boolean> {
   const pin = await findNewestPin(db, id);
   return pin !== undefined && (await listMissing(content, contentsOfBase(pin))).length === 0;
@@ -133,9 +132,9 @@ function hasSandbox({ workspace }: WorkerResources): boolean {
 }
 
 /**
- * Returns the last inspection of the digest, unless this worker can find out more. It can if its inspector has another version,
- * or if the image was not run yet and this worker has a sandbox. If a user requests the check, a rejected image is inspected
- * again, because the cause may be gone; but a worker without a sandbox does not repeat an inspection that had one.
+ * Returns the last inspection of the digest, unless this worker can find out more. It can if its inspector has another
+ * version, or if it has a sandbox and the image was not run yet. If a user requests the check, a rejected image is inspected
+ * again, because the cause may be gone. But a worker without a sandbox does not repeat an inspection that used a sandbox.
  */
 function knownInspection(
   resources: WorkerResources,
@@ -145,7 +144,7 @@ function knownInspection(
   if (inspection?.version !== INSPECTOR_VERSION) return undefined;
   const canCheckMore = hasSandbox(resources) || !inspection.in_sandbox;
   if (requested && inspection.refusal !== null && canCheckMore) return undefined;
-  // An image that was rejected without being run stays rejected.
+  // An image that was rejected without being run would be rejected again.
   return inspection.in_sandbox || inspection.refusal !== null || !hasSandbox(resources) ? inspection : undefined;
 }
 
@@ -189,13 +188,15 @@ async function checkImage({ resources, image, known, context }: CheckInput): Pro
   }
 }
 
-/** Adds the image's name to errors that lack it: limits of the copy, and faults of Larder's content store. */
+/**
+ * Adds the image's name to errors that do not contain it: exceeded limits of the copy, and faults of Larder's content store.
+ */
 function named(error: unknown, name: string): unknown {
   if (!(error instanceof RegistryError) || error.message.includes(name)) return error;
   return reworded(error, `${name} cannot be read: ${error.message}`);
 }
 
-/** Returns why the image is rejected; undefined if another attempt may succeed. */
+/** Returns the reason why the image is rejected, or undefined if another attempt may succeed. */
 function rejectionOf(error: unknown, { name, context }: { name: string; context: JobContext }): string | undefined {
   if (error instanceof BuildError) return error.message;
   if (error instanceof Error && isTrialTimeout(error) && context.attempt >= TRIAL_ATTEMPTS_MAX) return error.message;
@@ -229,7 +230,8 @@ async function copyVersion({ resources, image, source, root, name, signal }: Cop
 }
 
 /**
- * Finds the manifest for this machine's platform. The registry may lack the manifests that the index names for other platforms.
+ * Finds the manifest for this machine's platform. The registry may not have the manifests for other platforms that the index
+ * lists.
  */
 async function findImage(source: Source, root: Descriptor, name: string): Promise<PlatformImage> {
   const platform = hostPlatform();
@@ -243,7 +245,7 @@ async function findImage(source: Source, root: Descriptor, name: string): Promis
   });
   if (found === undefined) throw rejected(noImageFor(name, platform));
   const image = await readManifestOf(source, found.image);
-  // The layers are checked before any of them is read.
+  // Checks the descriptors of all layers before any layer is read.
   const wrong = isIndex(image) ? undefined : checkLayers(image.layers);
   if (wrong !== undefined) throw rejected(`${name} ${wrong}`);
   return found;

@@ -1,5 +1,5 @@
-// A step that fails on a full disk is postponed, and its attempt is not counted. If the disk has space, a step whose program
-// prints that the disk is full fails.
+// A step that fails because the disk is full is postponed, and its attempt is not counted. If the disk has space, a step
+// fails even if its program prints that the disk is full.
 import { spawnSync } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -111,7 +111,7 @@ describe('a pipeline', () => {
     const { status, phases } = await getPipeline(catalog.db, catalog.acme.principal, where);
     expect(status).toBe('IN_PROGRESS');
     expect(phases.find(({ type }) => type === 'PACKAGING')).toMatchObject({ status: 'IN_PROGRESS' });
-    // A full disk postpones any other task in the same way.
+    // A full disk postpones every other task in the same way.
     const { 'discover-products': discover } = handlersOf({ ...resources, content: { ...content, put: fill } } as never);
     await expect(discover({}, context)).rejects.toBeInstanceOf(JobPostponed);
   });

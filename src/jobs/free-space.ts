@@ -1,5 +1,5 @@
-// Measures free space on the disks that jobs write to. Jobs wait while space is low, and a step that failed because a disk was
-// full is postponed.
+// Measures the free space of the disks to which jobs write. Jobs wait while space is low. A step that failed because a disk
+// was full is postponed.
 import { statfs } from 'node:fs/promises';
 import { FREE_SHARE_MIN } from '../content/content.ts';
 import { outOfSpaceCode, saysOutOfSpace } from '../content/out-of-space.ts';
@@ -9,8 +9,8 @@ import type { WorkerResources } from './worker-resources.ts';
 const SPACE_WAIT_SECONDS = 60;
 
 /**
- * The pause between two measurements during a step. At full speed, a disk that fills up goes from the limit to full in about a
- * second, so a measurement finds it nearly full.
+ * The pause between two measurements during a step. A disk that fills at full speed needs about a second from the limit to
+ * full. So a measurement finds the disk nearly full before that.
  */
 const MEASURE_INTERVAL_MS = 250;
 
@@ -21,7 +21,7 @@ export async function waitForSpace(disks: Disks): Promise<void> {
   const shares = await freeShares(disks);
   for (const [name, share] of Object.entries(shares)) {
     if (share === undefined || share >= FREE_SHARE_MIN) continue;
-    // Rounded down: otherwise a share just below the limit would be shown as equal to the limit.
+    // Rounds down. Otherwise a share just below the limit would be shown as equal to the limit.
     const percent = Math.floor(share * 1000) / 10;
     throw new JobPostponed(
       SPACE_WAIT_SECONDS,
@@ -31,8 +31,8 @@ export async function waitForSpace(disks: Disks): Promise<void> {
 }
 
 /**
- * Runs a step that writes to the disks. Throws JobPostponed if the system reported a full disk, or if a program of the step
- * reported one while a disk was nearly full.
+ * Runs a step that writes to the disks. Throws JobPostponed if the system reported a full disk. Also throws it if a program
+ * of the step reported a full disk while a disk was nearly full.
  */
 export async function withSpace<T>(disks: Disks, act: () => Promise<T>): Promise<T> {
   const watch = watchSpace(disks);
@@ -45,7 +45,10 @@ export async function withSpace<T>(disks: Disks, act: () => Promise<T>): Promise
   }
 }
 
-/** Returns JobPostponed in place of an error that a full disk caused. The queue does not count a postponed attempt. */
+/**
+ * Replaces an error that a full disk caused by JobPostponed. Returns any other error unchanged. The queue does not count a
+ * postponed attempt.
+ */
 export function postponedForSpace(error: unknown): unknown {
   if (error instanceof JobPostponed) return error;
   const code = outOfSpaceCode(error) ?? 'ENOSPC';
@@ -74,7 +77,8 @@ function watchSpace(disks: Disks): { explains(error: unknown): Promise<boolean>;
 }
 
 async function freeShares({ content, workspace }: Disks): Promise<Record<string, number | undefined>> {
-  // A disk whose free space cannot be measured does not make jobs wait: if it has a fault, the step fails with its own error.
+  // If the free space of a disk cannot be measured, jobs do not wait. If the disk has a fault, the step fails with its own
+  // error.
   const store = await content.freeShare().catch(() => undefined);
   const work = workspace?.directory === undefined ? undefined : await shareOf(workspace.directory);
   return { 'content store': store, 'work folder': work };

@@ -1,4 +1,4 @@
-// Reads the plan of a built artifact for verification and distribution. These phases need all content of the plan and of the
+// Reads the plan of a built artifact for verification and distribution. Both phases need all content of the plan and of the
 // artifact.
 import type { ContentStore } from '../content/content.ts';
 import type { Digest } from '../contract/vocabulary.ts';
@@ -8,8 +8,8 @@ import { PhaseFailed } from './phase.ts';
 import { findPlan, listMissing } from './plan-contents.ts';
 
 /**
- * Returns the plan. Throws PhaseFailed if content of the plan or the artifact is missing: then a user must retry the pipeline,
- * which builds it again.
+ * Returns the plan. Throws PhaseFailed if content of the plan or the artifact is missing. A user must then retry the
+ * pipeline, and the retry builds the content again.
  */
 export async function readHeldPlan(content: ContentStore, digest: Digest, artifact: Artifact): Promise<Plan> {
   const plan = await findPlan(content, digest);

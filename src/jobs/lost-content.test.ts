@@ -1,5 +1,5 @@
-// If content of a plan is lost, Larder plans again, restores the content, or asks the user to upload it. It never reports an
-// internal error.
+// If content of a plan is lost, Larder plans again, restores the content, or asks the user to upload it. It must never report
+// an internal error.
 
 import { Readable } from 'node:stream';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -56,8 +56,8 @@ async function makePlan(): Promise<ImagePlan> {
 }
 
 /**
- * Returns a worker whose package archive throws: a plan that reads the archive fails. A plan with pinned packages does not read
- * it.
+ * Returns a worker whose package archive throws. So a plan that reads the archive fails. A plan with pinned packages does not
+ * read the archive.
  */
 function worker(): WorkerResources {
   const archives = {

@@ -1,4 +1,4 @@
-// Moves offerings and applications to the next state of their life cycle when its date has come. Reads no package archive.
+// Sets offerings and applications to the next status of their life cycle when its date has come. Reads no package archive.
 import { moveLifeCycles as moveRows } from '../catalog/life-cycle.ts';
 import { inTransaction } from '../db/database.ts';
 import type { WorkerResources } from './worker-resources.ts';

@@ -1,5 +1,5 @@
-// Reads the releases from which a plan is made: those of the applications that the pipeline's application needs. Also reads the
-// plans of these releases.
+// Reads the releases from which a plan is made, and the plans of these releases. They are releases of the applications that
+// the pipeline's application needs.
 import type { NeededRelease } from '../packaging/packaging.ts';
 import { findNeededReleases } from '../pipelines/needed-releases.ts';
 import { rootFor } from '../plan/artifact.ts';
@@ -21,7 +21,7 @@ export async function readNeededReleases(
     const plan = plans.get(plan_digest);
     if (plan === undefined) return [];
     const { host } = splitRegistryUrl(url);
-    // Removes the host: the registry's host may have changed since the release.
+    // Removes the host, because the registry's host may have changed since the release.
     const path = repository.slice(repository.indexOf('/') + 1);
     const root = rootFor(artifact, registry_id);
     return [{ product_key, registry_id, host, repository: path, tag, root, plan }];

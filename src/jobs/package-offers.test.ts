@@ -1,5 +1,5 @@
-// Packages of older releases get new versions from the machine's real archive, and Larder reads the fixed vulnerabilities in
-// their changelogs.
+// Packages of older releases get new versions from the machine's real package archive. Larder reads the fixed vulnerabilities
+// in their changelogs.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,8 +18,8 @@ let application = '';
 const content = memoryContent();
 
 /**
- * Packages of an old release. Debian has since published a security update of the first one and a normal update of the second
- * one.
+ * Packages of an old release. Since then, Debian has published a security update of the first package and a normal update of
+ * the second.
  */
 const OLD = [
   { name: 'libssl3', architecture: 'amd64', version: '3.0.0-1' },

@@ -1,4 +1,5 @@
-// Finds packages that releases lock and that have a newer version in the archive, so that Larder rebuilds the applications.
+// Finds packages that releases lock and of which the package archive has a newer version. Larder then rebuilds the
+// applications with these packages.
 import type { ContentStore } from '../content/content.ts';
 import type { PipelineTrigger } from '../contract/vocabulary.ts';
 import type { Database } from '../db/database.ts';
@@ -8,15 +9,15 @@ import { fixedVulnerabilities } from '../debian/deb-changelog.ts';
 import { compareDebianVersions } from '../debian/version-order.ts';
 import { type HeldPackage, listHeldPackages, type PackageOffer } from '../pipelines/locked-packages.ts';
 
-/** Package names in one call of apt, which accepts a thousand. */
+/** The most package names in one call of apt, which accepts a thousand. */
 const NAMES_MAX = 500;
 
 type ArchiveQuery = { key: string; apt: AptRoot; content: ContentStore; signal: AbortSignal };
 
 /**
- * Returns the packages that releases lock and whose version in the archive changed since the last query, with the triggers of
- * the rebuild. If the new version is from a security suite, fetches its .deb, as the build will, and reads the fixed
- * vulnerabilities in its changelog.
+ * Returns the packages that releases lock and whose version in the archive has changed since the last query, with the
+ * triggers of the rebuild. If the new version is from a security suite, also reads the fixed vulnerabilities in the changelog
+ * of its .deb. The build needs this .deb later in any case.
  */
 export async function findPackageOffers(db: Database, query: ArchiveQuery): Promise<PackageOffer[]> {
   const held = await listHeldPackages(db, query.key);
@@ -29,7 +30,7 @@ export async function findPackageOffers(db: Database, query: ArchiveQuery): Prom
   const offers: PackageOffer[] = [];
   for (const one of held) {
     const { candidate, security } = versions.get(one.name) ?? {};
-    // A package that was removed from the archive causes no build.
+    // A package that was removed from the archive does not cause a build.
     if (candidate === undefined || candidate === one.offered) continue;
     const triggers = await reasonsFor(one, { ...query, candidate, security: security ?? false });
     offers.push({ id: one.id, offered: candidate, triggers });
@@ -41,7 +42,7 @@ async function reasonsFor(
   held: HeldPackage,
   { candidate, security, apt, content, signal }: ArchiveQuery & { candidate: string; security: boolean },
 ): Promise<PipelineTrigger[]> {
-  // An outdated mirror offers an older version than the release has.
+  // An outdated mirror may have an older version than the release.
   if (compareDebianVersions(candidate, held.version) <= 0) return [];
   const found = security ? await findFixed(held, { candidate, apt, content, signal }) : [];
   return found.length > 0 ? found.map((context) => ({ type: 'CVE_PATCH', context })) : [{ type: 'MAINTENANCE' }];
@@ -55,8 +56,8 @@ async function findFixed(
     const [pin] = await apt.fetch(await apt.locate([`${name}=${candidate}`], signal), content, { signal });
     return pin ? await fixedVulnerabilities(pin, content, version) : [];
   } catch (error) {
-    // If the .deb cannot be fetched, the trigger only lacks its vulnerabilities. The build fetches the package again, with more
-    // attempts.
+    // If the .deb cannot be fetched, the trigger only lacks the vulnerabilities. The build fetches the package again, with
+    // more attempts.
     if (error instanceof AptError) return [];
     throw error;
   }

@@ -1,4 +1,4 @@
-// The log of a build is written once and is part of the artifact; pipelines with equal plans share it.
+// The log of a build is written once and is part of the artifact. Pipelines with equal plans share the log.
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { buildWorker } from '../../test/build-worker.ts';
 import { openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
@@ -66,7 +66,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('the log of a build', () => {
   test('is written again if it is lost, once for all equal plans', { timeout: SLOW_MS }, async () => {
     const first = await run(applications[0]);
     const log = first.metadata[0];
-    // The log says which layers came from the cache, so a second build of the same plan has a different log.
+    // A second build of the same plan has a different log, because the log says which layers came from the cache.
     const other = await builds.debian.content.put(chunked(Buffer.from('== an older log\n')));
     await catalog.pool.query(
       "update artifacts set artifact = jsonb_set(artifact, '{reports,0}', artifact#>'{reports,0}' || $1::jsonb)",

@@ -1,4 +1,4 @@
-// Builds the artifact of a planned pipeline, or reuses the artifact of an equal plan: the second half of the phase PACKAGING.
+// The second half of the phase PACKAGING: builds the artifact of a planned pipeline, or reuses the artifact of an equal plan.
 import type { Digest } from '../contract/vocabulary.ts';
 import { inTransaction } from '../db/database.ts';
 import type { JobContext } from '../db/queue-worker.ts';
@@ -37,7 +37,7 @@ export async function packagePipeline(
   });
 }
 
-/** `isShared`: pipelines with equal plans use the same artifact, so it is recorded under its plan. */
+/** `isShared`: pipelines with equal plans use the same artifact, so the artifact is recorded under its plan. */
 type Built = { artifact: Artifact; isShared: boolean };
 
 /** Returns the artifact that was built from an equal plan. Returns undefined if there is none or its content is lost. */
@@ -47,10 +47,7 @@ async function findArtifact({ db, content }: WorkerResources, planDigest: Digest
   return { artifact: known, isShared: true };
 }
 
-/**
- * Builds the artifact and stores the log of its build. Returns undefined if the plan is missing, or content that the plan
- * names.
- */
+/** Builds the artifact and stores the log of its build. Returns undefined if the plan or content that it names is missing. */
 async function buildKeptPlan(
   resources: WorkerResources,
   planDigest: Digest,

@@ -6,13 +6,17 @@ import type { MetadataFile, PhaseType } from '../contract/vocabulary.ts';
 import { boundedSink, LOG_BYTES_MAX } from '../sandbox/build-log.ts';
 
 /**
- * A phase may run several tasks: for example, the search for the customization that breaks a test runs many. The limit is
- * larger than that of one task's log, so that the lines of the worker and the beginnings of later logs fit too.
+ * The most bytes of the log of a phase. A phase may run several tasks. For example, the search for the customization that
+ * breaks a test runs many tasks. So this limit is larger than the limit of one task's log, and the worker's own lines and the
+ * beginnings of later logs fit too.
  */
 export const PHASE_LOG_BYTES_MAX = LOG_BYTES_MAX + LOG_BYTES_MAX / 2;
 
 export type PhaseLog = {
-  /** Writes output of a task, or a line of the worker. Text beyond the limit is dropped, and a line in the log says so. */
+  /**
+   * Writes output of a task or a line of the worker. If the limit is exceeded, drops the text, and writes a line about this
+   * once.
+   */
   write(text: Uint8Array | string): void;
   /** Ends the log and returns its file. Returns an empty list if nothing was written. */
   close(): Promise<MetadataFile[]>;
@@ -29,7 +33,7 @@ export function openPhaseLog(
   const stream = new PassThrough();
   const bounded = boundedSink(stream, bytesMax);
   const kept = content.put(stream);
-  // `close` throws the error if the log cannot be stored. `drop` makes the same promise reject, but this is not an error.
+  // `close` throws the error if the log cannot be stored. After `drop`, this promise rejects too, but this is no error.
   kept.catch(() => {});
   let closed = false;
   return {

@@ -23,8 +23,8 @@ test('a phase reads the state of its pipeline only in the statements that lock i
   const [application = ''] = (await catalog.request(catalog.acme, ['redis'])).application_ids;
   const pipeline_id = await catalog.openPipeline(application);
   const { plan_digest, artifact } = await catalog.planBuild(pipeline_id);
-  // An equal plan was built before, and this worker has no sandbox. So nothing is built or run, and all statements that are
-  // counted come from the phases.
+  // An equal plan was built before, and this worker has no sandbox. So nothing is built or run, and all counted statements
+  // come from the phases.
   const contents = contentsOfArtifact(artifact);
   await catalog.write((tx) => recordArtifact(tx, { plan_digest, artifact, contents }));
   const workspace = { probe: { mode: 'files-only', reasons: ['No sandbox.'] } };

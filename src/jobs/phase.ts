@@ -1,5 +1,5 @@
-// Runs one phase of a pipeline: reads its state, stores its log, and decides whether an error fails the pipeline or is retried
-// by the queue.
+// Runs one phase of a pipeline. Reads the pipeline's state and stores the phase's log. Decides whether an error fails the
+// pipeline or is retried by the queue.
 import type { FailureCause, MetadataFile, PhaseType } from '../contract/vocabulary.ts';
 import { CustomizationError } from '../customization/errors.ts';
 import { inTransaction } from '../db/database.ts';
@@ -16,7 +16,7 @@ import { waitForSpace, withSpace } from './free-space.ts';
 import { openPhaseLog, type PhaseLog } from './phase-log.ts';
 import type { WorkerResources } from './worker-resources.ts';
 
-/** The failure of a phase as the API shows it. */
+/** The failure of a phase, as the API shows it. */
 export type Failure = {
   cause: FailureCause;
   message: string;
@@ -68,7 +68,7 @@ export async function runPhase(
 }
 
 /**
- * Starts the phase. If stored values of the pipeline cannot be read, the pipeline fails, because a retry would read the same
+ * Starts the phase. If stored values of the pipeline cannot be read, fails the pipeline, because a retry would read the same
  * values.
  */
 async function startReadable(
@@ -84,7 +84,7 @@ async function startReadable(
   }
 }
 
-/** Returns the failure that an error means for the pipeline. Returns undefined if a retry may succeed. */
+/** Returns the failure of the pipeline for an error, or undefined if a retry may succeed. */
 export function failureOf(error: unknown): Failure | undefined {
   if (error instanceof PhaseFailed) return error.failure;
   if (error instanceof BuildError) {

@@ -7,7 +7,7 @@ import { packagingOf } from '../packaging/packagings.ts';
 import { canonicalJson } from '../plan/canonical-json.ts';
 import { type Plan, readStoredPlan } from '../plan/plan.ts';
 
-/** Stores a plan and returns its digest; equal plans have equal digests. */
+/** Stores a plan and returns its digest. Equal plans have equal digests. */
 export async function writePlan(content: ContentStore, plan: Plan): Promise<Digest> {
   const { digest } = await content.put(Readable.from([Buffer.from(canonicalJson(plan))]));
   return digest;
@@ -18,15 +18,15 @@ export async function readPlan(content: ContentStore, digest: Digest): Promise<P
   return readStoredPlan(await json(await content.open(digest)), digest);
 }
 
-/** Returns a stored plan that can be built. Returns undefined if the plan, or content that it names, is missing. */
+/** Returns a stored plan that can be built. Returns undefined if the plan or content that it names is missing. */
 export async function findKeptPlan(content: ContentStore, digest: Digest): Promise<Plan | undefined> {
   const plan = await findPlan(content, digest);
   return plan && (await isHeld(content, packagingOf(plan).contents(plan))) ? plan : undefined;
 }
 
 /**
- * Returns a stored plan like `findKeptPlan`, even if content of its customizations is missing: the customizations are planned
- * again.
+ * Like `findKeptPlan`, but also returns the plan if content of its customizations is missing, because the customizations are
+ * planned again.
  */
 export async function findKeptProductPlan(content: ContentStore, digest: Digest): Promise<Plan | undefined> {
   const plan = await findPlan(content, digest);
@@ -41,8 +41,8 @@ export async function findPlan(content: ContentStore, digest: Digest): Promise<P
 }
 
 /**
- * Returns the digests whose content is missing. Touches the content of all others, so that no sweep deletes it before its use
- * is recorded.
+ * Returns the digests whose content is missing. Touches the other contents, so that the sweeper does not delete them before
+ * their use is recorded.
  */
 export async function listMissing(content: ContentStore, digests: readonly Digest[]): Promise<Digest[]> {
   const missing: Digest[] = [];

@@ -1,4 +1,4 @@
-// Pins every input of a pipeline by digest: the first half of the phase PACKAGING.
+// The first half of the phase PACKAGING: pins every input of a pipeline by digest.
 import { customizationTitle } from '../customization/title.ts';
 import { type Database, inTransaction } from '../db/database.ts';
 import { enqueue } from '../db/queue.ts';
@@ -51,8 +51,8 @@ export async function planPipeline(
 }
 
 /**
- * Returns the series in which the pipeline's version is reserved. Returns an empty object for artifacts that do not contain
- * their version.
+ * Returns the series in which the pipeline's version is reserved. Returns an empty object if the artifact does not contain
+ * its own version.
  */
 function versionsOf(plan: Plan): { versions?: VersionSeries } {
   const packaging = packagingOf(plan);
@@ -61,15 +61,17 @@ function versionsOf(plan: Plan): { versions?: VersionSeries } {
 }
 
 /**
- * Cancels the pipeline if it cannot be built. Returns whether it was cancelled. Checks once without a lock first, because
- * almost every pipeline can be built.
+ * Cancels the pipeline if it cannot be built. Returns whether it was cancelled. First checks without a lock, because almost
+ * every pipeline can be built.
  */
 async function endUnbuildable(db: Database, pipelineId: string): Promise<boolean> {
   if ((await findMissingNeed(db, pipelineId)) === undefined) return false;
   return await inTransaction(db, (tx) => cancelUnbuildable(tx, pipelineId));
 }
 
-/** Returns the plan of the failed pipeline that this one retries. Returns undefined if all inputs must be pinned again. */
+/**
+ * Returns the plan of the failed pipeline that this pipeline retries. Returns undefined if all inputs must be pinned again.
+ */
 async function findRetriedPlan(
   { content }: WorkerResources,
   { retried, customizations, left_out }: PlanInputs,
@@ -131,7 +133,7 @@ function openFreshArchive({ archives }: WorkerResources, signal: AbortSignal): P
   };
 }
 
-/** If content of the base image is lost, enqueues the job that restores it and throws JobPostponed. */
+/** If content of the base image is lost, enqueues the job that restores the content and throws JobPostponed. */
 async function requireBase(
   { db, content }: WorkerResources,
   { base_image: { id, name } }: PlanInputs,
@@ -146,7 +148,7 @@ async function requireBase(
 
 /**
  * Throws PhaseFailed if the archive of a customization is lost, because only the user has it. Throws JobPostponed if other
- * content is lost, which Larder restores.
+ * content is lost, because Larder restores it.
  */
 async function requireContents(resources: WorkerResources, inputs: PlanInputs, plan: Plan): Promise<void> {
   await requireBase(resources, inputs, plan.base);
@@ -162,14 +164,14 @@ async function requireContents(resources: WorkerResources, inputs: PlanInputs, p
       customization: { id, version },
     });
   }
-  // Each discovery stores the files of recipes again.
+  // A discovery stores the files of recipes again.
   await inTransaction(resources.db, (tx) => enqueue(tx, 'discover-products', {}, { key: 'lost content' }));
   const reason = `content that the plan names is missing from the content store (${lost[0]}); it is stored again by the discovery of products`;
   throw new JobPostponed(CONTENT_WAIT_SECONDS, reason);
 }
 
 /**
- * How long planning waits before it checks for lost content again. It takes a minute or two to restore a base image or the
- * files of recipes.
+ * How long planning waits before it checks again whether lost content is restored. Restoring a base image or the files of
+ * recipes takes a minute or two.
  */
 const CONTENT_WAIT_SECONDS = 30;

@@ -1,4 +1,5 @@
-// Opens a registry for reads and pushes: the hosted registry through the database, any other registry over HTTP.
+// Opens a registry for reads and pushes. The hosted registry is opened through the database, and any other registry over
+// HTTP.
 import { doubtRegistryCapabilities } from '../catalog/registry-checks.ts';
 import { rulesOf } from '../contract/registry-providers.ts';
 import { inTransaction } from '../db/database.ts';
@@ -17,7 +18,7 @@ export function splitRegistryUrl(url: string): { origin: string; host: string; p
   return { origin, host, path: pathname.replace(/^\/+|\/+$/g, '') };
 }
 
-/** Returns the full name of a repository: the registry's own path, then the repository. */
+/** Returns the full name of a repository: the registry's own path, followed by the repository. */
 export function repositoryIn(url: string, repository: string): string {
   const { path } = splitRegistryUrl(url);
   return path === '' ? repository : `${path}/${repository}`;
@@ -29,13 +30,13 @@ type ReachableRegistry = Pick<
 > &
   Partial<Pick<DistributionRegistry, 'capabilities'>>;
 
-/** The state of outside registries that a worker keeps between jobs: connections, tokens, and which blobs were sent. */
+/** The state of outside registries that a worker keeps between jobs: connections, tokens, and which blobs it has sent. */
 export type Remotes = {
   open(key: string, make: () => RemoteRegistry): RemoteRegistry;
   uploads: SharedUploads;
 };
 
-/** Outside registries whose state a worker keeps; few installations have more. */
+/** The most outside registries whose state a worker keeps. Few installations have more. */
 const REMOTES_MAX = 200;
 
 export function openRemotes(): Remotes {
@@ -53,8 +54,8 @@ export function openRemotes(): Remotes {
 }
 
 /**
- * Returns the credentials for a registry, with the function that exchanges them for others if the provider requires this.
- * Returns an empty object if the registry has no credentials.
+ * Returns the credentials for a registry. If the provider requires it, also returns the function that exchanges them for
+ * others. Returns an empty object if the registry has no credentials.
  */
 export function credentialsOf(
   registry: Omit<ReachableRegistry, 'hosted'>,
@@ -68,7 +69,7 @@ export function credentialsOf(
   return { credentials, ...(place && { exchangeCredentials: ecrExchange(egress, place) }) };
 }
 
-/** Returns the region and domain in the host of an Amazon registry; undefined for other providers. */
+/** Returns the region and domain in the host of an Amazon registry, or undefined for other providers. */
 function awsPlaceOf({ provider, url }: Pick<ReachableRegistry, 'provider' | 'url'>): EcrPlace | undefined {
   const { exchange, host } = rulesOf(provider);
   if (exchange !== 'AWS') return undefined;
@@ -84,7 +85,7 @@ export function openRegistryTarget(
 ): Target {
   const { organization_id, id, capabilities } = registry;
   if (registry.hosted) return hostedTarget({ pool, content, organization_id, repository });
-  // The key contains the address, the credentials and the capabilities. If one of them changes, the key changes and a new
+  // The key contains the address, the credentials and the capabilities. If one of them changes, the key is new, so a new
   // connection is opened.
   const key = `${id} ${registry.url} ${registry.access_key} ${registry.sealed_access_secret?.toString('base64url')} ${JSON.stringify(capabilities)}`;
   const remote = remotes.open(key, () => {

@@ -1,4 +1,4 @@
-// Deletes the private halves of signing keys that no longer sign, also in organizations that release nothing.
+// Deletes the private keys of signing keys that no longer sign, also in organizations that release nothing.
 import { inTransaction } from '../db/database.ts';
 import { forgetRetiredKeys } from '../identity/release-signing-keys.ts';
 import type { WorkerResources } from './worker-resources.ts';

@@ -1,4 +1,5 @@
-// A retry reuses the plan of the failed pipeline if all content of the plan exists and none of its customizations was deleted.
+// A retry reuses the plan of the failed pipeline, if all content of the plan exists and none of its customizations was
+// deleted.
 
 import { Readable } from 'node:stream';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -28,7 +29,7 @@ beforeAll(async () => {
   application = (await catalog.request(catalog.acme, ['redis'])).application_ids[0] ?? '';
   const pipeline = await catalog.openPipeline(application);
   await catalog.finish(pipeline);
-  // Stores a plan as if a release had been made from it: later plans keep its pins.
+  // Stores a plan as if a release had been made from it, so that later plans keep its pins.
   const digest = await writePlan(content, await releasedPlan());
   await catalog.pool.query('update releases set plan_digest = $1', [digest]);
 });
@@ -48,7 +49,7 @@ async function releasedPlan(): Promise<ImagePlan> {
   });
 }
 
-/** Runs the planning job without a package archive: plans with pinned packages do not read one. */
+/** Runs the planning job without a package archive. Plans with pinned packages do not read an archive. */
 async function plan(pipeline_id: string): Promise<Digest | null | undefined> {
   await planPipeline({ db: catalog.db, content } as unknown as WorkerResources, { pipeline_id }, context);
   return (await findPipelineState(catalog.db, pipeline_id))?.plan_digest;
@@ -80,7 +81,7 @@ test('a retry has the plan of the failed pipeline, and plans again if content is
   expect((await readPlan(content, first)).customizations).toMatchObject([{ id: customization, version: 1 }]);
   await fail(pipeline);
 
-  // A new plan would contain this newer upload; the retry keeps the old one.
+  // A new plan would contain this newer upload, but the retry keeps the old one.
   const other = await put('other archive');
   await catalog.pool.query('update customization_versions set digest = $1', [other]);
   const second = await retry(pipeline);
@@ -94,7 +95,7 @@ test('a retry has the plan of the failed pipeline, and plans again if content is
   expect(uses.map(({ digest }) => digest)).toEqual(expect.arrayContaining([first, archive]));
   await fail(second);
 
-  // Content of the plan is lost.
+  // Deletes content of the plan, as if it was lost.
   await content.delete(archive);
   const third = await retry(second);
   const anew = (await plan(third)) ?? 'sha256:';
@@ -102,14 +103,14 @@ test('a retry has the plan of the failed pipeline, and plans again if content is
   expect((await readPlan(content, anew)).customizations).toMatchObject([{ id: customization, digest: other }]);
   await fail(third);
 
-  // The plan itself is lost.
+  // Deletes the plan itself, as if it was lost.
   await content.delete(anew);
   const fourth = await retry(third);
   expect(await plan(fourth)).toBe(anew);
   expect(await holds(anew)).toBe(true);
   await fail(fourth);
 
-  // The plan of the retry does not contain a deleted customization.
+  // The plan of the retry must not contain a deleted customization.
   const { catalog_id, principal } = catalog.acme;
   await catalog.write((tx) => deleteCustomization(tx, principal, { catalog_id, customization_id: customization }));
   const fifth = await retry(fourth);

@@ -1,5 +1,5 @@
-// Releases are signed in every registry, in both forms. A retry, another registry and another key add only the signatures that
-// are missing.
+// Releases are signed in every registry, in both forms that cosign reads. A retry, another registry or another key adds only
+// the missing signatures.
 import type { AddressInfo } from 'node:net';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -81,7 +81,7 @@ async function rotate(overlap_days: number): Promise<void> {
   await catalog.write((tx) => createSigningKey(tx, owner, { overlap_days }, catalog.resources.identity));
 }
 
-/** Returns, for each key, how many of the signatures it verifies. */
+/** Returns, for each key, how many of the signatures the key verifies. */
 function verifiedBy(signed: readonly Signed[], keys: readonly { public_key: string }[]): number[] {
   return keys.map(({ public_key }) => signed.filter((one) => isVerifiedByOpenssl(one, public_key)).length);
 }
@@ -146,8 +146,8 @@ describe('a release', { timeout: TEST_MS }, () => {
     expect(await catalog.outside(`team/${REPOSITORY}`, 'latest')).toBe(digest);
     expect([await readTagged(there(), digest), await readBundles(there(), digest)]).toEqual(first);
     expect(first.map(({ length }) => length)).toEqual([1, 1]);
-    // The statement in the bundle is signed once for both registries. The payload of the older form names the registry, so each
-    // registry has its own.
+    // The statement in the bundle is signed once for both registries. The payload of the older form contains the registry, so
+    // each registry has its own.
     const { rows } = await catalog.pool.query('select count(*)::int as total from release_signatures');
     expect(rows[0].total).toBe(3);
   });

@@ -1,5 +1,5 @@
-// Signs an artifact in a registry, in the two forms that cosign reads: a bundle as a referrer, and the older signature tag. The
-// worker itself signs, so that no sandbox and no engine process gets a key.
+// Signs an artifact in a registry, in the two forms that cosign reads: a bundle as a referrer, and the older signature tag.
+// The worker itself signs, so that no sandbox and no engine process gets a private key.
 import { inTransaction } from '../db/database.ts';
 import {
   BUNDLE_ANNOTATIONS,
@@ -31,8 +31,8 @@ type Resources = Pick<WorkerResources, 'db' | 'content' | 'locks'>;
 export type Signing = { organization_id: string; signers: readonly Signer[] };
 
 /**
- * The limit for signatures under one tag, also those that others made. Far more than people sign one image, and the manifest
- * stays small.
+ * The most signatures under one tag. Signatures that Larder did not make count too. Few people sign one image, so the limit
+ * is far above any real number, and it keeps the manifest small.
  */
 const SIGNATURES_MAX = 200;
 
@@ -56,12 +56,12 @@ export async function putBundles(resources: Resources, signing: Signing, subject
   );
 }
 
-/** `name`: the artifact's repository, with its host. */
+/** `name` is the artifact's repository, with its host. */
 type TaggedArtifact = { target: Target; subject: Descriptor; name: string; signal: AbortSignal };
 
 /**
- * Adds a signature of each key to the artifact's signature tag, unless the tag already has it. Keeps signatures that others
- * made.
+ * Adds a signature of each key to the artifact's signature tag, unless the tag already has it. Keeps signatures that Larder
+ * did not make.
  */
 export async function addToSignatureTag(
   resources: Resources,
@@ -105,7 +105,7 @@ async function writeLayers({ content }: Resources, { target, tag, layers, held }
   const config = await putDocument(content, MEDIA_TYPES.config, signatureConfig(layers));
   const manifest: Manifest = { schemaVersion: 2, mediaType: MEDIA_TYPES.manifest, config, layers };
   const root = await putDocument(content, MEDIA_TYPES.manifest, manifest);
-  // Payloads of signatures that others made are in the registry; the content store need not have them.
+  // Payloads of signatures that Larder did not make are in the registry, but may not be in the content store.
   const isPresent = (digest: string) => held.some((layer) => layer.digest === digest);
   await copyArtifact(contentTarget(content), target, root, { tags: [tag], isPresent });
   await readBack(target, root, [tag]);
@@ -113,7 +113,7 @@ async function writeLayers({ content }: Resources, { target, tag, layers, held }
 
 type Signed = { organization_id: string; signer: Signer; bytes: Buffer };
 
-/** Returns the key's signature of these bytes. Signs them only if no such signature is stored. */
+/** Returns the key's signature of these bytes. Signs the bytes only if no such signature is stored. */
 async function signOnce({ db }: Resources, { organization_id, signer, bytes }: Signed): Promise<Buffer> {
   const signed = { organization_id, key_id: signer.key_id, signed_digest: describeBytes('', bytes).digest };
   const known = await findSignature(db, signed);

@@ -1,4 +1,4 @@
-// The sweep deletes content that is unused and old enough, and keeps all other content.
+// The sweeper deletes content that is unused and old enough, and keeps all other content.
 import { mkdtemp, rm, utimes } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -91,7 +91,7 @@ test('keeps a layer that a build uses during the sweep, and records the use', as
   await age(31);
   await catalog.write(async (tx) => {
     expect(await useBuiltLayer(tx, 'wanted')).toEqual(sampleLayer('2'));
-    // The transaction of a build is still open: the sweep skips the row that it has locked.
+    // The transaction of a build is still open. The sweeper skips the row that this transaction has locked.
     await sweep();
   });
   await sweep();

@@ -1,5 +1,5 @@
-// Deletes what is no longer needed: unused layers and artifacts, content that no row uses and that was untouched for a day,
-// abandoned uploads, responses kept for replays, and old audit events.
+// The sweeper. It deletes unused layers and artifacts, content that no row uses and that was untouched for a day, abandoned
+// uploads, expired replays, and old audit events.
 import { expireAuditEvents } from '../catalog/audit-events.ts';
 import { expireReplays } from '../catalog/replays.ts';
 import type { Config } from '../config/config.ts';
@@ -11,10 +11,15 @@ import { expireBuilt } from '../pipelines/built.ts';
 import { expireUploads } from '../registry/uploads.ts';
 import type { WorkerResources } from './worker-resources.ts';
 
-/** Content touched within this time is kept: an upload or build records only at its end which content it uses. */
+/**
+ * Content that was touched within this time is kept, because an upload or build records its uses of content only at its end.
+ */
 const UNTOUCHED_MS = 24 * 60 * 60_000;
 
-/** Contents that one transaction checks and deletes. Transactions that record uses of content wait for it, so the number is small. */
+/**
+ * How many contents one transaction checks and deletes. The number is small, because transactions that record uses of content
+ * wait for it.
+ */
 const BATCH_COUNT = 500;
 
 type SweepResources = Pick<WorkerResources, 'content' | 'db' | 'log'> & { config: Pick<Config, 'auditDays'> };
@@ -25,7 +30,7 @@ export async function sweepContent(
   context: JobContext,
 ): Promise<void> {
   const { config, content, db, log } = resources;
-  // Read from this machine's clock, because the times of the files come from this clock too.
+  // Read from this machine's clock, because the times of the files come from the same clock.
   const before = new Date(Date.now() - UNTOUCHED_MS);
   await expireUploads(db);
   await inTransaction(db, expireReplays);

@@ -1,4 +1,4 @@
-// When a job fails for good, the cause is shown in its pipeline or base image.
+// When a job fails for good, its pipeline or base image shows the cause.
 import { expect, test } from 'vitest';
 import { openTestCatalog } from '../../test/catalog.ts';
 import { getPipeline } from '../catalog/pipelines.ts';

@@ -1,4 +1,4 @@
-// The table of jobs: the function for each task. Also records the failure of a job that failed for good.
+// The table of jobs: the function for each task. Also records the cause when a job has failed for good.
 import { recordDelivery } from '../catalog/notification-deliveries.ts';
 import { outOfSpaceCode } from '../content/out-of-space.ts';
 import type { PhaseType } from '../contract/vocabulary.ts';
@@ -54,15 +54,16 @@ const tasks = {
 export function handlersOf(resources: WorkerResources): Handlers {
   const bound = Object.entries(tasks).map(([task, job]) => [
     task,
-    // `satisfies` has checked the payload type of each function; the entries of the table share the payload type `never`.
+    // `satisfies` has checked the payload type of each function. Here, all entries of the table have the payload type
+    // `never`.
     (payload: never, context: JobContext) => (job as Job<Task>)(resources, payload, context).catch(crashOf),
   ]);
   return Object.fromEntries(bound) as Handlers;
 }
 
 /**
- * Throws an error that the queue counts in another way: JobCrashed if the engine process crashed, JobPostponed if a disk was
- * full.
+ * Throws an error that the queue counts in another way: JobCrashed if the engine process crashed, and JobPostponed if a disk
+ * was full. Throws other errors unchanged.
  */
 function crashOf(error: unknown): never {
   if (outOfSpaceCode(error) !== undefined) throw postponedForSpace(error);
@@ -97,7 +98,7 @@ export async function giveUp(resources: WorkerResources, { task, payload }: JobD
   await inTransaction(resources.db, (tx) => failPhase(tx, { pipeline_id, phase, cause, message: describe(error) }));
 }
 
-/** Returns the error's text if it was written for users. Other errors are shown only in the log. */
+/** Returns the error's text if it was written for users. Any other error is only shown in the log. */
 function describe(error: unknown): string {
   if (error instanceof JobCrashed) return `${error.message}; it is not tried again`;
   if (error instanceof RegistryError || error instanceof AptError)

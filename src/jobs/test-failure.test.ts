@@ -1,4 +1,4 @@
-// If one of several customizations breaks the image's tests, only this customization is left out. If the tests fail even
+// If one of several customizations breaks the tests of the image, only this customization is left out. If the tests fail
 // without any customization, none is left out.
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { buildWorker } from '../../test/build-worker.ts';
@@ -86,7 +86,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('a test that fails', () => {
     { name: 'is not asked', kind: 'exec', command: ['true'], timeout_seconds: 60 },
   ];
 
-  /** Plans, builds and verifies the open pipeline; returns its failure. */
+  /** Plans, builds and verifies the open pipeline. Returns its failure. */
   async function run(changes: Partial<ImagePlan>) {
     const pipeline_id = await catalog.openPipeline(application);
     await catalog.plan(pipeline_id);
@@ -125,7 +125,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('a test that fails', () => {
       'select count(*)::int as broke from customization_applications where broke',
     );
     expect(rows).toEqual([{ broke: 1 }]);
-    // A second run has the same result.
+    // Running the verification again has the same result.
     await verifyPipeline(worker(), { pipeline_id }, context);
   });
 
@@ -192,7 +192,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('a test that fails', () => {
         'test «is intact» failed; customization "two" v1 is left out as the newest of this application, because the search took longer than 0 minutes: no',
       customization: { id: two, version: 1 },
     });
-    // Without the customizations, the image cannot be built.
+    // Makes a plan whose image cannot be built without the customizations.
     const platform = { os: 'linux', architecture: 'riscv64' };
     const folders = [{ path: '/data', mode: 0o755, uid: 0, gid: 0 }];
     const verdict = await search({ platform, folders });
@@ -204,7 +204,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('a test that fails', () => {
     await customize('one', [entry('scripts/final', { content: '/bin/echo x > /dev/full\n' })]);
     const two = await customize('two', [variable('STATE', 'broken')]);
     const search = await openSearch('test "$STATE" != broken');
-    // The script reports a full disk. This is a fault of the customization only if the disk has space.
+    // The script reports a full disk. The customization is at fault only if the disk has space.
     expect(await search({})).toMatchObject({
       customization: { id: two },
       message: expect.stringContaining('No space left'),

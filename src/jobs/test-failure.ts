@@ -1,5 +1,5 @@
-// Finds the customization that breaks the tests of an image, among those that no release of the application contains
-// (docs/decisions/0034).
+// Finds the customization that breaks the tests of an image. Searches only among customizations that no release of the
+// application contains (docs/decisions/0034).
 import { customizationTitle } from '../customization/title.ts';
 import { JobPostponed } from '../db/queue-worker.ts';
 import type { EngineTasks } from '../engine/tasks.ts';
@@ -15,8 +15,8 @@ import { findKeptPlan } from './plan-contents.ts';
 import type { WorkerResources } from './worker-resources.ts';
 
 /**
- * A search among 200 customizations builds and tests nine images. Each takes seconds, or as long as the test that failed first.
- * Only scripts of customizations, which may run for ten minutes each, make a search longer.
+ * The time limit of a search. A search among 200 customizations builds and tests nine images. Each takes seconds, or as long
+ * as the test that failed first. Only scripts of customizations, which may run for ten minutes each, make a search longer.
  */
 const SEARCH_MS_MAX = 20 * 60_000;
 
@@ -28,7 +28,7 @@ type FailedVerification = {
 
 /**
  * Returns the failure of a pipeline whose image fails its tests. The failure names the customization to leave out. It names
- * none if the tests fail without the new customizations too. Throws JobPostponed if a disk is full.
+ * none if the tests also fail without the new customizations. Throws JobPostponed if a disk is full.
  */
 export async function findTestFailure(
   resources: WorkerResources,
@@ -79,20 +79,20 @@ type SearchResult =
   | { kind: 'none' }
   | { kind: 'found'; customization: Change }
   /**
-   * The search took too long, or one of its images could not be built. `customization` is the newest of those that are still
-   * suspected.
+   * The search took too long, or an image could not be built. `customization` is the newest of the customizations that may
+   * still be the cause.
    */
   | { kind: 'newest'; customization: Change; why: string };
 
-/** Returns the plan without the tests after the one that failed. Earlier tests stay, because the failed test may need them. */
+/** Returns the plan without the tests after the failed test. Earlier tests stay, because the failed test may need them. */
 function withTestsUpTo(plan: Plan, name: string | undefined): Plan {
   const end = plan.tests.findIndex((test) => test.name === name);
   return end === -1 ? plan : { ...plan, tests: plan.tests.slice(0, end + 1) };
 }
 
 /**
- * Bisects the changes, in the order in which they apply. The tests pass with the first `passing` changes and fail with the
- * first `failing`.
+ * Bisects the changes, in the order in which they apply. The tests pass with the first `passing` changes, and fail with the
+ * first `failing` changes.
  */
 async function searchBreaking(
   resources: WorkerResources,
@@ -152,8 +152,8 @@ async function passes(
 }
 
 /**
- * Returns the plan without these changes. A customization that was changed has its released version; if it has none, the plan
- * omits it.
+ * Returns the plan without these changes. If a release contains another version of a changed customization, the plan has this
+ * version. Otherwise the plan omits the customization.
  */
 function withoutChanges(plan: Plan, undone: Change[]): Plan {
   const customizations = plan.customizations.flatMap((pin) => {

@@ -1,5 +1,5 @@
-// A worker without a sandbox leaves a job to a worker that has one. If no worker has one, it skips the verification and records
-// why.
+// A worker without a sandbox leaves a job to a worker with a sandbox. If there is no such worker, it skips the verification
+// and records why.
 
 import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
@@ -51,7 +51,7 @@ test('the verification is left to workers with a sandbox; without one it is skip
   expect(untouched.phases.map((phase) => phase.status)).toEqual(['SUCCEEDED', 'PENDING', 'PENDING']);
   await catalog.write((tx) => forgetWorker(tx, able.id));
 
-  // No worker has a sandbox and the catalog forbids unverified images. The job waits, and the pipeline shows why.
+  // No worker has a sandbox, and the catalog forbids unverified images. So the job waits, and the pipeline shows why.
   const { principal, catalog_id } = catalog.acme;
   const decide = (unverified_images: 'ALLOWED' | 'FORBIDDEN') =>
     catalog.write((tx) => updateCatalogSettings(tx, principal, { catalog_id, unverified_images }));
@@ -83,8 +83,8 @@ test('the verification is left to workers with a sandbox; without one it is skip
   for await (const chunk of await content.open(log?.digest ?? 'sha256:')) text += String(chunk);
   expect(text).toBe('Not verified: this worker has no sandbox.\nUser namespaces do not work here.\n');
 
-  // The setting changes to FORBIDDEN before the release is made: the pipeline returns to verification and waits for a worker
-  // with a sandbox.
+  // The setting changes to FORBIDDEN before the release is made. So the pipeline returns to verification and waits for a
+  // worker with a sandbox.
   await decide('FORBIDDEN');
   await distributePipeline(resources, { pipeline_id }, context);
   const back = await getPipeline(catalog.db, catalog.acme.principal, where);

@@ -1,4 +1,4 @@
-// Starts the artifact of a pipeline and runs the product's tests: the second phase of a pipeline.
+// The second phase of a pipeline: starts the artifact and runs the product's tests.
 import { Readable } from 'node:stream';
 import { reportFile } from '../contract/report-kinds.ts';
 import type { MetadataFile } from '../contract/vocabulary.ts';
@@ -12,8 +12,8 @@ import { findTestFailure } from './test-failure.ts';
 import type { WorkerResources } from './worker-resources.ts';
 
 /**
- * Verifies the artifact and enqueues the distribution. If a test fails, the pipeline fails; its failure contains the output of
- * the test and names the customization that breaks the test, if there is one.
+ * Verifies the artifact and enqueues the distribution. If a test fails, the pipeline fails. The failure contains the output
+ * of the test and, if a customization breaks the test, names this customization.
  */
 export async function verifyPipeline(
   resources: WorkerResources,
@@ -25,7 +25,7 @@ export async function verifyPipeline(
     const { plan_digest, artifact } = state;
     const { probe } = resources.workspace;
     if (probe.mode === 'files-only') {
-      // If this worker cannot start the image, the verification is SKIPPED, never SUCCEEDED.
+      // The verification is SKIPPED and never SUCCEEDED if this worker cannot start the image.
       log.write(`Not verified: this worker has no sandbox.\n${probe.reasons.join('\n')}\n`);
       const metadata = await log.close();
       const skipped = { pipeline_id, phase: 'VERIFICATION', metadata, skipped: true } as const;

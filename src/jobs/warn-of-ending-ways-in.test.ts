@@ -69,7 +69,7 @@ const resources = (smtp: string | undefined = smtpUrl) => ({
   },
 });
 
-/** Runs the daily job, then the mail jobs that it enqueues. */
+/** Runs the daily job, and then the mail jobs that it enqueues. */
 async function day(smtp?: string): Promise<void> {
   await warnOfEndingWaysIn(resources(smtp));
   await work(smtp);
@@ -100,14 +100,14 @@ test('owners get a mail 30 days ahead, and one at each later step', async () => 
   expect(mails[0]?.to).toEqual(['jane@example.org']);
   expect(mails[0]?.text).toContain('Subject: [Larder] acme: the last token of an owner expires in 30 days');
   expect(mails[0]?.text.replace(/=\r\n/g, '')).toContain('create another API token of an owner');
-  // The daily job ran twice, and each run writes a line.
+  // The daily job ran twice, and each run wrote a line.
   expect(logged()).toEqual(['warn', 'warn'].map((level) => ({ level, namespace: 'acme', days_left: 30 })));
   const moved = `update way_in_warnings set ends_at = t.expires_at from api_tokens t where t.organization_id = $1`;
   const titles = [];
   for (const days of [20, 14, 13, 7, 3, 1, 0]) {
     mails.length = 0;
     await letEnd(days);
-    // The warnings already stored get the same new end as the token.
+    // Moves the end of the stored warnings to the new end of the token.
     await api.database.pool.query(moved, [api.acme.id]);
     await day();
     titles.push(/Subject: \[Larder\] (.*)/.exec(mails[0]?.text ?? '')?.[1]);

@@ -1,5 +1,5 @@
-// Warns owners before the last way for an owner to log in ends: with a log line every day, and with mails at intervals if a
-// mail server is configured.
+// Warns owners before the last way for an owner to log in ends: with a log line every day and, if a mail server is
+// configured, with mails at intervals.
 import { findOwnerAddresses } from '../catalog/notification-deliveries.ts';
 import { inTransaction } from '../db/database.ts';
 import { enqueue } from '../db/queue.ts';
@@ -19,7 +19,7 @@ type Warning = Pick<Resources, 'db' | 'log'> & {
 /** The pause between attempts while the mail server is unavailable. */
 const MAIL_PAUSE_SECONDS = 15 * 60;
 
-/** Logs each organization whose owners can soon no longer log in, or already cannot, and enqueues the mail that is due. */
+/** Logs each organization whose owners cannot log in, or soon cannot. Enqueues the mail that is due. */
 export async function warnOfEndingWaysIn({ db, log, identity, config }: Warning): Promise<void> {
   for (const ending of await findEndingWaysIn(db, identity.waysIn)) {
     const { organization_id, namespace, ends_at, days_left } = ending;
@@ -38,8 +38,8 @@ export async function warnOfEndingWaysIn({ db, log, identity, config }: Warning)
 }
 
 /**
- * Mails one warning to the owners. Does nothing if the mail was sent or the warning no longer applies. Throws JobPostponed if
- * the mail server is unavailable.
+ * Mails one warning to the owners. Does nothing if the mail was sent or the warning does not apply any more. Throws
+ * JobPostponed if the mail server is unavailable.
  */
 export async function mailWayInWarning(
   { db, log, identity, config }: Warning,
@@ -63,7 +63,7 @@ export async function mailWayInWarning(
   } catch (error) {
     if (!(error instanceof DeliveryError)) throw error;
     if (error.temporary) throw new JobPostponed(MAIL_PAUSE_SECONDS, error.message);
-    // This job ends; the next daily job enqueues the mail again.
+    // This job ends without an error. The next daily job enqueues the mail again.
     log.warn({ warning_id, cause: error.message }, 'a warning to owners could not be mailed');
     return;
   }

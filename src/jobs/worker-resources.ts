@@ -1,5 +1,4 @@
-// The resources that every job gets: the database, content, a workspace for builds, the package archives, and outside
-// registries.
+// The resources of all jobs: the database, content, a workspace for builds, the package archives, and outside registries.
 import type { NamedLocks } from '../db/named-locks.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Resources } from '../resources.ts';

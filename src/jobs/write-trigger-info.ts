@@ -1,4 +1,4 @@
-// Writes the trigger document of a release: why the release is made, and what changed since the previous release.
+// Writes the trigger document of a release, which says why the release is made and what changed since the previous release.
 import { Readable } from 'node:stream';
 import { reportFile } from '../contract/report-kinds.ts';
 import type { MetadataFile } from '../contract/vocabulary.ts';
