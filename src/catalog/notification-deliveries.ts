@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import type { Input, Output } from '../contract/endpoints.ts';
 import { TEST_MESSAGES_PER_HOUR_MAX } from '../contract/limits.ts';
-import type { NotificationEvent, NotificationProviderType } from '../contract/notification-event.ts';
+import type { NotificationProviderType } from '../contract/notification-event.ts';
 import type { NotificationDelivery } from '../contract/notification-provider.ts';
 import type { Database, Transaction } from '../db/database.ts';
 import { notifyProviders } from '../notify/notification-events.ts';
@@ -89,7 +89,8 @@ export type ClaimedDelivery = {
   /** The number of this attempt; the first is 1. */
   attempts: number;
   organization_id: string;
-  event: NotificationEvent;
+  /** A stored NotificationEvent, not parsed yet. */
+  event: unknown;
   /** The address at which clients reach the installation, taken from the address of the hosted registry. */
   public_url: string | null;
   /** The time of the event in RFC 3339. */

@@ -1,4 +1,5 @@
 // The kinds of notification, and for each kind the data that the event stores and the message shows.
+import { type Static, Type } from 'typebox';
 
 export const NOTIFICATION_TYPES = [
   'CRITICAL_CVE_PATCH_AVAILABLE',
@@ -48,35 +49,54 @@ export const NOTIFICATION_LABELS: Record<NotificationType, { label: string; desc
   },
 };
 
-type OfApplication = {
-  catalog_id: string;
-  application_id: string;
+const ofApplication = {
+  catalog_id: Type.String(),
+  application_id: Type.String(),
   /** Product, branch and packaging type: `redis 7.0 (container image)`. */
-  application: string;
+  application: Type.String(),
 };
 
-/** An event with the data that the event's message needs. */
-export type NotificationEvent =
-  | ({
-      type: 'CRITICAL_CVE_PATCH_AVAILABLE';
-      release_id: string;
-      version: string;
-      /** Repository, name and tag. */
-      artifact: string;
-      vulnerabilities: string[];
-    } & OfApplication)
-  | {
-      type: 'APPLICATION_REQUEST_CREATED';
-      catalog_id: string;
-      request_id: string;
-      name: string;
-      request_type: 'add' | 'remove';
-      created_by: string;
-      applications: string[];
-    }
-  | { type: 'REGISTRY_HEALTH_CHANGES'; registry_id: string; name: string; unhealthy_cause?: string }
-  /** `at`: when upstream's support ends, RFC 3339. */
-  | ({ type: 'APPLICATION_UNSUPPORTED' | 'APPLICATION_EOL'; at?: string } & OfApplication)
-  /** `month`: `2026-03`. The offerings are the first of `total`. */
-  | { type: 'MONTHLY_NEW_APPLICATIONS_OFFERING'; month: string; total: number; offerings: string[] }
-  | { type: 'TEST'; asked_by: string };
+/** `at`: when upstream's support ends, RFC 3339. */
+function endOfSupport<T extends 'APPLICATION_UNSUPPORTED' | 'APPLICATION_EOL'>(type: T) {
+  return Type.Object({ type: Type.Literal(type), at: Type.Optional(Type.String()), ...ofApplication });
+}
+
+/** An event with the data that the event's message needs, as it is stored. */
+export const NotificationEvent = Type.Union([
+  Type.Object({
+    type: Type.Literal('CRITICAL_CVE_PATCH_AVAILABLE'),
+    release_id: Type.String(),
+    version: Type.String(),
+    /** Repository, name and tag. */
+    artifact: Type.String(),
+    vulnerabilities: Type.Array(Type.String()),
+    ...ofApplication,
+  }),
+  Type.Object({
+    type: Type.Literal('APPLICATION_REQUEST_CREATED'),
+    catalog_id: Type.String(),
+    request_id: Type.String(),
+    name: Type.String(),
+    request_type: Type.Union([Type.Literal('add'), Type.Literal('remove')]),
+    created_by: Type.String(),
+    applications: Type.Array(Type.String()),
+  }),
+  Type.Object({
+    type: Type.Literal('REGISTRY_HEALTH_CHANGES'),
+    registry_id: Type.String(),
+    name: Type.String(),
+    unhealthy_cause: Type.Optional(Type.String()),
+  }),
+  endOfSupport('APPLICATION_UNSUPPORTED'),
+  endOfSupport('APPLICATION_EOL'),
+  Type.Object({
+    type: Type.Literal('MONTHLY_NEW_APPLICATIONS_OFFERING'),
+    /** `2026-03`. */
+    month: Type.String(),
+    total: Type.Integer(),
+    /** The first of `total`. */
+    offerings: Type.Array(Type.String()),
+  }),
+  Type.Object({ type: Type.Literal('TEST'), asked_by: Type.String() }),
+]);
+export type NotificationEvent = Static<typeof NotificationEvent>;

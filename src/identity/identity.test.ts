@@ -47,6 +47,25 @@ describe('openIdentity', () => {
     await expect(openIdentity(database.db, newInstallationKey())).rejects.toMatchObject({ code: 'KEY_WRONG' });
   });
 
+  test('publishes no member that is not part of a public key, and names a stored key that is none', async () => {
+    const changed = await createTestDatabase();
+    try {
+      await openIdentity(changed.db, key);
+      await changed.pool.query(`update signing_keys set public_jwk = public_jwk || '{"more": 1}'`);
+      const { jwks } = await loadSigningKeys(changed.db, key);
+      expect(jwks.keys.map((jwk) => Object.keys(jwk).sort())).toEqual([['alg', 'crv', 'kid', 'kty', 'use', 'x']]);
+      const { rows } = await changed.pool.query(`update signing_keys set public_jwk = public_jwk - 'x' returning kid`);
+      await expect(loadSigningKeys(changed.db, key)).rejects.toThrow(`signing key ${rows[0]?.kid} cannot be read`);
+      const { d, x, crv } = await exportJWK(
+        (await generateKeyPair('EdDSA', { crv: 'Ed25519', extractable: true })).privateKey,
+      );
+      await changed.pool.query('update signing_keys set public_jwk = $1', [{ kty: 'OKP', crv, d, x }]);
+      await expect(loadSigningKeys(changed.db, key)).rejects.toThrow(`signing key ${rows[0]?.kid} cannot be read`);
+    } finally {
+      await changed.drop();
+    }
+  });
+
   test('publishes only public keys, which verify its access tokens', async () => {
     const { access_token } = await identity.exchangeApiToken(acme.api_token);
     const { keys: published } = await identity.jwks();

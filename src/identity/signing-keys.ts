@@ -55,11 +55,20 @@ export async function loadSigningKeys(db: Database, key: InstallationKey): Promi
   const [newest] = rows;
   if (!newest || issuer === null) throw new Error('The installation has no signing key');
   const privateJwk = JSON.parse(unseal(key, newest.sealed_private_jwk, ownerOf(newest.kid))) as JWK;
-  const keys = rows.map(({ kid, public_jwk }) => ({ ...(public_jwk as JWK), kid, alg: SIGNING_ALGORITHM, use: 'sig' }));
+  const publicKeys = await Promise.all(
+    rows.map(async ({ kid, public_jwk }) => [kid, await importPublicKey(kid, public_jwk)] as const),
+  );
+  // Exported again, so that nothing is published that is not part of a public key.
+  const keys = await Promise.all(
+    publicKeys.map(async ([kid, publicKey]) => ({
+      ...(await exportJWK(publicKey)),
+      ...{ kid, alg: SIGNING_ALGORITHM, use: 'sig' },
+    })),
+  );
   return {
     issuer,
     current: { kid: newest.kid, privateKey: await importKey(privateJwk) },
-    publicKeys: new Map(await Promise.all(keys.map(async (jwk) => [jwk.kid, await importKey(jwk)] as const))),
+    publicKeys: new Map(publicKeys),
     jwks: { keys },
   };
 }
@@ -72,6 +81,17 @@ export async function forgetOldSigningKeys(tx: Transaction): Promise<void> {
   await sql`
     delete from signing_keys old using (select max(created_at) as at from signing_keys) newest
     where old.created_at < newest.at and newest.at < now() - interval '2 hours'`.execute(tx);
+}
+
+/** Throws an error that names the key if the stored value is not a public key of SIGNING_ALGORITHM. */
+async function importPublicKey(kid: string, publicJwk: JWK): Promise<CryptoKey> {
+  try {
+    const key = await importKey(publicJwk);
+    if (key.type !== 'public') throw new TypeError('it is not a public key');
+    return key;
+  } catch (error) {
+    throw new Error(`The stored signing key ${kid} cannot be read by this version of Larder`, { cause: error });
+  }
 }
 
 async function importKey(jwk: JWK): Promise<CryptoKey> {

@@ -290,6 +290,17 @@ describe('chat', () => {
     expect((await deliveries(provider))[0]?.last_error).toContain('LARDER_EGRESS_ALLOW');
   });
 
+  test('fails with the id of the delivery if this version cannot read the stored event', async () => {
+    const provider = await slack();
+    await happen();
+    await api.database.pool.query(`update notification_events set event = event - 'application'`);
+    expect(await work()).toEqual([]);
+    expect(chat.seen).toEqual([]);
+    const [given] = await deliveries(provider);
+    expect(given).toMatchObject({ status: 'FAILED', attempts: 1 });
+    expect(given?.last_error).toContain(`The stored notification ${given?.id} cannot be read`);
+  });
+
   test('is sent by one worker at a time', async () => {
     const provider = await slack();
     await happen();

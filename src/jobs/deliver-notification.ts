@@ -6,6 +6,7 @@ import {
   forgetOldNotifications,
   recordDelivery,
 } from '../catalog/notification-deliveries.ts';
+import { NotificationEvent } from '../contract/notification-event.ts';
 import { inTransaction } from '../db/database.ts';
 import { type JobContext, JobPostponed } from '../db/queue-worker.ts';
 import { sendToGoogleChat, sendToSlack } from '../notify/chat.ts';
@@ -13,7 +14,10 @@ import { DeliveryError } from '../notify/delivery-error.ts';
 import { sendMail } from '../notify/mail.ts';
 import { messageOf } from '../notify/message.ts';
 import { notifyOfMonthlyOfferings } from '../notify/monthly-offerings.ts';
+import { StoredValueError, storedValue } from '../plan/stored-value.ts';
 import type { Resources } from '../resources.ts';
+
+const readStoredEvent = storedValue('notification', NotificationEvent);
 
 type Sending = Pick<Resources, 'db' | 'egress' | 'identity' | 'log'> & {
   config: Pick<Resources['config'], 'notifications'>;
@@ -65,6 +69,7 @@ async function failureOf(
     return undefined;
   } catch (error) {
     if (error instanceof DeliveryError) return error;
+    if (error instanceof StoredValueError) return final(error.message);
     throw error;
   }
 }
@@ -76,7 +81,7 @@ async function failureOf(
 async function send(resources: Sending, claimed: ClaimedDelivery, signal: AbortSignal): Promise<string[]> {
   const { id, event, provider, organization_id, public_url } = claimed;
   const { egress, config } = resources;
-  const message = messageOf(event, public_url === null ? {} : { publicUrl: public_url });
+  const message = messageOf(readStoredEvent(event, id), public_url === null ? {} : { publicUrl: public_url });
   if (provider.type === 'EMAIL') {
     const { smtp } = config.notifications;
     if (smtp === undefined) throw final('This installation has no mail server; its operator can set LARDER_SMTP_URL');
