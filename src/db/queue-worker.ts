@@ -22,6 +22,7 @@ import { failJobForGood, giveBackJob, type TakenJob, takeJob, writeRecord } from
 import { findFreeKinds, findGroupsAtShare, GIVE_WAY_MS, type SlotKind, slotKindOf } from './queue-slots.ts';
 import { SCHEDULES, type Task } from './queue-tasks.ts';
 import { storableText } from './storable-text.ts';
+import { withinMs } from './within-ms.ts';
 
 export type { Handlers, JobContext, Queue, WorkOptions };
 export { JobCrashed, JobDeclined, JobPostponed };
@@ -35,23 +36,16 @@ const CRASH_PAUSE_SECONDS = 3;
  */
 const DECLINED_REST_MS = 5_000;
 
-/**
- * A suspect that ended early for another suspect becomes ready only after this time, so that the other one is taken first.
- */
+/** A suspect that ended early for another suspect becomes ready only after this time: the other one is taken first. */
 const GIVE_WAY_PAUSE_SECONDS = 60;
 
-/**
- * The pause between two polls. A poll finds jobs whose start time has come, and jobs whose notification was lost. Other jobs
- * are found at once.
- */
+/** The pause between two polls. Only jobs whose start time has come and jobs whose notification was lost need a poll. */
 const POLL_MS = 1_000;
 
 /** The pause between two queries while the database does not respond. */
 const FAILURE_PAUSE_MS = 1_000;
 
-/**
- * How long an aborted handler may take to end its sandbox. After that, the job is given back even if the handler still runs.
- */
+/** How long an aborted handler may take to end its sandbox. Then the job is given back even if the handler still runs. */
 const ABORT_WAIT_MS = 5_000;
 
 const DEFAULT_FINISH_MS = 3_000;
@@ -95,10 +89,7 @@ class WorkingQueue implements Queue {
   readonly #url: string;
   readonly #pool: pg.Pool;
   readonly #boss: PgBoss;
-  /**
-   * A set and not a map by id. If a job was lost and taken again while its first handler still runs, the set contains the job
-   * twice.
-   */
+  /** Not a map by id: a job that was lost and taken again while its first handler still runs is twice in the set. */
   readonly #running = new Set<Running>();
   /** Aborted at the end of `stop`. This ends every pause. */
   readonly #over = new AbortController();
@@ -400,15 +391,4 @@ class WorkingQueue implements Queue {
 
 function messageOf(error: unknown): string {
   return storableText(error instanceof Error ? error.message : String(error));
-}
-
-/** Waits for the promise, but at most `ms` milliseconds. */
-async function withinMs(promise: Promise<unknown>, ms: number): Promise<void> {
-  const { promise: over, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, ms);
-  try {
-    await Promise.race([promise, over]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

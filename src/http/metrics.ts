@@ -9,6 +9,7 @@ import { listWorkers } from '../catalog/workers.ts';
 import type { ContentStore } from '../content/content.ts';
 import type { Database } from '../db/database.ts';
 import { countJobs } from '../db/queue-figures.ts';
+import { withinMs } from '../db/within-ms.ts';
 import { VERSION } from '../version.ts';
 import { atMostEvery } from './at-most-every.ts';
 
@@ -146,16 +147,6 @@ function gaugesOfContent(register: Registry, content: ContentStore): LookUp {
     if (share !== undefined) set(free, share);
     if (!known.has(bytes)) await withinMs(walked, FIRST_WALK_MS);
   };
-}
-
-/** Waits for the promise, but at most `ms` milliseconds. The promise must never reject. */
-async function withinMs(done: Promise<void>, ms: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ms);
-  });
-  await Promise.race([done, late]);
-  clearTimeout(timer);
 }
 
 function metricsOfWorker(register: Registry, find: NonNullable<MetricsParts['workerDeaths']>): LookUp {
