@@ -38,6 +38,7 @@ describe('resolvers.deb', () => {
     ['redis', '7.0', /^7\.0\.\d+$/, /^pkg:deb\/debian\/redis-server@5:7\.0\.\S+\?distro=debian-12$/],
     ['nginx', '1.22', /^1\.22\.\d+$/, /^pkg:deb\/debian\/nginx@1\.22\./],
     ['postgresql', '15', /^15\.\d+$/, /^pkg:deb\/debian\/postgresql-15@15\./],
+    ['mariadb', '10.11', /^10\.11\.\d+$/, /^pkg:deb\/debian\/mariadb-server-core@1:10\.11\./],
     ['memcached', '1.6', /^1\.6\.\d+$/, /^pkg:deb\/debian\/memcached@1\.6\./],
     ['haproxy', '2.6', /^2\.6\.\d+$/, /^pkg:deb\/debian\/haproxy@2\.6\./],
   ])('discovers for %s the branch %s', async (key, branch, version, purl) => {
