@@ -1,5 +1,5 @@
 // The whole service as a person starts it: one process tree on a free port, with a folder of its own, used through its API.
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, fork, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
@@ -68,6 +68,40 @@ export async function startTestService(
     await stop();
     throw error;
   }
+}
+
+/** Starts another worker of a service, with a data folder of its own. Resolves when it takes jobs. */
+export async function startTestWorker(
+  service: Service,
+  env: Record<string, string>,
+): Promise<{ stop(): Promise<void> }> {
+  const data = await mkdtemp(join(tmpdir(), 'larder-worker-'));
+  const worker = fork(new URL('../src/bin/worker.ts', import.meta.url).pathname, {
+    env: {
+      ...environmentOf(service.pidOf('worker')),
+      ...{ LARDER_DATA: data, LARDER_CONTENT: join(service.data, 'content') },
+      ...{ LARDER_KEY_FILE: join(service.data, 'installation.key') },
+      ...env,
+    },
+  });
+  const ended = new Promise((resolve) => worker.once('exit', resolve));
+  await Promise.race([
+    new Promise((resolve) => worker.once('message', resolve)),
+    ended.then((code) => Promise.reject(new Error(`The worker ended with exit code ${code}`))),
+  ]);
+  return {
+    async stop() {
+      worker.kill('SIGTERM');
+      await ended;
+      await removeData(data);
+    },
+  };
+}
+
+/** Returns the environment with which a process was started. */
+function environmentOf(pid: number): Record<string, string> {
+  const lines = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0').filter(Boolean);
+  return Object.fromEntries(lines.map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]));
 }
 
 /** Calls `ask` until it returns a truthy value, and returns that value. */

@@ -2,8 +2,9 @@
 import { sql } from 'kysely';
 import type { CatalogSettings } from '../contract/catalog-settings.ts';
 import type { Input, Output } from '../contract/endpoints.ts';
+import type { PackagingType } from '../contract/vocabulary.ts';
 import type { Database, Transaction } from '../db/database.ts';
-import { allowsUnverified } from '../pipelines/unverified-pipelines.ts';
+import { allowsUnverified, mustBeVerified } from '../pipelines/unverified-pipelines.ts';
 import { notFound } from './errors.ts';
 import { requireUuids } from './ids.ts';
 import type { Principal } from './principal.ts';
@@ -42,9 +43,14 @@ export async function updateCatalogSettings(
   if (changed.rows.length === 0) throw notFound('catalog');
 }
 
-/** Whether a pipeline's image may be released although no worker could start it. */
-export async function mayReleaseUnverified(db: Database, pipelineId: string): Promise<boolean> {
-  const found = await sql<{ allowed: boolean }>`
-    select ${allowsUnverified(sql`l.catalog_id`)} as allowed from pipelines l where l.id = ${pipelineId}`.execute(db);
-  return found.rows[0]?.allowed ?? false;
+/** What a pipeline makes, and whether it is released only after a verification. */
+export type VerificationRule = { packaging_type: PackagingType; must_be_verified: boolean };
+
+/** Returns the rule of a pipeline; undefined if there is no such pipeline. */
+export async function findVerificationRule(db: Database, pipelineId: string): Promise<VerificationRule | undefined> {
+  const found = await sql<VerificationRule>`
+    select l.packaging_type, ${mustBeVerified} as must_be_verified from pipelines l where l.id = ${pipelineId}`.execute(
+    db,
+  );
+  return found.rows[0];
 }

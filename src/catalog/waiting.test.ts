@@ -7,6 +7,7 @@ import { Value } from 'typebox/value';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
 import { sampleArtifact } from '../../test/stored-values.ts';
+import { sampleWorker } from '../../test/worker-rows.ts';
 import { CatalogApplicationRequestPage } from '../contract/application-request.ts';
 import { PipelinesPage } from '../contract/pipeline.ts';
 import type { Waiting } from '../contract/waiting.ts';
@@ -30,10 +31,7 @@ beforeEach(async () => {
 afterEach(() => catalog.drop());
 
 async function startWorker(): Promise<void> {
-  const facts = { sandbox_mode: 'userns', sandbox_reasons: [], limits: 'watchdog', limits_reasons: [] } as const;
-  await catalog.write((tx) =>
-    recordWorker(tx, { id: worker, host: 'here', ...facts, sandbox_reasons: [], limits_reasons: [] }),
-  );
+  await catalog.write((tx) => recordWorker(tx, sampleWorker({ id: worker })));
 }
 
 function fits(schema: TSchema, value: unknown): void {

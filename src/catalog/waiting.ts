@@ -3,7 +3,7 @@
 import { type RawBuilder, sql } from 'kysely';
 import type { WaitingCause } from '../contract/vocabulary.ts';
 import type { Waiting } from '../contract/waiting.ts';
-import { allowsUnverified } from '../pipelines/unverified-pipelines.ts';
+import { mustBeVerified } from '../pipelines/unverified-pipelines.ts';
 import { jsonList, present, wireTime } from './wire.ts';
 import { isAlive } from './workers.ts';
 
@@ -71,10 +71,10 @@ const earlierPipelines = sql`
     and not exists (select from pipeline_distributions d where d.pipeline_id = earlier.id and d.status = 'WAITING')`;
 
 /**
- * SQL: whether the next step needs a worker with a sandbox. The steps after planning and before distribution need a sandbox,
- * if the catalog requires that images are verified.
+ * SQL: whether the next step needs a worker with a sandbox. If an image must be verified, each step after planning and before
+ * distribution does.
  */
-const needsSandbox = sql`(l.plan_digest is not null and not ${distributes} and not ${allowsUnverified(sql`l.catalog_id`)})`;
+const needsSandbox = sql`(l.plan_digest is not null and not ${distributes} and ${mustBeVerified})`;
 
 /**
  * SQL: a missing worker. `since` is the last report of a suitable worker, if there is a row of such a worker. A worker that

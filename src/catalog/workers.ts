@@ -1,5 +1,6 @@
-// The workers that report to the database, and how they can run sandboxes. Operators read this.
-import { sql } from 'kysely';
+// The workers that report, and what each of them can do.
+import { type RawBuilder, sql } from 'kysely';
+import type { WorkerCapability } from '../contract/vocabulary.ts';
 import type { Database, Transaction } from '../db/database.ts';
 
 /** A worker that has not reported for this long is considered dead. Three reports in a row may be late before that. */
@@ -16,10 +17,20 @@ export type Worker = {
   limits: 'cgroup-v2' | 'cgroup-v1' | 'watchdog' | null;
   /** Why the worker has no control groups. */
   limits_reasons: string[];
+  /** The version of helm with which the worker renders charts; null if it cannot. */
+  helm: string | null;
+  /** Why the worker cannot render charts. */
+  helm_reasons: string[];
 };
 
 /** SQL: whether a worker has reported lately. */
 export const isAlive = sql`seen_at > now() - make_interval(secs => ${GONE_AFTER_SECONDS})`;
+
+/** SQL: whether a row of `workers` has each capability. */
+const CAPABLE: Record<WorkerCapability, RawBuilder<boolean>> = {
+  SANDBOX: sql`sandbox_mode <> 'files-only'`,
+  HELM: sql`helm is not null`,
+};
 
 /** Records that a worker is alive. Deletes workers that have not reported for a day. */
 export async function recordWorker(tx: Transaction, worker: Worker): Promise<void> {
@@ -49,15 +60,15 @@ export async function forgetWorker(tx: Transaction, id: string): Promise<void> {
 /** Returns the workers that are alive. */
 export async function listWorkers(db: Database): Promise<Omit<Worker, 'id'>[]> {
   const found = await sql<Omit<Worker, 'id'>>`
-    select host, sandbox_mode, sandbox_reasons, limits, limits_reasons from workers
+    select host, sandbox_mode, sandbox_reasons, limits, limits_reasons, helm, helm_reasons from workers
     where ${isAlive} order by started_at, id`.execute(db);
   return found.rows;
 }
 
-/** Whether any worker that is alive has a sandbox. */
-export async function hasSandboxWorker(db: Database): Promise<boolean> {
+/** Whether any worker that is alive has this capability. */
+export async function hasCapableWorker(db: Database, capability: WorkerCapability): Promise<boolean> {
   const found = await sql<{ found: boolean }>`
-    select exists (select from workers where sandbox_mode <> 'files-only' and ${isAlive}) as found`.execute(db);
+    select exists (select from workers where ${CAPABLE[capability]} and ${isAlive}) as found`.execute(db);
   return found.rows[0]?.found ?? false;
 }
 

@@ -80,7 +80,7 @@ const members = {
   verified: Type.Optional(
     Type.Boolean({
       description:
-        'True if the image was started and passed its tests, or the chart was rendered and passed its checks; false if the worker could not do so. An addition of Larder.',
+        'True if the image was started and passed its tests, or the chart was rendered and passed its checks; false if no worker could do so. An addition of Larder.',
     }),
   ),
   moved_from: Type.Optional(

@@ -105,6 +105,10 @@ export const DISTRIBUTION_STATUSES = ['PENDING', 'WAITING', 'RELEASED', 'FAILED'
 export const PHASE_STATUSES = ['PENDING', 'IN_PROGRESS', 'SUCCEEDED', 'FAILED', 'CANCELLED', 'SKIPPED'] as const;
 export type PhaseStatus = (typeof PHASE_STATUSES)[number];
 
+/** What a worker may be able to do: run programs in a sandbox; render charts with helm, in a sandbox. */
+export const WORKER_CAPABILITIES = ['SANDBOX', 'HELM'] as const;
+export type WorkerCapability = (typeof WORKER_CAPABILITIES)[number];
+
 /** Whether a catalog releases images that could not be verified. */
 export const UNVERIFIED_IMAGES = ['DEFAULT', 'ALLOWED', 'FORBIDDEN'] as const;
 

@@ -15,7 +15,7 @@ beforeAll(async () => {
 });
 afterAll(() => database.drop());
 
-const looking = { ignoreGroups: [], onlySuspects: false, runsNothing: true };
+const looking = { ignoreGroups: [], ignoreTasks: [], onlySuspects: false, runsNothing: true };
 
 /** Takes an outside job. Returns the job and the plan of the query. */
 async function takeWithPlan() {

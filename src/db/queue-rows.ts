@@ -19,6 +19,7 @@ type Taking = {
   kind: SlotKind;
   /** Jobs of these groups are skipped. An empty name means jobs without a group. */
   ignoreGroups: readonly string[];
+  ignoreTasks: readonly string[];
   /** True to take only suspects. */
   onlySuspects: boolean;
   runsNothing: boolean;
@@ -38,7 +39,7 @@ export const LOST_AFTER_SECONDS = 6;
  */
 export async function takeJob(
   pool: pg.Pool,
-  { kind, ignoreGroups, onlySuspects, runsNothing }: Taking,
+  { kind, ignoreGroups, ignoreTasks, onlySuspects, runsNothing }: Taking,
 ): Promise<TakenJob | 'ALONE' | undefined> {
   const { rows } = await pool.query<TakenRow>(
     `with first as (
@@ -47,6 +48,7 @@ export async function takeJob(
          and ${kind === 'OUTSIDE' ? IS_OUTSIDE : `(${IS_OUTSIDE}) is not true`}
          and coalesce(group_id, '') <> all($1::text[])
          and (not $3::boolean or output @> '{"suspect": true}')
+         and coalesce(data ->> 'task', '') <> all($4::text[])
        order by priority desc, created_on limit 1
        for update skip locked),
      taken as (
@@ -55,7 +57,7 @@ export async function takeJob(
        from first where j.name = '${QUEUE_NAME}' and j.id = first.id and ($2::boolean or not first.suspect)
        returning j.id, j.data, j.group_id as "groupId", j.retry_count as "retryCount", j.started_on as "startedOn", j.output)
      select first.suspect, taken.* from first left join taken on true`,
-    [ignoreGroups, runsNothing, onlySuspects],
+    [ignoreGroups, runsNothing, onlySuspects, ignoreTasks],
   );
   const [row] = rows;
   if (row === undefined) return undefined;

@@ -31,8 +31,8 @@ export { JobCrashed, JobDeclined, JobPostponed };
 const CRASH_PAUSE_SECONDS = 3;
 
 /**
- * A worker that declined a job takes no build for this long. The worker must not query all the time, but must soon try again
- * if the other worker is gone.
+ * A worker that declined a job takes no job of the same task for this long. The worker must not query all the time, but must
+ * soon try again if the other worker is gone.
  */
 const DECLINED_REST_MS = 5_000;
 
@@ -97,8 +97,8 @@ class WorkingQueue implements Queue {
   #options: WorkOptions = { concurrency: 1 };
   #loops: Promise<unknown>[] = [];
   #stopping = false;
-  /** No build is taken before this time of `performance.now`. */
-  #restUntil = 0;
+  /** The tasks of declined jobs. No job of a task is taken before its time of `performance.now`. */
+  readonly #restUntil = new Map<Task, number>();
   /** The kind of a suspect that waits until no job runs in this worker. Until then, the worker takes no job of any kind. */
   #suspectWaits: SlotKind | undefined;
   #wake = Promise.withResolvers<void>();
@@ -218,11 +218,13 @@ class WorkingQueue implements Queue {
   }
 
   #kindsToTake(): SlotKind[] {
-    const mayBuild = performance.now() >= this.#restUntil;
     const free = findFreeKinds(this.#runningJobs(), this.#options.concurrency);
-    return free
-      .filter((kind) => kind === 'OUTSIDE' || mayBuild)
-      .sort((a, b) => Number(b === this.#suspectWaits) - Number(a === this.#suspectWaits));
+    return free.sort((a, b) => Number(b === this.#suspectWaits) - Number(a === this.#suspectWaits));
+  }
+
+  #restingTasks(): Task[] {
+    const now = performance.now();
+    return [...this.#restUntil].filter(([, until]) => now < until).map(([task]) => task);
   }
 
   #runningJobs(): TakenJob[] {
@@ -236,7 +238,7 @@ class WorkingQueue implements Queue {
   async #take(kind: SlotKind, onlySuspects: boolean): Promise<TakenJob | 'ALONE' | undefined> {
     const runsNothing = this.#running.size === 0;
     const ignoreGroups = findGroupsAtShare(kind, this.#runningJobs(), this.#options.concurrency);
-    const taking = { kind, onlySuspects, runsNothing };
+    const taking = { kind, onlySuspects, runsNothing, ignoreTasks: this.#restingTasks() };
     const fair = await takeJob(this.#pool, { ...taking, ignoreGroups });
     if (fair || kind === 'OUTSIDE' || ignoreGroups.length === 0) return fair;
     return await takeJob(this.#pool, { ...taking, ignoreGroups: [] });
@@ -315,7 +317,7 @@ class WorkingQueue implements Queue {
     const { job } = running;
     this.#options.onPostponed?.(postponed, job.data);
     // A worker that declined the job has not run it, so a suspect stays a suspect.
-    if (postponed instanceof JobDeclined) this.#restUntil = performance.now() + DECLINED_REST_MS;
+    if (postponed instanceof JobDeclined) this.#restUntil.set(job.data.task, performance.now() + DECLINED_REST_MS);
     else job.record = { ...job.record, suspect: false };
     await this.#giveBack(running, postponed.seconds);
   }

@@ -184,7 +184,7 @@ describe('work', () => {
   });
 });
 
-test('a declined job goes to another worker at once without counting an attempt, and its worker pauses', async () => {
+test('a declined job goes to another worker at once without counting an attempt, and its worker takes none of this task for a while', async () => {
   const declined: string[] = [];
   await work(
     async (id) => {
@@ -205,6 +205,20 @@ test('a declined job goes to another worker at once without counting an attempt,
   // A worker without a pause would take and decline the job all the time.
   expect(declined.length).toBeLessThan(10);
   expect(new Set(await states())).toEqual(new Set(['completed']));
+});
+
+test('a worker that declined a job still takes jobs of other tasks', async () => {
+  const taken: string[] = [];
+  await work(async (id) => {
+    taken.push(id);
+    if (id === 'chart') throw new JobDeclined('not here');
+  });
+  await enqueueOne('chart', { priority: 1 }, 'verify-pipeline');
+  await until('it is declined', async () => taken.length > 0 && (await states())[0] === 'retry');
+  await enqueueOne('image', {}, 'verify-pipeline');
+  for (const id of ['b', 'c', 'd']) await enqueueOne(id, {}, 'package-pipeline');
+  await until('the others are built', async () => taken.length >= 4);
+  expect(taken).toEqual(['chart', 'b', 'c', 'd']);
 });
 
 describe('stop', () => {

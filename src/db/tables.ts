@@ -305,6 +305,8 @@ type WorkersTable = {
   sandbox_reasons: string[];
   limits: 'cgroup-v2' | 'cgroup-v1' | 'watchdog' | null;
   limits_reasons: Generated<string[]>;
+  helm: string | null;
+  helm_reasons: Generated<string[]>;
   started_at: DefaultTime;
   seen_at: DefaultTime;
 };

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { HELMS } from '../../test/charts/helm.ts';
 import { sandboxMode, type TestWorkspace, testWorkspace } from '../../test/fixtures/build.ts';
-import { findHelm, openHelm } from './run-helm.ts';
+import { findHelm, openHelm, probeHelm } from './run-helm.ts';
 
 let folder: string;
 let workspace: TestWorkspace;
@@ -45,7 +45,27 @@ describe('findHelm', () => {
   });
 });
 
+test('without helm, and without a sandbox, no chart can be rendered', async () => {
+  const reason = 'there is no helm on PATH, and LARDER_HELM is not set';
+  expect(await probeHelm(workspace, { reason })).toEqual({ reason });
+  await using files = await testWorkspace(undefined, { mode: 'files-only', reasons: ['No bwrap.', 'No ids.'] });
+  expect(await probeHelm(files, { path: '/usr/bin/helm' })).toEqual({ reason: 'No bwrap. No ids.' });
+});
+
 describe.skipIf(sandboxMode.mode === 'files-only')('in a sandbox', () => {
+  test.each(HELMS)('$name can render charts', async ({ path }) => {
+    expect(await probeHelm(workspace, { path })).toEqual({ path, version: expect.stringMatching(/^v[34]\./) });
+  });
+
+  test('a program that is not helm, or ends with an error, renders nothing', async () => {
+    expect(await probeHelm(workspace, { path: '/usr/bin/true' })).toEqual({
+      reason: '/usr/bin/true is version «»; expected helm 3 or 4',
+    });
+    expect(await probeHelm(workspace, { path: '/bin/cat' })).toEqual({
+      reason: expect.stringMatching(/^\/bin\/cat does not run in a sandbox: .*--template/),
+    });
+  });
+
   test.each(HELMS)('$name runs, without a cluster, a home or a network', async ({ path }) => {
     await using helm = await openHelm(workspace, { path, given: folder });
     const version = await helm.run(['version', '--template', '{{.Version}}']);

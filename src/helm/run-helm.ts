@@ -1,12 +1,16 @@
 // Finds helm, and runs it in a sandbox without a network, a cluster or a home folder, and within limits, because charts are untrusted
 // input.
+import { randomUUID } from 'node:crypto';
 import { accessSync, closeSync, constants, openSync, readSync, realpathSync, statSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { delimiter, isAbsolute, join } from 'node:path';
 import { BoundedText } from '../sandbox/bounded-text.ts';
+import { BuildError } from '../sandbox/build-error.ts';
 import { openSandbox, type Sandbox } from '../sandbox/sandbox.ts';
 import { SANDBOX_FOLDER, type SandboxLimits } from '../sandbox/sandbox-command.ts';
 import { findProgramFiles, prepareTools } from '../sandbox/sandbox-tools.ts';
-import type { Workspace } from '../sandbox/workspace.ts';
+import { visibleText } from '../sandbox/visible-text.ts';
+import { ensureFolder, type Workspace } from '../sandbox/workspace.ts';
 
 const MIB = 1024 ** 2;
 
@@ -115,6 +119,38 @@ export async function openHelm(workspace: Workspace, options: HelmOptions): Prom
     run: (args) => runIn(sandbox, [...program, ...args], limits.outputBytes ?? 0),
     [Symbol.asyncDispose]: () => sandbox.close(),
   };
+}
+
+/** Limit of characters of what a program says about its version: the beginning names the fault, and a program that is not helm may print anything. */
+const SAID_CHARACTERS_MAX = 500;
+
+/** A helm that can render charts on this machine, with the version that it prints (`v3.22.0`), or the reason why there is none. */
+export type UsableHelm = { path: string; version: string } | { path?: undefined; reason: string };
+
+/** Runs helm once. Returns a reason if it cannot run in a sandbox of this machine, or is not helm 3 or 4. */
+export async function probeHelm(workspace: Workspace, found: FoundHelm): Promise<UsableHelm> {
+  if (found.path === undefined) return found;
+  // Charts are rendered only in a sandbox: templates may compute without end, and may read any file that helm can read.
+  if (workspace.probe.mode === 'files-only') return { reason: workspace.probe.reasons.join(' ') };
+  const { path } = found;
+  const given = ensureFolder(workspace, 'given', randomUUID());
+  try {
+    await using helm = await openHelm(workspace, { path, given });
+    const { code, stdout, stderr, why } = await helm.run(['version', '--template', '{{.Version}}']);
+    if (code !== 0) return { reason: `${path} does not run in a sandbox: ${saidBy(why ?? stderr)}` };
+    const version = saidBy(stdout);
+    if (/^v?[34]\./.test(version)) return { path, version };
+    return { reason: `${path} is version «${version}»; expected helm 3 or 4` };
+  } catch (error) {
+    if (!(error instanceof BuildError)) throw error;
+    return { reason: `${path} does not run in a sandbox: ${error.message}` };
+  } finally {
+    await rm(given, { recursive: true, force: true });
+  }
+}
+
+function saidBy(text: string): string {
+  return visibleText(text.trim()).slice(0, SAID_CHARACTERS_MAX);
 }
 
 async function runIn(sandbox: Sandbox, command: string[], outputBytes: number): Promise<HelmExit> {

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestApi, type TestApi } from '../../test/api.ts';
+import { sampleWorker } from '../../test/worker-rows.ts';
 import { recordWorker } from '../catalog/workers.ts';
 import { inTransaction, openDatabase } from '../db/database.ts';
 import { enqueue } from '../db/queue.ts';
@@ -42,14 +43,7 @@ test('requests are counted by route pattern, and unknown paths make no labels', 
 test('jobs, workers, content, connections and the process are reported', async () => {
   await inTransaction(api.database.db, async (tx) => {
     await enqueue(tx, 'discover-products', {}, { key: 'one' });
-    await recordWorker(tx, {
-      id: randomUUID(),
-      host: 'h',
-      sandbox_mode: 'userns',
-      sandbox_reasons: [],
-      limits: 'cgroup-v2',
-      limits_reasons: [],
-    });
+    await recordWorker(tx, sampleWorker());
   });
   await api.content.put(
     (async function* () {

@@ -1,11 +1,11 @@
 // Images that no worker could start: whether a catalog releases them, who decides this, and the field `verified` of a
 // release.
-import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { digestOf } from '../../test/catalog.ts';
 import { openTestEstates, type TestEstates } from '../../test/estate.ts';
 import { sampleArtifact } from '../../test/stored-values.ts';
-import { forgetWorker, recordWorker, type Worker } from '../catalog/workers.ts';
+import { sampleWorker } from '../../test/worker-rows.ts';
+import { forgetWorker, recordWorker } from '../catalog/workers.ts';
 import { startPhase, succeedPhase } from '../pipelines/phases.ts';
 import { recordRelease } from '../pipelines/record-release.ts';
 import { reserveRevision } from '../pipelines/revisions.ts';
@@ -26,13 +26,9 @@ async function settings(): Promise<unknown> {
 test('are released by default until the installation has had a worker with a sandbox', async () => {
   expect(await settings()).toEqual({ unverified_images: 'DEFAULT', unverified_images_allowed: true });
   const { catalog } = estates;
-  const worker: Worker = {
-    ...{ id: randomUUID(), host: 'vm', sandbox_mode: 'files-only', sandbox_reasons: [] },
-    ...{ limits: null, limits_reasons: [] },
-  };
-  await catalog.write((tx) => recordWorker(tx, worker));
+  await catalog.write((tx) => recordWorker(tx, sampleWorker({ sandbox_mode: 'files-only', limits: null })));
   expect(await settings()).toMatchObject({ unverified_images_allowed: true });
-  const able = { ...worker, id: randomUUID(), sandbox_mode: 'userns' } as const;
+  const able = sampleWorker();
   await catalog.write((tx) => recordWorker(tx, able));
   expect(await settings()).toMatchObject({ unverified_images_allowed: false });
   await catalog.write((tx) => forgetWorker(tx, able.id));

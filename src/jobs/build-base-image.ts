@@ -19,7 +19,7 @@ import { hostedTarget } from '../registry/target.ts';
 import { BuildError } from '../sandbox/build-error.ts';
 import { type Archive, INDEX_FRESH_MS } from './archives.ts';
 import { waitForSpace, withSpace } from './free-space.ts';
-import { leaveToSandboxes } from './leave-to-sandboxes.ts';
+import { leaveToCapable } from './leave-to-capable.ts';
 import { listMissing } from './plan-contents.ts';
 import { recordBaseImage } from './record-base-image.ts';
 import type { WorkerResources } from './worker-resources.ts';
@@ -35,7 +35,7 @@ export async function buildBaseImage(
 ): Promise<void> {
   const image = await findFollowedBaseImage(resources.db, base_image_id);
   if (image?.source !== 'ARCHIVE') return;
-  await leaveToSandboxes(resources);
+  await leaveToCapable(resources, 'SANDBOX');
   await waitForSpace(resources);
   try {
     const built = await withSpace(resources, () =>

@@ -1,22 +1,26 @@
-// A chart from its request to its releases: its versions, its images, changes that do not rebuild it, and unavailable
-// registries.
-import { randomUUID } from 'node:crypto';
+// A chart from its request to its releases: its versions, the images that it contains, changes that do not rebuild it, and
+// unavailable registries.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { json } from 'node:stream/consumers';
+import { json, text } from 'node:stream/consumers';
 import { sql } from 'kysely';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { library } from '../../test/catalog.ts';
+import { HELMS } from '../../test/charts/helm.ts';
 import { openTestDistribution, type TestDistribution } from '../../test/distribution.ts';
 import { sandboxMode } from '../../test/fixtures/build.ts';
 import { redisChartRecipe } from '../../test/fixtures/chart-packaging.ts';
+import { findPipelineState } from '../../test/pipeline-state.ts';
+import { handlersWith } from '../../test/queue-handlers.ts';
+import { sampleWorker } from '../../test/worker-rows.ts';
 import { createApplicationRequest } from '../catalog/application-requests.ts';
 import { listReleases } from '../catalog/releases.ts';
-import { recordWorker, type Worker } from '../catalog/workers.ts';
+import { forgetWorker, recordWorker } from '../catalog/workers.ts';
 import type { Release } from '../contract/release.ts';
-import type { JobContext } from '../db/queue-worker.ts';
+import { type JobContext, openQueue, type Queue } from '../db/queue-worker.ts';
 import { engineHere } from '../engine/engine.ts';
+import { findHelm, probeHelm } from '../helm/run-helm.ts';
 import { once } from '../oci/manifest.ts';
 import { recordDiscovery } from '../pipelines/discovery.ts';
 import { failPhase } from '../pipelines/phases.ts';
@@ -26,11 +30,14 @@ import { exclusiveBy, keyedLocks } from '../sandbox/exclusive.ts';
 import { distributePipeline } from './distribute-pipeline.ts';
 import { packagePipeline } from './package-pipeline.ts';
 import { planPipeline } from './plan-pipeline.ts';
+import { giveUp, handlersOf } from './tasks.ts';
 import { verifyPipeline } from './verify-pipeline.ts';
 import type { WorkerResources } from './worker-resources.ts';
 
 const PRODUCTS = join(import.meta.dirname, '../../products');
 const TEST_MS = 120_000;
+/** A worker that declined a job takes no other job of its task for five seconds. */
+const PATIENCE = { timeout: 60_000 };
 const context = { signal: new AbortController().signal } as JobContext;
 
 let catalog: TestDistribution;
@@ -54,13 +61,8 @@ beforeEach(async () => {
   );
   await catalog.write((tx) => recordDiscovery(tx, found));
   await moveBase('first');
-  // This worker reports a sandbox, so the catalog forbids images that were not verified. Charts that were not verified stay
-  // allowed.
-  const worker: Worker = {
-    ...{ id: randomUUID(), host: 'vm', sandbox_mode: 'userns', sandbox_reasons: [] },
-    ...{ limits: 'cgroup-v2', limits_reasons: [] },
-  };
-  await catalog.write((tx) => recordWorker(tx, worker));
+  // Because this worker reports a sandbox, the catalog forbids images that were not verified. It does not forbid such charts.
+  await catalog.write((tx) => recordWorker(tx, sampleWorker()));
   outside = await catalog.addRegistry('outside');
 });
 afterEach(async () => {
@@ -99,6 +101,32 @@ async function releaseImage(image: string): Promise<string> {
   await catalog.build(pipeline_id);
   await distributePipeline(resources, { pipeline_id }, context);
   return pipeline_id;
+}
+
+/** The resources of a worker with another sandbox mode or another helm. */
+function resourcesWith(changes: Partial<WorkerResources['workspace']>): WorkerResources {
+  const workspace = { ...resources.workspace, ...changes };
+  return { ...resources, workspace, engine: engineHere(workspace) };
+}
+
+/** Starts a worker that runs the phases of pipelines, and ignores other tasks. */
+async function startWorker(resources: WorkerResources): Promise<Queue> {
+  const queue = await openQueue({ url: catalog.url });
+  const real = handlersOf(resources);
+  const tasks = ['plan-pipeline', 'package-pipeline', 'verify-pipeline', 'distribute-pipeline'] as const;
+  const handlers = {
+    ...handlersWith(async () => {}),
+    ...Object.fromEntries(tasks.map((task) => [task, real[task]])),
+  };
+  await queue.work(handlers, { concurrency: 2, onExhausted: (job, error) => giveUp(resources, job, error) });
+  return queue;
+}
+
+/** Returns the text of a report of a pipeline. */
+async function readReport(pipelineId: string, filename: string): Promise<string> {
+  const files = (await findPipelineState(catalog.db, pipelineId))?.metadata ?? [];
+  const digest = files.find((file) => file.filename === filename)?.digest ?? 'sha256:';
+  return await text(await catalog.resources.content.open(digest));
 }
 
 /** Runs all phases of the chart's newest pipeline. */
@@ -289,5 +317,59 @@ describe('a chart', { timeout: TEST_MS }, () => {
     );
     await wave(chart);
     expect(await runChart(chart)).toMatchObject({ status: 'SUCCEEDED', version: '1.0.1' });
+  });
+});
+
+describe('the verification of a chart', { timeout: TEST_MS }, () => {
+  const possible = sandboxMode.mode !== 'files-only' && HELMS.length > 0;
+
+  test.skipIf(!possible)(
+    'is left to the worker with helm; without such a worker the release says that it is not verified (needs helm and a sandbox)',
+    async () => {
+      const { chart, image } = await requestChart();
+      await releaseImage(image);
+      const helm = await probeHelm(resources.workspace, findHelm({ setting: HELMS[0]?.path, searchPath: '' }));
+      const able = sampleWorker({ helm: helm.path === undefined ? null : helm.version });
+      await catalog.write((tx) => recordWorker(tx, able));
+      const reason = 'there is no helm on PATH, and LARDER_HELM is not set';
+      const without = await startWorker(resourcesWith({ helm: { reason } }));
+      try {
+        const [pipeline_id = ''] = await catalog.openPipelines(chart);
+        const statusOf = async (id: string) => (await catalog.pipeline(id)).phases.map(({ status }) => status);
+        // The worker without helm builds the chart and leaves it.
+        await expect.poll(() => statusOf(pipeline_id), PATIENCE).toEqual(['SUCCEEDED', 'PENDING', 'PENDING']);
+        const withHelm = await startWorker(resourcesWith({ helm }));
+        await expect.poll(() => statusOf(pipeline_id), PATIENCE).toEqual(['SUCCEEDED', 'SUCCEEDED', 'SUCCEEDED']);
+        await withHelm.stop();
+        await catalog.write((tx) => forgetWorker(tx, able.id));
+
+        await wave(chart, { force: true });
+        const [again = ''] = await catalog.openPipelines(chart);
+        await expect.poll(() => statusOf(again), PATIENCE).toEqual(['SUCCEEDED', 'SKIPPED', 'SUCCEEDED']);
+        expect(await readReport(again, 'verification.log')).toBe(`Not rendered: ${reason}\n`);
+        const found = (await releases('HELM_CHART')).map(({ artifact, verified }) => [artifact.version, verified]);
+        expect(found.sort()).toEqual([
+          ['1.0.0', true],
+          ['1.0.1', false],
+        ]);
+      } finally {
+        await without.stop({ finishMs: 0 });
+      }
+    },
+  );
+
+  test('on a worker without a sandbox reads back its files, also if the catalog forbids unverified images', async () => {
+    const { chart, image } = await requestChart();
+    await releaseImage(image);
+    // The only worker that is alive now has no sandbox.
+    await sql`delete from workers`.execute(catalog.db);
+    await catalog.write((tx) => recordWorker(tx, sampleWorker({ sandbox_mode: 'files-only', limits: null })));
+    const [waiting = ''] = await catalog.openPipelines(chart);
+    resources = resourcesWith({ probe: { mode: 'files-only', reasons: ['No bwrap.'] }, helm: { reason: 'No bwrap.' } });
+    const { id, status, phases } = await runChart(chart);
+    expect([id, status, phases[1]?.status]).toEqual([waiting, 'SUCCEEDED', 'SKIPPED']);
+    expect(await readReport(id, 'verification.log')).toBe('Not rendered: No bwrap.\n');
+    const { tests } = JSON.parse(await readReport(id, 'test-results.json'));
+    expect(tests).toMatchObject([{ name: 'files for 127.0.0.1:8080', passed: true }]);
   });
 });

@@ -6,7 +6,7 @@ import { recordArtifact, useArtifact } from '../pipelines/built.ts';
 import { planAgain, succeedPhase } from '../pipelines/phases.ts';
 import { type Artifact, contentsOfArtifact } from '../plan/artifact.ts';
 import { type BuildOptions, buildPlan, hasOwnVersion } from './build-plan.ts';
-import { leaveToSandboxes } from './leave-to-sandboxes.ts';
+import { leavePipelineToCapable } from './leave-to-capable.ts';
 import { runPhase } from './phase.ts';
 import { findKeptPlan, listMissing } from './plan-contents.ts';
 import type { WorkerResources } from './worker-resources.ts';
@@ -17,7 +17,7 @@ export async function packagePipeline(
   { pipeline_id }: { pipeline_id: string },
   context: JobContext,
 ): Promise<void> {
-  await leaveToSandboxes(resources, pipeline_id);
+  await leavePipelineToCapable(resources, { pipeline_id, step: 'build' });
   await runPhase(resources, { pipeline_id, phase: 'PACKAGING', context }, async (log, { plan_digest, version }) => {
     if (!plan_digest) throw new Error(`Pipeline ${pipeline_id} has no plan to build`);
     const built =

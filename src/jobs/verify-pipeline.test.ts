@@ -1,50 +1,43 @@
 // A worker without a sandbox leaves a job to a worker with a sandbox. If there is no such worker, it skips the verification
 // and records why.
 
-import { randomUUID } from 'node:crypto';
+import { tmpdir } from 'node:os';
 import { sql } from 'kysely';
 import { expect, test } from 'vitest';
-import { openTestCatalog } from '../../test/catalog.ts';
+import { openTestDistribution } from '../../test/distribution.ts';
 import { findPipelineState } from '../../test/pipeline-state.ts';
-import { sampleArtifact } from '../../test/stored-values.ts';
+import { sampleWorker } from '../../test/worker-rows.ts';
 import { updateCatalogSettings } from '../catalog/catalog-settings.ts';
 import { getPipeline } from '../catalog/pipelines.ts';
-import { forgetWorker, recordWorker, type Worker } from '../catalog/workers.ts';
-import { memoryContent } from '../content/memory.ts';
+import { forgetWorker, recordWorker } from '../catalog/workers.ts';
 import { type JobContext, JobDeclined, JobPostponed } from '../db/queue-worker.ts';
+import { engineHere } from '../engine/engine.ts';
 import { startPhase, succeedPhase } from '../pipelines/phases.ts';
+import { exclusiveBy, keyedLocks } from '../sandbox/exclusive.ts';
+import type { SandboxMode } from '../sandbox/sandbox-host.ts';
 import { distributePipeline } from './distribute-pipeline.ts';
 import { packagePipeline } from './package-pipeline.ts';
 import { verifyPipeline } from './verify-pipeline.ts';
 import type { WorkerResources } from './worker-resources.ts';
 
 test('the verification is left to workers with a sandbox; without one it is skipped, with the reason in the log, also in a second run', async () => {
-  const catalog = await openTestCatalog();
+  const catalog = await openTestDistribution();
   await catalog.baseMoves('first');
   const [application = ''] = (await catalog.request(catalog.acme, ['redis'])).application_ids;
   const pipeline_id = await catalog.openPipeline(application);
-  await catalog.plan(pipeline_id);
-  await catalog.write((tx) => succeedPhase(tx, { pipeline_id, phase: 'PACKAGING', artifact: sampleArtifact() }));
-  const content = memoryContent();
-  const resources = {
-    db: catalog.db,
-    content,
-    workspace: { probe: { mode: 'files-only', reasons: ['User namespaces do not work here.'] } },
-  } as unknown as WorkerResources;
+  const { artifact } = await catalog.planBuild(pipeline_id);
+  await catalog.write((tx) => succeedPhase(tx, { pipeline_id, phase: 'PACKAGING', artifact }));
+  const { content } = catalog;
+  const probe: SandboxMode = { mode: 'files-only', reasons: ['User namespaces do not work here.'] };
+  const workspace = { directory: tmpdir(), content, probe, exclusive: exclusiveBy(keyedLocks()) };
+  const resources: WorkerResources = { ...catalog.resources, workspace, engine: engineHere(workspace) };
   const context = { signal: new AbortController().signal } as JobContext;
 
   const where = { catalog_id: catalog.acme.catalog_id, pipeline_id };
 
-  const able: Worker = {
-    id: randomUUID(),
-    host: 'vm',
-    sandbox_mode: 'userns',
-    sandbox_reasons: [],
-    limits: 'cgroup-v2',
-    limits_reasons: [],
-  };
+  const able = sampleWorker();
   await catalog.write((tx) => recordWorker(tx, able));
-  await catalog.write((tx) => recordWorker(tx, { ...able, id: randomUUID(), sandbox_mode: 'files-only' }));
+  await catalog.write((tx) => recordWorker(tx, sampleWorker({ sandbox_mode: 'files-only' })));
   for (const step of [verifyPipeline, packagePipeline])
     await expect(step(resources, { pipeline_id }, context)).rejects.toThrow(JobDeclined);
   const untouched = await getPipeline(catalog.db, catalog.acme.principal, where);
@@ -76,7 +69,7 @@ test('the verification is left to workers with a sandbox; without one it is skip
   expect(await catalog.waiting('distribute-pipeline')).toEqual([pipeline_id]);
   expect(await catalog.write((tx) => startPhase(tx, { pipeline_id, phase: 'DISTRIBUTION' }))).toMatchObject({
     step: 'RUN',
-    state: { artifact: sampleArtifact(), phases: { VERIFICATION: 'SKIPPED', DISTRIBUTION: 'IN_PROGRESS' } },
+    state: { artifact, phases: { VERIFICATION: 'SKIPPED', DISTRIBUTION: 'IN_PROGRESS' } },
   });
   const [log] = (await findPipelineState(catalog.db, pipeline_id))?.metadata ?? [];
   let text = '';
@@ -96,5 +89,5 @@ test('the verification is left to workers with a sandbox; without one it is skip
   await expect(verifyPipeline(resources, { pipeline_id }, context)).rejects.toThrow(JobPostponed);
   const { rows } = await sql<{ releases: number }>`select count(*)::int as releases from releases`.execute(catalog.db);
   expect(rows).toEqual([{ releases: 0 }]);
-  await catalog.drop();
+  await catalog.close();
 });

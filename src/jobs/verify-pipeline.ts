@@ -6,7 +6,7 @@ import { inTransaction } from '../db/database.ts';
 import type { JobContext } from '../db/queue-worker.ts';
 import { succeedPhase } from '../pipelines/phases.ts';
 import { readHeldPlan } from './held-artifact.ts';
-import { leaveToSandboxes } from './leave-to-sandboxes.ts';
+import { leavePipelineToCapable } from './leave-to-capable.ts';
 import { PhaseFailed, runPhase } from './phase.ts';
 import { findTestFailure } from './test-failure.ts';
 import type { WorkerResources } from './worker-resources.ts';
@@ -20,34 +20,27 @@ export async function verifyPipeline(
   { pipeline_id }: { pipeline_id: string },
   context: JobContext,
 ): Promise<void> {
-  await leaveToSandboxes(resources, pipeline_id);
+  await leavePipelineToCapable(resources, { pipeline_id, step: 'verify' });
   await runPhase(resources, { pipeline_id, phase: 'VERIFICATION', context }, async (log, state) => {
     const { plan_digest, artifact } = state;
-    const { probe } = resources.workspace;
-    if (probe.mode === 'files-only') {
-      // The verification is SKIPPED and never SUCCEEDED if this worker cannot start the image.
-      log.write(`Not verified: this worker has no sandbox.\n${probe.reasons.join('\n')}\n`);
-      const metadata = await log.close();
-      const skipped = { pipeline_id, phase: 'VERIFICATION', metadata, skipped: true } as const;
-      await inTransaction(resources.db, (tx) => succeedPhase(tx, skipped));
-      return;
-    }
     if (!plan_digest || !artifact) throw new Error(`Pipeline ${pipeline_id} has no artifact to verify`);
     const plan = await readHeldPlan(resources.content, plan_digest, artifact);
     const input = { plan, artifact };
     const report = await resources.engine.run('verify', input, { log, signal: context.signal });
-    const results = await writeResults(resources, report);
+    // A worker that could run no test has no results.
+    const results = report.tests.length > 0 ? [await writeResults(resources, report)] : [];
     if (!report.passed) {
       const failure = await findTestFailure(
         resources,
         { pipeline: state, plan, report },
         { log, signal: context.signal, version: state.version },
       );
-      throw new PhaseFailed(failure, [results]);
+      throw new PhaseFailed(failure, results);
     }
+    // A verification that could not be completed is SKIPPED, never SUCCEEDED.
     const { not_verified: reason } = report;
     if (reason !== undefined) log.write(`${reason}\n`);
-    const metadata = [results, ...(await log.close())];
+    const metadata = [...results, ...(await log.close())];
     const finished = { pipeline_id, phase: 'VERIFICATION', metadata, skipped: reason !== undefined } as const;
     await inTransaction(resources.db, (tx) => succeedPhase(tx, finished));
   });

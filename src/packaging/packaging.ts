@@ -1,6 +1,6 @@
 // The interface of a packaging type: six functions over plans, artifacts and content.
 import type { ContentStore } from '../content/content.ts';
-import type { Digest } from '../contract/vocabulary.ts';
+import type { Digest, WorkerCapability } from '../contract/vocabulary.ts';
 import type { Inspection } from '../customization/inspection.ts';
 import type { AptRoot } from '../debian/apt.ts';
 import type { Artifact, Root } from '../plan/artifact.ts';
@@ -16,6 +16,11 @@ import type { TestReport } from './test-report.ts';
 
 /** A packaging type. `build` and `verify` run in an engine process, the other functions in a worker. */
 export type Packaging<P extends Plan> = {
+  /**
+   * The capability that a worker needs to do all of a step. A worker without it leaves the step to a worker that has it, and does a part
+   * of the step only if there is none.
+   */
+  requires: { build?: WorkerCapability; verify: WorkerCapability };
   /** Pins every input. Throws PlanRejected for a fault that people who read the pipeline must correct. */
   plan(inputs: PlanInputs<P>, tools: PlanTools): Promise<P>;
   /**

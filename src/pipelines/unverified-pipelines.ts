@@ -21,6 +21,10 @@ export function allowsUnverified(catalogId: RawBuilder<unknown>): RawBuilder<boo
     from catalogs own where own.id = ${catalogId})`;
 }
 
+/** SQL: whether pipeline `l` makes an image that its catalog does not release unless it was verified. Charts are released in any case. */
+export const mustBeVerified = sql<boolean>`(
+  l.packaging_type = 'CONTAINER_IMAGE' and not ${allowsUnverified(sql`l.catalog_id`)})`;
+
 /**
  * Enqueues the verification of this locked pipeline again if it was skipped and the catalog no longer allows unverified
  * images. The distribution then follows the verification. Returns whether the verification was enqueued.
@@ -30,8 +34,7 @@ export async function verifyBeforeRelease(tx: Transaction, pipeline: LockedPipel
   const skipped = await sql`
     update pipeline_phases set status = 'PENDING', started_at = null, ended_at = null
     where pipeline_id = ${pipeline.id} and type = 'VERIFICATION' and status = 'SKIPPED'
-      and not ${allowsUnverified(sql`${pipeline.catalog_id}::uuid`)}
-      and exists (select from pipelines l where l.id = ${pipeline.id} and l.packaging_type = 'CONTAINER_IMAGE')
+      and exists (select from pipelines l where l.id = ${pipeline.id} and ${mustBeVerified})
     returning type`.execute(tx);
   if (skipped.rows.length === 0) return false;
   await sql`

@@ -10,7 +10,7 @@ import { openNamedLocks } from '../db/named-locks.ts';
 import { enqueue } from '../db/queue.ts';
 import { openQueue } from '../db/queue-worker.ts';
 import { openEnginePool } from '../engine/pool.ts';
-import { findHelm } from '../helm/run-helm.ts';
+import { findHelm, probeHelm, type UsableHelm } from '../helm/run-helm.ts';
 import { ensureShared } from '../installation/bootstrap.ts';
 import { openArchives } from '../jobs/archives.ts';
 import { openRemotes } from '../jobs/registry-target.ts';
@@ -40,12 +40,13 @@ export async function startWorker(config: Config, log: Logger): Promise<StartedW
   const { limits, limits_reasons } = limitsOf(probe);
   if (limits === 'watchdog')
     log.warn({ reasons: limits_reasons }, 'a watchdog limits memory because there is no control group');
-  const helm = findHelm({ setting: config.helm, searchPath: config.path });
-  if (helm.path === undefined) log.info({ reason: helm.reason }, 'charts are not rendered here');
   const work = join(config.data, 'work');
+  const withoutHelm = { directory: work, content: opened.content, probe, exclusive: exclusiveBy(keyedLocks()) };
+  const helm = await probeHelm(withoutHelm, findHelm({ setting: config.helm, searchPath: config.path }));
+  if (helm.path === undefined) log.info({ reason: helm.reason }, 'charts are not rendered here');
   const resources: WorkerResources = {
     ...opened,
-    workspace: { directory: work, content: opened.content, probe, helm, exclusive: exclusiveBy(keyedLocks()) },
+    workspace: { ...withoutHelm, helm },
     engine: openEnginePool({
       setup: { directory: work, contentDirectory: config.contentDirectory, probe, helm },
       log,
@@ -58,8 +59,8 @@ export async function startWorker(config: Config, log: Logger): Promise<StartedW
   };
   // Removes files that a killed worker left unfinished, and root file systems that were not used lately.
   if (probe.mode !== 'files-only') await trimRoots(resources.workspace);
-  // Reported before the first job, because workers without a sandbox leave jobs to workers that are known to have one.
-  const report = await reportLife(resources);
+  // Reported before the first job, because a worker leaves jobs that it cannot do only to workers that are known to be able to.
+  const report = await reportLife(resources, helm);
   const queue = await openQueue({ url: resources.databaseUrl });
   await queue.work(handlersOf(resources), {
     concurrency: config.workerConcurrency,
@@ -92,13 +93,18 @@ function limitsOf(probe: SandboxMode): Pick<Worker, 'limits' | 'limits_reasons'>
   return { limits: control.mode, limits_reasons: control.mode === 'watchdog' ? control.reasons : [] };
 }
 
-async function reportLife({ db, workspace: { probe }, log }: WorkerResources): Promise<{ stop(): Promise<void> }> {
-  const worker = {
+async function reportLife(
+  { db, workspace: { probe }, log }: WorkerResources,
+  helm: UsableHelm,
+): Promise<{ stop(): Promise<void> }> {
+  const worker: Worker = {
     id: randomUUID(),
     host: hostname(),
     sandbox_mode: probe.mode,
     sandbox_reasons: probe.reasons,
     ...limitsOf(probe),
+    helm: helm.path === undefined ? null : helm.version,
+    helm_reasons: helm.path === undefined ? [helm.reason] : [],
   };
   await inTransaction(db, (tx) => recordWorker(tx, worker));
   const timer = setInterval(() => {

@@ -14,7 +14,7 @@ export type Workspace = {
   directory: string;
   content: ContentStore;
   probe: SandboxMode;
-  /** Helm on this machine, or the reason why there is none. */
+  /** Helm on this machine, or the reason why charts are not rendered here. */
   helm?: { path: string } | { path?: undefined; reason: string };
   /** Mutual exclusion by name among all work in this workspace. */
   exclusive: Exclusive;

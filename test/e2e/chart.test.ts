@@ -1,25 +1,32 @@
-// The chart of Redis on the whole service: requested alone, built after its image, pulled and rendered by helm.
+// The chart of Redis on the whole service: requested alone, built after its image, verified by the worker that has helm, pulled and rendered.
 import { chmod, copyFile, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { HELMS, renderChart, runHelm } from '../charts/helm.ts';
-import { PATIENCE_MS, type Service, startTestService, until } from '../service.ts';
+import { PATIENCE_MS, type Service, startTestService, startTestWorker, until } from '../service.ts';
+
+type Readiness = { checks: { workers: { alive: { helm: string | null; helm_reasons: string[] }[] } } };
 
 const STORY_MS = 2 * PATIENCE_MS;
 const [helm] = HELMS;
 
 let service: Service;
 let folder: string;
+let withHelm: { stop(): Promise<void> } | undefined;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'larder-chart-story-'));
   // The service gives up root, and its account may not be able to enter the folder of the clients.
   await chmod(folder, 0o755);
   const program = join(folder, 'helm');
-  if (helm !== undefined) await copyFile(helm.path, program);
-  service = await startTestService(helm === undefined ? {} : { LARDER_HELM: program });
+  // The worker of the service has no helm, a second one does.
+  service = await startTestService({ LARDER_HELM: join(folder, 'none') });
+  if (helm === undefined) return;
+  await copyFile(helm.path, program);
+  withHelm = await startTestWorker(service, { LARDER_HELM: program });
 }, STORY_MS);
 afterAll(async () => {
+  await withHelm?.stop();
   await service?.stop();
   await rm(folder, { recursive: true, force: true });
 }, STORY_MS);
@@ -57,6 +64,30 @@ test.skipIf(helm === undefined)(
     const { url: tagged, repo_digest } = image?.artifact ?? {};
     expect(rendered).toContain(`"image":"${tagged}@${repo_digest}"`);
     expect(tagged).toContain(new URL(url).host);
+  },
+  STORY_MS,
+);
+
+test.skipIf(helm === undefined)(
+  'a chart that no worker can render is released, and says that it is not verified',
+  async () => {
+    const { client, catalog_id } = service;
+    await withHelm?.stop();
+    withHelm = undefined;
+    const { id: application_id = '' } = (await client.call('listApplications', { catalog_id })).items[0] ?? {};
+    await client.call('rebuildApplication', { catalog_id, application_id, force: true });
+    const release = await until('the chart is released again', async () => {
+      const { items } = await client.call('listReleases', { catalog_id, expand_relationships: true });
+      return items.find(({ artifact }) => artifact.version === '1.0.1');
+    });
+    expect(release).toMatchObject({ packaging_type: 'HELM_CHART', verified: false });
+    const { pipeline_id = '' } = release;
+    const { phases } = await client.call('getPipeline', { catalog_id, pipeline_id });
+    expect(phases.find(({ type }) => type === 'VERIFICATION')?.status).toBe('SKIPPED');
+    const { checks } = (await (await fetch(`${service.url}/readyz`)).json()) as Readiness;
+    expect(checks.workers.alive).toMatchObject([
+      { helm: null, helm_reasons: [expect.stringContaining('LARDER_HELM')] },
+    ]);
   },
   STORY_MS,
 );

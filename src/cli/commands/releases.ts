@@ -75,7 +75,7 @@ const RELEASE = {
     'moved from': release.moved_from,
     digest: release.artifact.repo_digest,
     'signed by': release.signing_keys?.map(({ public_key_url }) => public_key_url).join(', '),
-    verified: release.verified === false ? 'no: no worker could start it' : 'yes',
+    verified: release.verified === false ? 'no: no worker could start or render it' : 'yes',
     'base image': release.base_image?.name,
     customizations: (release.customizations ?? []).map(({ id, version }) => `${id} ${version}`).join(', '),
     pipeline: release.pipeline_id,

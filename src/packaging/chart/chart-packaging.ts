@@ -10,6 +10,7 @@ import { planChart } from './plan-chart.ts';
 import { verifyChart } from './verify-chart.ts';
 
 export const chartPackaging: Packaging<ChartPlan> = {
+  requires: { verify: 'HELM' },
   plan: planChart,
   build: buildChart,
   verify: verifyChart,

@@ -123,15 +123,6 @@ test('without helm, and without a sandbox, nothing counts as rendered', async ()
   });
 });
 
-test.skipIf(!possible)('a program that is not helm renders nothing', async () => {
-  await using chart = await writeChart({});
-  const check = await checkChart(
-    { ...EMPTY, chart: chart.path },
-    { workspace: { ...workspace, helm: found('/usr/bin/true') } },
-  );
-  expect(check).toEqual({ rendered: false, reason: expect.stringContaining('expected helm 3 or 4') });
-});
-
 const POD = `apiVersion: v1
 kind: Pod
 metadata: { name: evil }

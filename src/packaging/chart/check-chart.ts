@@ -52,8 +52,8 @@ const LINES_MAX = 50;
 const MESSAGE_CHARACTERS_MAX = 4000;
 
 /**
- * Verifies a chart. Violations are in the report. Returns `rendered: false` if this machine has no sandbox, or no helm of a known version.
- * Throws errors of this machine.
+ * Verifies a chart. Violations are in the report. Returns `rendered: false` if this machine has no sandbox or no helm. Throws errors
+ * of this machine.
  */
 export async function checkChart(chart: ChartToCheck, tools: ChartTools): Promise<ChartCheck> {
   const { workspace } = tools;
@@ -77,8 +77,6 @@ type TestResult = TestReport['tests'][number];
 type Rendering = ChartTools & { path: string };
 
 async function checkStaged(chart: ChartToCheck, staged: StagedChart, tools: Rendering): Promise<ChartCheck> {
-  const version = await helmVersion(staged, tools);
-  if (!/^v?[34]\./.test(version)) return { rendered: false, reason: `helm is ${version}; expected helm 3 or 4` };
   const { annotated, violations } = readAnnotations(staged.chartYaml);
   const tests = [testOf('annotations.images', () => violations)];
   for (const [index, set] of chart.values.entries()) {
@@ -93,13 +91,6 @@ async function checkStaged(chart: ChartToCheck, staged: StagedChart, tools: Rend
 
 function reportOf(tests: TestResult[]): TestReport {
   return { passed: tests.every(({ passed }) => passed), tests };
-}
-
-/** Returns the version that helm prints, such as `v3.22.0`. */
-async function helmVersion(staged: StagedChart, tools: Rendering): Promise<string> {
-  await using helm = await openHelm(tools.workspace, helmOptions(staged, tools));
-  const { code, stdout, stderr } = await helm.run(['version', '--template', '{{.Version}}']);
-  return code === 0 ? stdout.trim() : `not able to run: ${messageOf(stderr)}`;
 }
 
 function helmOptions({ folder }: StagedChart, { path, limits, signal }: Rendering) {

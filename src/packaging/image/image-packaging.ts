@@ -15,6 +15,7 @@ import { planImage } from './plan-image.ts';
 import { verify } from './verify-image.ts';
 
 export const imagePackaging: Packaging<ImagePlan> = {
+  requires: { build: 'SANDBOX', verify: 'SANDBOX' },
   plan: planImage,
   build: buildImage,
   verify,
