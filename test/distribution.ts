@@ -5,6 +5,7 @@ import { getPipeline } from '../src/catalog/pipelines.ts';
 import { listReleases } from '../src/catalog/releases.ts';
 import { memoryContent } from '../src/content/memory.ts';
 import type { Release } from '../src/contract/release.ts';
+import type { Digest } from '../src/contract/vocabulary.ts';
 import { openNamedLocks } from '../src/db/named-locks.ts';
 import { openQueue, type Queue } from '../src/db/queue-worker.ts';
 import { createEgress } from '../src/egress/egress.ts';
@@ -19,12 +20,14 @@ import { MEDIA_TYPES } from '../src/oci/descriptor.ts';
 import { describeBytes, once } from '../src/oci/manifest.ts';
 import { writeImage } from '../src/packaging/image/image.ts';
 import { recordPlan, startPhase, succeedPhase } from '../src/pipelines/phases.ts';
-import { soleRoot } from '../src/plan/artifact.ts';
+import { type Artifact, soleRoot } from '../src/plan/artifact.ts';
 import { openTestCatalog, type TestOrganization } from './catalog.ts';
 import { startDockerRegistry } from './docker-registry.ts';
 import { startFaultyProxy } from './faulty-proxy.ts';
 import { handlersWith } from './queue-handlers.ts';
 import { imageArtifact, samplePin, samplePlan } from './stored-values.ts';
+
+type TestImage = { plan_digest: Digest; artifact: Artifact };
 
 export type TestDistribution = Awaited<ReturnType<typeof openTestDistribution>>;
 
@@ -94,9 +97,9 @@ export async function openTestDistribution() {
   }
 
   /** Advances a pipeline to its build; returns its plan and the artifact for the build. */
-  async function planBuild(pipeline_id: string, version = '7.0.15', product = 'redis') {
+  async function planBuild(pipeline_id: string, version = '7.0.15', product = 'redis', image?: TestImage) {
     await catalog.write((tx) => startPhase(tx, { pipeline_id, phase: 'PACKAGING' }));
-    const { plan_digest, artifact } = await imageOf(version, product);
+    const { plan_digest, artifact } = image ?? (await imageOf(version, product));
     const planned = {
       pipeline_id,
       plan_digest,
@@ -112,15 +115,16 @@ export async function openTestDistribution() {
   }
 
   /** Advances a pipeline to the start of its distribution; returns the digest for its tags. */
-  async function build(pipeline_id: string, version?: string, product?: string): Promise<string> {
-    const { artifact } = await planBuild(pipeline_id, version, product);
+  async function build(pipeline_id: string, version?: string, product?: string, image?: TestImage): Promise<string> {
+    const { artifact } = await planBuild(pipeline_id, version, product, image);
     await catalog.write((tx) => succeedPhase(tx, { pipeline_id, phase: 'PACKAGING', artifact }));
     await catalog.write((tx) => startPhase(tx, { pipeline_id, phase: 'VERIFICATION' }));
     await catalog.write((tx) => succeedPhase(tx, { pipeline_id, phase: 'VERIFICATION' }));
     return soleRoot(artifact).descriptor.digest;
   }
 
-  async function imageOf(version: string, product: string) {
+  /** Makes an image of random bytes, and its plan. */
+  async function imageOf(version: string, product: string): Promise<TestImage> {
     const bytes = randomBytes(2_000);
     const descriptor = describeBytes(MEDIA_TYPES.layer, bytes);
     await content.put(once(bytes), descriptor);
@@ -140,7 +144,7 @@ export async function openTestDistribution() {
 
   return {
     ...catalog,
-    ...{ docker, proxy, content, resources, work, addRegistry, addBaseImage, planBuild, build, log: lines },
+    ...{ docker, proxy, content, resources, work, addRegistry, addBaseImage, planBuild, build, imageOf, log: lines },
     async pipeline(pipeline_id: string) {
       const { catalog_id, principal } = catalog.acme;
       return await getPipeline(db, principal, { catalog_id, pipeline_id });

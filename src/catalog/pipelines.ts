@@ -217,8 +217,8 @@ function references(input: Input<'listPipelines'>): Reference[] {
 }
 
 /**
- * SQL: the status of pipeline `l`'s distribution to each registry. If the pipeline has ended, registries that were still
- * waiting are omitted.
+ * SQL: the status of pipeline `l`'s distribution to each registry. A pipeline that succeeded omits the registries to which it
+ * did not release: they had the release before, or were added to the application later.
  */
 const distributions = sql`
   select json_build_object('registry_id', g.id, 'registry_name', g.name,
@@ -230,7 +230,8 @@ const distributions = sql`
   from application_registries ar join registries g on g.id = ar.registry_id
   left join releases r on r.pipeline_id = l.id and r.registry_id = g.id
   left join pipeline_distributions d on d.pipeline_id = l.id and d.registry_id = g.id and r.id is null
-  where ar.application_id = l.application_id order by ar.position`;
+  where ar.application_id = l.application_id and (l.status <> 'SUCCEEDED' or r.id is not null or d.status is not null)
+  order by ar.position`;
 
 /** Returns the organization's pipelines with these ids, in the given order. */
 async function readPipelines(db: Database, principal: Principal, ids: readonly string[]): Promise<Pipeline[]> {

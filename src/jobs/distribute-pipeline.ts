@@ -7,14 +7,11 @@ import { openSigners } from '../identity/release-signing-keys.ts';
 import { abortableTarget } from '../oci/abortable-target.ts';
 import { contentTarget } from '../oci/content-target.ts';
 import { copyArtifact, readBack } from '../oci/copy.ts';
-import { RegistryError, reworded } from '../oci/errors.ts';
 import { attachReferrers } from '../oci/referrers.ts';
-import { explainFailure, explainRejection, isDenied } from '../oci/remote/failure-sentence.ts';
-import type { Target } from '../oci/target.ts';
 import type { Place } from '../packaging/packaging.ts';
 import { packagingOf } from '../packaging/packagings.ts';
 import { findRegistryBlobs, recordRegistryBlobs } from '../pipelines/built.ts';
-import { beginDistribution, type DistributionFailure, endDistribution } from '../pipelines/distributions.ts';
+import { beginDistribution, endDistribution } from '../pipelines/distributions.ts';
 import { findDependencies } from '../pipelines/needed-releases.ts';
 import type { PipelineState } from '../pipelines/pipeline-lock.ts';
 import { type DistributionRegistry, findDistributionRegistries } from '../pipelines/plan-inputs.ts';
@@ -23,6 +20,7 @@ import { listReleasedVersions } from '../pipelines/released-versions.ts';
 import { reserveRevision } from '../pipelines/revisions.ts';
 import { type Artifact, blobsOf, hasRoot, type Root, rootFor } from '../plan/artifact.ts';
 import type { Plan } from '../plan/plan.ts';
+import { failureOf, failureOfUnbuilt, inWords, type RegistryPlace, TagTaken } from './distribution-failure.ts';
 import { readHeldPlan } from './held-artifact.ts';
 import { PhaseFailed, runPhase } from './phase.ts';
 import { putReports } from './referrer-reports.ts';
@@ -48,8 +46,6 @@ const ATTEMPT_MS_MAX = 3600 * 1000;
  * during the update.
  */
 const MOVE_TAGS_MS_MAX = 5 * 60 * 1000;
-
-type RegistryPlace = { registry: DistributionRegistry; repository: string; target: Target };
 
 /** Pushes the artifact to each registry that does not have it, reads it back, and records the release in that registry. */
 export async function distributePipeline(
@@ -102,6 +98,8 @@ type Attempt = {
   unbuilt: DistributionRegistry[];
   /** True if a registry already has the release with this pipeline's revision. The revision can then no longer change. */
   isReleased: boolean;
+  /** The revision of an equal release that other registries already have. The new release has the same one if it is free. */
+  earlierRevision: number | undefined;
   signing: Signing;
   signal: AbortSignal;
 };
@@ -133,85 +131,18 @@ async function openAttempt(
   const { organization_id } = state;
   const signers = await openSigners(resources.db, organization_id, resources.identity);
   const signing = { organization_id, signers };
-  return { state, plan, place, artifact, places, unbuilt, isReleased: begun.isReleased, signing, signal };
-}
-
-/**
- * Returns the failure for a registry that does not have a release that the artifact needs. The pipeline waits. When the
- * registry gets the missing release, Larder makes another pipeline, which replaces this one.
- */
-function failureOfUnbuilt({ id, name }: DistributionRegistry): DistributionFailure {
-  const cause = `The registry ${name} does not have a release yet that this release needs.`;
-  return { registry_id: id, cause, isTemporary: true };
-}
-
-/** Returns the failure to record for an outside registry, or undefined if the registry did not cause the error. */
-function failureOf({ registry }: RegistryPlace, error: unknown, time: AbortSignal): DistributionFailure | undefined {
-  if (error instanceof TagTaken) return { registry_id: registry.id, cause: error.message, isTemporary: false };
-  if (registry.hosted) return undefined;
-  const { host } = splitRegistryUrl(registry.url);
-  if (time.aborted || isTimeout(error)) {
-    const cause = `${host} did not accept the release in time. The blobs that it received are kept, and the others are sent again.`;
-    return { registry_id: registry.id, cause, isTemporary: true };
-  }
-  if (!(error instanceof RegistryError) || isOfContent(error)) return undefined;
-  return { registry_id: registry.id, cause: error.message, isTemporary: error.temporary || isOfCertificate(error) };
-}
-
-/** Whether the error, or one of its causes, comes from one of Larder's time limits. */
-function isTimeout(error: unknown): boolean {
-  return error instanceof Error && (error.name === 'TimeoutError' || isTimeout(error.cause));
-}
-
-/**
- * Whether the registry's certificate caused the error. Larder retries then, because the registry's operator can renew the
- * certificate.
- */
-function isOfCertificate({ code }: RegistryError): boolean {
-  return /^(?:CERT_|ERR_TLS_CERT_)/.test(code);
-}
-
-/**
- * In this registry, the pipeline's tag points to another artifact. The tag cannot change, because another registry already
- * has the release under this tag.
- */
-class TagTaken extends Error {
-  override readonly name = 'TagTaken';
-}
-
-/**
- * Replaces the text of a registry's error with a sentence that says what the user can do. The new error is temporary if the
- * old error was.
- */
-async function inWords<T>({ registry, repository }: RegistryPlace, act: () => Promise<T>): Promise<T> {
-  try {
-    return await act();
-  } catch (error) {
-    if (registry.hosted || !(error instanceof RegistryError) || isOfContent(error)) throw error;
-    const { host } = splitRegistryUrl(registry.url);
-    throw reworded(
-      error,
-      explainPush(error, { host, repository, isAnonymous: registry.sealed_access_secret === null }),
-    );
-  }
-}
-
-/**
- * Whether Larder could not read its own content. Such an error has no status, unlike an answer of a registry, and is not
- * temporary, unlike a failed connection.
- */
-function isOfContent({ side, status, temporary }: RegistryError): boolean {
-  return side === 'source' && status === undefined && !temporary;
-}
-
-type Pushed = { host: string; repository: string; isAnonymous: boolean };
-
-function explainPush(error: RegistryError, { host, repository, isAnonymous }: Pushed): string {
-  if (!isDenied(error)) return explainFailure(error, host);
-  if (error.status === 401) return explainRejection(host, isAnonymous ? 'missing' : 'given');
-  if (isAnonymous)
-    return `${host} lets nobody push to ${repository} without a log-in. Send credentials that may push there.`;
-  return `${host} does not let these credentials push to ${repository}. Give them this right, or send other credentials.`;
+  return {
+    state,
+    plan,
+    place,
+    artifact,
+    places,
+    unbuilt,
+    isReleased: begun.isReleased,
+    earlierRevision: begun.earlierRevision,
+    signing,
+    signal,
+  };
 }
 
 type Reserved = { tag: string; revision: number };
@@ -225,12 +156,12 @@ type Tried = (place: RegistryPlace, act: () => Promise<void>) => Promise<void>;
  */
 async function reserveTag(
   resources: WorkerResources,
-  { state, plan, place: { immutableTag }, artifact, places, isReleased }: Attempt,
+  { state, plan, place: { immutableTag }, artifact, places, isReleased, earlierRevision }: Attempt,
   tried: Tried,
 ): Promise<Reserved | undefined> {
   const { version } = plan.product;
   const repositories = places.map(({ registry, repository }) => ({ registry_id: registry.id, repository }));
-  let above: number | undefined;
+  let above = earlierRevision === undefined ? undefined : earlierRevision - 1;
   let asked = places;
   for (let tries = 0; tries < TAKEN_TAGS_MAX; tries++) {
     const wanted = { pipeline_id: state.id, version, repositories, ...(above !== undefined && { above }) };

@@ -7,6 +7,7 @@ import type { Transaction } from '../db/database.ts';
 import { abortJobs, enqueueMany } from '../db/queue.ts';
 import { storableText } from '../db/storable-text.ts';
 import { readTriggers } from '../plan/metadata-file.ts';
+import { findEqualReleases } from './equal-releases.ts';
 import { followBaseImage } from './moved-base-image.ts';
 import { failPhase, moveProcessing } from './phases.ts';
 import { enqueueFollowers, stepOptions } from './pipeline-edges.ts';
@@ -54,15 +55,26 @@ export function waitsForRegistry(l: string): RawBuilder<boolean> {
     where w.pipeline_id = ${sql.raw(l)}.id and w.status = 'WAITING')`;
 }
 
+export type BegunDistribution = {
+  /** The repositories of the registries that must get the release. */
+  repositories: ClaimedRepository[];
+  /** Whether a registry already has the release of this pipeline. */
+  isReleased: boolean;
+  /** The revision of an equal release of an earlier pipeline, which other registries already have. */
+  earlierRevision?: number;
+};
+
 /**
- * Begins an attempt. Older pipelines of the application stop waiting for registries. Returns the repositories of the
- * registries to which the distribution has neither succeeded nor failed. Returns undefined if the pipeline has ended.
+ * Begins an attempt. Older pipelines of the application stop waiting for registries. Leaves out the registries to which the
+ * distribution has succeeded or failed, and registries whose newest release has the same plan: a registry that was added to
+ * an application gets the current release, and the others are not released again, unless the pipeline is forced. Returns
+ * undefined if the pipeline has ended.
  */
 export async function beginDistribution(
   tx: Transaction,
   pipelineId: string,
   place: RepositoryPlace,
-): Promise<{ repositories: ClaimedRepository[]; isReleased: boolean } | undefined> {
+): Promise<BegunDistribution | undefined> {
   const pipeline = await lockPipeline(tx, pipelineId);
   if (pipeline.status !== 'IN_PROGRESS') return undefined;
   await supersedeDistributions(tx, pipeline);
@@ -72,10 +84,13 @@ export async function beginDistribution(
     union all select registry_id, false from pipeline_distributions where pipeline_id = ${pipelineId} and status = 'FAILED'`.execute(
     tx,
   );
-  const isDone = new Set(done.rows.map(({ registry_id }) => registry_id));
+  const earlier = pipeline.force ? [] : await findEqualReleases(tx, pipeline);
+  const isDone = new Set([...done.rows, ...earlier].map(({ registry_id }) => registry_id));
+  const revisions = earlier.map(({ revision }) => revision);
   return {
     repositories: claimed.filter(({ registry_id }) => !isDone.has(registry_id)),
     isReleased: done.rows.some(({ released }) => released),
+    ...(revisions.length > 0 && { earlierRevision: Math.max(...revisions) }),
   };
 }
 

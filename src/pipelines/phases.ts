@@ -13,6 +13,7 @@ import { readTriggers } from '../plan/metadata-file.ts';
 import { keepReleasedVersion, reserveVersion, type VersionSeries } from './artifact-versions.ts';
 import { type FailedPhase, markBroken } from './broken-customizations.ts';
 import { allowFiles } from './catalog-files.ts';
+import { isReleasedEverywhere } from './equal-releases.ts';
 import { enqueueFollowers, findMissingNeed, moveEdges, type PipelineTask, stepOptions } from './pipeline-edges.ts';
 import { type LockedPipeline, lockPipeline, lockPipelineState, type PipelineState } from './pipeline-lock.ts';
 import { verifyBeforeRelease } from './unverified-pipelines.ts';
@@ -288,21 +289,6 @@ async function markLeftOut(
       .where('broke', '=', true)
       .execute();
   }
-}
-
-/**
- * Whether the newest release in each registry of the application has this plan. It may not, because a partial distribution
- * leaves an older release in some registries.
- */
-async function isReleasedEverywhere(tx: Transaction, applicationId: string, planDigest: Digest): Promise<boolean> {
-  const found = await sql<{ released: boolean }>`
-    select coalesce(bool_and(newest.plan_digest is not distinct from ${planDigest}), false) as released
-    from application_registries ar
-    left join lateral (select r.plan_digest from releases r
-      where r.application_id = ar.application_id and r.registry_id = ar.registry_id
-      order by r.released_at desc, r.id limit 1) newest on true
-    where ar.application_id = ${applicationId}`.execute(tx);
-  return found.rows[0]?.released ?? false;
 }
 
 const EARLIER: Record<PhaseType, PhaseType[]> = {
