@@ -19,9 +19,10 @@ import { type DiscoveredProduct, recordDiscovery } from '../src/pipelines/discov
 import type { LockedPackage } from '../src/pipelines/locked-packages.ts';
 import { recordPlan, startPhase, succeedPhase } from '../src/pipelines/phases.ts';
 import { findPlanInputs, type PlanInputs } from '../src/pipelines/plan-inputs.ts';
-import { type RecordedRelease, recordRelease } from '../src/pipelines/record-release.ts';
+import type { RecordedRelease } from '../src/pipelines/record-release.ts';
 import { reserveRevision } from '../src/pipelines/revisions.ts';
 import { createTestDatabase, type TestDatabase } from './database.ts';
+import { recordRelease } from './record-release.ts';
 import { digestOf, sampleArtifact, sampleInspection, samplePin, sampleRecipe } from './stored-values.ts';
 
 export { digestOf } from './stored-values.ts';

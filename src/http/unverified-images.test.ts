@@ -3,11 +3,11 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { digestOf } from '../../test/catalog.ts';
 import { openTestEstates, type TestEstates } from '../../test/estate.ts';
+import { recordRelease } from '../../test/record-release.ts';
 import { sampleArtifact } from '../../test/stored-values.ts';
 import { sampleWorker } from '../../test/worker-rows.ts';
 import { forgetWorker, recordWorker } from '../catalog/workers.ts';
 import { startPhase, succeedPhase } from '../pipelines/phases.ts';
-import { recordRelease } from '../pipelines/record-release.ts';
 import { reserveRevision } from '../pipelines/revisions.ts';
 
 let estates: TestEstates;

@@ -13,10 +13,10 @@ import { findPlanInputs, type PlanInputs } from '../pipelines/plan-inputs.ts';
 import { type BasePin, contentsOfBase } from '../plan/pin.ts';
 import type { Plan } from '../plan/plan.ts';
 import { INDEX_FRESH_MS } from './archives.ts';
-import { readNeededReleases } from './needed-releases.ts';
 import { PhaseFailed, runPhase } from './phase.ts';
 import type { PhaseLog } from './phase-log.ts';
 import { findKeptPlan, findKeptProductPlan, listMissing, writePlan } from './plan-contents.ts';
+import { readNeededReleases } from './read-needed-releases.ts';
 import type { WorkerResources } from './worker-resources.ts';
 
 /** Makes the plan and enqueues the build. If the plan equals the plan of the newest release, nothing is built. */

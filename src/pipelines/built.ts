@@ -132,14 +132,3 @@ export async function recordRegistryBlobs(
     select ${place.registry_id}, digest, ${place.repository} from unnest(${[...new Set(digests)].sort()}::text[]) as digest
     on conflict do nothing`.execute(tx);
 }
-
-/** Deletes the records that a repository has these blobs. Called after the registry answered that it does not have them. */
-export async function deleteRegistryBlobs(
-  tx: Transaction,
-  place: { registry_id: string; repository: string },
-  digests: readonly Digest[],
-): Promise<void> {
-  await sql`
-    delete from registry_blobs where registry_id = ${place.registry_id} and repository = ${place.repository}
-      and digest = any(${digests}::text[])`.execute(tx);
-}

@@ -9,7 +9,6 @@ import { json, type PlatformFiles } from '../db/tables.ts';
 import { notifyOfPatch } from '../notify/notification-causes.ts';
 import { clearBroken } from './broken-customizations.ts';
 import { allowFiles } from './catalog-files.ts';
-import { endDistribution } from './distributions.ts';
 import { type LockedPackage, recordLockedPackages } from './locked-packages.ts';
 import { type LockedPipeline, lockPipeline } from './pipeline-lock.ts';
 
@@ -50,17 +49,6 @@ export type RecordedRelease =
   | { outcome: 'RELEASED' | 'ALREADY'; release_ids: string[] }
   /** The pipeline has ended, usually because its application was removed. */
   | { outcome: 'ENDED'; release_ids: [] };
-
-/**
- * Records the releases, ends the pipeline as SUCCEEDED, updates the application's status, and enqueues the pipelines that
- * waited for this one. Makes another pipeline if the base image has changed since the plan and no other pipeline is open. A
- * repetition changes nothing.
- */
-export async function recordRelease(tx: Transaction, finished: FinishedPipeline): Promise<RecordedRelease> {
-  const recorded = await addReleases(tx, finished);
-  if (recorded.outcome === 'RELEASED') await endDistribution(tx, { pipeline_id: finished.pipeline_id, failures: [] });
-  return recorded;
-}
 
 /**
  * Records the releases in the registries that have them, but does not end the pipeline. A release that was recorded before

@@ -3,12 +3,12 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { digestOf, library, openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
 import { findPipelineState } from '../../test/pipeline-state.ts';
+import { recordRelease } from '../../test/record-release.ts';
 import { sampleArtifact } from '../../test/stored-values.ts';
 import { createApplicationRequest } from '../catalog/application-requests.ts';
 import { getPipeline } from '../catalog/pipelines.ts';
 import { recordDiscovery } from './discovery.ts';
 import { failPhase, recordPlan, startPhase, succeedPhase } from './phases.ts';
-import { recordRelease } from './record-release.ts';
 import { createWave, type WaveRequest } from './waves.ts';
 
 let catalog: TestCatalog;

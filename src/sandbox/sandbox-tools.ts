@@ -1,6 +1,6 @@
 // Programs of this machine that run in a sandbox before a program of the image. Their loader and libraries are copied with them, so that
 // they use no file of the image.
-import { execFileSync, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, realpathSync, statSync } from 'node:fs';
 import { chmod, copyFile, mkdtemp, rename, rm } from 'node:fs/promises';
@@ -29,22 +29,22 @@ export function findBroughtFiles(): BroughtFiles {
  * program needs no other file.
  */
 export function findProgramFiles(name: string, path: string): BroughtFiles {
-  return { ...(isStatic(path) ? {} : librariesOf(path)), [name]: realpathSync(path) };
+  return { ...librariesOf(path), [name]: realpathSync(path) };
 }
 
-/** Whether a program is static: then ldd(1) fails and says so, on standard output or standard error. */
-function isStatic(program: string): boolean {
-  const { stdout, stderr } = spawnSync(findTool('ldd') ?? 'ldd', [program], {
+/**
+ * Returns the libraries of a program, and the dynamic loader as `ld.so`. Returns nothing for a static program, for which ldd(1) fails. Throws
+ * if ldd fails for another reason.
+ */
+function librariesOf(program: string): BroughtFiles {
+  const { status, stdout, stderr } = spawnSync(findTool('ldd') ?? 'ldd', [program], {
     encoding: 'utf8',
     env: { PATH: STANDARD_PATH, LC_ALL: 'C' },
   });
-  return /not a dynamic executable|statically linked/.test(`${stdout}${stderr}`);
-}
-
-function librariesOf(program: string): BroughtFiles {
-  const listed = execFileSync(findTool('ldd') ?? 'ldd', [program], { encoding: 'utf8', env: { PATH: STANDARD_PATH } });
+  if (/not a dynamic executable|statically linked/.test(`${stdout}${stderr}`)) return {};
+  if (status !== 0) throw new Error(`ldd ${program} failed: ${stderr}`);
   const libraries: BroughtFiles = {};
-  for (const line of listed.split('\n')) {
+  for (const line of stdout.split('\n')) {
     const path = /(\/\S+)/.exec(line.replace(/^.*=>/, ''))?.[1];
     if (path === undefined || !existsSync(path)) continue;
     const name = basename(path);
