@@ -162,8 +162,8 @@ export async function recordBaseImageHealth(
 }
 
 /**
- * Records why a base image could not be checked. If its last full inspection rejected it, the cause still contains this
- * rejection: an outage of the registry must not hide the fault that the owner has to fix.
+ * Records why a base image could not be checked. If the last full inspection rejected the base image, the cause still
+ * contains this rejection. An outage of the registry must not hide the fault that the owner has to repair.
  */
 export async function recordBaseImageFault(
   tx: Transaction,

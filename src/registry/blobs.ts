@@ -103,8 +103,8 @@ export async function addBlob(
 }
 
 /**
- * Mounts a blob of another repository that the organization can read; if none has the blob, returns the id of a new upload session. Throws
- * DENIED for a client in a repository of Larder.
+ * Mounts a blob from another repository that the organization can read. If no repository has the blob, returns the id of a
+ * new upload session. Throws DENIED if a client mounts into a repository of Larder.
  */
 export async function mountBlob(
   ask: Ask,
