@@ -1,4 +1,4 @@
-// Collects text from chunks up to a limit; further text is dropped.
+// Collects text from chunks up to a limit. Text above the limit is dropped.
 
 export class BoundedText {
   readonly #decoder = new TextDecoder();
@@ -10,7 +10,7 @@ export class BoundedText {
     this.#bytesMax = bytesMax;
   }
 
-  /** Appends a chunk. Returns false as soon as any text was dropped. */
+  /** Appends a chunk. Returns false if any text was dropped, now or earlier. */
   add(chunk: Uint8Array): boolean {
     const space = this.#bytesMax - this.#bytes;
     this.#bytes += chunk.length;

@@ -3,15 +3,18 @@ import type { FailureCause } from '../contract/vocabulary.ts';
 import { visibleText } from './visible-text.ts';
 
 export type BuildErrorOptions = {
-  /** The failed step as people read it: `packages`, `customization 1f0c… v2: scripts/install`. */
+  /** The failed step, in the words that people read: `packages`, `customization 1f0c… v2: scripts/install`. */
   step: string;
   cause_kind: FailureCause;
-  /** The customization that caused the failure, if any. The other customizations of the pipeline are not the cause. */
+  /** The customization that caused the failure. Absent if the failure has another cause. */
   customization?: { id: string; version: number };
   cause?: unknown;
 };
 
-/** A build that cannot succeed with these inputs, so that a retry is useless. Temporary faults are thrown as other errors. */
+/**
+ * The error of a build that cannot succeed with these inputs, so a retry is useless. Temporary faults are thrown as other
+ * errors.
+ */
 export class BuildError extends Error {
   override readonly name = 'BuildError';
   readonly step: string;

@@ -1,4 +1,5 @@
-// Control characters in the output of a step are made visible, at any chunk boundaries, because people read logs in terminals and browsers.
+// Control characters in the output of a step are made visible, wherever a chunk ends. Otherwise terminals and browsers in
+// which people read logs would interpret them.
 import { describe, expect, it } from 'vitest';
 import { BuildError } from './build-error.ts';
 import { lastLines, openBuildLog } from './build-log.ts';

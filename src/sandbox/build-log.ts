@@ -1,10 +1,10 @@
-// The log of a build: the output of its steps up to a limit, with visible control characters. Also keeps the last lines, for failure
-// messages.
+// The log of a build. It contains the output of the steps up to a limit, with visible control characters. The last lines are
+// also kept for failure messages.
 import { VisibleStream, visibleText } from './visible-text.ts';
 
-/** Limit of the log of one task; the logs of real builds are shorter. */
+/** The most bytes in the log of one task. The logs of real builds are shorter. */
 export const LOG_BYTES_MAX = 10 * 1024 * 1024;
-/** Limit of lines in a failure message. */
+/** The most lines in a failure message. */
 const TAIL_LINES = 25;
 const TAIL_LENGTH_MAX = 4096;
 
@@ -12,17 +12,20 @@ const TAIL_LENGTH_MAX = 4096;
 export type BuildLog = {
   /** Writes the output of a step. Output above the limit is dropped, and one line in the log says so. */
   write(chunk: Uint8Array | string): void;
-  /** Writes a line of the builder itself, with a mark that distinguishes the line from the output of steps. */
+  /** Writes a line of the builder itself. A mark distinguishes it from the output of steps. */
   say(line: string): void;
-  /** Returns the last lines since the last call of `mark`, even if the log no longer accepts output because of its limit. */
+  /** Returns the last lines since the last call of `mark`, even if the log has reached its limit. */
   tail(): string;
   mark(): void;
 };
 
-/** A destination for the bytes of a log: a stream, or a list. */
+/** Where the bytes of a log are written: to a stream or a list. */
 export type LogSink = { write(bytes: Buffer): unknown };
 
-/** Returns a sink that passes on the first `bytesMax` bytes, and then one line which says that the log was cut. */
+/**
+ * Returns a sink that writes the first `bytesMax` bytes to `sink`. If there are more, it adds one line which says that the
+ * log was cut.
+ */
 export function boundedSink(sink: LogSink, bytesMax: number): { write(bytes: Buffer): void; isCut(): boolean } {
   let space = bytesMax;
   let isCut = false;
@@ -53,7 +56,7 @@ export function openBuildLog(sink: LogSink, { bytesMax = LOG_BYTES_MAX }: { byte
   return {
     write(chunk) {
       const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
-      // Above the limit only the last lines are needed, so only the end of a chunk is converted.
+      // Above the limit, only the last lines are needed for failure messages. So only the end of a chunk is converted.
       print(visible.next(bounded.isCut() ? bytes.subarray(-TAIL_LENGTH_MAX) : bytes));
     },
     say(line) {
@@ -68,22 +71,22 @@ export function openBuildLog(sink: LogSink, { bytesMax = LOG_BYTES_MAX }: { byte
 }
 
 /**
- * Keeps the end of a growing text, in two halves. When the newer half is full, the older half is dropped, so that a new chunk does not copy
- * the whole text.
+ * Keeps the end of a growing text, in two halves. When the newer half is full, the older half is dropped. So a new chunk does
+ * not copy the whole text.
  */
 class RecentText {
   #older = '';
   #newer = '';
 
   add(text: string): void {
-    // The end is copied, because a slice would keep the whole large text in memory.
+    // Copies the end, because a slice would keep the whole text in memory.
     this.#newer += text.length > TAIL_LENGTH_MAX ? Buffer.from(text.slice(-TAIL_LENGTH_MAX)).toString() : text;
     if (this.#newer.length < TAIL_LENGTH_MAX) return;
     this.#older = this.#newer;
     this.#newer = '';
   }
 
-  /** Returns the last TAIL_LENGTH_MAX characters or more, or the whole text if it is shorter. */
+  /** The whole text, or at least its last TAIL_LENGTH_MAX characters if it is longer. */
   get text(): string {
     return this.#older + this.#newer;
   }

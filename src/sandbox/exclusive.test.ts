@@ -1,4 +1,4 @@
-// Locks by name: order, failures, and aborted waits.
+// Locks by name: their order, failures, and waits that are aborted.
 import { expect, test } from 'vitest';
 import { exclusiveBy, keyedLocks } from './exclusive.ts';
 

@@ -1,11 +1,16 @@
-// Mutual exclusion by name. If two builds need the same layer, or the same extracted layer, only one of them does the work.
+// Mutual exclusion by name. If two builds need the same layer, built or extracted, only one of them does the work.
 
-/** Runs work while no other work with the same name runs. Throws the signal's reason if aborted while waiting. */
+/**
+ * Runs `work` while no other work with the same name runs. If the signal is aborted during the wait, throws the signal's
+ * reason.
+ */
 export type Exclusive = <T>(name: string, work: () => Promise<T>, signal?: AbortSignal | undefined) => Promise<T>;
 
-/** Locks by name. A lock is granted in the order of the requests. */
+/** Locks by name. A lock goes to the requests in their order. */
 export type KeyedLocks = {
-  /** Resolves with the function that releases the lock. Throws the signal's reason if aborted while waiting. */
+  /**
+   * Resolves with the function that releases the lock. If the signal is aborted during the wait, throws the signal's reason.
+   */
   acquire(name: string, signal?: AbortSignal | undefined): Promise<() => void>;
 };
 

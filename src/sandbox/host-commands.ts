@@ -1,5 +1,5 @@
-// Starts programs of this machine for a build: under the account of the sandboxes, with an empty environment, and so that they are killed
-// when their parent ends.
+// Starts programs of this machine for a build. They run under the account of the sandboxes with an empty environment, and are
+// killed when their parent ends.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -7,8 +7,8 @@ import { lastLines } from './build-log.ts';
 import type { SandboxHost } from './sandbox-host.ts';
 
 /**
- * The folders in which programs are searched, instead of the PATH of the caller: an environment variable must not decide which programs run
- * with the rights of a namespace.
+ * The folders in which programs are searched. The PATH of the caller is not used, because an environment variable must not
+ * decide which programs run with the rights of a namespace.
  */
 const PROGRAM_FOLDERS = ['/usr/bin', '/usr/sbin', '/bin', '/sbin', '/usr/local/bin', '/usr/local/sbin'];
 export const STANDARD_PATH = PROGRAM_FOLDERS.join(':');
@@ -19,17 +19,18 @@ export function findTool(name: string): string | undefined {
 }
 
 /**
- * Returns the command line that runs the command under the account of the sandboxes. The command is killed when this process ends, even by
- * kill -9, or when the thread ends that started the command.
+ * Returns the command line that runs the command under the account of the sandboxes. The command is killed when this process
+ * ends, even after kill -9. It is also killed when the thread that started it ends.
  */
 export function asOwner(host: SandboxHost, command: string[]): string[] {
-  // The signal is set by a second setpriv, after the first has changed the user id: that change resets it (prctl(2), PR_SET_PDEATHSIG).
+  // A second setpriv sets the signal. The first one changes the user id, which resets the signal (prctl(2),
+  // PR_SET_PDEATHSIG).
   return asAccount(host, [host.tools.setpriv, '--pdeathsig', 'KILL', ...command]);
 }
 
 /**
- * Returns the command line that runs the command under the account of the sandboxes. When this process ends, the command continues, unless
- * its namespace ends too.
+ * Returns the command line that runs the command under the account of the sandboxes. The command continues after the end of
+ * this process, unless its namespace ends too.
  */
 export function asAccount({ tools, user }: SandboxHost, command: string[]): string[] {
   if (user === undefined) return command;
@@ -37,9 +38,9 @@ export function asAccount({ tools, user }: SandboxHost, command: string[]): stri
 }
 
 /**
- * Returns the command line that runs the command as root of a new user namespace with the account's subordinate ids. The command has mounts
- * of its own. It is the first process of a process namespace, so all other processes in that namespace end with it. With `offline`, it also
- * has a network namespace without a network.
+ * Returns the command line that runs the command as root of a new user namespace. The namespace has the account's subordinate
+ * ids. The command has its own mounts. It is the first process of a process namespace, so all other processes of the
+ * namespace end with it. With `offline`, it also has a network namespace without a network.
  */
 export function inNewNamespace(
   { tools, namespace }: SandboxHost,
@@ -64,7 +65,7 @@ export function inNewNamespace(
 export type NamespaceOptions = {
   /** The pid of the unshare process that created the namespaces (`inNewNamespace`). */
   pid: number;
-  /** The value that was given to `inNewNamespace`. */
+  /** The same value as in the call of `inNewNamespace`. */
   offline?: boolean;
   /**
    * A pid inside the namespaces: the command shares the processes, network, host name and shared memory of this process, and its /proc shows
@@ -85,17 +86,17 @@ export function inNamespaceOf(
     const shared = ['ipc', 'uts', 'net', 'pid'].map((name) => `--${name}=${processFile(pid, beside, `ns/${name}`)}`);
     return [...enter, ...shared, tools.unshare, '--mount', '--mount-proc', ...command];
   }
-  // The process namespace of unshare's children. unshare itself is not in this namespace.
+  // The process namespace of unshare's children. unshare itself is outside of it.
   const processes = `--pid=/proc/${pid}/ns/pid_for_children`;
   return [...enter, '--ipc', '--uts', ...(offline ? ['--net'] : []), processes, ...command];
 }
 
 /**
- * Returns the path on this machine of a file in /proc. The file belongs to the process with the pid `inside` in the namespaces that the
- * unshare process `pid` created.
+ * Returns the path on this machine of a file in the /proc of a sandbox. The file belongs to the process with the pid
+ * `inside`. `pid` is the unshare process that created the namespaces.
  */
 export function processFile(pid: number, inside: number, name: string): string {
-  // unshare mounted a new /proc for its children in a mount namespace that it shares with them.
+  // unshare has mounted a new /proc for its children, in a mount namespace that it shares with them.
   return `/proc/${pid}/root/proc/${inside}/${name}`;
 }
 
@@ -104,7 +105,8 @@ export type RunOptions = {
   onOutput?: (chunk: Buffer) => void;
   signal?: AbortSignal | undefined;
   /**
-   * Whether the command gets this process's environment, from which `withProxies` selects variables; otherwise its environment is empty.
+   * If true, the command gets this process's environment, from which `withProxies` selects variables. Otherwise its
+   * environment is empty.
    */
   inherit?: boolean;
 };
@@ -122,7 +124,10 @@ export class CommandFailed extends Error {
   }
 }
 
-/** Runs a command to its end. Throws CommandFailed with its last lines of output, or the signal's reason. */
+/**
+ * Runs a command to its end. If the command fails, throws CommandFailed with its last lines of output. If the signal is
+ * aborted, throws the signal's reason.
+ */
 export async function runCommand(command: string[], options: RunOptions = {}): Promise<void> {
   options.signal?.throwIfAborted();
   const [program = '', ...rest] = command;
@@ -156,9 +161,9 @@ export async function runCommand(command: string[], options: RunOptions = {}): P
 }
 
 /**
- * Kills the process group of a child, spawned as `detached`, when the child ends. This ends the helper that `unshare --map-auto` leaves if
- * it fails or is killed while it starts: the helper would wait forever and keep the output open. (If the worker itself is killed,
- * orphans.ts ends the helper.)
+ * Kills the process group of a child when the child ends. The child must have been spawned as `detached`. This ends the
+ * helper of `unshare --map-auto`. If unshare fails or is killed while it starts, its helper would otherwise wait forever and
+ * keep the output open. orphans.ts ends the helper if the worker itself is killed.
  */
 export function endWithGroup(child: ChildProcess): void {
   child.once('exit', () => {
@@ -166,12 +171,14 @@ export function endWithGroup(child: ChildProcess): void {
     try {
       process.kill(-child.pid, 'SIGKILL');
     } catch {
-      // The group has no process any more.
+      // The group has no process left.
     }
   });
 }
 
-/** Resolves when the child and its streams have ended: with the exit code, or with undefined if a signal ended the child. */
+/**
+ * Resolves when the child and its streams have ended. The value is the exit code, or undefined if a signal ended the child.
+ */
 export function endOf(child: ChildProcess): Promise<number | undefined> {
   return new Promise((resolve, reject) => {
     child.once('error', (error: Error) => (error.name === 'AbortError' ? undefined : reject(error)));
@@ -180,7 +187,8 @@ export function endOf(child: ChildProcess): Promise<number | undefined> {
 }
 
 /**
- * Writes a stream to the child. It is no error here if the child stops reading early: the exit code of the child shows whether it failed.
+ * Writes a stream to the child. If the child stops reading early, this is no error here, because the exit code of the child
+ * shows whether it failed.
  */
 async function feed(child: ChildProcess, bytes: AsyncIterable<Uint8Array>): Promise<void> {
   const { stdin } = child;
@@ -196,7 +204,7 @@ async function feed(child: ChildProcess, bytes: AsyncIterable<Uint8Array>): Prom
   stdin.end();
 }
 
-/** Resolves when the child accepts more data, or has closed its input. */
+/** Resolves when the child accepts more data or has closed its input. */
 function drained(child: ChildProcess): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {

@@ -1,4 +1,4 @@
-// Ends the helper that `unshare` leaves behind if a worker is killed with -9 while a sandbox starts.
+// `unshare` leaves a helper behind if a worker is killed with -9 while a sandbox starts. These tests end such helpers.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -10,10 +10,10 @@ import { asOwner, inNewNamespace } from './host-commands.ts';
 import { endOrphans } from './orphans.ts';
 
 const TRIES_MAX = 500;
-/** Limit of the wait for the helper: unshare starts it within some milliseconds, or not at all. */
+/** How long to wait for the helper. unshare starts it within some milliseconds, or not at all. */
 const HELPER_MS_MAX = 1_000;
 
-/** Kills unshare in the fraction of a millisecond between starting its helper and signaling it. */
+/** Kills unshare after it has started its helper and before it signals the helper. This is a fraction of a millisecond. */
 async function leaveHelper(command: string[], folder: string): Promise<void> {
   const [program = '', ...args] = command;
   for (let tries = 0; tries < TRIES_MAX; tries++) {
@@ -22,11 +22,11 @@ async function leaveHelper(command: string[], folder: string): Promise<void> {
     const children = `/proc/${child.pid}/task/${child.pid}/children`;
     const until = performance.now() + HELPER_MS_MAX;
     while (readFileSync(children, 'utf8') === '' && performance.now() < until) {
-      // The loop does nothing else, because otherwise the kill would come too late.
+      // The loop does nothing else, because the kill would then come too late.
     }
     child.kill('SIGKILL');
     await ended;
-    // After this delay, a process that was ending has ended.
+    // A process that was ending has ended after this delay.
     await delay(20);
     if (processesOf(folder).length > 0) return;
   }

@@ -1,18 +1,19 @@
-// Ends helpers of `unshare --map-auto` that would wait forever because their worker was killed.
+// Ends helpers of `unshare --map-auto` whose worker was killed, because they would wait forever.
 import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, readSync } from 'node:fs';
 
-/** A helper needs only milliseconds, so if a helper is older than this, its parent has ended. */
+/** A helper runs only for milliseconds. So the parent of a helper that is older than this has ended. */
 const HELPER_SECONDS_MAX = 60;
 
-/** Clock ticks per second in /proc/PID/stat, the same on every architecture of Linux (sysconf(3), _SC_CLK_TCK). */
+/** Clock ticks per second in /proc/PID/stat. Linux has the same value on all architectures (sysconf(3), _SC_CLK_TCK). */
 const TICKS = 100;
 
 type Process = { pid: number; parent: number; startedAt: number; command: string };
 
 /**
- * Ends the helpers that a killed worker left, and whose command contains this folder. `unshare` forks a helper that writes its user map,
- * and signals the helper when the map can be written. If the death of the worker kills unshare (PR_SET_PDEATHSIG) before this signal, the
- * helper waits forever, because a child does not inherit that setting. The namespace does not exist yet, so there is no sandbox to end.
+ * Ends the helpers that a killed worker left behind and whose command contains this folder. `unshare` forks a helper that
+ * writes its user map, and signals the helper when the map can be written. If the death of the worker kills unshare before
+ * this signal (PR_SET_PDEATHSIG), the helper waits forever, because a child does not inherit that setting. The namespace does
+ * not exist yet, so there is no sandbox to end.
  */
 export function endOrphans(directory: string, { olderThanSeconds = HELPER_SECONDS_MAX } = {}): void {
   const uptime = Number.parseFloat(readFileSync('/proc/uptime', 'utf8'));
@@ -32,7 +33,9 @@ export function endOrphans(directory: string, { olderThanSeconds = HELPER_SECOND
   }
 }
 
-/** Returns the processes whose command looks like a helper's. Processes in a sandbox can have such a command too. */
+/**
+ * Returns the processes whose command looks like the command of a helper. Processes in a sandbox may have such a command too.
+ */
 function unshares(): Process[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
@@ -40,8 +43,8 @@ function unshares(): Process[] {
       const command = commandOf(Number(pid));
       if (!/^\S*unshare\0--map-auto\0/.test(command)) return [];
       const stat = look(() => readFileSync(`/proc/${pid}/stat`, 'utf8'));
-      // The fields after the process name, which can contain any character. The first is the state, the second the parent, and the 20th the
-      // start in ticks since the boot (proc(5)).
+      // The fields after the process name, which may contain any character. The first field is the state, the second is the
+      // parent, and the 20th is the start in ticks since the boot (proc(5)).
       const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
       return stat === ''
         ? []
@@ -49,13 +52,19 @@ function unshares(): Process[] {
     });
 }
 
-/** Whether a process is a helper: an unshare that has done its work has created a process namespace for its children. */
+/**
+ * Whether a process is a helper. An unshare that has done its work has created a process namespace for its children; a helper
+ * has not.
+ */
 function hasNoNamespaces(pid: number): boolean {
   const own = look(() => readlinkSync(`/proc/${pid}/ns/pid`));
   return own !== '' && own === look(() => readlinkSync(`/proc/${pid}/ns/pid_for_children`));
 }
 
-/** Only this much of a command is read. A helper's command has about 4 KiB, but commands of processes in a sandbox may have 6 MiB each. */
+/**
+ * How many bytes of a command are read. The command of a helper has about 4 KiB, but a process in a sandbox may have a
+ * command of 6 MiB.
+ */
 const COMMAND_BYTES_MAX = 16 * 1024;
 
 /** Returns the beginning of a process's command line. */
@@ -71,7 +80,7 @@ function commandOf(pid: number): string {
   });
 }
 
-/** Returns what `read` returns; empty if the process has ended or belongs to another account. */
+/** Returns the result of `read`. Returns an empty text if the process has ended or belongs to another account. */
 function look(read: () => string): string {
   try {
     return read();

@@ -1,22 +1,22 @@
-// Limits the memory and the number of processes of one sandbox or engine process. The kernel's control groups (cgroups(7)) enforce the
-// limits if this account may create groups; otherwise the watchdog does (watchdog.ts).
+// Limits the memory and the number of processes of one sandbox or engine process. The kernel's control groups (cgroups(7))
+// enforce the limits if this account may create groups. Otherwise the watchdog enforces them (watchdog.ts).
 import { randomUUID } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type ControlGroups, findControlGroups, type GroupFolders } from '../host/control-groups.ts';
 
-/** How limits are enforced. Plain data, because it is sent to engine processes. */
+/** How limits are enforced. This is plain data, because it is sent to engine processes. */
 export type ResourceControl =
   | ControlGroups
   | {
       mode: 'watchdog';
-      /** Why control groups cannot be used, for the operator. */
+      /** Why control groups cannot be used. Operators read this. */
       reasons: string[];
     };
 
 export type GroupLimits = {
-  /** Resident memory of all processes together, including files that they write to a tmpfs. */
+  /** The most resident memory of all processes together, in bytes. Files that they write to a tmpfs count too. */
   memoryBytes: number;
   processes: number;
 };
@@ -26,35 +26,40 @@ export type ExceededLimit = 'memory' | 'processes';
 
 /** A control group of one sandbox or engine process. */
 export type ResourceGroup = {
-  /** Returns a command line that starts the command inside the group. All processes that the command starts are in the group too. */
+  /**
+   * Returns a command line that starts the command inside the group. All processes that the command starts are also in the
+   * group.
+   */
   enter(command: string[]): string[];
-  /** The first arguments for a shell that runs `ENTER_GROUP`. */
+  /** The first arguments of a shell that runs `ENTER_GROUP`. */
   arguments: string[];
-  /** Returns the limit that the group has reached, or undefined. */
+  /** Returns the limit that the group has reached, or undefined if it has reached none. */
   exceeded(): ExceededLimit | undefined;
   /**
-   * Removes the group when its last process has ended. If its processes do not end within seconds, the group stays until the next start of
-   * a worker, which removes it.
+   * Removes the group when its last process has ended. If its processes do not end within seconds, the group stays. The next
+   * start of a worker then removes it.
    */
   close(): Promise<void>;
 };
 
 const PREFIX = 'larder-';
 /**
- * The share of processor time of a group: a quarter of the weight of everything else on the machine (cpu.weight, cpu.shares). A thousand
- * busy processes in one group do not slow down the API or the database, but can use the time that these leave unused.
+ * The share of processor time of a group, as a weight (cpu.weight, cpu.shares). It is a quarter of the weight of everything
+ * else on the machine. So a thousand busy processes in one group do not slow down the API or the database, but may use the
+ * time that these leave unused.
  */
 const CPU_WEIGHT = 25;
 const CPU_SHARES = 256;
 /**
- * Limit of attempts to remove a group: processes of a killed sandbox end within milliseconds, but on a machine under load it takes longer.
+ * How often the removal of a group is tried. Processes of a killed sandbox end within milliseconds, but later on a machine
+ * under load.
  */
 const CLOSE_TRIES = 100;
 const CLOSE_PAUSE_MS = 20;
 
 /**
- * Finds out how limits can be enforced, by creating a control group as a trial. First removes groups left behind by processes that were
- * killed.
+ * Finds out how limits can be enforced, by creating a control group as a trial. First removes groups that killed processes
+ * left behind.
  */
 export function probeResourceControl(): ResourceControl {
   const { candidates, reasons } = findControlGroups();
@@ -71,7 +76,9 @@ export function probeResourceControl(): ResourceControl {
   return { mode: 'watchdog', reasons: [...new Set(reasons)] };
 }
 
-/** Creates a control group; returns undefined if the watchdog enforces the limits instead. Throws errors of the file system. */
+/**
+ * Creates a control group. Returns undefined if the watchdog enforces the limits instead. Throws errors of the file system.
+ */
 export function openResourceGroup(control: ResourceControl, limits: GroupLimits): ResourceGroup | undefined {
   if (control.mode === 'watchdog') return undefined;
   const folders = makeGroup(control, limits);
@@ -95,7 +102,7 @@ function makeGroup(control: ControlGroups, limits: GroupLimits): GroupFolders {
     for (const folder of distinct(folders)) mkdirSync(folder);
     if (control.mode === 'cgroup-v2') {
       writeFileSync(join(folders.memory, 'memory.max'), String(limits.memoryBytes));
-      // At the limit, the kernel kills all processes of the group: killing only one does not help.
+      // At the limit, the kernel must kill all processes of the group, because killing only one of them does not help.
       writeIfThere(join(folders.memory, 'memory.oom.group'), '1');
       writeIfThere(join(folders.memory, 'memory.swap.max'), '0');
       writeIfThere(join(folders.memory, 'cpu.weight'), String(CPU_WEIGHT));
@@ -112,7 +119,7 @@ function makeGroup(control: ControlGroups, limits: GroupLimits): GroupFolders {
   }
 }
 
-/** Writes a file if it exists; a kernel without swap accounting does not have all of them. */
+/** Writes a file if it exists. A kernel without swap accounting lacks some of these files. */
 function writeIfThere(file: string, text: string): void {
   try {
     writeFileSync(file, text);
@@ -126,13 +133,13 @@ function distinct(folders: GroupFolders): string[] {
 }
 
 /**
- * Shell code that moves its own shell into the group, so that the command which follows runs inside it from the start. Removes its
- * arguments from `$@`.
+ * Shell code that moves its own shell into the group, so that the next command runs inside the group from its start. Removes
+ * its arguments from `$@`.
  */
 export const ENTER_GROUP = `count=$1; shift
 while [ "$count" -gt 0 ]; do echo $$ > "$1/cgroup.procs" || exit 125; shift; count=$((count - 1)); done
 `;
-/** The arguments of `ENTER_GROUP` if there is no group. */
+/** The arguments of `ENTER_GROUP` without a group. */
 export const NO_GROUP = groupArguments([]);
 
 function groupArguments(folders: string[]): string[] {
@@ -149,7 +156,10 @@ function exceededLimit(mode: ControlGroups['mode'], { memory, pids }: GroupFolde
   return counterIn(join(pids, 'pids.events'), 'max') > 0 ? 'processes' : undefined;
 }
 
-/** Reads a number from a file with a key and a number per line; 0 if the kernel does not count it or the group no longer exists. */
+/**
+ * Reads a number from a file with one key and one number per line. Returns 0 if the kernel does not count it or the group no
+ * longer exists.
+ */
 function counterIn(file: string, key: string): number {
   try {
     return Number(new RegExp(`^${key} (\\d+)$`, 'm').exec(readFileSync(file, 'utf8'))?.[1] ?? 0);
@@ -165,7 +175,7 @@ async function closeGroup(folders: GroupFolders): Promise<void> {
   }
 }
 
-/** Removes the folders of a group. Returns false while a process is still in one of them. */
+/** Removes the folders of a group. Returns false if a process is still in one of them. */
 function removeFolders(folders: GroupFolders): boolean {
   return distinct(folders).map(removeFolder).every(Boolean);
 }
@@ -179,11 +189,15 @@ function removeFolder(folder: string): boolean {
   }
 }
 
-/** A group younger than this is not removed: it is empty until its first process enters, some milliseconds after its creation. */
+/**
+ * A group younger than this is not removed. It may be new: a new group is empty until its first process enters, some
+ * milliseconds later.
+ */
 const ABANDONED_AFTER_MS = 60_000;
 
 /**
- * Removes groups left behind by killed processes. Such groups are empty; the kernel does not remove a group with processes (cgroups(7)).
+ * Removes groups that killed processes left behind. Such groups are empty. The kernel does not remove a group with processes
+ * (cgroups(7)).
  */
 function removeAbandonedGroups(folders: GroupFolders): void {
   const before = Date.now() - ABANDONED_AFTER_MS;

@@ -1,4 +1,4 @@
-// The command line for one program in a sandbox: the files that it sees, its rights and its limits.
+// The command line of one program in a sandbox. It determines which files the program sees, and its rights and limits.
 import { lstatSync, readlinkSync } from 'node:fs';
 import { BuildError } from './build-error.ts';
 import type { SandboxHost } from './sandbox-host.ts';
@@ -8,48 +8,51 @@ import { seccompProgram } from './seccomp.ts';
 export type SandboxCommand = {
   command: string[];
   environment?: Record<string, string>;
-  /** The working directory; `/` if absent. */
+  /** The working directory. The default is `/`. */
   directory?: string;
-  /** Numeric ids, as in an image config; root of the sandbox if absent. */
+  /** Numeric ids, as in an image config. The default is root of the sandbox. */
   user?: { uid: number; gid: number; groups: number[] };
 };
 
 export type SandboxLimits = {
-  /** CPU seconds of each process. */
+  /** The most CPU seconds of each process. */
   cpuSeconds: number;
-  /** Address space of each process. */
+  /** The largest address space of each process, in bytes. */
   addressSpaceBytes: number;
-  /** Resident memory of all processes together, including files written where changes are kept in memory. */
+  /** The most resident memory of all processes together, in bytes. Written files count too if changes are kept in memory. */
   memoryBytes: number;
-  /** Processes of the sandbox at the same time, of all its users together. */
+  /** The most processes of the sandbox at the same time, of all its users together. */
   processes: number;
-  /** Open files of each process. This also limits the memory of its sockets and pipes. */
+  /** The most open files of each process. This also limits the memory of its sockets and pipes. */
   openFiles: number;
-  /** The size of all changes in the sandbox together, and so also of one file. */
+  /** The most bytes of all changes in the sandbox together, and so also of one file. */
   changeBytes: number;
-  /** The number of files and folders among the changes. */
+  /** The most files and folders among the changes. */
   changeFiles: number;
-  /** The bytes that one command may print. */
+  /** The most bytes that one command may print. */
   outputBytes: number;
-  /** The time from the start of a command until it is killed. */
+  /** The longest time from the start of a command, in milliseconds. After that it is killed. */
   wallClockMs: number;
 };
 
 const MIB = 1024 ** 2;
 const GIB = 1024 ** 3;
-/** Ten times what the scripts of packages need. A script that never ends is stopped before it affects other builds. */
+/**
+ * Ten times what the scripts of packages need. So these limits stop only a script that never ends, before it affects other
+ * builds.
+ */
 export const DEFAULT_LIMITS: SandboxLimits = {
   cpuSeconds: 600,
-  // High, because JVMs and Go programs reserve several times the memory that they use.
+  // This is high, because JVMs and Go programs reserve several times the memory that they use.
   addressSpaceBytes: 16 * GIB,
-  // Twice the limit of changes: programs can still run when the changes fill the tmpfs.
+  // This is twice the limit of changes, so that programs can still run when the changes fill the tmpfs.
   memoryBytes: 4 * GIB,
   processes: 1024,
   openFiles: 16_384,
   changeBytes: 2 * GIB,
   // A full desktop distribution has about 400,000 files, and a build only adds a few packages to a base image.
   changeFiles: 250_000,
-  // The log keeps 10 MiB; a program that prints more than six times as much will probably never stop.
+  // The log keeps only 10 MiB. A program that prints more than six times as much will probably never stop.
   outputBytes: 64 * MIB,
   wallClockMs: 15 * 60_000,
 };
@@ -65,7 +68,10 @@ export type SandboxLimit =
   | 'file-size'
   | 'output';
 
-/** Returns the limit as a predicate: «used more than 4 GiB of memory». Callers put the name of the stopped program before it. */
+/**
+ * Returns the limit as the predicate of a sentence: «used more than 4 GiB of memory». Callers put the name of the stopped
+ * program before it.
+ */
 export function limitInWords(limit: SandboxLimit, limits: SandboxLimits): string {
   const words: Record<SandboxLimit, string> = {
     'wall-clock': `ran longer than ${duration(limits.wallClockMs)}`,
@@ -89,7 +95,7 @@ function size(bytes: number): string {
   return bytes >= GIB ? `${Math.round((bytes / GIB) * 10) / 10} GiB` : `${Math.round(bytes / MIB)} MiB`;
 }
 
-/** The capabilities that dpkg and maintainer scripts need: without any one of them, packages failed to install. */
+/** The capabilities that dpkg and maintainer scripts need. Without any of them, some packages failed to install. */
 const CAPABILITIES = [
   'CHOWN',
   'DAC_OVERRIDE',
@@ -104,31 +110,32 @@ const CAPABILITIES = [
 ];
 
 /**
- * The folder of Larder's files in a sandbox, read-only. It is directly below the root, because programs in the sandbox could rename a
- * folder above a deeper mount point. A mount point itself they can neither rename nor replace.
+ * The folder of Larder's files in a sandbox. It is read-only. It is directly below the root, because programs in the sandbox
+ * could rename a folder above a deeper mount point. They can neither rename nor replace a mount point itself.
  */
 export const SANDBOX_FOLDER = '/.larder';
 
 /**
- * The numbers of the descriptors: bwrap reads its arguments and the system call filter from the first two, and writes its state to the
- * third.
+ * The numbers of bwrap's descriptors. bwrap reads its arguments from `args` and the system call filter from `seccomp`, and
+ * writes its state to `status`.
  */
 export const BWRAP_FDS = { args: 3, seccomp: 4, status: 5 } as const;
 
 /** Returns the system call filter for a sandbox of this machine. */
 export function seccompFilter({ control }: SandboxHost): Buffer {
-  // A control group also counts the memory of a memfd. The watchdog does not: a memfd that is only written to is not in the memory of any
-  // process.
+  // A control group also counts the memory of a memfd. The watchdog does not, because a memfd that is only written to is in
+  // the memory of no process.
   return seccompProgram(process.arch as SeccompArchitecture, { memfd: control.mode !== 'watchdog' });
 }
 
-/** The size of /dev/shm: the same as the default of container engines. */
+/** The size of /dev/shm in bytes. Container engines have the same default. */
 const SHARED_MEMORY_BYTES = 64 * MIB;
 
 /**
- * Returns bwrap's command line, and the options that bwrap reads from a pipe: programs inside can read the command line in /proc/1/cmdline,
- * and it must not contain paths of this machine. `joined`: the process is already in the namespaces of another sandboxed process. Throws
- * BuildError for an argument or a variable that contains NUL or is too long.
+ * Returns bwrap's command line, and the options that bwrap reads from a pipe. The options must not be in the command line:
+ * programs inside can read it in /proc/1/cmdline, and it must not contain paths of this machine. `joined`: the process is
+ * already in the namespaces of another sandboxed process. Throws BuildError if an argument or a variable contains NUL or is
+ * too long.
  */
 export function bwrapCommand(
   host: SandboxHost,
@@ -146,14 +153,14 @@ export function bwrapCommand(
     '--cap-drop',
     'ALL',
     ...CAPABILITIES.flatMap((name) => ['--cap-add', `CAP_${name}`]),
-    // All mount points are directly below the root, and the mask layer has a folder for each: see sandbox-holder.ts.
+    // All mount points are directly below the root. The mask layer has a folder for each mount point (sandbox-holder.ts).
     '--bind',
     root,
     '/',
     '--proc',
     '/proc',
-    // Read-only, because root of the machine may write kernel settings without any capability; one of them names a program to run
-    // (core_pattern).
+    // This is read-only, because root of the machine may write kernel settings without any capability. One of these settings
+    // names a program to run (core_pattern).
     '--remount-ro',
     '/proc',
     '--dev',
@@ -164,7 +171,7 @@ export function bwrapCommand(
     String(SHARED_MEMORY_BYTES),
     '--tmpfs',
     '/dev/shm',
-    // Read-only, because the rest of /dev is a tmpfs without a size limit.
+    // This is read-only, because the rest of /dev is a tmpfs without a size limit.
     '--remount-ro',
     '/dev',
     '--clearenv',
@@ -173,8 +180,8 @@ export function bwrapCommand(
     wanted.directory ?? '/',
     '--seccomp',
     String(BWRAP_FDS.seccomp),
-    // A joined process gets no status pipe: bwrap would look up its pid, which is of another process namespace, in this machine's /proc,
-    // and fail.
+    // A joined process gets no status pipe. bwrap would search its pid in this machine's /proc and fail, because the pid
+    // belongs to another process namespace.
     ...(joined ? [] : ['--json-status-fd', String(BWRAP_FDS.status)]),
   ];
   return {
@@ -183,11 +190,14 @@ export function bwrapCommand(
   };
 }
 
-/** The kernel's limit for one argument and for one variable (execve(2), MAX_ARG_STRLEN: 32 pages). */
+/**
+ * The longest argument and the longest variable, in bytes. The kernel sets this limit (execve(2), MAX_ARG_STRLEN: 32 pages).
+ */
 const STRING_BYTES_MAX = 128 * 1024 - 1;
 
 /**
- * Checks a string once more, although callers have parsed it: a NUL would end the string, and bwrap would read the rest as its next option.
+ * Checks a string again, although callers have parsed it. A NUL would end the string, and bwrap would read the rest as its
+ * next option.
  */
 function oneString(text: string): string {
   if (text.includes('\0')) throw rejected(`${STRING} contains a NUL character.`);
@@ -206,8 +216,8 @@ const USER_ENVIRONMENT = 'LARDER_ENVIRONMENT';
 const LOADER = [`${SANDBOX_FOLDER}/ld.so`, '--library-path', SANDBOX_FOLDER];
 
 /**
- * Returns the options that set the variables. For root of the sandbox, bwrap sets them. For another user, all of them are passed in one
- * variable, from which `ENTER` sets them.
+ * Returns the options that set the variables. For root of the sandbox, bwrap sets them. For another user, one variable
+ * contains all of them, and `ENTER` sets them from this variable.
  */
 function environmentOptions({ environment = {}, user }: SandboxCommand): string[] {
   if (user !== undefined) {
@@ -218,18 +228,18 @@ function environmentOptions({ environment = {}, user }: SandboxCommand): string[
 }
 
 /**
- * Sets the variables of the user and executes the command. This happens only after all rights are dropped, because LD_PRELOAD could load a
- * library of the image into a program that still has rights.
+ * Sets the variables of the user and executes the command. This must happen after all rights are dropped, because LD_PRELOAD
+ * could load a library of the image into a program that still has rights.
  */
 const ENTER = `eval "exec ${[...LOADER, `${SANDBOX_FOLDER}/env`].join(' ')} -i $${USER_ENVIRONMENT}" '"$@"'`;
 
 /**
- * Returns the command that bwrap starts. For another user, this is the machine's setpriv (sandbox-tools.ts), which changes the user and
- * starts `ENTER`: bwrap itself can change the user only with a new user namespace.
+ * Returns the command that bwrap starts. For another user, this is the machine's setpriv (sandbox-tools.ts), which changes
+ * the user and starts `ENTER`. bwrap itself could change the user only with a new user namespace.
  */
 function started({ command, user }: SandboxCommand): string[] {
   if (user === undefined) return command;
-  // env(1) would read a program's name that contains `=` as a variable.
+  // env(1) would read a program name that contains `=` as a variable.
   if (command[0]?.includes('=')) throw rejected('The name of a program contains «=».');
   const groups = user.groups.length > 0 ? `--groups=${user.groups.join(',')}` : '--clear-groups';
   return [
@@ -245,14 +255,21 @@ function quoted(text: string): string {
 }
 
 /**
- * The kernel's limit of processes is this many times the sandbox's, because the kernel counts threads, and for each user separately. The
- * control group or the watchdog enforces the exact limit over all users, and the error names it.
+ * The factor between the sandbox's limit of processes and the kernel's limit. The kernel's limit is higher, because the
+ * kernel counts threads, and counts each user separately. The control group or the watchdog enforces the exact limit over all
+ * users, and the error names this limit.
  */
 export const USER_PROCESSES_FACTOR = 4;
-/** Seconds of processor time between the kernel's signal at the CPU limit and its kill of a process that ignores the signal. */
+/**
+ * Seconds of processor time between two actions of the kernel. At the CPU limit it sends a signal, and after this time it
+ * kills a process that ignores the signal.
+ */
 const CPU_GRACE_SECONDS = 5;
 
-/** Returns a command that sets the limits for each process (getrlimit(2)). It also forbids core files, because they would be changes. */
+/**
+ * Returns a command that sets the limits of each process (getrlimit(2)). It also forbids core files, because they would
+ * become changes.
+ */
 export function limitCommand(host: SandboxHost, limits: SandboxLimits): string[] {
   return [
     host.tools.prlimit,
@@ -265,12 +282,12 @@ export function limitCommand(host: SandboxHost, limits: SandboxLimits): string[]
   ];
 }
 
-/** Folders that an old system has beside /usr. On a system with merged /usr, they are links into /usr. */
+/** Folders that an old system has next to /usr. On a system with merged /usr, they are links into /usr. */
 const SYSTEM_FOLDERS = ['bin', 'sbin', 'lib', 'lib32', 'lib64'];
 
 /**
- * Returns the command for a program of this machine (tar) that reads untrusted files. The program sees the machine's programs read-only,
- * and can write only to one folder, at /mnt. The caller creates the namespaces around it.
+ * Returns the command for a program of this machine (tar) that reads untrusted files. The program can read the machine's
+ * programs, and can write only to one folder, at /mnt. The caller must create the namespaces for it.
  */
 export function hostToolCommand(
   host: SandboxHost,

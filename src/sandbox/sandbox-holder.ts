@@ -1,5 +1,5 @@
-// The holder: a process that holds the namespaces and mounts of a sandbox. It creates them before any program of the image runs, and then
-// waits.
+// The holder: a process that holds the namespaces and mounts of a sandbox. It creates them before any program of the image
+// runs, and then waits.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { lastLines } from './build-log.ts';
 import { asOwner, CommandFailed, endWithGroup, inNewNamespace, STANDARD_PATH } from './host-commands.ts';
@@ -7,7 +7,7 @@ import { ENTER_GROUP, NO_GROUP, type ResourceGroup } from './resource-control.ts
 import { SANDBOX_FOLDER, type SandboxLimits, USER_PROCESSES_FACTOR } from './sandbox-command.ts';
 import type { SandboxHost } from './sandbox-host.ts';
 
-/** Limit of SysV shared memory in a sandbox (kernel.shmall), in pages of 4 KiB. PostgreSQL uses only 56 bytes of it. */
+/** The most SysV shared memory in a sandbox (kernel.shmall), in pages of 4 KiB. PostgreSQL uses only 56 bytes of it. */
 const SYSV_SHARED_PAGES = 65_536;
 
 /**
@@ -66,7 +66,10 @@ echo ready
 exec cat > /dev/null
 `;
 
-/** The size of the mask in the tmpfs, with a margin. It is added to the limit of changes, so that a file of exactly this limit fits. */
+/**
+ * The size of the mask in the tmpfs, with a margin, in bytes. It is added to the limit of changes, so that a file of exactly
+ * this limit fits.
+ */
 const MASK_BYTES = 64 * 1024;
 
 export type HolderOptions = {
@@ -90,7 +93,7 @@ export function spawnHolder(host: SandboxHost, options: HolderOptions): ChildPro
     ...[scratch, given, tools],
     ...layers,
   ];
-  // The holder has no network. Each command gets a network namespace of its own.
+  // The holder has no network. Each command gets its own network namespace.
   const inside = inNewNamespace(host, [host.tools.sh, '-c', HOLDER, 'larder-sandbox', ...args], { offline: true });
   const [program = '', ...rest] = inGroup(host, group, asOwner(host, countedProcesses(host, limits, inside)));
   const holder = spawn(program, rest, { env: {}, cwd: '/', detached: true, stdio: ['pipe', 'pipe', 'pipe'] });
@@ -98,7 +101,7 @@ export function spawnHolder(host: SandboxHost, options: HolderOptions): ChildPro
   return holder;
 }
 
-/** Code for bash, because sh cannot close descriptors with more than one digit. */
+/** Shell code that closes inherited files. It needs bash, because sh cannot close descriptors with more than one digit. */
 const CLOSE_ALL = `for number in /proc/self/fd/*; do
   number=\${number##*/}
   if [ "$number" -gt 5 ]; then eval "exec $number>&-" 2> /dev/null; fi
@@ -130,15 +133,15 @@ export function inGroup({ tools }: SandboxHost, group: ResourceGroup | undefined
 }
 
 /**
- * The lowest limit of an account's processes. A lower one would affect other programs: the kernel counts all processes of the account,
- * including those of other sandboxes.
+ * The lowest limit of an account's processes that is set. A lower limit would affect other programs, because the kernel
+ * counts all processes of the account, including those of other sandboxes.
  */
 const ACCOUNT_PROCESSES_MIN = 4096;
 
 /**
- * Limits the processes of all users in the sandbox together. The limit of the process that creates a user namespace applies to the whole
- * namespace (user_namespaces(7), kernel 5.14), even after a change of the uid. The exact limit is enforced by the control group or the
- * watchdog.
+ * Limits the processes of all users in the sandbox together. The limit of the process that creates a user namespace applies
+ * to the whole namespace, even after a change of the uid (user_namespaces(7), kernel 5.14). The control group or the watchdog
+ * enforces the exact limit.
  */
 function countedProcesses(host: SandboxHost, limits: SandboxLimits, command: string[]): string[] {
   if (!host.namespace) return command;
@@ -149,7 +152,7 @@ function countedProcesses(host: SandboxHost, limits: SandboxLimits, command: str
   ];
 }
 
-/** Resolves with the pid of the holder once its mounts are ready. Throws CommandFailed with the holder's output. */
+/** Resolves with the pid of the holder when its mounts are ready. Throws CommandFailed with the holder's output. */
 export async function readyPid(holder: ChildProcess, ended: Promise<unknown>): Promise<number> {
   let said = '';
   await new Promise<void>((resolve, reject) => {

@@ -1,4 +1,4 @@
-// All modes of sandboxes that this machine supports give the same layer. A machine without sandboxes reports the reason.
+// All sandbox modes of this machine give the same layer. A machine without sandboxes reports the reason.
 import { execFileSync } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { programsLayer, sandboxMode, type TestWorkspace, testWorkspace } from '../../test/fixtures/build.ts';
@@ -27,7 +27,9 @@ test.runIf(isRoot)('the reasons name an account without subordinate ids', async 
   expect(reasons.join(' ')).toContain('«daemon» has no range of 65,536 subordinate ids');
 });
 
-/** Runs a command without any capability in a user namespace that allows no further user namespaces, as in a strict container. */
+/**
+ * Runs a command without any capability in a user namespace that allows no further user namespaces, like a strict container.
+ */
 const STRICT =
   'echo 0 > /proc/sys/user/max_user_namespaces; exec setpriv --bounding-set=-all --inh-caps=-all --ambient-caps=-all "$@"';
 

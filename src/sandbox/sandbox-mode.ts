@@ -1,5 +1,5 @@
-// Detects how this machine can run sandboxes, by running one: in user namespaces, as root, or not at all. Collects the reasons for the
-// operator.
+// Finds out how this machine can run sandboxes, by running one: in user namespaces, as root, or not at all. Collects the
+// reasons for the operator.
 import { chmodSync, chownSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ import { type SandboxHost, type SandboxMode, TOOLS } from './sandbox-host.ts';
 import { findBroughtFiles } from './sandbox-tools.ts';
 
 export type ProbeOptions = {
-  /** Accounts under which root runs sandboxes; the first that exists is used. */
+  /** Accounts under which root may run sandboxes. The first one that exists is used. */
   accounts?: readonly string[];
 };
 
@@ -44,7 +44,7 @@ function filesOnly(reasons: string[]): SandboxMode {
   };
 }
 
-/** Returns the modes to try, the best first. For each mode that is impossible, adds the reason to `reasons`. */
+/** Returns the modes to try, the best mode first. Adds to `reasons` why each other mode is impossible. */
 function candidates(accounts: readonly string[], reasons: string[]): SandboxHost[] {
   const tools = Object.fromEntries(
     Object.keys(TOOLS).map((tool) => [tool, findTool(tool) ?? tool]),
@@ -89,16 +89,16 @@ function accountRejection(
 }
 
 /**
- * Whether this process can gain no privileges. A service manager or a container runtime sets this, and children inherit it (prctl(2),
- * PR_SET_NO_NEW_PRIVS).
+ * Whether this process cannot gain privileges. Service managers and container runtimes set this, and children inherit it
+ * (prctl(2), PR_SET_NO_NEW_PRIVS).
  */
 function hasNoNewPrivileges(): boolean {
   return /^NoNewPrivs:\s*1$/m.test(readFileSync('/proc/self/status', 'utf8'));
 }
 
 /**
- * Tries everything that a real sandbox needs: a file system for changes, an overlay with an opaque folder, a network namespace, and bwrap
- * with the machine's own root.
+ * Tries everything that a real sandbox needs: a file system for changes, an overlay with an opaque folder, a network
+ * namespace, and bwrap with the machine's own root.
  */
 const TRIAL = `
 set -e
@@ -113,7 +113,7 @@ chown 12:34 root/folder
 exec "$3" --unshare-pid --unshare-net --unshare-ipc --unshare-uts --die-with-parent --ro-bind / / --proc /proc --dev /dev true
 `;
 
-/** Runs the trial. Returns the reason if the trial fails, otherwise undefined. */
+/** Runs the trial. Returns the reason if the trial fails, and undefined if it succeeds. */
 async function tryHost(host: SandboxHost): Promise<string | undefined> {
   const scratch = mkdtempSync(join(tmpdir(), 'larder-probe-'));
   try {
@@ -136,15 +136,15 @@ async function tryHost(host: SandboxHost): Promise<string | undefined> {
 }
 
 /**
- * Whether files could not be given to the account: root of a container may lack the right, or the container the ids of the account
- * (chown(2)).
+ * Whether files could not be given to the account. Root of a container may not have the right, or the container may not have
+ * the ids of the account (chown(2)).
  */
 function isRejectedOwner(error: unknown): boolean {
   const { code, syscall } = error as NodeJS.ErrnoException;
   return syscall === 'chown' && (code === 'EINVAL' || code === 'EPERM');
 }
 
-/** The kernel settings that forbid user namespaces, by name. */
+/** The kernel settings that forbid user namespaces, with the value that forbids them. */
 const FORBIDDING: readonly [setting: string, value: string][] = [
   ['user.max_user_namespaces', '0'],
   ['kernel.unprivileged_userns_clone', '0'],

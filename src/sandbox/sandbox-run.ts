@@ -1,5 +1,5 @@
-// Runs programs in an open sandbox, in its namespaces and control group, connected by pipes. A program is ended at a limit, which its exit
-// names.
+// Runs programs in an open sandbox, in its namespaces and control group, with pipes. A program that reaches a limit is ended,
+// and its exit names the limit.
 import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
 import { statfs } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -20,29 +20,34 @@ import type { SandboxHost } from './sandbox-host.ts';
 import type { World } from './sandbox-world.ts';
 
 export type SandboxExit = {
-  /** The exit code as in a shell: if a signal ended the command, 128 plus the number of the signal. */
+  /** The exit code, as in a shell. If a signal ended the command, it is 128 plus the number of the signal. */
   code: number;
-  /** The limit that ended the command; absent if no limit did. */
+  /** The limit that ended the command. Absent if the command ended without a limit. */
   stopped?: SandboxLimit;
-  /** The limit as a predicate: «used more than 4 GiB of memory». Callers put the name of the program before it. */
+  /**
+   * The limit as the predicate of a sentence: «used more than 4 GiB of memory». Callers put the name of the program before
+   * it.
+   */
   why?: string;
 };
 
 export type OutputStream = 'stdout' | 'stderr';
 export type RunOptions = {
   onOutput?: (chunk: Buffer, stream: OutputStream) => void;
-  /** Sends standard error to `stdout` too, so that errors appear in order with the output. */
+  /** Also writes standard error to `stdout`, so that errors and output stay in order. */
   merged?: boolean;
   wallClockMs?: number;
-  /** Ends the command if it prints more than this; the sandbox's limit if absent. */
+  /** Ends the command if it prints more bytes than this. The default is the sandbox's limit. */
   outputBytes?: number;
   signal?: AbortSignal | undefined;
-  /** Runs the command in the namespaces of another command: it sees the processes of that command and shares its network. */
+  /**
+   * Runs the command in the namespaces of this command, so that it sees the processes of this command and shares its network.
+   */
   beside?: RunningCommand;
 };
 
 export type RunningCommand = {
-  /** The pid, inside the sandbox, of a process whose namespaces are those of the command. */
+  /** The pid, inside the sandbox, of a process in the namespaces of the command. */
   pid: Promise<number>;
   exited: Promise<SandboxExit>;
   kill(): void;
@@ -55,8 +60,8 @@ export type ChildOptions = {
 };
 
 /**
- * Starts a program that ends with the sandbox. It needs no death signal of its own: it is in the holder's process namespace, and the holder
- * ends with this process.
+ * Starts a program that ends with the sandbox. It needs no death signal of its own, because it is in the holder's process
+ * namespace and the holder ends with this process.
  */
 export function startChild(world: World, command: string[], { stdio, beside }: ChildOptions): ChildProcess {
   const { host, group, pid } = world;
@@ -69,7 +74,7 @@ export function startChild(world: World, command: string[], { stdio, beside }: C
   return child;
 }
 
-/** Ends all programs in the sandbox, because together they reached a limit. */
+/** Ends all programs in the sandbox, because they have reached a limit together. */
 export function stopFor(world: World, limit: SandboxLimit): void {
   world.exceeded ??= limit;
   for (const child of world.children) child.kill('SIGKILL');
@@ -82,8 +87,8 @@ export function startCommand(world: World, wanted: SandboxCommand, options: RunO
   const spawned = (async () => {
     const beside = await options.beside?.pid;
     const inside = [...(options.merged === true ? mergeCommand(host) : []), ...limitCommand(host, limits), ...command];
-    // A command that joins the namespaces of another has no status pipe: bwrap would write nothing to it, and leave it open for the program
-    // of the image.
+    // A joined command has no status pipe. bwrap would write nothing to it, and would leave it open for the program of the
+    // image.
     const pipes = ['ignore', 'pipe', 'pipe', 'pipe', 'pipe', ...(joined ? [] : (['pipe'] as const))] as const;
     return startChild(world, inside, { stdio: [...pipes], beside });
   })();
@@ -105,7 +110,8 @@ function watch(
       () => undefined,
     );
   const exited = spawned.then((child) => supervise(world, child, { args, options, kill }));
-  // Nobody may wait for the exit of a service that is killed with its sandbox, so its rejection must not count as unhandled.
+  // Possibly nobody waits for the exit of a service that is killed with its sandbox. Without this, its rejection would count
+  // as unhandled.
   exited.catch(() => undefined);
   const pid = spawned.then((child) => (options.beside === undefined ? statusPid(child) : options.beside.pid));
   pid.catch(() => undefined);
@@ -114,7 +120,7 @@ function watch(
 
 type Supervision = { args: Buffer; options: RunOptions; kill: () => void };
 
-/** Writes bwrap's options to a started command, reads the output of the command, and ends it at its limits. */
+/** Writes bwrap's options to a started command, reads the command's output, and ends the command at its limits. */
 async function supervise(
   world: World,
   child: ChildProcess,
@@ -148,7 +154,9 @@ async function supervise(
   }
 }
 
-/** Calls `onOutput` with the output up to the limit. Further output is dropped, because the command is being killed. */
+/**
+ * Calls `onOutput` with the output up to the limit. Output above the limit is dropped, because the command is being killed.
+ */
 function passOutput(
   child: ChildProcess,
   { onOutput }: RunOptions,
@@ -164,36 +172,39 @@ function passOutput(
   }
 }
 
-/** The kernel ends a process at a limit with a signal (getrlimit(2)); these are the exit codes of a shell for these signals. */
+/** The exit codes of a shell for the signals with which the kernel ends a process at a limit (getrlimit(2)). */
 const LIMIT_CODES: Record<number, SandboxLimit> = { 152: 'cpu', 153: 'file-size' };
 
-/** Returns the limit of the kernel or of the tmpfs that made a command fail; undefined if the command failed by itself. */
+/**
+ * Returns the limit of the kernel or of the tmpfs because of which a command failed. Returns undefined if the command failed
+ * for another reason.
+ */
 async function limitBehind(world: World, code: number): Promise<SandboxLimit | undefined> {
   if (code === 0) return undefined;
   return LIMIT_CODES[code] ?? (await fullChanges(world));
 }
 
 /**
- * Returns the limit that the changes have reached. When the tmpfs is full, programs fail to write, and their messages rarely name the
- * limit.
+ * Returns the limit that the changes have reached. This check is needed because a full tmpfs makes programs fail, and their
+ * messages rarely name the limit.
  */
 async function fullChanges({ host, pid, scratch, signal }: World): Promise<SandboxLimit | undefined> {
   if (host.upper !== 'tmpfs' || signal?.aborted === true) return undefined;
   try {
-    // The path of the scratch folder as the holder sees it; it contains no path of the image.
+    // The scratch folder's path as the holder sees it. It contains no path of the image.
     const { bavail, ffree } = await statfs(`/proc/${pid}/root${scratch}`);
     if (bavail === 0) return 'change-size';
     return ffree === 0 ? 'change-files' : undefined;
   } catch (error) {
-    // The sandbox was closed in between, so nobody needs the result.
+    // The sandbox was closed in the meantime, so nobody needs the result.
     if (['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
     throw error;
   }
 }
 
 /**
- * How long output is read after the command has ended. Its own output arrives sooner, but another program that is still running may keep
- * the pipe open forever.
+ * How long output is read after the command has ended. The command's own output arrives sooner, but another program that
+ * still runs may keep the pipe open forever.
  */
 const PIPES_GRACE_MS = 500;
 
@@ -207,13 +218,13 @@ function feedBwrap(child: ChildProcess, args: Buffer, filter: Buffer): void {
     [BWRAP_FDS.seccomp, filter],
   ] as const) {
     const pipe = child.stdio[fd] as Writable;
-    // If bwrap cannot start, it says so on standard error; the error of the broken pipe adds nothing.
+    // If bwrap cannot start, it writes the reason to standard error. The error of the broken pipe adds nothing to it.
     pipe.on('error', () => undefined);
     pipe.end(bytes);
   }
 }
 
-/** Limit of the status line of bwrap, which has about 50 bytes. */
+/** The longest status line of bwrap, in bytes. A real line has about 50 bytes. */
 const STATUS_BYTES_MAX = 4096;
 
 /** Returns the pid of the sandbox's first process, from bwrap's first line of JSON. */
@@ -232,8 +243,8 @@ function statusPid(child: ChildProcess): Promise<number> {
 }
 
 /**
- * Yields the changes as a tar. The same changes give the same tar: `--sort` orders names, and `--pax-option` drops times that differ
- * between runs.
+ * Yields the changes as a tar. The same changes give the same tar: `--sort` orders the names, and `--pax-option` removes
+ * times that differ between runs.
  */
 export async function* captureChanges(world: World): AsyncGenerator<Uint8Array, void> {
   const { host, scratch } = world;

@@ -1,5 +1,5 @@
-// Programs of this machine that run in a sandbox before a program of the image. Their loader and libraries are copied with them, so that
-// they use no file of the image.
+// Programs of this machine that run in a sandbox before a program of the image. Their loader and libraries are copied too, so
+// that they use no file of the image.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, realpathSync, statSync } from 'node:fs';
@@ -9,10 +9,10 @@ import { findTool, STANDARD_PATH } from './host-commands.ts';
 import type { BroughtFiles } from './sandbox-host.ts';
 import { ensureFolder, type Workspace } from './workspace.ts';
 
-/** setpriv changes the user; sh and env then set the variables of that user. */
+/** The programs. setpriv changes the user, and then sh and env set the variables of the user. */
 const BROUGHT = ['setpriv', 'sh', 'env'];
 
-/** Returns the files of these programs, and of all libraries that the dynamic loader would load for them (ldd(1)). */
+/** Returns the files of these programs and all libraries that the dynamic loader would load for them (ldd(1)). */
 export function findBroughtFiles(): BroughtFiles {
   const files: BroughtFiles = {};
   for (const tool of BROUGHT) {
@@ -25,16 +25,16 @@ export function findBroughtFiles(): BroughtFiles {
 }
 
 /**
- * Returns the files for any program of this machine: the program under `name`, and what the dynamic loader would load for it. A static
- * program needs no other file.
+ * Returns the files for any program of this machine: the program itself under `name`, and the files that the dynamic loader
+ * would load for it. A static program needs no other file.
  */
 export function findProgramFiles(name: string, path: string): BroughtFiles {
   return { ...librariesOf(path), [name]: realpathSync(path) };
 }
 
 /**
- * Returns the libraries of a program, and the dynamic loader as `ld.so`. Returns nothing for a static program, for which ldd(1) fails. Throws
- * if ldd fails for another reason.
+ * Returns the libraries of a program, and the dynamic loader as `ld.so`. Returns nothing for a static program, for which
+ * ldd(1) fails. Throws if ldd fails for another reason.
  */
 function librariesOf(program: string): BroughtFiles {
   const { status, stdout, stderr } = spawnSync(findTool('ldd') ?? 'ldd', [program], {
@@ -54,8 +54,8 @@ function librariesOf(program: string): BroughtFiles {
 }
 
 /**
- * Returns a folder of the workspace with copies of the files, which is created if missing. After an upgrade of the machine, the files are
- * copied to a new folder.
+ * Returns a folder of the workspace with copies of the files. Creates the folder if it is missing. After an upgrade of the
+ * machine, the files are copied to a new folder.
  */
 export async function prepareTools(workspace: Workspace, files: BroughtFiles): Promise<string> {
   const parent = ensureFolder(workspace, 'tools');

@@ -1,5 +1,5 @@
-// Watches the resources that all programs in an open sandbox use together: memory and processes by the control group or the watchdog, and
-// the size of changes on a disk.
+// Watches the resources that all programs in an open sandbox use together. The control group or the watchdog watches memory
+// and processes. This file also measures the size of changes on a disk.
 import type { ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
 import { asOwner, inNamespaceOf, runCommand } from './host-commands.ts';
@@ -8,11 +8,11 @@ import type { World } from './sandbox-world.ts';
 import { watchProcesses } from './watchdog.ts';
 
 /**
- * How often a control group is checked. The kernel enforces the limit; the check ends programs that continue although they did not get the
- * memory or processes that they need.
+ * How often a control group is checked. The kernel enforces the limit. The check ends programs that continue although they
+ * did not get the memory or processes that they need.
  */
 const GROUP_EVERY_MS = 200;
-/** How often changes on a disk are measured, which no tmpfs limits. */
+/** How often changes on a disk are measured. A disk, unlike a tmpfs, does not limit them. */
 const MEASURE_EVERY_MS = 1000;
 
 /** Watches until `stop`. Calls `onExceeded` at most once for each limit. */
@@ -60,7 +60,7 @@ function watchDisk(world: World, onExceeded: (limit: SandboxLimit) => void): { s
         if (bytes > limits.changeBytes) onExceeded('change-size');
         else if (files > limits.changeFiles) onExceeded('change-files');
       })
-      // Ignored: either the sandbox is being closed, or the disk fails, and then the commands fail too.
+      // This error is ignored. Either the sandbox is being closed, or the disk fails and the commands fail too.
       .catch(() => undefined)
       .finally(() => {
         busy = false;

@@ -13,8 +13,8 @@ export type World = {
   limits: SandboxLimits;
   group: ResourceGroup | undefined;
   signal: AbortSignal | undefined;
-  /** All programs started in the sandbox that are still running. */
+  /** All programs in the sandbox that are still running. */
   children: Set<ChildProcess>;
-  /** The limit that all programs of the sandbox together have reached. */
+  /** The limit that the programs of the sandbox have reached together. */
   exceeded?: SandboxLimit;
 };

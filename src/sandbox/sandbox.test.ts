@@ -1,4 +1,5 @@
-// Sandboxes on this machine's kernel: programs in them are confined and limited, and end with the worker. Their changes are captured.
+// Sandboxes on the kernel of this machine. Programs in them are confined and limited, and end with the worker. Their changes
+// are captured.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
@@ -68,7 +69,8 @@ describe.skipIf(!possible)('a program inside', () => {
       'id -u; grep -E "CapEff|NoNewPrivs|Seccomp:" /proc/self/status; cat /proc/net/dev; env',
     );
     const rights = /CapEff:\s*(\w+)/.exec(output)?.[1];
-    // These capabilities and no others: CHOWN DAC_OVERRIDE FOWNER FSETID KILL SETGID SETUID SETPCAP SYS_CHROOT SETFCAP (capability.h)
+    // Exactly these capabilities: CHOWN DAC_OVERRIDE FOWNER FSETID KILL SETGID SETUID SETPCAP SYS_CHROOT SETFCAP
+    // (capability.h)
     expect(rights).toBe('00000000800401fb');
     expect(output).toMatch(/^0\n/);
     expect(output).toMatch(/NoNewPrivs:\s*1/);
@@ -85,7 +87,7 @@ describe.skipIf(!possible)('a program inside', () => {
     expect(output).not.toContain(workspace.directory);
     expect(output).not.toContain(process.env['PATH'] ?? '');
     expect(output).not.toContain('shadow');
-    // Inside, only the command, the shell and bwrap are visible, and no process from outside.
+    // Programs inside see only the command, the shell and bwrap, and no process from outside.
     expect([...output.matchAll(/^\d+$/gm)].length).toBeLessThan(6);
   });
 
@@ -241,8 +243,8 @@ describe.skipIf(!possible)('the worker', () => {
     const kinds = ['543210', '543211', '543212'];
     await expect.poll(() => kinds.filter((seconds) => processesWith(seconds).length === 0)).toEqual([]);
     worker.kill('SIGKILL');
-    // This also finds processes that entered the namespaces of the sandbox, because their command line ends with that of the sandboxed
-    // command.
+    // This also finds processes that entered the namespaces of the sandbox, because their command line ends with the
+    // sandboxed command's.
     const left = () => kinds.flatMap((seconds) => processesWith(seconds, ''));
     await expect.poll(left, { timeout: 5000 }).toEqual([]);
   });
@@ -367,7 +369,9 @@ describe.skipIf(!possible)('capture', () => {
   });
 });
 
-/** Returns the command lines on this machine that begin with `program` and contain `word`; only this test uses the word. */
+/**
+ * Returns the command lines on this machine that begin with `program` and contain `word`. No other process uses this word.
+ */
 function processesWith(word: string, program = 'sleep'): string[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))

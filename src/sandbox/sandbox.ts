@@ -1,5 +1,5 @@
-// A sandbox: an overlay over a chain of layers, in namespaces of its own. Programs run confined in it, and its changes can be read as a
-// tar.
+// A sandbox: an overlay over a chain of layers, in its own namespaces. Programs run confined in the sandbox. Its changes can
+// be read as a tar.
 import type { ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
@@ -18,38 +18,47 @@ import { countTcpSockets } from './tcp-sockets.ts';
 import { ensureFolder, sandboxHost, type Workspace } from './workspace.ts';
 
 export type SandboxOptions = {
-  /** Folders with the extracted layers, from `rootfs.ts`, lowest first. */
+  /** Folders with the extracted layers (packaging/image/rootfs.ts), the lowest first. */
   layers: string[];
-  /** The step of the build, which the error names if this machine cannot run sandboxes. */
+  /** The step of the build. The error contains it if this machine cannot run sandboxes. */
   step: string;
-  /** A folder of this machine that the sandbox sees read-only at /.larder. It must not change while the sandbox is open. */
+  /** A folder of this machine. The sandbox sees it read-only at /.larder. It must not change while the sandbox is open. */
   given?: string;
   limits?: Partial<SandboxLimits>;
   signal?: AbortSignal | undefined;
 };
 
 export interface Sandbox {
-  /** Starts a program. If it is still running when the sandbox is closed, it is killed. */
+  /** Starts a program. A program that still runs when the sandbox is closed is killed. */
   start(command: SandboxCommand, options?: RunOptions): RunningCommand;
   /**
-   * Runs a program to its end and returns its exit, even if the program failed. Throws only the signal's reason, or a fault of the sandbox
-   * itself.
+   * Runs a program to its end and returns its exit, even if the program failed. Throws only if the signal is aborted or the
+   * sandbox itself has a fault.
    */
   run(command: SandboxCommand, options?: RunOptions): Promise<SandboxExit>;
   /**
-   * Starts a program of this machine, with pipes for input and output. It shares the network of a running command, but not the command's
-   * other namespaces.
+   * Starts a program of this machine with pipes for input and output. It shares the network of a running command, but none of
+   * the command's other namespaces.
    */
   connect(beside: RunningCommand, command: string[]): Promise<ChildProcess>;
-  /** Returns the number of TCP sockets in the network of a running command, including listening ones; 0 if the command has ended. */
+  /**
+   * Returns the number of TCP sockets in the network of a running command, including listening sockets. Returns 0 if the
+   * command has ended.
+   */
   tcpSockets(beside: RunningCommand): Promise<number>;
-  /** Returns the changes so far as a tar of GNU tar. Names start with `./`; removed files and opaque folders are marked as in overlayfs. */
+  /**
+   * Returns the changes so far in the format of GNU tar. Names begin with `./`. Removed files and opaque folders are marked
+   * as in overlayfs.
+   */
   capture(): AsyncIterable<Uint8Array>;
   /** Ends all programs inside and deletes the changes. */
   close(): Promise<void>;
 }
 
-/** Opens a sandbox over these layers. Throws BuildError if this machine has no sandboxes, CommandFailed if the setup fails. */
+/**
+ * Opens a sandbox over these layers. Throws BuildError if this machine has no sandboxes, and CommandFailed if the setup
+ * fails.
+ */
 export async function openSandbox(workspace: Workspace, options: SandboxOptions): Promise<Sandbox> {
   const host = sandboxHost(workspace, options.step);
   const { signal, layers, given } = options;
@@ -70,7 +79,8 @@ export async function openSandbox(workspace: Workspace, options: SandboxOptions)
     signal?.removeEventListener('abort', stop);
     stop();
     await ended;
-    // The kernel ends all programs with the holder's process namespace; this waits until their processes on this machine have ended.
+    // The kernel ends all programs with the holder's process namespace. This waits until their processes have ended on this
+    // machine.
     await Promise.all([...children].map(killed));
     await removeScratch(host, scratch);
     await group?.close();
@@ -85,7 +95,9 @@ export async function openSandbox(workspace: Workspace, options: SandboxOptions)
   }
 }
 
-/** Deletes the scratch folder. On a disk its files belong to subordinate ids, so only root of the namespace can delete them. */
+/**
+ * Deletes the scratch folder. On a disk, its files belong to subordinate ids, so only root of the namespace can delete them.
+ */
 async function removeScratch(host: SandboxHost, scratch: string): Promise<void> {
   if (host.upper === 'disk') {
     const parts = [join(scratch, 'upper'), join(scratch, 'work'), join(scratch, 'mask')];

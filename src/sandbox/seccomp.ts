@@ -1,4 +1,4 @@
-// Assembles the system call filter of a sandbox as the raw BPF program that `bwrap --seccomp` loads (seccomp(2)).
+// Builds the system call filter of a sandbox: a raw BPF program, which `bwrap --seccomp` loads (seccomp(2)).
 
 export type SeccompArchitecture = 'x64' | 'arm64';
 
@@ -6,9 +6,10 @@ export type SeccompArchitecture = 'x64' | 'arm64';
 const AUDIT_ARCHITECTURE: Record<SeccompArchitecture, number> = { x64: 0xc000003e, arm64: 0xc00000b7 };
 
 /**
- * System calls that are rejected with EPERM, as [number on x86_64, number on aarch64]; undefined if the architecture lacks the call. These
- * calls change the kernel or other processes, and no package's script needs them: mounts and namespaces (a nested namespace gives
- * capabilities back), keys, BPF, tracing, io_uring (its file and socket calls do not pass the filter), modules, clocks, swap.
+ * System calls that are rejected with EPERM, as [number on x86_64, number on aarch64]. A number is undefined if the
+ * architecture has no such call. These calls change the kernel or other processes, and no script of a package needs them.
+ * They concern mounts and namespaces (a nested namespace gives capabilities back), keys, BPF, tracing, io_uring (its file and
+ * socket calls bypass the filter), modules, clocks and swap.
  */
 const REJECTED: Record<string, readonly [number | undefined, number | undefined]> = {
   _sysctl: [156, undefined],
@@ -74,33 +75,37 @@ const REJECTED: Record<string, readonly [number | undefined, number | undefined]
   vhangup: [153, 58],
 };
 
-/** Numbers of clone, which the filter allows or rejects by an argument. */
+/** The numbers of clone. The filter allows or rejects clone by an argument. */
 const CLONE: Record<SeccompArchitecture, number> = { x64: 56, arm64: 220 };
 const SOCKET: Record<SeccompArchitecture, number> = { x64: 41, arm64: 198 };
 const SOCKET_PAIR: Record<SeccompArchitecture, number> = { x64: 53, arm64: 199 };
 const IOCTL: Record<SeccompArchitecture, number> = { x64: 16, arm64: 29 };
-/** memfd_create is rejected if nothing can count the memory of its files. */
+/** The numbers of memfd_create. It is rejected if nothing can count the memory of its files. */
 const MEMFD_CREATE: Record<SeccompArchitecture, number> = { x64: 319, arm64: 279 };
 /**
- * io_setup is rejected, because its contexts count towards a limit of the whole machine (fs.aio-max-nr). Databases work without it, as on a
- * kernel that lacks it.
+ * The numbers of io_setup. It is rejected, because its contexts count towards a limit of the whole machine (fs.aio-max-nr).
+ * Databases work without it, as on a kernel that does not have it.
  */
 const IO_SETUP: Record<SeccompArchitecture, number> = { x64: 206, arm64: 0 };
-/** clone3 fails with ENOSYS, because its flags are in memory, which a filter cannot read. Every C library then uses clone. */
+/**
+ * The number of clone3. It fails with ENOSYS, because its flags are in memory, where a filter cannot read them. Every C
+ * library then uses clone.
+ */
 const CLONE3 = 435;
 
 /** CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET (linux/sched.h). */
 const CLONE_NAMESPACES = 0x7e020000;
 /**
- * AF_UNIX, AF_INET, AF_INET6, AF_NETLINK. All other families fail as on a kernel that does not have them: for example AF_ALG (kernel
- * crypto), AF_VSOCK (the host of a virtual machine, from any network namespace), and families whose first use loads a kernel module.
+ * AF_UNIX, AF_INET, AF_INET6 and AF_NETLINK. All other families fail as on a kernel that does not have them. Examples are
+ * AF_ALG (kernel crypto), AF_VSOCK (reaches the host of a virtual machine from any network namespace), and families whose
+ * first use loads a kernel module.
  */
 const ALLOWED_SOCKET_FAMILIES = [1, 2, 10, 16];
-/** TIOCSTI and TIOCLINUX are rejected, because they insert input into a terminal. */
+/** TIOCSTI and TIOCLINUX. They are rejected, because they insert input into a terminal. */
 const REJECTED_TERMINAL_REQUESTS = [0x5412, 0x541c];
 /**
- * Calls with this number or a higher one are rejected: on x86_64 they are the x32 calls, second numbers for all calls above
- * (__X32_SYSCALL_BIT).
+ * Calls with this number or a higher one are rejected. On x86_64 these are the x32 calls, which are second numbers for all
+ * lower calls (__X32_SYSCALL_BIT).
  */
 const X32 = 0x40000000;
 
@@ -108,7 +113,7 @@ const EPERM = 1;
 const ENOSYS = 38;
 const EAFNOSUPPORT = 97;
 
-/** Classic BPF (linux/bpf_common.h, linux/seccomp.h). */
+/** Instructions of classic BPF (linux/bpf_common.h, linux/seccomp.h). */
 const LOAD_WORD = 0x20;
 const JUMP_EQUAL = 0x15;
 const JUMP_GREATER_EQUAL = 0x35;
@@ -118,7 +123,7 @@ const ALLOW = 0x7fff0000;
 const KILL_PROCESS = 0x80000000;
 const ERRNO = 0x00050000;
 
-/** Offsets in struct seccomp_data. Arguments have 64 bits, with the low half first on both architectures. */
+/** Offsets in struct seccomp_data. Arguments have 64 bits. On both architectures, the low half comes first. */
 const NUMBER_AT = 0;
 const ARCHITECTURE_AT = 4;
 const ARGUMENT_AT = [16, 24] as const;
@@ -126,8 +131,8 @@ const ARGUMENT_AT = [16, 24] as const;
 type Instruction = { code: number; ifTrue?: number; ifFalse?: number; value: number };
 
 /**
- * Returns the filter for this architecture, as an array of struct sock_filter in little-endian byte order. With `memfd`, programs may
- * create files that are only in memory.
+ * Returns the filter for this architecture, as an array of struct sock_filter in little-endian byte order. With `memfd`,
+ * programs may create files that exist only in memory.
  */
 export function seccompProgram(architecture: SeccompArchitecture, { memfd = true }: { memfd?: boolean } = {}): Buffer {
   const program: Instruction[] = [
@@ -174,7 +179,8 @@ function rejectEach(values: number[]): Instruction[] {
 }
 
 /**
- * Returns the instructions for one call: they load an argument, apply the checks, and allow the call. For any other call, they are skipped.
+ * Returns the instructions for one call. They load an argument, apply the checks, and allow the call. For any other call,
+ * they are skipped.
  */
 function checkArgument(number: number, argument: 0 | 1, checks: Instruction[]): Instruction[] {
   return [

@@ -1,4 +1,4 @@
-// Reads the counters of sockets from files that the test writes, and from those of a process that has ended.
+// Reads the counters of sockets from files that the test writes, and from the files of a process that has ended.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs';
 
 /**
- * Files with the counters of one network, some 200 bytes (proc_net(5)). They are read instead of net/tcp, which takes milliseconds: for it,
- * the kernel searches the sockets of all networks.
+ * Files with the counters of one network (proc_net(5)). They have some 200 bytes. net/tcp is not read, because this takes
+ * milliseconds: the kernel then searches the sockets of all networks.
  */
 const COUNTERS = [
   ['sockstat', /^TCP: inuse (\d+)/m],
@@ -11,7 +11,8 @@ const COUNTERS = [
 ] as const;
 
 /**
- * Returns the number of listening and connected sockets; 0 if the process has ended. `network` is the folder `net` of a process in /proc.
+ * Returns the number of listening and connected sockets. Returns 0 if the process has ended. `network` is the folder `net` of
+ * a process in /proc.
  */
 export function countTcpSockets(network: string): number {
   return COUNTERS.map(([name, inUse]) => Number(inUse.exec(readCounters(`${network}/${name}`))?.[1] ?? 0)).reduce(
@@ -24,7 +25,7 @@ function readCounters(path: string): string {
   try {
     return readFileSync(path, 'latin1');
   } catch (error) {
-    // The process has ended, or the kernel has no IPv6.
+    // The process has ended, or the kernel does not support IPv6.
     if (['ENOENT', 'ESRCH', 'EINVAL'].includes((error as NodeJS.ErrnoException).code ?? '')) return '';
     throw error;
   }

@@ -1,26 +1,30 @@
-// Makes the output of programs safe for terminals and browsers: they show control characters instead of interpreting them.
+// Makes the output of programs safe for terminals and browsers. They would otherwise interpret its control characters.
 
 /**
- * C0 except tab and newline, DEL, and C1. Also characters that reorder text, the bidirectional marks, embeddings, overrides and isolates
- * (Unicode, UAX #9), and characters that end a line only for some readers, the line and paragraph separators.
+ * The characters that are made visible: C0 except tab and newline, DEL, and C1. Also characters that reorder text:
+ * bidirectional marks, embeddings, overrides and isolates (Unicode, UAX #9). Also the line and paragraph separators, which
+ * end a line only for some readers.
  */
 const CONTROL = /[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
-/** CR LF, and a single CR, after which a terminal would overwrite the line. */
+/** CR LF, and CR alone, after which a terminal would overwrite the line. */
 const LINE_ENDS = /\r\n?/g;
 
-/** Returns the text with control characters as `^[` or `<U+202E>`, invalid UTF-8 as U+FFFD, and LF at the end of each line. */
+/**
+ * Returns the text with visible control characters, such as `^[` or `<U+202E>`. Invalid UTF-8 becomes U+FFFD, and each line
+ * ends with LF.
+ */
 export function visibleText(text: string): string {
   return text.toWellFormed().replace(LINE_ENDS, '\n').replace(CONTROL, shown);
 }
 
 function shown(character: string): string {
   const code = character.charCodeAt(0);
-  // In the notation of cat -v and less: `^[` is ESC, `^?` is DEL.
+  // In the notation of cat -v and less, `^[` is ESC and `^?` is DEL.
   if (code <= 0x7f) return `^${String.fromCharCode(code ^ 0x40)}`;
   return `<U+${code.toString(16).toUpperCase().padStart(4, '0')}>`;
 }
 
-/** Does the same as `visibleText` for a stream of bytes, at any chunk boundaries. */
+/** Like `visibleText`, but for a stream of bytes whose chunks may end anywhere. */
 export class VisibleStream {
   #decoder = new TextDecoder('utf-8', { ignoreBOM: true });
   #endedInReturn = false;
@@ -37,7 +41,7 @@ export class VisibleStream {
 
   #show(text: string): string {
     if (text === '') return '';
-    // The previous chunk ended with CR, which was already returned as a newline, so the LF that belongs to it is dropped.
+    // The previous chunk ended with CR, which was already returned as a newline. So the LF after this CR is dropped.
     const rest = this.#endedInReturn && text.startsWith('\n') ? text.slice(1) : text;
     this.#endedInReturn = text.endsWith('\r');
     return visibleText(rest);

@@ -1,15 +1,21 @@
-// Enforces limits of memory and processes if there are no control groups: counts the usage of each sandbox, and ends a sandbox above its
-// limit.
+// Enforces limits of memory and processes if there are no control groups. Measures the usage of each sandbox, and ends a
+// sandbox that exceeds a limit.
 import { readdirSync, readFileSync } from 'node:fs';
 import type { ExceededLimit, GroupLimits } from './resource-control.ts';
 
-/** How often usage is checked. Often, because memory grows until the next check; a check reads only one small file per process. */
+/**
+ * How often usage is checked. The interval is short, because memory grows until the next check. A check reads only one small
+ * file per process.
+ */
 const CHECK_EVERY_MS = 100;
-/** A check reads at most this many times the allowed number of processes: with more, the limit is exceeded anyway. */
+/**
+ * A check reads at most this many times the allowed number of processes. With more processes, the limit is exceeded in any
+ * case.
+ */
 const WALK_FACTOR = 4;
 
 export type WatchOptions = {
-  /** Returns the pids, on this machine, of the processes whose usage is counted together with that of their descendants. */
+  /** Returns the pids, on this machine, of the processes to count. Their descendants are counted too. */
   roots: () => number[];
   limits: GroupLimits;
   /** Counts only the processes that `roots` returns, without their descendants. */
@@ -36,9 +42,9 @@ function exceededBy({ memoryBytes, processes }: Usage, limits: GroupLimits): Exc
 }
 
 /**
- * Returns the usage of these processes and all their descendants. A page that several processes share counts for each of them, so the sum
- * may be too high, but is never too low. A process whose parent has ended is also counted, because it becomes a child of the first process
- * of its namespace.
+ * Returns the usage of these processes and all their descendants. A page that several processes share counts for each of
+ * them. So the sum may be too high, but never too low. A process whose parent has ended is also counted, because it becomes a
+ * child of the first process in its namespace.
  */
 export function usageOf(roots: readonly number[], { walkMax, alone }: { walkMax: number; alone: boolean }): Usage {
   const left = [...roots];
@@ -55,7 +61,7 @@ export function usageOf(roots: readonly number[], { walkMax, alone }: { walkMax:
   return { memoryBytes: kib * 1024, processes: seen.size };
 }
 
-/** Returns the resident memory of one process in bytes; 0 if the process has ended. */
+/** Returns the resident memory of one process in bytes. Returns 0 if the process has ended. */
 export function memoryOf(pid: number): number {
   return usageOf([pid], { walkMax: 1, alone: true }).memoryBytes;
 }
@@ -65,7 +71,8 @@ function kibibytes(status: string, field: string): number {
 }
 
 /**
- * Returns the children of a process. The kernel lists them for each thread that created them (proc(5), /proc/[pid]/task/[tid]/children).
+ * Returns the children of a process. The kernel lists them separately for each thread that created them (proc(5),
+ * /proc/[pid]/task/[tid]/children).
  */
 function childrenOf(pid: number): number[] {
   return threadsOf(pid).flatMap((thread) =>
@@ -81,7 +88,7 @@ function threadsOf(pid: number): string[] {
   }
 }
 
-/** Returns the text of a file; empty if the process has ended since the last read. */
+/** Returns the text of a file. Returns an empty text if the process has ended since the last read. */
 function readText(file: string): string {
   try {
     return readFileSync(file, 'utf8');

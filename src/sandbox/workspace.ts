@@ -1,4 +1,4 @@
-// The resources of builds: a folder for work files, the content store, and the way to run sandboxes.
+// The resources of builds: a folder for temporary files, the content store, and the way to run sandboxes.
 import { chownSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ContentStore } from '../content/content.ts';
@@ -8,8 +8,8 @@ import type { SandboxHost, SandboxMode } from './sandbox-host.ts';
 
 export type Workspace = {
   /**
-   * Larder's folder for work files, on a disk with enough space. If Larder runs as root, the account of the sandboxes must be able to enter
-   * the folders above it.
+   * Larder's folder for temporary files, on a disk with enough space. If Larder runs as root, the account of the sandboxes
+   * must be able to enter the folders above it.
    */
   directory: string;
   content: ContentStore;
@@ -21,7 +21,8 @@ export type Workspace = {
 };
 
 /**
- * Returns how sandboxes run on this machine. Throws BuildError if they cannot run; its message is for people whose build needs a sandbox.
+ * Returns how sandboxes run on this machine. Throws BuildError if they cannot run. Its message is for people whose build
+ * needs a sandbox.
  */
 export function sandboxHost({ probe }: Workspace, step: string): SandboxHost {
   if (probe.mode !== 'files-only') return probe.host;
