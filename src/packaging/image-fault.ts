@@ -1,9 +1,9 @@
-// Error texts for faults of an image from outside. With such a fault, every build of the image fails; a build with any other error can be
-// retried.
+// Error texts for faults of an image that Larder did not build. With such a fault, every build on the image fails. A build
+// that failed for another reason can be retried.
 
 /**
- * Returns the fault of the image; undefined for an error with another cause, for example a failing store or missing content. Recognizes
- * errors by their names, because an error from another process has lost its class.
+ * Returns the fault of the image. Returns undefined if the error has another cause, for example a failing store or missing
+ * content. Recognizes errors by their names, because an error from another process has lost its class.
  */
 export function imageFault(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
@@ -23,7 +23,8 @@ export function imageFault(error: unknown): string | undefined {
     case 'ContentMismatch':
       return `a layer does not match its config: ${message}`;
     default:
-      // Error codes of zlib begin with `Z_` (`Z_DATA_ERROR`), those of zstd with `ZSTD_` (`ZSTD_error_prefix_unknown`).
+      // Error codes of zlib begin with `Z_` (`Z_DATA_ERROR`), and error codes of zstd begin with `ZSTD_`
+      // (`ZSTD_error_prefix_unknown`).
       return /^(?:Z|ZSTD)_/.test(code) ? 'a layer is not valid gzip or zstd' : undefined;
   }
 }

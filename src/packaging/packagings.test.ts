@@ -1,10 +1,10 @@
-// Runs the suite of packagings on each entry of the table. Each entry has a fixture of its own.
+// Runs the suite of packagings on each entry of the table. Each entry has its own fixture.
 import { openChartFixture } from '../../test/fixtures/chart-packaging.ts';
 import { openImageFixture } from '../../test/fixtures/image-packaging.ts';
 import { type PackagingFixture, testPackaging } from '../../test/suites/packaging-conformance.ts';
 import type { Plan } from '../plan/plan.ts';
 
-/** Typed so that a packaging without a fixture does not compile. */
+/** The type makes sure that a packaging without a fixture does not compile. */
 const fixtures = {
   CONTAINER_IMAGE: openImageFixture,
   HELM_CHART: openChartFixture,

@@ -5,7 +5,7 @@ import { chartPackaging } from './chart/chart-packaging.ts';
 import { imagePackaging } from './image/image-packaging.ts';
 import type { Packaging } from './packaging.ts';
 
-/** One entry for each member of the type Plan: a plan without a packaging does not compile. */
+/** One entry for each member of the type Plan. A plan without a packaging does not compile. */
 const packagings = {
   CONTAINER_IMAGE: imagePackaging,
   HELM_CHART: chartPackaging,
@@ -16,7 +16,7 @@ export function packagingOf(plan: Pick<Plan, 'packaging_type'>): Packaging<Plan>
   return packagings[plan.packaging_type];
 }
 
-/** Returns the packaging of a type; undefined for a type of the API that is not implemented. */
+/** Returns the packaging of a type, or undefined if the API has the type but Larder does not implement it. */
 export function findPackaging(type: PackagingType): Packaging<Plan> | undefined {
   return Object.hasOwn(packagings, type) ? packagings[type as Plan['packaging_type']] : undefined;
 }

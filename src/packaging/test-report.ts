@@ -4,7 +4,7 @@ export type TestResult = {
   name: string;
   passed: boolean;
   duration_ms: number;
-  /** The answer of the last attempt, and the output of the service if it failed. */
+  /** The answer of the last attempt. If the service failed, also the output of the service. */
   output: string;
 };
 
@@ -12,8 +12,8 @@ export type TestReport = {
   passed: boolean;
   tests: TestResult[];
   /**
-   * Why the artifact does not count as verified although its tests passed. The phase of the pipeline is then SKIPPED, and its log has this
-   * text.
+   * Why the artifact does not count as verified although its tests passed. The phase of the pipeline is then SKIPPED, and
+   * this text is in its log.
    */
   not_verified?: string;
 };

@@ -1,4 +1,4 @@
-// Builds the layer of the product on top of the base: its packages, files, folders, links and user.
+// Builds the layer of the product on top of the base image: its packages, files, folders, links and user.
 import type { BuiltLayer } from '../../oci/layer.ts';
 import type { ImagePlan, ImageUser } from '../../plan/image-plan.ts';
 import { BuildError } from '../../sandbox/build-error.ts';
@@ -19,12 +19,12 @@ const SECONDS_PER_DAY = 86_400;
 
 export type LayerContext = { workspace: Workspace; log: BuildLog; signal?: AbortSignal | undefined };
 
-/** Whether the plan adds anything to its base. */
+/** Whether the plan adds anything to its base image. */
 export function hasApplicationLayer({ packages, files, folders, links }: ImagePlan): boolean {
   return packages.length + files.length + folders.length + links.length > 0;
 }
 
-/** Builds the layer on top of the base and returns it; undefined if nothing changed. Throws BuildError. */
+/** Builds the layer on top of the base image. Returns undefined if nothing changed. Throws BuildError. */
 export async function buildApplicationLayer(
   plan: ImagePlan,
   base: ImageState,
@@ -64,12 +64,15 @@ export async function buildApplicationLayer(
   });
 }
 
-/** Returns the sandbox as a resource that `await using` closes. */
+/** Returns the sandbox in a form that `await using` closes. */
 export function disposable(sandbox: Sandbox): Sandbox & AsyncDisposable {
   return { ...sandbox, [Symbol.asyncDispose]: () => sandbox.close() };
 }
 
-/** Returns the paths that a recipe declares and the folders above them. They stay in the layer even under /run and /var/log. */
+/**
+ * Returns the paths that a recipe declares, and the folders above these paths. They stay in the layer even if they are below
+ * /run or /var/log.
+ */
 function declaredPaths(plan: ImagePlan): Set<string> {
   const paths = [...plan.folders, ...plan.files, ...plan.links].map(({ path }) => path.replace(/^\/+/, ''));
   return new Set(
@@ -89,8 +92,8 @@ async function giveFiles(given: GivenFolder, plan: ImagePlan): Promise<void> {
 type Given = { sandbox: Sandbox; given: GivenFolder };
 
 /**
- * Writes the plan's files, folders, links and user. Runs after the installation of packages, so that the plan's files replace files of
- * packages.
+ * Writes the plan's files, folders, links and user. Runs after the packages are installed, so that the plan's files replace
+ * files of packages.
  */
 async function writeFiles(plan: ImagePlan, { sandbox, given }: Given, { log, signal }: LayerContext): Promise<void> {
   log.say(`${STEP}: files, folders, links and the user ${plan.image.user.name}`);
@@ -141,7 +144,7 @@ function userLines({ name, uid, gid, home, groups = [] }: ImageUser, epoch: numb
     `  if [ -e /etc/shadow ]; then echo ${quoted(`${name}:!:${day}::::::`)} >> /etc/shadow; fi`,
     'fi',
     ...groups.flatMap((group) => [
-      // Adds the user to the members of the group, after a comma if the group has members.
+      // Adds the user to the members of the group. If the group has members, a comma comes before the user.
       `sed -i ${quoted(`/^${group}:/{/[:,]${name}\\(,\\|$\\)/!{s/$/,${name}/;s/:,/:/}}`)} /etc/group`,
     ]),
   ];

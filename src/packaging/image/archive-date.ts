@@ -1,4 +1,5 @@
-// Finds the date at which a package archive was last published. All times in a base image built from the archive are set to this date.
+// Finds the date at which a package archive was last published. All times in a base image that is built from the archive
+// become this date.
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,8 +16,9 @@ export type ArchiveOptions = {
 const APT_HELPER = '/usr/lib/apt/apt-helper';
 
 /**
- * Returns the newest `Date` of the archive's InRelease files, in seconds since 1970. Throws CommandFailed when the archive cannot be
- * reached. Does not check signatures: apt checks them when it installs, and a forged file changes only the date.
+ * Returns the newest `Date` of the archive's InRelease files, in seconds since 1970. Throws CommandFailed if the archive
+ * cannot be reached. Does not check signatures: a forged file can only change the date, and apt checks signatures when it
+ * installs packages.
  */
 export async function archiveDate({ sources, signal }: ArchiveOptions): Promise<number> {
   const folder = await mkdtemp(join(tmpdir(), 'larder-archive-'));
@@ -51,7 +53,7 @@ export async function archiveDate({ sources, signal }: ArchiveOptions): Promise<
   }
 }
 
-/** Returns options with which apt reads only the sources in this folder, not those of the machine. */
+/** Returns options with which apt reads only the sources in this folder, and not the sources of the machine. */
 function aptSourceOptions(folder: string): string[] {
   return ['-o', 'Dir::Etc::SourceList=/dev/null', '-o', `Dir::Etc::SourceParts=${folder}`];
 }

@@ -1,5 +1,5 @@
-// Pins an image of a registry by its digests. Its documents and layers come from outside: each is parsed within limits, and a rejection
-// names the fault.
+// Pins an image of a registry by its digests. Larder did not make its documents and layers, so each is parsed within limits.
+// A rejection names the fault.
 import { buffer } from 'node:stream/consumers';
 import type { ContentStore } from '../../content/content.ts';
 import { isInstalled, parsePackageDatabase } from '../../debian/package-database.ts';
@@ -31,27 +31,27 @@ import { ownerFault } from './layer-entries.ts';
 import { BASE_LAYERS_MAX } from './layer-limit.ts';
 
 /**
- * Must be increased if a check of `pinBaseImage`, or of a function that it calls, changes: images that were checked before are then checked
- * again.
+ * Must be increased if a check of `pinBaseImage` or of a function that it calls changes. Images that were already checked are
+ * then checked again.
  */
 export const INSPECTOR_VERSION = 4;
 
 export type PinOptions = {
   workspace: Pick<Workspace, 'content'>;
-  /** The manifest or index to which the tag points. The store has it, and everything to which it refers. */
+  /** The manifest or index to which the tag points. The store has it and everything to which it refers. */
   root: Descriptor;
-  /** The image of the platform, a manifest below `root`, if the caller already knows it. */
+  /** The image of the platform: a manifest below `root`. Absent if the caller does not know it yet. */
   image?: Descriptor;
   /** The image's name as a person wrote it: `host/namespace/base/debian:12`. */
   name: string;
-  /** The operating system that the image's owner declared; if absent, the system is not checked. */
+  /** The operating system that the image's owner declared. If absent, the operating system is not checked. */
   system?: DeclaredSystem;
   platform?: Platform;
 };
 
 /**
- * Pins an image of a registry. Throws BuildError if it is not for the platform, is not an image, cannot be read within the limits, or has
- * another operating system than declared. Throws ContentMissing for missing content.
+ * Pins an image of a registry. Throws BuildError if it is not for the platform, is not an image, exceeds the limits, or has
+ * another operating system than declared. Throws ContentMissing.
  */
 export async function pinBaseImage(options: PinOptions): Promise<BasePin> {
   try {
@@ -97,20 +97,23 @@ async function pin({
   };
 }
 
-/** The mode of the root folder in the topmost layer that contains this folder. */
+/** The mode of the root folder in the topmost layer that contains the root folder. */
 type RootFolder = { mode?: number | undefined };
 
 const OTHERS_MAY_ENTER = 0o001;
 
-/** Checked here, because verification would not find the fault: a sandbox has a root folder of its own. */
+/**
+ * Returns the fault of the root folder's mode. Verification would not find this fault, because a sandbox has its own root
+ * folder.
+ */
 function checkRootFolder({ mode = OTHERS_MAY_ENTER }: RootFolder): string | undefined {
   if ((mode & OTHERS_MAY_ENTER) !== 0) return undefined;
   return `cannot be used: its root folder has mode ${mode.toString(8).padStart(4, '0')}, so no user but root can run anything in it.`;
 }
 
 /**
- * Returns a check that rejects entries that no build could extract. A hard link must point to an earlier file, in its own layer or one
- * below; symbolic links in its target are resolved when the layer is extracted.
+ * Returns a check that rejects entries that no build could extract. A hard link must point to an earlier file, in its own
+ * layer or in a lower layer. Symbolic links in its target are resolved later, when the layer is extracted.
  */
 function entryCheck(root: RootFolder): (header: TarHeader) => void {
   const seen = new PathSet();
@@ -142,25 +145,28 @@ function explainFor(name: string, layers: readonly LayerPin[]): (error: unknown,
   };
 }
 
-/** Returns `layer 2 of 5, sha256:…`. The lowest layer has number 1, as in the manifest. */
+/** Returns `layer 2 of 5, sha256:…`. The lowest layer has the number 1, as in the manifest. */
 function placeOf(layer: Descriptor | undefined, index: number, count: number): string {
   return `layer ${index + 1} of ${count}${layer === undefined ? '' : `, ${layer.digest}`}`;
 }
 
 /**
- * Returns the creation time of the image, 1970 at the earliest: tools for reproducible images write 1970 or year 1, and plans count from
- * 1970.
+ * Returns the creation time of the image, but at least 1970, because plans count time from 1970. Tools for reproducible
+ * images write 1970 or the year 1.
  */
 function createdAt({ created = '' }: ImageConfig): string {
   return Date.parse(created) >= 0 ? created : timeOf(0);
 }
 
-/** A flag of dpkg(1), "Package flags": the package is broken and has to be reinstalled. */
+/** A flag of dpkg(1), "Package flags". It means that the package is broken and must be reinstalled. */
 const REINSTALL = /\breinstreq\b/;
-/** Limit of package names in one message. */
+/** The most package names in one message. */
 const NAMED_PACKAGES_MAX = 5;
 
-/** Checked here, so that the owner of the image gets one rejection; otherwise every build on the image would fail. */
+/**
+ * Returns the fault of the package database. Checked here, so that the owner of the image gets one rejection. Otherwise every
+ * build on the image would fail.
+ */
 async function checkPackages(content: ContentStore, packages: Digest | undefined): Promise<string | undefined> {
   if (packages === undefined) return `has no dpkg database (${DPKG_STATUS}), so no packages can be installed on it.`;
   const found = parsePackageDatabase(await readPackageDatabase(content, packages));
@@ -202,7 +208,7 @@ async function manifestFor(
   { name, platform }: { name: string; platform: Platform },
 ): Promise<Descriptor> {
   const found = await findPlatformImage(root, platform, async (descriptor) => {
-    // An index was copied only if it leads to the image, so other nested indexes are missing.
+    // An index was copied only if it leads to the image. So other nested indexes are missing, which is no fault.
     if (descriptor !== root && (await content.stat(descriptor.digest)) === undefined) return undefined;
     return await readIndex(content, descriptor);
   });
@@ -210,7 +216,7 @@ async function manifestFor(
   return found.image;
 }
 
-/** Returns the fault of the layers in a manifest, before any layer is read; undefined if images can be built on them. */
+/** Returns the fault of the layers in a manifest. Returns undefined if images can be built on them. Reads no layer. */
 export function checkLayers(layers: readonly Descriptor[]): string | undefined {
   if (layers.length > BASE_LAYERS_MAX)
     return `has ${layers.length} layers; a base image may have at most ${BASE_LAYERS_MAX}, because products and customizations add layers: squash some of them.`;
@@ -219,14 +225,14 @@ export function checkLayers(layers: readonly Descriptor[]): string | undefined {
   return `has a foreign layer, which its registry does not store (${placeOf(layers[index], index, layers.length)}).`;
 }
 
-/** Returns the message for an image that has no manifest for the platform. */
+/** Returns the message for an image without a manifest for the platform. */
 export function noImageFor(name: string, { os, architecture }: Platform): string {
   return `${name} has no image for ${os}/${architecture}.`;
 }
 
 /**
- * Returns the layers with OCI's media types for their real compression: the manifest may have Docker's types, or types of another
- * compression.
+ * Returns the layers with OCI's media types for their real compression, because the manifest may have Docker's types or types
+ * of another compression.
  */
 async function withLayerTypes(content: ContentStore, layers: LayerPin[]): Promise<LayerPin[]> {
   const typed: LayerPin[] = [];

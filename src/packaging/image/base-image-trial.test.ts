@@ -1,4 +1,5 @@
-// Runs a real Debian with faults that only a run finds. Each is rejected with a cause that names the fault.
+// Real Debian images with faults that only appear when the image runs. Each image is rejected with a cause that names the
+// fault.
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { debianBase } from '../../../test/debian.ts';
@@ -29,7 +30,7 @@ async function imageOf(entries: TarInput[], config?: object): Promise<BasePin> {
   };
 }
 
-/** Returns the cause of the rejection, undefined for an image that can be used. */
+/** Returns the cause of the rejection, or undefined if the image can be used. */
 async function causeOf(pin: BasePin): Promise<string | undefined> {
   try {
     await tryBaseImage(workspace, pin);

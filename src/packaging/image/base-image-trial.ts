@@ -1,4 +1,5 @@
-// Checks of a base image that require running it: its shell starts, its package manager works, and it can install a package.
+// Checks of a base image for which it must run: whether its shell starts, its package manager works, and a package can be
+// installed.
 import { readImageConfig } from '../../oci/image-config.ts';
 import type { BasePin } from '../../plan/pin.ts';
 import { BuildError } from '../../sandbox/build-error.ts';
@@ -13,18 +14,24 @@ import { prepareRoots } from './rootfs.ts';
 
 const STEP = 'base image';
 
-/** Time limit of one command, because other base images wait meanwhile. On an idle machine, all commands together take two seconds. */
+/**
+ * The time limit of one command, in milliseconds, because other base images wait during the trial. On an idle machine, all
+ * commands together take two seconds.
+ */
 const TRIAL_MS_MAX = 120_000;
-/** Limit of the output of one command: `dpkg --audit` prints some hundred bytes for each broken package. */
+/** The most bytes that one command may print. `dpkg --audit` prints some hundred bytes for each broken package. */
 const TRIAL_OUTPUT_BYTES_MAX = 1024 * 1024;
-/** The number of lines of output in a cause: in its last lines, dpkg says why it failed. */
+/** The number of output lines in a cause. dpkg says in its last lines why it failed. */
 const CAUSE_LINES = 4;
-/** dpkg(1): exit code 1 means that a check returned false, which is a fault of a package and not of dpkg. */
+/**
+ * The highest exit code that means no failure of dpkg itself. Code 1 means that a check returned false, which is a fault of a
+ * package (dpkg(1)).
+ */
 const DPKG_FAILS_ABOVE = 1;
 
 /**
- * Installs an empty package, which is discarded with the sandbox. The package has a script, because dpkg needs no shell and no `chroot` for
- * a package without scripts.
+ * Installs an empty package, which is discarded with the sandbox. The package contains a script, because dpkg needs a shell
+ * and `chroot` only for packages with scripts.
  */
 const INSTALL_EMPTY_PACKAGE = `
 set -e
@@ -41,9 +48,9 @@ run --configure --pending
 
 type Trial = {
   command: string[];
-  /** Runs with the variables of the image; other commands run with those of a build. */
+  /** If true, the command runs with the variables of the image. Otherwise it runs with the variables of a build. */
   asImage?: boolean;
-  /** The fault of the image if the command fails, as the end of a sentence. */
+  /** The fault of the image if the command fails. The text completes a sentence. */
   fault: string;
   fails?: (code: number) => boolean;
 };
@@ -68,9 +75,9 @@ const TRIALS: readonly Trial[] = [
 ];
 
 /**
- * Runs the programs that every build needs, in a sandbox over the image. Does nothing on a machine without a sandbox. Throws BuildError
- * with the fault and the last lines of output. If a program did not end in time, throws an error for which `isTrialTimeout` is true: the
- * machine may be overloaded, so a second attempt may succeed.
+ * Runs the programs that every build needs, in a sandbox over the image. Does nothing on a machine without a sandbox. If a
+ * program fails, throws BuildError with the fault and the last lines of output. If a program does not end in time, throws an
+ * error for which `isTrialTimeout` is true. The machine may then be overloaded, so a second attempt may succeed.
  */
 export async function tryBaseImage(
   workspace: Workspace,
@@ -92,15 +99,18 @@ export async function tryBaseImage(
   }
 }
 
-/** The name of the error. It is compared instead of the class, which is lost when an engine process sends the error to its worker. */
+/**
+ * The name of the error. The name is compared instead of the class, because an error loses its class when an engine process
+ * sends it to its worker.
+ */
 const TRIAL_TIMEOUT = 'TrialTimeout';
 
-/** Whether the error says that a program in the trial of a base image took too long. */
+/** Whether the error means that a program took too long in the trial of a base image. */
 export function isTrialTimeout(error: unknown): boolean {
   return error instanceof Error && error.name === TRIAL_TIMEOUT;
 }
 
-/** Returns the fault that the trial found; undefined when it succeeded. */
+/** Returns the fault that the trial found, or undefined if the trial succeeded. */
 async function faultOf(
   sandbox: Sandbox,
   { command, fault, fails = (code) => code !== 0 }: Trial,

@@ -1,4 +1,4 @@
-// Builds a base image: a minimal Debian from the package archive, made with mmdebstrap.
+// Builds a base image: a minimal Debian from the package archive. mmdebstrap makes it.
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { chown, writeFile } from 'node:fs/promises';
@@ -20,7 +20,10 @@ import { DPKG_STATUS, KEPT_FILES } from './image-files.ts';
 import { machineAptOptions, machineCredentials, withProxies } from './machine-apt.ts';
 import { removeFolder } from './rootfs.ts';
 
-/** Files that the machine's apt leaves in the image: the archive's address, credentials, settings and indexes. */
+/**
+ * Files that the machine's apt leaves in the image. They contain the address, credentials, settings and indexes of the
+ * archive.
+ */
 const MACHINE_TRACES = [
   'etc/apt/sources.list',
   'etc/apt/sources.list.d/*',
@@ -33,33 +36,34 @@ const MACHINE_TRACES = [
 ];
 
 /**
- * Packages in addition to those that Debian marks as essential. ca-certificates: images check certificates, and customizations that add a
- * certificate need its tools.
+ * Packages in addition to those that Debian marks as essential. ca-certificates is needed because images check certificates,
+ * and because customizations that add a certificate use its tools.
  */
 const PACKAGES = ['ca-certificates', 'netbase', 'tzdata'];
 
 export type BaseImageOptions = {
   workspace: Workspace;
   /**
-   * The archive's sources as deb822 text (sources.list(5)), with the addresses and keys for this machine. The image does not contain this
-   * text.
+   * The archive's sources as deb822 text (sources.list(5)), with the addresses and keys of this machine. The image does not
+   * contain this text.
    */
   sources: string;
-  /** The codename of the suite: `bookworm`. */
+  /** The codename of the suite, such as `bookworm`. */
   suite: string;
-  /** `debian-12` */
+  /** The operating system, such as `debian-12`. */
   operating_system: string;
   log: LogSink;
   signal?: AbortSignal | undefined;
-  /** Seconds since 1970. If absent, the newest date of the archive's indexes. */
+  /** The time of all files in seconds since 1970. If absent, the newest date in the archive's indexes. */
   epoch?: number;
 };
 
 export type BaseImage = { pin: BasePin; index: Descriptor };
 
 /**
- * Builds a minimal Debian image and stores its documents, layer, listing and package database as content. The same archive gives the same
- * diffID on any machine and for any user. Throws BuildError with the last lines of apt, or CommandFailed if the archive cannot be reached.
+ * Builds a minimal Debian image. Stores its documents, layer, listing and package database as content. The same archive gives
+ * the same diffID on any machine and for any user. Throws BuildError with the last lines of apt, and CommandFailed if the
+ * archive cannot be reached.
  */
 export async function buildBaseImage(options: BaseImageOptions): Promise<BaseImage> {
   const { content } = options.workspace;
@@ -105,12 +109,12 @@ function failure(message: string, cause?: unknown): BuildError {
   return new BuildError(message, { step: 'base image', cause_kind: 'BUILD_ERROR', cause });
 }
 
-/** Returns the platform of this machine: images are built for the architecture of the machine that builds them. */
+/** Returns the platform of this machine. A machine builds images for its own architecture. */
 export function hostPlatform(): Platform {
   return { os: 'linux', architecture: process.arch === 'x64' ? 'amd64' : process.arch };
 }
 
-/** Runs mmdebstrap and streams its tar into a layer. */
+/** Runs mmdebstrap and writes its tar as a layer. */
 async function debianLayer(
   options: BaseImageOptions,
   epoch: number,
@@ -126,14 +130,14 @@ async function debianLayer(
     const settings = [...(await machineAptOptions()), ...(await credentialOptions(host, join(folder, 'auth.conf')))];
     const command = [
       tool,
-      // In mode root, mmdebstrap creates no namespaces. Larder creates them: they end with this process, and all processes of the new
-      // system end with them.
+      // In mode root, mmdebstrap creates no namespaces, because Larder creates them. They end with this process, and all
+      // processes of the new system end with them.
       '--mode=root',
       '--variant=minbase',
       '--format=tar',
       '--verbose',
       `--include=${PACKAGES.join(',')}`,
-      // dpkg does not have to sync files to disk: after a crash the whole new system is discarded.
+      // dpkg need not sync files to the disk, because the whole new system is discarded after a crash.
       '--dpkgopt=force-unsafe-io',
       ...settings.map((option) => `--aptopt=${option}`),
       options.suite,
@@ -146,7 +150,7 @@ async function debianLayer(
   }
 }
 
-/** Writes a file that only the account of the sandboxes can read, because addresses may contain passwords. */
+/** Writes a file that only the account of the sandboxes can read. Addresses in it may contain passwords. */
 async function writeFor({ user }: SandboxHost, path: string, text: string): Promise<void> {
   await writeFile(path, text, { mode: 0o600 });
   if (user !== undefined) await chown(path, user.uid, user.gid);
@@ -160,8 +164,8 @@ async function credentialOptions(host: SandboxHost, path: string): Promise<strin
 }
 
 /**
- * Builds the new system in memory if a tmpfs can be mounted: a build on a disk takes 50 % longer, and the files are read only once and then
- * discarded.
+ * Shell code that builds the new system in memory if a tmpfs can be mounted. A build on a disk takes 50 % longer, and the
+ * files are read only once and then discarded.
  */
 const IN_MEMORY = 'mkdir "$1/work" && mount -t tmpfs -o size=4g,mode=0755 larder "$1/work" && shift && exec "$@"';
 
@@ -204,7 +208,7 @@ async function run(host: SandboxHost, command: string[], options: MmdebstrapRun)
       step: 'base image',
       privateKeys: true,
       remove: MACHINE_TRACES,
-      // Keeps folders such as /run/lock and /tmp, which are part of Debian.
+      // Keeps folders such as /run/lock and /tmp, because they are part of Debian.
       keep: ({ type, path }) => type === 'folder' && !path.startsWith('dev/') && !path.startsWith('tmp/'),
       watch: { paths: KEPT_FILES, onFile: options.onFile },
     });
@@ -225,7 +229,7 @@ async function run(host: SandboxHost, command: string[], options: MmdebstrapRun)
   }
 }
 
-/** Removes credentials from addresses, because tenants read the message. */
+/** Removes credentials from addresses, because users of all organizations may read the message. */
 function redacted(text: string): string {
   return text.replace(/\/\/[^/@\s]+@/g, '//');
 }

@@ -1,13 +1,14 @@
-// Keeps the merged listings of the base images that this process used last. The applications of a fleet share a few base images, and
-// reading the listing of a Debian base takes 20 ms of processor time: half the time of a build that only adds files.
+// Keeps the merged listings of the base images that this process used last. Many applications share a few base images.
+// Reading the listing of a Debian base image takes 20 ms of processor time, which is half the time of a build that only adds
+// files.
 import type { ContentStore } from '../../content/content.ts';
 import type { Digest } from '../../contract/vocabulary.ts';
 import type { MergedListing } from '../../tar/listing-entry.ts';
 import { readMergedListing } from './image-files.ts';
 
 /**
- * Limit of the entries of all kept listings, some 20 MB. A Debian base has 8,000 entries; a listing that exceeds the limit alone is not
- * kept.
+ * The most entries of all kept listings, some 20 MB. A Debian base image has 8,000 entries. A listing that has more entries
+ * than this is not kept.
  */
 const KEPT_ENTRIES_MAX = 100_000;
 

@@ -1,4 +1,4 @@
-// A registered image that differs from its owner's declaration is rejected before anything is built on it.
+// A registered image that contradicts the declaration of its owner is rejected before anything is built on it.
 import { expect, it } from 'vitest';
 import {
   DEBIAN_12,
@@ -18,7 +18,7 @@ import { writeImage } from './image.ts';
 const BOOKWORM = 'PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\nVERSION_ID="12"\nID=debian\n';
 const rest = [DPKG_STATUS_FILE, ...PROGRAM_FILES];
 
-/** Pins an image with these files: a manifest without an index, as `docker push` writes it for one platform. */
+/** Pins an image with these files. It is a manifest without an index, as `docker push` writes it for one platform. */
 async function pin(files: TarInput[], { platform = hostPlatform(), system = DEBIAN_12 } = {}) {
   const content = memoryContent();
   const layer = await writeLayer(content, files);

@@ -1,4 +1,4 @@
-// Checks that an image of a registry has the platform and operating system that its owner declared, and the programs that builds run.
+// Checks that an image of a registry has the declared platform and operating system, and the programs that builds run.
 import type { ContentStore } from '../../content/content.ts';
 import type { ImageConfig, Platform } from '../../oci/descriptor.ts';
 import { printable } from '../../tar/header.ts';
@@ -7,12 +7,15 @@ import { IMAGE_PATH } from './image.ts';
 import { type ImageState, OS_RELEASE, readFileOf } from './image-files.ts';
 import { findFile, findProgram } from './listed-files.ts';
 
-/** An operating system as the API names it: `{ name: 'Debian 12', distro: 'debian', version: '12', codename: 'bookworm' }`. */
+/**
+ * An operating system in the words of the API: `{ name: 'Debian 12', distro: 'debian', version: '12', codename: 'bookworm'
+ * }`.
+ */
 export type DeclaredSystem = { name: string; distro: string; version: string; codename: string };
 
 /**
- * Programs that builds and dpkg(1) run in every image: without them no product can be installed. Programs of packages that Debian marks as
- * essential are not listed: each recipe is tested on a base image that has those packages.
+ * Programs that builds and dpkg(1) run in every image. Without them, no product can be installed. Programs of packages that
+ * Debian marks as essential are omitted, because each recipe is tested on a base image with these packages.
  */
 export const NEEDED_PROGRAMS = [
   'sh',
@@ -30,7 +33,10 @@ export const NEEDED_PROGRAMS = [
   'perl',
 ];
 
-/** Returns the fault of the platform in an image's config; undefined if this machine can run it, or if the config names no platform. */
+/**
+ * Returns the fault of the platform in an image's config. Returns undefined if this machine can run the image, or if the
+ * config names no platform.
+ */
 export function checkPlatform({ os, architecture }: Partial<ImageConfig>, here: Platform): string | undefined {
   const differs = (said: string | undefined, wanted: string) => said !== undefined && said !== '' && said !== wanted;
   if (!differs(os, here.os) && !differs(architecture, here.architecture)) return undefined;
@@ -38,8 +44,9 @@ export function checkPlatform({ os, architecture }: Partial<ImageConfig>, here: 
 }
 
 /**
- * Returns the fault of the operating system of an image; undefined if it is the declared one. A derivative, which names the declared
- * distribution only in `ID_LIKE`, is rejected: its packages may not work together with packages of the declared distribution.
+ * Returns the fault of the operating system of an image, or undefined if it is the declared one. A derivative, which names
+ * the declared distribution only in `ID_LIKE`, is rejected. Its packages may not work together with packages of the declared
+ * distribution.
  */
 export async function checkSystem(
   content: ContentStore,
@@ -77,8 +84,9 @@ function parseOsRelease(text: string): Record<string, string> {
 }
 
 /**
- * Returns the end of a sentence that names the programs of `NEEDED_PROGRAMS` that are missing; undefined if none is missing. `ownPath` is the
- * PATH in the image's config. The text also names programs that are only in a folder of `ownPath`, because builds do not search it.
+ * Returns the end of a sentence that names the missing programs of `NEEDED_PROGRAMS`. Returns undefined if none is missing.
+ * `ownPath` is the PATH in the image's config. Builds do not search `ownPath`, so the sentence also names programs that are
+ * only in its folders.
  */
 export function checkPrograms(listing: MergedListing, ownPath = IMAGE_PATH): string | undefined {
   const missing = NEEDED_PROGRAMS.filter((name) => findProgram(listing, name) === undefined);

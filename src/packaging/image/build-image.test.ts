@@ -1,4 +1,4 @@
-// Whole builds on a real Debian: the base, the application with its packages, and identical results of two builds.
+// Whole builds on a real Debian: the base image, the application with its packages, and equal results of two builds.
 import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { buildDebian } from '../../../test/debian.ts';
@@ -42,7 +42,8 @@ describe.skipIf(sandboxMode.mode === 'files-only')('on Debian', () => {
     'a second base image has the same digest, and contains no file of this machine',
     async () => {
       const again = await buildDebian(memoryContent());
-      // The archive may have been published again since the remembered base image was built, with other packages or only with a new date.
+      // The base image was built earlier. Since then, the archive may have been published again, with other packages or only
+      // with a new date.
       const { base: kept, content } = builds.debian;
       const isSameArchive = again.packages === kept.packages && again.created_at === kept.created_at;
       const base = isSameArchive ? kept : await buildDebian(content);
@@ -132,7 +133,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('on Debian', () => {
         await (await builds.debian.content.open(first.artifact.component_sources[0]?.digest ?? 'sha256:')).toArray(),
       ).toString();
       expect(status).toContain('Package: redis-server\nStatus: install ok installed');
-      // The artifact does not contain the log.
+      // The artifact must not contain the log.
       expect(first.artifact.reports).toEqual([]);
       expect(first.log).toContain('Setting up redis-server');
     },

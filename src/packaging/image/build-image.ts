@@ -1,4 +1,5 @@
-// build(plan) → artifact: builds the base, the application and each customization as separate layers, then the config, manifest and index.
+// build(plan) → artifact. Builds the base image, the application and each customization as separate layers, and then the
+// config, manifest and index.
 import type { Digest } from '../../contract/vocabulary.ts';
 import type { Inspection } from '../../customization/inspection.ts';
 import { readImageConfig } from '../../oci/image-config.ts';
@@ -20,19 +21,19 @@ import { withinLayerLimit } from './layer-limit.ts';
 
 export type BuildOptions = {
   workspace: Workspace;
-  /** Receives the log: at most LOG_BYTES_MAX bytes. */
+  /** Receives the log, which has at most LOG_BYTES_MAX bytes. */
   log: LogSink;
   signal?: AbortSignal | undefined;
   layers: LayerCache;
   /** Inspections of the plan's customizations, by the digest of the archive. */
   inspections: ReadonlyMap<Digest, Inspection>;
-  /** Names of the plan's customizations, by id, for messages and the log. A customization may have no name. */
+  /** Names of the plan's customizations by id, for messages and the log. A customization may have no name. */
   names: ReadonlyMap<string, string>;
 };
 
 /**
- * Builds the image of a plan and puts it into the store. The same plan gives the same diffIDs and the same index digest. Throws BuildError
- * for a fault that people who read the pipeline must correct; after any other error, the build can be retried.
+ * Builds the image of a plan and stores it. The same plan gives the same diffIDs and the same index digest. Throws BuildError
+ * for a fault that a person must correct. After any other error, the build can be retried.
  */
 export async function build(plan: ImagePlan, options: BuildOptions): Promise<Artifact> {
   const { workspace, signal } = options;

@@ -1,4 +1,5 @@
-// Parts of a build that need no sandbox: patterns, leftovers, interpreters of hooks, waves of packages, the system call filter.
+// Parts of a build that need no sandbox: patterns, leftovers, interpreters of hooks, waves of packages, and the system call
+// filter.
 import { expect, test } from 'vitest';
 import { entry } from '../../../test/fixtures/tar.ts';
 import { seccompProgram } from '../../sandbox/seccomp.ts';

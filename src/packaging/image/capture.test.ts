@@ -1,4 +1,4 @@
-// Captures the changes of a sandbox as a layer. Limits are checked with each header, before the bytes of the entry are read.
+// Captures the changes of a sandbox as a layer. Limits are checked at each header, before the bytes of the entry are read.
 import { describe, expect, it } from 'vitest';
 import { entry } from '../../../test/fixtures/tar.ts';
 import { memoryContent } from '../../content/memory.ts';

@@ -1,5 +1,5 @@
-// Converts the changes of a sandbox to a layer (OCI image-spec, layer.md): marks of overlayfs become OCI whiteouts, times after the epoch
-// become the epoch, and leftovers are left out.
+// Converts the changes of a sandbox to a layer (OCI image-spec, layer.md). Marks of overlayfs become OCI whiteouts, times
+// after the epoch become the epoch, and leftovers of package installation are omitted.
 import type { ContentStore } from '../../content/content.ts';
 import { type BuiltLayer, writeLayer } from '../../oci/layer.ts';
 import { IMAGE_LIMITS } from '../../oci/layer-limits.ts';
@@ -21,7 +21,10 @@ import { CAPABILITY_ATTRIBUTE, OPAQUE_ATTRIBUTE } from './layer-entries.ts';
 import { type LeftoverRules, withoutLeftovers } from './leftovers.ts';
 import { pathMatcher } from './path-pattern.ts';
 
-/** Limits of one captured layer. A file counts with the size in its header, because a sparse file takes little of the sandbox's disk. */
+/**
+ * The limits of one captured layer. A file counts with the size in its header, because a sparse file takes little space on
+ * the sandbox's disk.
+ */
 const CAPTURE_LIMITS: ArchiveLimits = {
   entryCountMax: TABLE_ENTRY_COUNT_MAX,
   folderCountMax: IMAGE_LIMITS.folderCountMax,
@@ -30,23 +33,26 @@ const CAPTURE_LIMITS: ArchiveLimits = {
 };
 
 export type CaptureOptions = LeftoverRules & {
-  /** The latest time of an entry, in seconds since 1970: later times become this time. */
+  /** The latest time of an entry, in seconds since 1970. A later time becomes this time. */
   epoch: number;
   /** The step that an error names if the changes cannot be stored as a layer. */
   step: string;
   /**
-   * The files of the layers below. overlayfs marks every new folder as opaque; with this listing, the mark is kept only where it hides a
-   * folder.
+   * The files of the lower layers. overlayfs marks every new folder as opaque. With this listing, the mark is kept only if it
+   * hides a folder.
    */
   below?: MergedListing;
-  /** `onFile` receives the bytes of the files at these paths while they are read. Each file has a size limit (image-file-limits.ts). */
+  /**
+   * `onFile` gets the bytes of the files at these paths while they are read. Each file has a size limit
+   * (image-file-limits.ts).
+   */
   watch?: { paths: readonly string[]; onFile: (path: string, bytes: Buffer) => Promise<void> | void };
 };
 
 /**
- * Puts the changes of a sandbox into the store as a layer. The same changes give the same diffID. Returns undefined if nothing changed.
- * Throws BuildError for a file name that means a whiteout in a layer, for a hard link to a file that was left out, and for a layer above
- * the limits.
+ * Stores the changes of a sandbox as a layer. The same changes give the same diffID. Returns undefined if nothing changed.
+ * Throws BuildError for a file name that would mean a whiteout in a layer, for a hard link to an omitted file, and if the
+ * layer exceeds a limit.
  */
 export async function captureLayer(
   content: ContentStore,
@@ -56,7 +62,7 @@ export async function captureLayer(
   return await layerFromTree(content, readTar(sandbox.capture()), options);
 }
 
-/** Does the same as `captureLayer` for a tar of a whole file system. */
+/** Like `captureLayer`, but for a tar of a whole file system. */
 export async function layerFromTree(
   content: ContentStore,
   tree: AsyncIterable<TarEntry>,
@@ -77,7 +83,7 @@ export async function layerFromTree(
   return changes === 0 ? undefined : layer;
 }
 
-/** Whether a folder is the same as below: overlayfs also copies the unchanged folders above a changed file. */
+/** Whether a folder is the same in the lower layers. overlayfs also copies the unchanged folders above a changed file. */
 function isSameFolder({ path, type, mode, uid, gid }: TarHeader, below: MergedListing | undefined): boolean {
   if (type !== 'folder') return false;
   const before = below?.get(path);
@@ -85,8 +91,8 @@ function isSameFolder({ path, type, mode, uid, gid }: TarHeader, below: MergedLi
 }
 
 /**
- * Yields the entries. Throws at a header that exceeds a limit, before the bytes of its entry are read, and at a header that no layer can
- * contain (a time out of range).
+ * Yields the entries. Throws at a header that exceeds a limit, before the bytes of the entry are read. Also throws at a
+ * header that no layer can contain, for example because its time is out of range.
  */
 async function* measured(tree: AsyncIterable<TarEntry>, { step }: CaptureOptions): AsyncGenerator<TarEntry, void> {
   const meter = new ArchiveMeter(CAPTURE_LIMITS);
@@ -96,7 +102,7 @@ async function* measured(tree: AsyncIterable<TarEntry>, { step }: CaptureOptions
       yield entry;
     }
   } catch (error) {
-    // The archive ended early because the program that writes it failed; the caller reports that failure.
+    // The archive ended early, because the program that writes it failed. The caller reports this failure.
     if (!(error instanceof TarError) || error.code === 'TRUNCATED' || error.code === 'NOT_TAR') throw error;
     throw rejection(`The changes cannot be stored as a layer: ${error.message}.`, step);
   }
@@ -111,7 +117,7 @@ async function* layerEntries(
   { epoch, step, below }: CaptureOptions,
 ): AsyncGenerator<TarInput, void> {
   for await (const { header: found, body } of tree) {
-    // The root folder is left out: every engine creates it, and its name in the layer would have to be `./`.
+    // The root folder is omitted. Every engine creates it, and its name in the layer would have to be `./`.
     if (found.path === '') continue;
     const { xattrs, ...rest } = found;
     const header: TarHeader = { ...rest, mtime: Math.min(found.mtime, epoch) };
@@ -126,14 +132,15 @@ async function* layerEntries(
       yield marker(header, `${WHITEOUT}${baseName(found.path)}`, parentOf(found.path));
       continue;
     }
-    // A sandbox cannot create devices. The tar of a base image may contain the devices of /dev, which do not belong in an image.
+    // Omits devices. A sandbox cannot create devices, but the tar of a base image may contain the devices of /dev, which do
+    // not belong in an image.
     if (found.type === 'character' || found.type === 'block') continue;
     const capability = xattrs?.[CAPABILITY_ATTRIBUTE];
     yield {
       header: capability === undefined ? header : { ...header, xattrs: { [CAPABILITY_ATTRIBUTE]: capability } },
       body,
     };
-    // overlayfs marks every new folder as opaque. The mark is needed only if it hides a folder of a lower layer.
+    // overlayfs marks every new folder as opaque, but the mark is needed only if it hides a folder of a lower layer.
     const isOpaque = xattrs?.[OPAQUE_ATTRIBUTE]?.toString('latin1') === 'y';
     const hides = isOpaque && (below === undefined || below.get(found.path)?.type === 'folder');
     if (hides) yield marker(header, OPAQUE, found.path);
@@ -149,7 +156,7 @@ function marker({ mtime }: TarHeader, name: string, folder: string): TarInput {
   return { header: { path, type: 'file', mode: 0o644, uid: 0, gid: 0, size: 0, mtime } };
 }
 
-/** Yields the entries. Rejects a hard link to a file that was left out. */
+/** Yields the entries. Throws for a hard link to an omitted file. */
 async function* whole(entries: AsyncIterable<TarInput>, { step }: CaptureOptions): AsyncGenerator<TarInput, void> {
   const files = new PathSet();
   for await (const entry of entries) {

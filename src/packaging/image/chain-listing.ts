@@ -1,4 +1,5 @@
-// The merged listing of the lower layers of an image, kept while layers are added to the image, so that each layer is read only once.
+// The merged listing of the lower layers of an image. It is kept while layers are added to the image, so that each layer is
+// read only once.
 import type { ContentStore } from '../../content/content.ts';
 import { IMAGE_LIMITS } from '../../oci/layer-limits.ts';
 import { listLayer } from '../../oci/layer-listing.ts';
@@ -9,8 +10,8 @@ import { layOver } from '../../tar/listing.ts';
 import type { MergedListing } from '../../tar/listing-entry.ts';
 
 /**
- * The merged listing of a growing chain of layers. It serves one image at a time: each call of `below` changes the listing that the last
- * call returned.
+ * The merged listing of a growing chain of layers. Use it for one image at a time: each call of `below` changes the listing
+ * that the last call returned.
  */
 export class ChainListing {
   readonly #content: ContentStore;
@@ -23,8 +24,8 @@ export class ChainListing {
   }
 
   /**
-   * Returns the merged listing of the first `count` layers. Reads only the layers that the last call did not read; if the last call was for
-   * other layers, reads all of them. Throws the errors of `listLayer`, with the limits of a whole image.
+   * Returns the merged listing of the first `count` layers. Reads only the layers that the last call has not read. If the
+   * last call was for other layers, reads all of them. Throws the errors of `listLayer`. The limits apply to the whole image.
    */
   async below(layers: readonly LayerPin[], count: number): Promise<MergedListing> {
     const wanted = layers.slice(0, count);
@@ -37,7 +38,7 @@ export class ChainListing {
           listLayer(this.#content, descriptor, { diffId, meter: this.#meter }),
         );
       } catch (error) {
-        // The table may contain only a part of the layer that failed.
+        // The table may contain a part of the layer that failed, so it cannot be used any more.
         this.#restart();
         throw error;
       }

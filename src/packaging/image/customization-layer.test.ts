@@ -1,4 +1,4 @@
-// The layer of a customization's files: its entries, the inputs that it depends on, and the parts of the image that it reads.
+// The layer of a customization's files: its entries, the inputs that determine it, and the parts of the image that it reads.
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';

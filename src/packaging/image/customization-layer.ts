@@ -1,4 +1,5 @@
-// Builds the layer of a customization's files: streams its archive a second time, without a sandbox and without unpacking it.
+// Builds the layer of a customization's files. Reads its archive a second time as a stream, without a sandbox and without
+// extracting it.
 import { createHash } from 'node:crypto';
 import type { ContentStore } from '../../content/content.ts';
 import { readArchive } from '../../customization/archive.ts';
@@ -14,29 +15,32 @@ import type { MergedListing } from '../../tar/listing-entry.ts';
 
 export type FilesLayerInput = {
   content: ContentStore;
-  /** Digest of the uploaded archive. */
+  /** The digest of the uploaded archive. */
   archive: Digest;
   inspection: Inspection;
   /** The files of the image below this layer. */
   below: MergedListing;
-  /** Seconds since 1970: later times become this time, and entries without a time get it. */
+  /** The time in seconds since 1970 that entries without a time get. A later time also becomes this time. */
   epoch: number;
-  /** Returns the bytes of a file of the image by its path in the listing; undefined if the image has no such file. */
+  /** Returns the bytes of a file of the image by its path in the listing. Returns undefined if the image has no such file. */
   readBelow: (path: string) => Promise<Buffer | undefined>;
-  /** Returns the layer of these inputs from a cache, or builds it: on most images of a fleet, a customization gives the same layer. */
+  /**
+   * Returns the layer of these inputs from a cache, or builds it. A cache helps, because a customization gives the same layer
+   * on most images.
+   */
   reuse?: (inputs: object, make: () => Promise<BuiltLayer>) => Promise<BuiltLayer | undefined>;
 };
 
 export type FilesLayer = {
-  /** Absent when the customization has no files, certificates or users. */
+  /** Absent if the customization has no files, certificates or users. */
   layer?: BuiltLayer;
-  /** Settings for the image's config. */
+  /** Variables and labels for the image's config. */
   image: { environment: Record<string, string>; labels: Record<string, string> };
 };
 
 /**
- * Builds the layer. Its diffID depends only on the archive and on the parts of the image that matter: the folders above the files, the
- * certificate bundle, the users. Throws CustomizationError if the customization does not fit the image.
+ * Builds the layer. Its diffID depends only on the archive and on these parts of the image: the folders above the files, the
+ * certificate bundle, and the users. Throws CustomizationError if the customization does not fit the image.
  */
 export async function buildFilesLayer(input: FilesLayerInput): Promise<FilesLayer> {
   const { environment, labels } = input.inspection.declaration;
@@ -61,7 +65,10 @@ async function writeFilesLayer(input: FilesLayerInput, finished: Finished): Prom
   return await writeLayer(input.content, layerEntries(archived, finished));
 }
 
-/** The inputs that determine the layer's bytes: the archive, the paths and owners of its entries in this image, and generated texts. */
+/**
+ * The inputs that determine the layer's bytes: the archive, the paths and owners of its entries in this image, and generated
+ * texts.
+ */
 function inputsOf({ archive, epoch }: FilesLayerInput, finished: Finished): object {
   return {
     kind: 'customization',
@@ -73,7 +80,7 @@ function inputsOf({ archive, epoch }: FilesLayerInput, finished: Finished): obje
   };
 }
 
-/** Reads the bytes of the scripts, for the sandbox. */
+/** Returns the bytes of the scripts, which run in the sandbox. */
 export async function readHooks({
   content,
   archive,
@@ -91,10 +98,10 @@ export async function readHooks({
   return hooks;
 }
 
-/** Where the entries are placed, with everything that was read from the image. */
+/** The paths of the entries in the image, and everything that was read from the image. */
 type Finished = { placed: Placed[]; epoch: number; accounts: Accounts; composed: Map<string, Buffer> };
 
-/** Returns users and groups of the image. They are read only if the customization names an owner or adds a user. */
+/** Returns users and groups of the image. Reads them only if the customization names an owner or adds a user. */
 async function readAccounts({ inspection, below, readBelow }: FilesLayerInput): Promise<Accounts> {
   const { files, users } = inspection.declaration;
   const byName = files.some(({ user, group }) => typeof user === 'string' || typeof group === 'string');
@@ -106,7 +113,7 @@ async function readAccounts({ inspection, below, readBelow }: FilesLayerInput): 
   return accounts;
 }
 
-/** Reads a file as Latin-1, which preserves every byte: names in old files may be in any charset. */
+/** Reads a file as Latin-1, which keeps every byte, because names in old files may have any charset. */
 async function readText(
   path: string,
   { below, readBelow }: Pick<FilesLayerInput, 'below' | 'readBelow'>,
@@ -130,10 +137,7 @@ async function compose(
   return composed;
 }
 
-/**
- * Yields the placed entries in their order. The archive's files are placed in the order of the archive, so one pass over the archive is
- * enough.
- */
+/** Yields the placed entries in their order. This is the order of the archive, so one pass over the archive is enough. */
 async function* layerEntries(
   archived: AsyncIterable<TarEntry> | Iterable<TarEntry>,
   finished: Finished,
@@ -170,7 +174,7 @@ function fromArchive(placed: Placed | undefined, { header, body }: TarEntry, fin
   return { header: { ...headerOf(placed, finished), size: header.size, mtime }, body };
 }
 
-/** Returns an entry that needs no bytes of the archive: a folder, a link, or a generated text. */
+/** Returns an entry that needs no bytes of the archive: a folder, a link or a generated text. */
 function made(placed: Placed, finished: Finished): TarInput {
   const { origin, path } = placed;
   if (isArchivedFile(placed))

@@ -133,7 +133,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('customizations', () => {
     ],
   ])('fail with script, line and output when scripts/%s fails: %j', async (name, script, first, printed) => {
     const { pin, inspections } = await builds.customization([
-      // When the failed script runs again with a trace, the changes of earlier steps are present too.
+      // The failed script runs again with a trace. The changes of earlier steps must be present then.
       ...(name === 'after-packages.sh'
         ? [entry('scripts/before-packages', { content: 'echo one >> /var/lib/order\n' })]
         : []),
@@ -144,7 +144,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('customizations', () => {
     expect(failure).toBeInstanceOf(BuildError);
     expect(failure.cause_kind).toBe('CUSTOMIZATION_BUILD_ERROR');
     expect(failure.step).toBe('customization "Company basics" v2');
-    // The error must name the failed customization, because the pipeline continues without it.
+    // The error must name the failed customization, so that the pipeline can continue without it.
     const { id, version } = pin;
     expect(failureOf(receivedError(sentError(failure)))).toMatchObject({ customization: { id, version } });
     expect(failure.message).toMatch(first);

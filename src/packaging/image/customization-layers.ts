@@ -1,5 +1,5 @@
-// Builds the layers of a customization: one for the changes of its packages and first scripts, one for its files, one for the changes of
-// its last script.
+// Builds the layers of a customization: one for the changes of its packages and first scripts, one for its files, and one for
+// the changes of its last script.
 import { CustomizationError } from '../../customization/errors.ts';
 import type { HookName, Inspection } from '../../customization/inspection.ts';
 import { customizationTitle } from '../../customization/title.ts';
@@ -25,14 +25,14 @@ export type CustomizationInput = LayerContext & {
   pin: CustomizationPin;
   /** The epoch of the plan, in seconds since 1970. */
   epoch: number;
-  /** The customization's name, if its author gave it one. */
+  /** The customization's name. Absent if its author gave it none. */
   name?: string | undefined;
   inspection: Inspection;
   /** The image on which the customization is built. */
   image: ImageState;
   /** The variables of this image. */
   environment: Record<string, string>;
-  /** The program and the user of the image: both must still exist after the customization. */
+  /** The program and the user of the image. Both must still exist after the customization. */
   settings: LossInput['settings'];
   cache: LayerCache;
 };
@@ -46,14 +46,14 @@ export type CustomizationResult = {
 };
 
 /**
- * Returns the text of the step in the image's history. The text omits the customization's name: the name may change, but the same plan must
- * give the same image.
+ * Returns the text of the step in the image's history. The text omits the customization's name, because the name may change
+ * and the same plan must give the same image.
  */
 export function customizationStep({ id, version }: CustomizationPin): string {
   return `customization ${id} v${version}`;
 }
 
-/** Adds one customization to an image. Throws BuildError CUSTOMIZATION_BUILD_ERROR when the fault is in the customization. */
+/** Adds one customization to an image. Throws BuildError CUSTOMIZATION_BUILD_ERROR if the fault is in the customization. */
 export async function buildCustomization(input: CustomizationInput): Promise<CustomizationResult> {
   const step = customizationTitle(input.pin, input.name);
   try {
@@ -63,13 +63,16 @@ export async function buildCustomization(input: CustomizationInput): Promise<Cus
   }
 }
 
-/** Converts an error to a BuildError that names the customization, for example if its scripts left files that no layer can contain. */
+/**
+ * Converts an error to a BuildError that names the customization. Such an error occurs, for example, if scripts left files
+ * that no layer can contain.
+ */
 function asItsFault(error: unknown, of: { step: string; customization: { id: string; version: number } }): unknown {
   const cause_kind = 'CUSTOMIZATION_BUILD_ERROR';
   if (error instanceof CustomizationError) return new BuildError(error.message, { ...of, cause_kind, cause: error });
   if (!(error instanceof BuildError)) return error;
   if (error.cause_kind === 'BUILD_ERROR') return new BuildError(error.message, { ...of, cause_kind, cause: error });
-  // The error of a script already names its step, so this step is kept.
+  // The error of a script already names its step, so this step stays.
   return new BuildError(error.message, { ...of, step: error.step, cause_kind: error.cause_kind, cause: error });
 }
 
@@ -109,7 +112,7 @@ async function buildStages(input: CustomizationInput, step: string): Promise<Cus
 
 const FILES = 'rootfs/ and customization.yaml';
 
-/** Names the scripts and packages of a stage, for a message. */
+/** Returns the scripts and packages of a stage as text for a message. */
 function partsOf({ pin, inspection }: CustomizationInput, stage: Stage): string {
   const scripts = inspection.hooks.filter(({ name }) => HOOKS_OF[stage].includes(name)).map(({ path }) => path);
   const packages = stage === 'packages' && pin.packages.length > 0 ? ['the packages'] : [];
@@ -146,7 +149,9 @@ const HOOKS_OF: Record<Stage, readonly HookName[]> = {
 
 type StageInput = { step: string; image: ImageState; stage: Stage };
 
-/** Builds the layer of a stage that runs programs. Returns undefined if the stage has nothing to run or changed nothing. */
+/**
+ * Builds the layer of a stage that runs programs. Returns undefined if the stage has nothing to run or has changed nothing.
+ */
 async function buildScriptedLayer(
   input: CustomizationInput,
   { step, image, stage }: StageInput,
@@ -192,7 +197,7 @@ async function runStage(
       await installPackages(sandbox, { packages, epoch, log, step, cause_kind, signal });
     } else if (part !== undefined) await runHook(sandbox, given, part);
   };
-  /** Runs the stage up to the failed script in a new sandbox, and traces this script to find the line. */
+  /** Runs the stage again up to the failed script, in a new sandbox, and traces this script to find the line. */
   const findLine = async (failed: HookFailed): Promise<number | undefined> => {
     if (!canTrace(failed)) return undefined;
     try {
@@ -200,7 +205,7 @@ async function runStage(
       for (const part of parts.slice(0, parts.indexOf(failed.hook))) await run(sandbox, part);
       return await traceHook(sandbox, given, failed);
     } catch (error) {
-      // If an earlier part fails this time, the first failure is reported, without a line.
+      // An earlier part has failed this time. So the first failure is reported, without a line.
       if (error instanceof HookFailed || error instanceof BuildError) return undefined;
       throw error;
     }
@@ -210,8 +215,8 @@ async function runStage(
     for (const part of parts) await run(sandbox, part);
     return await captureLayer(content, sandbox, {
       ...{ epoch, step, below: image.listing },
-      // Leaves out private keys if packages were installed: all containers would have the same generated keys. If only scripts ran, their
-      // keys are intended.
+      // Omits private keys if packages were installed, because all containers would have the same generated keys. If only
+      // scripts ran, their keys are intended and stay.
       privateKeys: packages.length > 0,
       onPrivateKey: (path) =>
         log.say(
@@ -225,15 +230,18 @@ async function runStage(
   }
 }
 
-/** One part of a stage; undefined for a script that the archive does not have. */
+/** One part of a stage. Undefined for a script that the archive does not have. */
 type StagePart = HookRun | 'packages' | undefined;
 
-/** Returns the latest time of files that packages and scripts write: the epoch of the archive or of the plan, whichever is later. */
+/**
+ * Returns the latest time of files that packages and scripts write. It is the epoch of the archive or of the plan, whichever
+ * is later.
+ */
 function scriptEpoch({ pin, epoch }: CustomizationInput): number {
   return Math.max(pin.epoch, epoch);
 }
 
-/** Returns the archive's scripts by name, with everything that is needed to run them. */
+/** Returns the archive's scripts by name, with all values that are needed to run them. */
 async function hooksOf(
   input: CustomizationInput,
   { step, image }: Pick<StageInput, 'step' | 'image'>,

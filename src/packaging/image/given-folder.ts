@@ -1,4 +1,4 @@
-// A folder that a sandbox sees read-only. It is filled on this machine before the sandbox opens, and removed after the sandbox is closed.
+// A folder that a sandbox sees read-only. It is filled before the sandbox opens, and removed after the sandbox is closed.
 import { randomUUID } from 'node:crypto';
 import { createWriteStream, mkdirSync } from 'node:fs';
 import { chmod, rm, writeFile } from 'node:fs/promises';
@@ -9,9 +9,9 @@ import { SANDBOX_FOLDER } from '../../sandbox/sandbox-command.ts';
 import { ensureFolder, type Workspace } from '../../sandbox/workspace.ts';
 
 export type GivenFolder = AsyncDisposable & {
-  /** Path on this machine, for the option `given` of `openSandbox`. */
+  /** The path on this machine, for the option `given` of `openSandbox`. */
   folder: string;
-  /** Returns the path at which the sandbox sees a file or folder of this folder. */
+  /** Returns the path at which the sandbox sees a file of this folder. */
   inside(name: string): string;
   /** Writes bytes to a file of this folder. */
   write(name: string, bytes: Buffer | string, mode?: number): Promise<void>;
@@ -32,7 +32,7 @@ export function openGivenFolder(workspace: Workspace): GivenFolder {
     inside: (name) => join(SANDBOX_FOLDER, name),
     async write(name, bytes, mode = 0o644) {
       await writeFile(place(name), bytes);
-      // Sets the mode independently of this process's umask.
+      // Sets the mode explicitly, because the umask of this process may have reduced it.
       await chmod(join(folder, name), mode);
     },
     async copy(name, digest) {

@@ -1,4 +1,4 @@
-// Runs a customization's script in the sandbox; an error names the script and the line, and contains the last output.
+// Runs a script of a customization in the sandbox. An error names the script and the line, and contains the last output.
 import { BuildError } from '../../sandbox/build-error.ts';
 import type { BuildLog } from '../../sandbox/build-log.ts';
 import type { Sandbox } from '../../sandbox/sandbox.ts';
@@ -9,16 +9,16 @@ import { baseName } from '../../tar/path.ts';
 import type { GivenFolder } from './given-folder.ts';
 import { buildEnvironment } from './packages.ts';
 
-/** Time limit of a script, because it occupies a worker. */
+/** The time limit of a script, because a script occupies a worker. */
 const HOOK_WALL_CLOCK_MS = 10 * 60_000;
 
 export type HookRun = {
-  /** The script's path in the archive: `scripts/final.sh`. */
+  /** The script's path in the archive, such as `scripts/final.sh`. */
   path: string;
   script: Buffer;
   /** Whether the image has /bin/bash. */
   bash: boolean;
-  /** The step of the customization, which errors name. */
+  /** The step of the customization. Errors contain it. */
   step: string;
   epoch: number;
   /** The variables of the image. */
@@ -27,12 +27,15 @@ export type HookRun = {
   signal?: AbortSignal | undefined;
 };
 
-/** Writes a script to the sandbox's given folder, before the sandbox opens. */
+/** Writes a script to the sandbox's given folder. Must be called before the sandbox opens. */
 export async function giveHook(given: GivenFolder, { path, script }: Pick<HookRun, 'path' | 'script'>): Promise<void> {
   await given.write(path, script, 0o755);
 }
 
-/** A script failed or exceeded a limit. The message does not name the line: `lineOf` or a traced run finds it. */
+/**
+ * A script failed or exceeded a limit. The message does not contain the line, because `lineOf` or a traced run finds it
+ * later.
+ */
 export class HookFailed extends Error {
   override readonly name = 'HookFailed';
   readonly hook: HookRun;
@@ -47,7 +50,7 @@ export class HookFailed extends Error {
   }
 }
 
-/** Runs a script of the given folder with the interpreter that the script's first line names. Throws HookFailed. */
+/** Runs a script of the given folder with the interpreter in its first line. Throws HookFailed. */
 export async function runHook(sandbox: Sandbox, given: GivenFolder, hook: HookRun): Promise<void> {
   const { log, path, script, step } = hook;
   log.say(`${step}: ${path}`);
@@ -57,8 +60,9 @@ export async function runHook(sandbox: Sandbox, given: GivenFolder, hook: HookRu
 }
 
 /**
- * Runs a failed script again with a trace of each command, and returns the line at which it fails. Returns undefined if the traced run ends
- * differently, or if the script's shell does not report lines. The sandbox must be in the same state as before the first run.
+ * Runs a failed script again, traces each command, and returns the line at which the script fails. Returns undefined if the
+ * traced run ends in another way, or if the script's shell does not report lines. The sandbox must be in the same state as
+ * before the first run.
  */
 export async function traceHook(sandbox: Sandbox, given: GivenFolder, failed: HookFailed): Promise<number | undefined> {
   const { log, path, script, step, bash } = failed.hook;
@@ -67,7 +71,7 @@ export async function traceHook(sandbox: Sandbox, given: GivenFolder, failed: Ho
   log.say(`${step}: running ${path} again, traced, to find the line that fails`);
   log.mark();
   const exit = await runCommandOf(sandbox, failed.hook, command);
-  // Matches lines of the trace and also messages of the shell: a syntax error does not appear in the trace, but in a message with the line.
+  // Also matches messages of the shell, because a syntax error is not in the trace but in a message with its line.
   const found = [...log.tail().matchAll(/^(?:\++ (?:\S*\/)?(\S*) line |\S*\/(\S+): (?:line )?)(\d+):/gm)];
   // Ignores lines of other files that the script sources. Shells other than bash do not name the file.
   const line = found.findLast(([, traced, named]) => ['', baseName(path)].includes(traced ?? named ?? ''))?.[3];
@@ -80,7 +84,7 @@ async function runCommandOf(sandbox: Sandbox, hook: HookRun, command: string[]):
   return await sandbox.run({ command, environment }, { ...options, onOutput: hook.log.write });
 }
 
-/** Whether a traced run can find the line: the script is a shell script, it started, and no limit stopped it. */
+/** Whether a traced run can find the line. The script must be a shell script that started and was not stopped by a limit. */
 export function canTrace(failed: HookFailed): boolean {
   const { hook, exit } = failed;
   return exit.why === undefined && isShellScript(hook.script) && interpreterProblem(failed) === undefined;
@@ -98,11 +102,11 @@ export function hookError(failed: HookFailed, tracedLine?: number): BuildError {
 
 /** Matches the output of bwrap if it cannot start a command. */
 const NOT_STARTED = /^bwrap: execvp .*: (No such file or directory|Permission denied)$/m;
-/** Matches the output of env(1), both GNU's and BusyBox's, for an unknown program. The exit code is then 127. */
+/** Matches the output of env(1), of GNU and of BusyBox, for an unknown program. The exit code is then 127. */
 const NOT_FOUND_BY_ENV =
   /^(?:\S*\/)?env: (?:can't execute )?['‘](.*)['’]: (No such file or directory|Permission denied)$/m;
 
-/** Returns why a script did not start; undefined if it started. */
+/** Returns the reason why a script did not start, or undefined if it started. */
 function interpreterProblem({ hook: { path, script }, exit, printed }: HookFailed): string | undefined {
   if (exit.why !== undefined) return undefined;
   const first = firstLine(script);
@@ -120,7 +124,7 @@ function interpreterProblem({ hook: { path, script }, exit, printed }: HookFaile
 /** Returns the line that the interpreter names in its last error message (`final.sh: 3:`, `line 3`). */
 function lineOf({ hook: { path, script }, printed }: HookFailed): number | undefined {
   if (!isShellScript(script)) return numberOf(/\.(?:py|pl): (\d+):|[,: ]line (\d+)\b/g, printed);
-  // A shell continues after most of its error messages, so only the last one counts.
+  // A shell continues after most of its error messages, so only the last message counts.
   const last = printed.slice(printed.lastIndexOf('\n') + 1);
   const given = `${SANDBOX_FOLDER}/${path}`;
   return last.startsWith(`${given}: `) ? numberOf(/^(?:line )?(\d+):/g, last.slice(given.length + 2)) : undefined;
@@ -133,14 +137,14 @@ function numberOf(pattern: RegExp, text: string): number | undefined {
 }
 
 const SHELL = '/bin/sh';
-/** The kernel reads only this much of a script's first line (BINPRM_BUF_SIZE). */
+/** The kernel reads only this many bytes of a script's first line (BINPRM_BUF_SIZE). */
 const FIRST_LINE_BYTES_MAX = 256;
 
 function firstLine(script: Buffer): string {
   return script.subarray(0, FIRST_LINE_BYTES_MAX).toString('latin1').split('\n')[0] ?? '';
 }
 
-/** Returns the interpreter in the script's first line, with its options; empty if the line names none. */
+/** Returns the interpreter in the script's first line, with its options. Returns an empty list if the line names none. */
 function shebangOf(script: Buffer): string[] {
   const [, program, options = ''] = /^#![ \t]*(\S+)[ \t]*(.*)/.exec(firstLine(script)) ?? [];
   return program === undefined ? [] : [program, ...options.split(/\s+/).filter(Boolean)];
@@ -158,23 +162,24 @@ function wordsOf(script: Buffer): string[] {
 }
 
 /**
- * Returns the command that runs the script at `path` with the interpreter in its first line. Shell scripts stop at the first failing
- * command.
+ * Returns the command that runs the script at `path` with the interpreter in its first line. A shell script stops at its
+ * first failing command.
  */
 export function hookCommand(script: Buffer, path: string): string[] {
   return isShellScript(script) ? [...wordsOf(script), '-e', path] : [...wordsOf(script), path];
 }
 
 /**
- * Runs the script `$0` with a trace. The command itself sets PS4, because bash as root ignores PS4 from the environment; the hyphen in PS4
- * allows `set -u`. The trace goes to a separate descriptor, so that it is not in the output of `f 2>&1`. Shells other than bash support
- * neither BASH_SOURCE nor BASH_XTRACEFD.
+ * Runs the script `$0` with a trace. The command sets PS4 itself, because bash as root ignores PS4 from the environment. The
+ * hyphen in PS4 allows `set -u`. The trace goes to a separate descriptor, so that it is not in the output of `f 2>&1`. Shells
+ * other than bash support neither BASH_SOURCE nor BASH_XTRACEFD.
  */
 const TRACED = `exec 9>&2; BASH_XTRACEFD=9; PS4='+ \${BASH_SOURCE-} line $LINENO: '; set -e -x; . "$0"`;
 
 /**
- * Returns the command that runs a shell script and traces each command with its line; undefined for other scripts. Debian's /bin/sh does
- * not report lines. If the image has bash, bash replaces /bin/sh, in POSIX mode and with the echo of /bin/sh.
+ * Returns the command that runs a shell script and traces each command with its line. Returns undefined for other scripts.
+ * Debian's /bin/sh does not report lines. So if the image has bash, bash runs the script instead, in POSIX mode and with the
+ * echo of /bin/sh.
  */
 export function traceCommand(script: Buffer, { path, bash }: { path: string; bash: boolean }): string[] | undefined {
   if (!isShellScript(script)) return undefined;

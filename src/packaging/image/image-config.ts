@@ -1,5 +1,5 @@
-// Builds the config of a finished image from the recipe's settings, the base's variables and labels, and the labels that OCI defines
-// (annotations.md).
+// Builds the config of a finished image from the recipe's settings, the variables and labels of the base image, and the
+// labels that OCI defines (annotations.md).
 import type { ImageConfig } from '../../oci/descriptor.ts';
 import type { ImagePlan } from '../../plan/image-plan.ts';
 import { IMAGE_PATH, timeOf } from './image.ts';
@@ -8,13 +8,13 @@ const NANOSECONDS = 1_000_000_000;
 
 export type ConfigInput = {
   base: ImageConfig;
-  /** All variables of the image: those of the base, the recipe and the customizations. */
+  /** All variables of the image: from the base image, the recipe and the customizations. */
   environment: Record<string, string>;
   /** Labels that the customizations add. */
   labels: Record<string, string>;
 };
 
-/** Returns an image's variables as a record, which always has PATH. */
+/** Returns an image's variables as a record. The record always has PATH. */
 export function readEnvironment({ config }: ImageConfig): Record<string, string> {
   const pairs = (config?.Env ?? []).map((line): [string, string] => {
     const equals = line.indexOf('=');
@@ -58,7 +58,7 @@ export function imageConfig(
   };
 }
 
-/** Returns the labels of the base, without labels that describe the base itself. */
+/** Returns the labels of the base image, without labels that describe the base image itself. */
 function inheritedLabels({ config }: ImageConfig): Record<string, string> {
   return Object.fromEntries(
     Object.entries(config?.Labels ?? {}).filter(([name]) => !name.startsWith('org.opencontainers.image.')),

@@ -1,19 +1,20 @@
-// Size limits of the files of an image that builds read into memory. The declared size is checked before the bytes are read.
+// Size limits of the files of an image that builds read into memory. The size in the header is checked before the bytes are
+// read.
 import { BuildError } from '../../sandbox/build-error.ts';
 import { printable } from '../../tar/header.ts';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
 
-/** Limit of the package database; that of a full desktop has 4 MB. */
+/** The largest package database, in bytes. The one of a full desktop has 4 MB. */
 export const DPKG_STATUS_BYTES_MAX = 16 * MIB;
-/** Limit of passwd and group; a passwd of 10,000 users has 700 KB. */
+/** The largest passwd and group files, in bytes. A passwd file with 10,000 users has 700 KB. */
 const ACCOUNTS_BYTES_MAX = MIB;
-/** Limit of the certificate bundle; Debian's has 220 KB. */
+/** The largest certificate bundle, in bytes. The one of Debian has 220 KB. */
 const BUNDLE_BYTES_MAX = 4 * MIB;
-/** Limit of os-release(5), which has some twenty lines. */
+/** The largest os-release(5) file, in bytes. It has some twenty lines. */
 const OS_RELEASE_BYTES_MAX = 64 * KIB;
-/** Limit of a file at any other path, to which a link at one of the paths above may lead. */
+/** The largest file at any other path, in bytes. A link at one of the paths above may point to such a file. */
 const OTHER_BYTES_MAX = 4 * MIB;
 
 const LIMITS: Readonly<Record<string, number>> = {
@@ -30,12 +31,12 @@ export function imageFileLimit(path: string): number {
   return Object.hasOwn(LIMITS, path) ? (LIMITS[path] ?? OTHER_BYTES_MAX) : OTHER_BYTES_MAX;
 }
 
-/** Throws BuildError for a file that is too large to be read. */
+/** Throws BuildError if the file is too large to be read. */
 export function checkImageFile({ path, size }: { path: string; size: number }, step: string): void {
   if (size > imageFileLimit(path)) throw imageFileTooLarge(path, step, `has ${size} bytes`);
 }
 
-/** Returns the error for a file above its limit. `has` is the predicate of the message, which may contain the size. */
+/** Returns the error for a file that exceeds its limit. `has` is the predicate of the message, which may contain the size. */
 export function imageFileTooLarge(path: string, step: string, has = 'is too large'): BuildError {
   const message = `/${printable(path)} ${has}; at most ${imageFileLimit(path)} bytes are allowed.`;
   return new BuildError(message, { step, cause_kind: 'BUILD_ERROR' });

@@ -1,4 +1,4 @@
-// Reads one file of an image from its layers without extracting them.
+// Reads one file of an image from its layers, without extracting the layers.
 import type { ContentStore } from '../../content/content.ts';
 import { LAYER_READING } from '../../oci/layer-limits.ts';
 import { uncompressed } from '../../oci/uncompressed.ts';
@@ -10,8 +10,8 @@ import { checkImageFile } from './image-file-limits.ts';
 const STEP = 'image files';
 
 /**
- * Returns the bytes of a file in the topmost layer that has it; undefined if the file is missing or removed. Does not follow links in the
- * path. Throws BuildError for a file that is too large.
+ * Returns the bytes of a file from the topmost layer that contains it. Returns undefined if the file is missing or was
+ * removed. Does not follow links in the path. Throws BuildError if the file is too large.
  */
 export async function readImageFile(
   content: ContentStore,
@@ -37,7 +37,7 @@ async function findInLayer(
       if (result === 'absent' && whiteout !== undefined && 'path' in whiteout && hides(whiteout.path, path))
         result = 'removed';
       if (header.path !== path) continue;
-      // If a layer has two entries for the path, the last one counts, as in the layer's listing.
+      // If a layer has two entries for the path, the last entry counts, as in the layer's listing.
       result = 'removed';
       if (header.type !== 'file') continue;
       checkImageFile(header, STEP);
@@ -51,14 +51,14 @@ async function findInLayer(
   }
 }
 
-/** Whether a removed path is the path itself or a folder above it. */
+/** Whether a removed path is this path or a folder above it. */
 function hides(marked: string, path: string): boolean {
   return marked === '' || path === marked || path.startsWith(`${marked}/`);
 }
 
 /**
- * Yields the bytes of a file of any size from the layers; for a hard link, the bytes of its file. Yields nothing for a missing file,
- * because callers find the file in the listing first.
+ * Yields the bytes of a file of any size from the layers. For a hard link, yields the bytes of the linked file. Yields
+ * nothing for a missing file, because callers have already found the file in the listing.
  */
 export async function* imageFileBytes(
   content: ContentStore,

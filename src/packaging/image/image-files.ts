@@ -1,5 +1,5 @@
-// Reads files of an image by path. The listing has the digest of a file; if content lacks this digest, the file is read from its layer once
-// and stored.
+// Reads files of an image by path. The listing contains the digest of each file. If the store does not have this digest, the
+// file is read from its layer once and stored.
 import type { ContentStore } from '../../content/content.ts';
 import { readContent } from '../../oci/bounded-read.ts';
 import type { Digest } from '../../oci/descriptor.ts';
@@ -19,7 +19,10 @@ export const DPKG_STATUS = 'var/lib/dpkg/status';
 /** The paths of os-release(5), in the order in which they are searched. */
 export const OS_RELEASE: readonly string[] = ['etc/os-release', 'usr/lib/os-release'];
 
-/** Files that later steps read. Builds store each as a separate content, so that later steps do not have to read the whole layer. */
+/**
+ * Files that later steps read. Builds store each of them as its own content, so that later steps need not read the whole
+ * layer.
+ */
 export const KEPT_FILES: readonly string[] = [
   DPKG_STATUS,
   'etc/passwd',
@@ -67,8 +70,8 @@ async function asBuildErrors<Result>(work: () => Promise<Result>): Promise<Resul
 }
 
 /**
- * Returns the bytes of a regular file, undefined when there is none at this path. Links are not followed. Throws BuildError for a file
- * above its size limit.
+ * Returns the bytes of a regular file, or undefined if there is none at this path. Does not follow links. Throws BuildError
+ * if the file exceeds its size limit.
  */
 export async function readFileOf(content: ContentStore, image: ImageState, path: string): Promise<Buffer | undefined> {
   const digest = await fileDigest(content, image, path);
@@ -86,8 +89,8 @@ async function readKept(content: ContentStore, digest: Digest, path: string): Pr
 }
 
 /**
- * Returns the digest of a regular file and puts its bytes into the store if they are missing; undefined when there is none at this path.
- * Throws BuildError for a file that is too large to be read.
+ * Returns the digest of a regular file, and stores its bytes if the store does not have them. Returns undefined if there is
+ * no regular file at this path. Throws BuildError if the file is too large to be read.
  */
 export async function fileDigest(content: ContentStore, image: ImageState, path: string): Promise<Digest | undefined> {
   const entry = image.listing.get(path);

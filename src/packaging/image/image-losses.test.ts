@@ -1,4 +1,4 @@
-// Customizations that remove parts that the image requires: the build fails and names the step and the missing part.
+// Customizations that remove parts that the image requires. The build fails and names the step and the missing part.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { sandboxMode } from '../../../test/fixtures/build.ts';
 import { rootfs, yaml } from '../../../test/fixtures/customization.ts';

@@ -1,4 +1,5 @@
-// Finds required parts of an image that a customization removed: accounts, package database, the program of the image, the C library.
+// Finds required parts of an image that a customization removed: accounts, the package database, the program of the image,
+// and the C library.
 import type { ContentStore } from '../../content/content.ts';
 import { PackageDatabaseError } from '../../debian/package-database.ts';
 import { parseStatus } from '../../evidence/dpkg-packages.ts';
@@ -11,14 +12,14 @@ import { findFile, findProgram } from './listed-files.ts';
 const PASSWD = 'etc/passwd';
 const GROUP = 'etc/group';
 
-/** Paths of the dynamic loader, as compiled into programs of Debian and of Alpine. */
+/** Paths of the dynamic loader that are compiled into programs of Debian and of Alpine. */
 const LOADERS = [
   'lib64/ld-linux-x86-64.so.2',
   'lib/ld-linux-aarch64.so.1',
   'lib/ld-musl-x86_64.so.1',
   'lib/ld-musl-aarch64.so.1',
 ];
-/** Paths at which the loader of glibc looks for the C library (ld.so(8)). */
+/** Paths at which the loader of glibc searches the C library (ld.so(8)). */
 const C_LIBRARIES = ['x86_64-linux-gnu', 'aarch64-linux-gnu'].flatMap((machine) => [
   `lib/${machine}/libc.so.6`,
   `usr/lib/${machine}/libc.so.6`,
@@ -34,7 +35,7 @@ export type LossInput = {
   paths: { before: string | undefined; after: string | undefined };
 };
 
-/** Lists the required parts that the image had before the customization and no longer has; [] if there are none. */
+/** Lists the required parts that the image had before the customization and does not have any more. The list may be empty. */
 export async function listLosses(input: LossInput): Promise<string[]> {
   const { before, after } = input;
   return [
@@ -52,7 +53,10 @@ function isLost(path: string, { before, after }: Pick<LossInput, 'before' | 'aft
   return findFile(before.listing, path) !== undefined && findFile(after.listing, path) === undefined;
 }
 
-/** Returns the first of these files that existed before the customization, if none of them exists any more. */
+/**
+ * Returns the first of these files that existed before the customization. Returns nothing if at least one of them still
+ * exists.
+ */
 function lostAny(paths: readonly string[], before: MergedListing, after: MergedListing): string[] {
   const found = paths.find((path) => findFile(before, path) !== undefined);
   const isGone = found !== undefined && paths.every((path) => findFile(after, path) === undefined);
@@ -64,7 +68,10 @@ function isUnchanged(path: string, { before, after }: LossInput): boolean {
   return digest !== undefined && before.listing.get(path)?.digest === digest;
 }
 
-/** Checks whether the image's user is lost. Compares the user's number, because the image's config contains the number. */
+/**
+ * Returns the image's user if the customization removed it. Compares the user's number, because the image's config contains
+ * the number.
+ */
 async function lostUser(input: LossInput): Promise<string[]> {
   const { content, before, after, settings } = input;
   const { name, uid } = settings.user;
@@ -82,7 +89,7 @@ async function lostPackages(input: LossInput): Promise<string[]> {
   const { content, before, after } = input;
   if (isUnchanged(DPKG_STATUS, input)) return [];
   const had = countPackages(await readListedFile(content, before, DPKG_STATUS));
-  // A database that was unreadable or empty before the customization is not a fault of the customization.
+  // If the database was unreadable or empty before the customization, this is not a fault of the customization.
   if (typeof had !== 'number' || had === 0) return [];
   if (isLost(DPKG_STATUS, input)) return [`the package database /${DPKG_STATUS}`];
   const has = countPackages(await readListedFile(content, after, DPKG_STATUS));
@@ -101,7 +108,7 @@ function countPackages(status: string): number | PackageDatabaseError {
   }
 }
 
-/** Returns the text of a file, following links; empty when there is none. */
+/** Returns the text of a file and follows links. Returns an empty text if there is no file. */
 async function readListedFile(content: ContentStore, image: ImageState, path: string): Promise<string> {
   const found = findFile(image.listing, path);
   const bytes = found && (await readFileOf(content, image, found.path));

@@ -1,4 +1,4 @@
-// The packaging of container images: its entry in the table of packagings.
+// The packaging of container images, which is an entry of the table of packagings.
 import type { ContentStore } from '../../content/content.ts';
 import type { Digest } from '../../contract/vocabulary.ts';
 import { debPurl, parseStatus } from '../../evidence/dpkg-packages.ts';
@@ -40,7 +40,10 @@ function contentsOfImage(plan: ImagePlan, artifact?: Artifact): Digest[] {
   return artifact === undefined ? inputs : [...inputs, ...contentsOfArtifact(artifact)];
 }
 
-/** Returns the installed packages of the finished image; none for an image without dpkg. Throws PackageDatabaseError. */
+/**
+ * Returns the installed packages of the finished image. Returns an empty list for an image without dpkg. Throws
+ * PackageDatabaseError.
+ */
 async function listComponents(
   plan: ImagePlan,
   artifact: Artifact,

@@ -12,8 +12,8 @@ import { bytesOf } from './image.ts';
 import { DPKG_STATUS_BYTES_MAX } from './image-file-limits.ts';
 
 /**
- * Puts the SBOM (SPDX 2.3) of an image into content. Does nothing for an image without dpkg. Throws BuildError if the package database
- * cannot be read.
+ * Writes the SBOM (SPDX 2.3) of an image to content. Does nothing for an image without dpkg. Throws BuildError if the package
+ * database cannot be read.
  */
 export async function writeImageSbom(
   content: ContentStore,

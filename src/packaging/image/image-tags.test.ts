@@ -1,4 +1,4 @@
-// Tests which tags move to a new release, and which do not.
+// Tests which tags move to a new release and which stay.
 import { describe, expect, test } from 'vitest';
 import { immutableTag, rollingTags } from './image-tags.ts';
 

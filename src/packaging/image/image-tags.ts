@@ -1,4 +1,4 @@
-// The tags of a release: the immutable tag, and the rolling tags, which move to newer releases.
+// The tags of a release. The immutable tag always points to this release, and the rolling tags move to newer releases.
 import { compareUpstreamVersions } from '../../debian/version-order.ts';
 
 /** Returns the tag that always points to this release. */
@@ -10,14 +10,14 @@ export type TagScope = {
   version: string;
   operating_system: string;
   revision: number;
-  /** Existing releases in the same repository. */
+  /** The other releases in the same repository. */
   others: readonly { version: string; revision: number }[];
 };
 
 /**
- * Returns the tags that move to this release: `7.0.15`, `7.0`, `7`, each with and without the operating system, and `latest`. A tag stays
- * if it covers another release with a higher version, or with the same version and a higher revision. So a patch of an old branch moves
- * neither `7` nor `latest`.
+ * Returns the tags that move to this release: `7.0.15`, `7.0`, `7`, each with and without the operating system, and `latest`.
+ * A tag stays if it also fits another release that has a higher version, or the same version and a higher revision. So a
+ * patch of an old branch moves neither `7` nor `latest`.
  */
 export function rollingTags({ version, operating_system, revision, others }: TagScope): string[] {
   const isNewer = (other: TagScope['others'][number]) => {
@@ -40,8 +40,8 @@ function startsWith(version: string, line: readonly string[]): boolean {
 }
 
 /**
- * Returns a version as part of a tag, `[a-zA-Z0-9_][a-zA-Z0-9._-]*` (distribution-spec, "Pulling manifests"): replaces other characters by
- * `_`.
+ * Returns a version as part of a tag. Replaces characters that a tag must not contain by `_`. A tag is
+ * `[a-zA-Z0-9_][a-zA-Z0-9._-]*` (distribution-spec, "Pulling manifests").
  */
 function tagText(version: string): string {
   return version.replaceAll(/[^a-zA-Z0-9._-]/g, '_');

@@ -1,4 +1,5 @@
-// Writes an image to the store: config, manifest and index (OCI image-spec, config.md, manifest.md, image-index.md).
+// Writes the documents of an image to the store: config, manifest and index (OCI image-spec, config.md, manifest.md,
+// image-index.md).
 import type { ContentStore } from '../../content/content.ts';
 import { readContent } from '../../oci/bounded-read.ts';
 import {
@@ -31,7 +32,7 @@ export type ImageInput = {
 
 export type BuiltImage = { index: Descriptor; manifest: Descriptor; config: Descriptor; platform: Platform };
 
-/** Puts an image's documents into the store. The same input gives the same digests. */
+/** Stores an image's documents. The same input gives the same digests. */
 export async function writeImage(content: ContentStore, input: ImageInput): Promise<BuiltImage> {
   const created = timeOf(input.epoch);
   const document: ImageConfig = {
@@ -75,7 +76,8 @@ function describe(mediaType: string, document: object): { bytes: Buffer; descrip
 }
 
 /**
- * Reads a JSON document that Larder itself wrote, without checks. Documents from outside need readManifest, readIndex or readImageConfig.
+ * Reads a JSON document that Larder itself wrote, without checks. For other documents, use readManifest, readIndex or
+ * readImageConfig.
  */
 export async function readDocument<T>(content: ContentStore, digest: Digest): Promise<T> {
   const limit = { sizeBytesMax: MANIFEST_BYTES_MAX, tooLarge: manifestTooLarge };
@@ -91,5 +93,5 @@ export function timeOf(epoch: number): string {
   return new Date(epoch * 1000).toISOString().replace('.000Z', 'Z');
 }
 
-/** The PATH that Debian sets for root. Builds use it, and images that set no PATH get it. */
+/** The PATH that Debian sets for root. Builds use it, and images without a PATH get it. */
 export const IMAGE_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';

@@ -1,4 +1,4 @@
-// The cache of layers: concurrent builds share one layer, and any different input gives another layer.
+// The cache of layers. Concurrent builds share one layer, and any different input gives another layer.
 import { describe, expect, test } from 'vitest';
 import { inspect, packed, rootfs } from '../../../test/fixtures/customization.ts';
 import { chunked } from '../../../test/fixtures/tar.ts';

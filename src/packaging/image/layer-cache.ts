@@ -1,4 +1,4 @@
-// A cache of built layers by the inputs that determine them.
+// A cache of built layers, by the inputs that determine them.
 import type { ContentStore } from '../../content/content.ts';
 import type { Digest } from '../../contract/vocabulary.ts';
 import { MEDIA_TYPES } from '../../oci/descriptor.ts';
@@ -7,13 +7,13 @@ import { describeBytes, encodeDocument } from '../../oci/manifest.ts';
 import type { BuildLog } from '../../sandbox/build-log.ts';
 import type { Exclusive } from '../../sandbox/exclusive.ts';
 
-/** Stores which layer was built from which inputs. If an entry is lost, the layer is built again, with the same result. */
+/** Stores which layer was built from which inputs. If an entry is lost, the layer is built again with the same result. */
 export type LayerCache = {
   get(key: Digest): Promise<BuiltLayer | undefined>;
   set(key: Digest, layer: BuiltLayer): Promise<void>;
 };
 
-/** Must be increased if a change of the engine makes the same inputs give other layers. */
+/** Must be increased if a change of the engine gives other layers for the same inputs. */
 const ENGINE_FORMAT = 1;
 
 export type CacheContext = {
@@ -26,9 +26,9 @@ export type CacheContext = {
 };
 
 /**
- * Returns the layer of these inputs from the cache if its content still exists; otherwise builds it. Concurrent builds of the same layer
- * wait for each other, so that the second finds the layer of the first. If the first fails, the second builds the layer. If a build returns
- * no layer because nothing changed, this is not cached.
+ * Returns the layer of these inputs from the cache if its content still exists, and otherwise builds it. Concurrent builds of
+ * the same layer wait for each other, so that the second build finds the layer of the first. If the first build fails, the
+ * second one builds the layer. If a build returns no layer because nothing changed, this result is not cached.
  */
 export async function cachedLayer(
   context: CacheContext,

@@ -1,4 +1,4 @@
-// Layers converted for overlayfs: the converted entries, and the faults for which a hostile layer is rejected.
+// Layers that are converted for overlayfs: the converted entries, and the faults for which a hostile layer is rejected.
 import { describe, expect, it } from 'vitest';
 import { entry } from '../../../test/fixtures/tar.ts';
 import type { TarEntry, TarInput } from '../../tar/entry.ts';
@@ -101,7 +101,7 @@ describe('overlayEntries', () => {
   });
 
   it('rejects a layer whose links take too much work', async () => {
-    // Each entry follows forty links of 2,000 steps: a million such entries would keep a worker busy for a day.
+    // Each entry follows forty links of 2,000 steps. A million such entries would keep a worker busy for a day.
     const below = Array.from({ length: 39 }, (_, at) => link(`l${at}`, `${'x/../'.repeat(800)}l${at + 1}`));
     const inputs = Array.from({ length: 500 }, (_, at) => file(`l0/${at}/x`));
     await expect(laidOut(inputs, below)).rejects.toThrow(

@@ -1,5 +1,5 @@
-// Converts a layer's entries for a lower folder of overlayfs: whiteouts become devices 0:0, opaque folders get an attribute, and missing
-// parent folders are added.
+// Converts a layer's entries for a lower folder of overlayfs. Whiteouts become devices 0:0, opaque folders get an attribute,
+// and missing parent folders are added.
 import { IMAGE_LIMITS } from '../../oci/layer-limits.ts';
 import { BuildError } from '../../sandbox/build-error.ts';
 import { ArchiveMeter } from '../../tar/archive-meter.ts';
@@ -12,29 +12,32 @@ import { parseWhiteout } from '../../tar/whiteout.ts';
 import { imageFault } from '../image-fault.ts';
 import { LayerLinks } from './layer-links.ts';
 
-/** The name that overlayfs reads if it is mounted with `userxattr` (Documentation/filesystems/overlayfs.rst). */
+/** The name of the opaque attribute if overlayfs is mounted with `userxattr` (Documentation/filesystems/overlayfs.rst). */
 export const OPAQUE_ATTRIBUTE = 'user.overlay.opaque';
 export const CAPABILITY_ATTRIBUTE = 'security.capability';
-/** The highest id that exists in a sandbox, which maps the ids 0 to 65,535. */
+/** The highest id in a sandbox, because a sandbox maps the ids 0 to 65,535. */
 const ID_MAX = 65_535;
-/** Limit of security.capability, whose longest form has 24 bytes (capabilities(7), "File capability extended attribute versioning"). */
+/**
+ * The largest security.capability attribute, in bytes. Its longest format has 24 bytes (capabilities(7), "File capability
+ * extended attribute versioning").
+ */
 const CAPABILITY_BYTES_MAX = 64;
 /**
- * The latest time that is extracted, in the year 2242: the latest of a plain tar header. A layer may contain later times, which file
- * systems do not support.
+ * The latest time that is extracted. It is in the year 2242 and is the latest time of a plain tar header. A layer may contain
+ * later times, which file systems do not support.
  */
 const TIME_MAX = 0o77777777777;
 
 export type LayerEntriesOptions = {
-  /** Returns the listing of all layers below. It is called only if the layer has an entry without its parent folders. */
+  /** Returns the listing of all lower layers. Called only if the layer has an entry without its parent folders. */
   below: () => Promise<MergedListing>;
-  /** Returns the bytes of a file in the layers below. */
+  /** Returns the bytes of a file in the lower layers. */
   fileBelow: (path: string) => AsyncIterable<Uint8Array>;
 };
 
 /**
- * Yields the converted entries, without devices: a sandbox has its own /dev. Throws BuildError for a layer that cannot be extracted: a
- * broken archive, an archive above the limits, ids above ID_MAX, loops of links.
+ * Yields the converted entries. Omits devices, because a sandbox has its own /dev. Throws BuildError for a layer that cannot
+ * be extracted, because its archive is broken or exceeds a limit, or because of an id above ID_MAX or a loop of links.
  */
 export async function* overlayEntries(
   entries: AsyncIterable<TarEntry>,
@@ -64,7 +67,7 @@ async function* laidOut(
     const whiteout = parseWhiteout(header.path);
     if (whiteout?.kind === 'opaque') {
       const folder = folders.get(whiteout.path);
-      // An opaque marker of the root is ignored: no builder writes it, and it would hide all layers below.
+      // An opaque marker of the root is ignored. No builder writes it, and it would hide all lower layers.
       if (folder !== undefined)
         yield { header: { ...folder, xattrs: { ...folder.xattrs, [OPAQUE_ATTRIBUTE]: Buffer.from('y') } } };
     } else if (whiteout?.kind === 'removed') {
@@ -101,8 +104,8 @@ class LayerFolders {
   }
 
   /**
-   * Returns the header with another path: links of lower layers in its folder part are resolved, as other engines do when they extract
-   * layers.
+   * Returns the header with another path. If lower layers have links in the folder part of the path, they are resolved, as in
+   * other engines that extract layers.
    */
   async placed(header: TarHeader): Promise<TarHeader> {
     const written = parentOf(header.path);
@@ -112,8 +115,8 @@ class LayerFolders {
   }
 
   /**
-   * Returns the folders above a path that the layer has not contained so far, outermost first, with the modes and owners that they have
-   * below. Adds them to the folders of the layer.
+   * Returns the folders above a path that the layer has not contained so far, the outermost first. They have the modes and
+   * owners of the same folders in the lower layers. Adds them to the folders of the layer.
    */
   async missingAbove(path: string): Promise<TarHeader[]> {
     const missing: string[] = [];
@@ -145,19 +148,20 @@ class LayerFolders {
 }
 
 /**
- * Limit of hard links to files of lower layers, because each makes Larder read the lower layers again. Build tools make such links only for
- * a few files.
+ * The most hard links to files of lower layers, because Larder reads the lower layers again for each. Build tools make such
+ * links only for a few files.
  */
 const RAISED_COUNT_MAX = 500;
 const RAISED_BYTES_MAX = 4 * 1024 ** 3;
-/** Limit of hard links to hard links in other layers that are followed for one file. */
+/** How many hard links in other layers are followed to find one file. */
 const LINK_CHAIN_MAX = 40;
 
 type Below = LayerEntriesOptions & { folders: LayerFolders };
 
 /**
- * Copies of files of lower layers to which a layer has hard links. overlayfs mounts each layer as a folder, and a link cannot lead to
- * another of these folders, so the file is copied into the layer's folder, as overlayfs itself does when a program creates a link.
+ * Copies files of lower layers to which a layer has hard links. overlayfs mounts each layer as a folder, and a hard link
+ * cannot lead to another folder. So the file is copied into the layer's folder. overlayfs does the same when a program
+ * creates a link.
  */
 class RaisedFiles {
   readonly #below: Below;
@@ -174,8 +178,8 @@ class RaisedFiles {
   }
 
   /**
-   * Returns the header with the resolved target; for a file of a lower layer, also the copy to create before the link. Throws BuildError
-   * for a link to a missing file.
+   * Returns the header with the resolved target. If the target is in a lower layer, also returns the copy to create before
+   * the link. Throws BuildError for a link to a missing file.
    */
   async ready(header: TarHeader): Promise<{ header: TarHeader; above?: TarInput }> {
     if (header.type !== 'hardlink' || header.target === undefined) return { header };
@@ -207,7 +211,7 @@ class RaisedFiles {
   }
 }
 
-/** Returns the file at a path; if this is a hard link to another hard link, follows them to the file. */
+/** Returns the file at a path. If it is a hard link to another hard link, follows both to the file. */
 function linkedFile(listing: MergedListing, path: string): ListingEntry | undefined {
   let found = listing.get(path);
   for (let count = 0; found?.type === 'hardlink' && count < LINK_CHAIN_MAX; count++) {
@@ -222,13 +226,13 @@ function checked(header: TarHeader): TarHeader {
   const { xattrs: written, ...rest } = header;
   const known = { ...rest, mtime: Math.min(header.mtime, TIME_MAX) };
   const capability = written?.[CAPABILITY_ATTRIBUTE];
-  // Of the attributes, only file capabilities are kept: attributes of overlayfs in a layer from outside would affect the mount.
+  // Keeps only file capabilities. Other attributes in an untrusted layer, such as those of overlayfs, could affect the mount.
   return capability === undefined || capability.length > CAPABILITY_BYTES_MAX
     ? known
     : { ...known, xattrs: { [CAPABILITY_ATTRIBUTE]: Buffer.from(capability) } };
 }
 
-/** Returns the fault of an entry with an id above ID_MAX, without a full stop; undefined for other entries. */
+/** Returns the fault of an entry with an id above ID_MAX, without a full stop. Returns undefined for other entries. */
 export function ownerFault({ path, uid, gid }: TarHeader): string | undefined {
   if (uid <= ID_MAX && gid <= ID_MAX) return undefined;
   return `/${printable(path)} belongs to user ${uid}, group ${gid}, and ids above ${ID_MAX} do not exist in a sandbox`;

@@ -1,22 +1,28 @@
-// Keeps an image within the limit of layers: merges its oldest customization layers, in groups that stay the same when layers are added.
+// Keeps an image within the limit of layers. Merges its oldest customization layers in groups. The groups stay the same when
+// layers are added.
 import type { Digest } from '../../contract/vocabulary.ts';
 import type { ImageLayer } from './image.ts';
 import { type CacheContext, cachedLayer } from './layer-cache.ts';
 import { mergeLayers } from './layer-merge.ts';
 
-/** Limit of layers of an image. Docker accepts 125 (maxLayerDepth), so images that are built on this one can add 25. */
+/**
+ * The most layers of an image. Docker accepts 125 (maxLayerDepth), so an image that is built on this one can add 25 layers.
+ */
 export const IMAGE_LAYERS_MAX = 100;
-/** Limit of layers of a base image: it leaves one layer for the product, and one in which all customization layers are merged. */
+/**
+ * The most layers of a base image. The limit of an image then still allows one layer for the product, and one layer in which
+ * all customization layers are merged.
+ */
 export const BASE_LAYERS_MAX = IMAGE_LAYERS_MAX - 2;
 /**
- * The number of layers that are merged into one. With fixed groups, one more customization changes at most one group, and registries
- * already have the others.
+ * The number of layers that are merged into one. The groups are fixed, so one more customization changes at most one group.
+ * Registries already have the other groups.
  */
 const GROUP_SIZE = 25;
 
 /**
- * Returns the number and the size of the groups to merge, so that of `count` layers at most `capacity` are left. The groups contain the
- * oldest layers; the last group may be smaller.
+ * Returns the number and the size of the groups to merge, so that `count` layers become at most `capacity`. The groups
+ * contain the oldest layers. The last group may be smaller.
  */
 export function mergeGroups(count: number, capacity: number): { groups: number; size: number } {
   const size = Math.max(GROUP_SIZE, Math.ceil(count / capacity));
@@ -24,8 +30,8 @@ export function mergeGroups(count: number, capacity: number): { groups: number; 
 }
 
 /**
- * Returns the layers of an image, merged if there are too many. `below` are those of the base image and the application, which are never
- * merged.
+ * Returns the layers of an image, and merges some if there are too many. `below` are the layers of the base image and the
+ * application, which are never merged.
  */
 export async function withinLayerLimit(
   { below, customizations }: { below: ImageLayer[]; customizations: ImageLayer[] },

@@ -1,28 +1,33 @@
-// Resolves the paths of a layer through links of lower layers. The work is limited, because layers may contain many links, in loops and
-// chains.
+// Resolves the paths of a layer through links of lower layers. The work is limited, because layers may contain many links,
+// loops and long chains.
 import { BuildError } from '../../sandbox/build-error.ts';
 import { DEPTH_MAX } from '../../tar/archive-meter.ts';
 import { printable } from '../../tar/header.ts';
 import type { MergedListing } from '../../tar/listing-entry.ts';
 import { parentOf, partsOf } from '../../tar/path.ts';
 
-/** Limit of links that are followed for one path, as in Linux (path_resolution(7)). */
+/** How many links are followed for one path. Linux has the same limit (path_resolution(7)). */
 const LINK_COUNT_MAX = 40;
-/** Limit of path components that are resolved for one layer. 100,000 files with paths under /lib, /bin and /sbin take about 500,000. */
+/**
+ * How many path components are resolved for one layer. 100,000 files with paths below /lib, /bin and /sbin need about
+ * 500,000.
+ */
 const STEP_COUNT_MAX = 5_000_000;
 
 export class LayerLinks {
   readonly #isFolder: (path: string) => boolean;
   #steps = 0;
-  /** The path that was resolved last: the next entry is often in the same folder. */
+  /** The path that was resolved last, because the next entry is often in the same folder. */
   #last = { path: '', target: '' };
 
-  /** `isFolder` returns whether the layer itself has a folder at this path: such a folder replaces a link of a lower layer. */
+  /**
+   * `isFolder` returns whether the layer itself has a folder at this path. Such a folder replaces a link of a lower layer.
+   */
   constructor(isFolder: (path: string) => boolean) {
     this.#isFolder = isFolder;
   }
 
-  /** Returns the folder to which a path leads. Throws BuildError for a loop of links, and if the layer exceeds the limit of components. */
+  /** Returns the folder to which a path leads. Throws BuildError if links form a loop or the layer exceeds STEP_COUNT_MAX. */
   follow(path: string, listing: MergedListing): string {
     if (path !== this.#last.path) this.#last = { path, target: this.#walk(path, listing) };
     return this.#last.target;

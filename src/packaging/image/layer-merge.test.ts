@@ -1,4 +1,5 @@
-// A merged layer has the same effect on an image as the layers from which it was made: selected cases and many random ones.
+// A merged layer has the same effect on an image as the layers from which it was made. Tests selected cases and many random
+// ones.
 import { describe, expect, it, test } from 'vitest';
 import { entry, seededRandom } from '../../../test/fixtures/tar.ts';
 import type { ContentStore } from '../../content/content.ts';
@@ -15,7 +16,7 @@ const gone = (path: string) => entry(path.replace(/[^/]*$/, '.wh.$&'), { content
 const opaque = (path: string) => entry(`${path}/.wh..wh..opq`, { content: '' });
 const hard = (path: string, target: string) => entry(path, { type: 'hardlink', target });
 
-/** Returns the files of an image as lines; a hard link is listed like its file. */
+/** Returns the files of an image as lines. A hard link is listed like its file. */
 function shown(listing: MergedListing): string[] {
   const lines: string[] = [];
   for (const [path, found] of listing) {
@@ -25,7 +26,10 @@ function shown(listing: MergedListing): string[] {
   return lines.sort();
 }
 
-/** Replaces hard links by files. A hard link keeps the bytes of the file in its own layer, even if a later layer replaces that file. */
+/**
+ * Replaces hard links by files. A hard link keeps the bytes of the file in its own layer, even if a later layer replaces the
+ * file.
+ */
 function withoutLinks(layer: TarInput[]): TarInput[] {
   const files = new Map(layer.map((input) => [input.header.path, input]));
   return layer.map((input) => {
@@ -117,7 +121,7 @@ describe('mergeLayers keeps', () => {
   });
 });
 
-/** Returns a random layer that overlayfs could have written: only folders have paths below them. */
+/** Returns a random layer that overlayfs could have written, so only folders have paths below them. */
 function layerByChance(pick: <T>(list: readonly T[]) => T, names: string[], text: string): TarInput[] {
   const entries = new Map<string, TarInput>();
   const files: string[] = [];

@@ -1,5 +1,5 @@
-// Merges several layers into one with the same effect (OCI image-spec, layer.md, "Applying Changesets"). The same layers give the same
-// bytes.
+// Merges several layers into one layer with the same effect (OCI image-spec, layer.md, "Applying Changesets"). The same
+// layers always give the same bytes.
 import type { ContentStore } from '../../content/content.ts';
 import { type BuiltLayer, writeLayer } from '../../oci/layer.ts';
 import { IMAGE_LIMITS, LAYER_READING } from '../../oci/layer-limits.ts';
@@ -15,7 +15,8 @@ import { OPAQUE, parseWhiteout, WHITEOUT } from '../../tar/whiteout.ts';
 type Node = {
   children: Map<string, Node>;
   /**
-   * The last entry for this path: its header, its layer, and its position in the layer. Absent if layers only have entries below this path.
+   * The last entry for this path: its header, its layer, and its position in the layer. Absent if the layers only have
+   * entries below this path.
    */
   entry?: { header: TarHeader; layer: number; at: number };
   /** Whether the path is removed from the layers below. */
@@ -24,7 +25,10 @@ type Node = {
   opaque: boolean;
 };
 
-/** Merges layers, given from the lowest to the highest. Throws BuildError if there are more entries than an image may have. */
+/**
+ * Merges layers, which are given from the lowest to the highest. Throws BuildError if there are more entries than an image
+ * may have.
+ */
 export async function mergeLayers(content: ContentStore, layers: LayerPin[]): Promise<BuiltLayer> {
   const root = emptyNode();
   const links: TarHeader[][] = [];
@@ -61,7 +65,7 @@ function emptyNode(): Node {
   return { children: new Map(), removed: false, opaque: false };
 }
 
-/** Adds one layer to the tree. Whiteouts of the layer hide entries of lower layers, never entries of the same layer. */
+/** Adds one layer to the tree. A whiteout hides entries of lower layers, but never entries of its own layer. */
 function lay(root: Node, headers: TarHeader[], layer: number): void {
   for (const { path } of headers) {
     const whiteout = parseWhiteout(path);
@@ -83,7 +87,7 @@ function lay(root: Node, headers: TarHeader[], layer: number): void {
       hideChildren(node);
       node.opaque = false;
     } else if (node.removed || (node.entry !== undefined && node.entry.header.type !== 'folder')) {
-      // The new folder replaces the old one, so the contents of the old one stay removed.
+      // The new folder replaces the old folder, so the contents of the old folder stay removed.
       node.opaque = true;
     }
     node.removed = false;
@@ -95,7 +99,7 @@ function hideChildren(node: Node): void {
   node.children = new Map();
 }
 
-/** Returns the node of a path, and creates it if it is missing. A removed folder above the path becomes an empty folder. */
+/** Returns the node of a path, or creates it. If a folder above the path was removed, this folder becomes an empty folder. */
 function nodeAt(root: Node, path: string): Node {
   let node = root;
   const parts = partsOf(path);
@@ -117,7 +121,7 @@ function findNode(root: Node, path: string): Node | undefined {
   return node;
 }
 
-/** Hard links that stay although a later layer replaced their file. The key is the path of the file. */
+/** Hard links that stay although a later layer replaced their file, by the path of the file. */
 type RescuedLinks = ReadonlyMap<string, TarHeader[]>;
 
 function rescuedLinks(root: Node, links: TarHeader[], layer: number): RescuedLinks {
@@ -134,8 +138,8 @@ function rescuedLinks(root: Node, links: TarHeader[], layer: number): RescuedLin
 type Merge = { root: Node; layers: LayerPin[]; rescued: RescuedLinks[] };
 
 /**
- * Yields folders and whiteouts first, ordered by name. Then yields the other entries layer by layer, so that each layer is read once for
- * their bytes.
+ * Yields folders and whiteouts first, ordered by name. Then yields the other entries layer by layer, so that each layer is
+ * read only once.
  */
 async function* merged(content: ContentStore, { root, layers, rescued }: Merge): AsyncGenerator<TarInput, void> {
   yield* folders(root, '');
@@ -150,7 +154,7 @@ async function* merged(content: ContentStore, { root, layers, rescued }: Merge):
       const [first, ...others] = saved.get(header.path) ?? [];
       if (isAlive && !isSaved(saved, header)) yield { header, body };
       else if (first !== undefined && header.type !== 'hardlink') {
-        // The replaced file is written at the path of its first link; the other links point to that path.
+        // The replaced file is written at the path of its first link. The other links point to this path.
         yield { header: { ...header, path: first.path }, body };
         for (const other of others) yield { header: { ...other, target: first.path } };
       }

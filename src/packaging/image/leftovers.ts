@@ -1,10 +1,14 @@
-// Files that package installation creates and that are left out of images: logs, caches, backups, machine ids and private keys.
+// Leftovers: files that the installation of packages creates and that images must not contain. These are logs, caches,
+// backups, machine ids and private keys.
 import { posix } from 'node:path';
 import type { TarHeader, TarInput } from '../../tar/entry.ts';
 import { parentOf } from '../../tar/path.ts';
 import { pathMatcher } from './path-pattern.ts';
 
-/** Paths that do not belong in an image: file systems are mounted there when a container starts, or the files are temporary. */
+/**
+ * Paths whose files do not belong in an image, because they are temporary or because file systems are mounted there when a
+ * container starts.
+ */
 const MOUNTED = ['proc/*', 'sys/*', 'dev/*', 'run/*', 'tmp/*', 'var/tmp/*'];
 
 const LEFTOVERS = [
@@ -26,7 +30,8 @@ const LEFTOVERS = [
   'etc/subuid-',
   'etc/subgid-',
   'etc/.pwd.lock',
-  // Files that are rebuilt when they are needed; the cache of ldconfig also contains inode numbers and times.
+  // Files that are rebuilt when they are needed. The cache of ldconfig also contains inode numbers and times, which differ
+  // between builds.
   'var/cache/ldconfig/*',
   'var/cache/fontconfig/*',
   'var/cache/man/*',
@@ -39,7 +44,7 @@ const LEFTOVERS = [
   'etc/.wh.hosts',
   'etc/resolv.conf',
   'etc/mailname',
-  // A private key that everybody who pulls the image would have, and its certificate, which is useless without the key.
+  // A private key, which everybody who pulls the image would have. Also its certificate, which is useless without the key.
   'etc/ssl/private/ssl-cert-snakeoil.key',
   'etc/ssl/certs/ssl-cert-snakeoil.pem',
   'etc/ssh/ssh_host_*_key',
@@ -47,21 +52,22 @@ const LEFTOVERS = [
 ];
 
 /**
- * Folders that are searched for private keys, because packages generate files there. Files that packages ship in /usr are public anyway.
+ * Folders in which private keys are searched, because packages generate files there. The files of packages in /usr are
+ * public, so they contain no secret keys.
  */
 const KEY_FOLDERS = /^(?:etc|var|root|home|opt|srv)\//;
-/** Larger files are not searched for a private key, because keys are smaller. */
+/** Larger files are not searched for a private key, because keys are smaller. In bytes. */
 const KEY_FILE_BYTES_MAX = 64 * 1024;
 const PRIVATE_KEY = /-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY-----/;
 
 export type LeftoverRules = {
-  /** Returns whether an entry stays although a rule would leave it out, because a recipe or a base requires it. */
+  /** Returns whether an entry stays although a rule would omit it, because a recipe or a base image requires it. */
   keep?: (header: TarHeader) => boolean;
-  /** Further patterns of files to leave out, from the recipe. */
+  /** More patterns of files to omit, from the recipe. */
   remove?: readonly string[];
-  /** Whether files with a private key are left out. */
+  /** Whether files with a private key are omitted. */
   privateKeys: boolean;
-  /** Called with the path of each private key that was left out. */
+  /** Called with the path of each private key that is omitted. */
   onPrivateKey?: (path: string) => void;
 };
 
@@ -88,14 +94,17 @@ export async function* withoutLeftovers(
 }
 
 /**
- * Whether an entry is a log. Folders of /var/log stay, because services expect them; links stay, because recipes use them to redirect logs
- * to the standard output.
+ * Whether an entry is a log. Folders of /var/log stay, because services expect them. Links stay, because recipes redirect
+ * logs to the standard output with links.
  */
 function isLog({ path, type }: TarHeader): boolean {
   return type === 'file' && path.startsWith('var/log/');
 }
 
-/** Whether a symbolic link points to a path that is left out. ssl-cert creates such a link: its name is the hash of the certificate. */
+/**
+ * Whether a symbolic link points to a path that is omitted. ssl-cert creates such a link, whose name is the hash of the
+ * certificate.
+ */
 function pointsTo({ path, type, target = '' }: TarHeader, left: (path: string) => boolean): boolean {
   if (type !== 'symlink') return false;
   return left(posix.resolve('/', parentOf(path), target).slice(1));

@@ -1,14 +1,14 @@
-// Finds files of an image as programs do: follows links, and searches the folders of PATH.
+// Finds files of an image in the same way as programs: follows links, and searches the folders of PATH.
 import { BuildError } from '../../sandbox/build-error.ts';
 import type { ListingEntry, MergedListing } from '../../tar/listing-entry.ts';
 import { IMAGE_PATH } from './image.ts';
 import { LayerLinks } from './layer-links.ts';
 
 const ANY_EXECUTES = 0o111;
-/** Limit of hard links to hard links: the same as Linux has for symbolic links (path_resolution(7)). */
+/** How many hard links to hard links are followed. Linux has the same limit for symbolic links (path_resolution(7)). */
 const LINK_COUNT_MAX = 40;
 
-/** Returns the regular file at a path, following links of any kind; undefined when there is none. */
+/** Returns the regular file at a path, and follows links of any kind. Returns undefined if there is none. */
 export function findFile(listing: MergedListing, path: string): ListingEntry | undefined {
   try {
     const links = new LayerLinks(() => false);
@@ -24,8 +24,8 @@ export function findFile(listing: MergedListing, path: string): ListingEntry | u
 }
 
 /**
- * Returns the executable file that a shell starts for this name; undefined if there is none. The shell searches the folders of `path`
- * unless the name has a slash.
+ * Returns the executable file that a shell starts for this name, or undefined if there is none. If the name has no slash,
+ * searches the folders of `path`.
  */
 export function findProgram(listing: MergedListing, name: string, path = IMAGE_PATH): ListingEntry | undefined {
   const places = name.includes('/') ? [name] : path.split(':').map((folder) => `${folder}/${name}`);

@@ -1,17 +1,17 @@
-// The settings with which this machine's apt reaches the package archive (proxies, certificates, credentials), for an apt that runs in
-// another root.
+// The settings with which this machine's apt reaches the package archive: proxies, certificates and credentials. An apt that
+// runs in another root gets these settings.
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { findTool, runCommand } from '../../sandbox/host-commands.ts';
 
 /**
- * The options of apt.conf(5) that matter for reaching an archive, and those for the archive's maximum age. Other options of the machine,
- * like hooks and pins, must not apply to another root.
+ * The options of apt.conf(5) for reaching an archive and for the archive's maximum age. Other options of the machine, such as
+ * hooks and pins, must not apply to another root.
  */
 const REACHING =
   /^Acquire::(?:(?:https?|ftp|socks5h?)::|(?:Retries|Check-Valid-Until|Check-Date|Max-ValidTime|Min-ValidTime) )/;
 
-/** Returns lines of apt.conf with which an apt in another root reaches the archive as the machine does. */
+/** Returns lines of apt.conf with which an apt in another root reaches the archive like this machine. */
 export async function machineAptOptions(): Promise<string[]> {
   let printed = '';
   await runCommand([findTool('apt-config') ?? 'apt-config', 'dump'], {
@@ -20,12 +20,14 @@ export async function machineAptOptions(): Promise<string[]> {
   return aptOptionsIn(printed);
 }
 
-/** Exported for its test: machines with proxies are rare where tests run. */
+/** Selects the options of `REACHING`. Exported for its test, because machines that run tests rarely have proxies. */
 export function aptOptionsIn(dump: string): string[] {
   return dump.split('\n').filter((line) => REACHING.test(line) && !line.endsWith(' "";'));
 }
 
-/** Returns the machine's credentials for archives (apt_auth.conf(5)) that this user can read; undefined when there are none. */
+/**
+ * Returns the machine's credentials for archives (apt_auth.conf(5)) that this user can read, or undefined if there are none.
+ */
 export async function machineCredentials(folder = '/etc/apt'): Promise<string | undefined> {
   const parts = await readdir(join(folder, 'auth.conf.d')).catch(() => []);
   const files = [
@@ -52,7 +54,10 @@ const PROXIES = [
 ];
 const ONLY_PROXIES = `exec env -i ${PROXIES.map((name) => `\${${name}+"${name}=$${name}"}`).join(' ')} "$@"`;
 
-/** Returns a command that runs with only these variables and the proxy variables of this process. Callers must run it with `inherit`. */
+/**
+ * Returns a command that runs with only these variables and the proxy variables of this process. Callers must run the command
+ * with `inherit`.
+ */
 export function withProxies(variables: Record<string, string>, command: string[]): string[] {
   const assignments = Object.entries(variables).map(([name, value]) => `${name}=${value}`);
   return [findTool('sh') ?? 'sh', '-c', ONLY_PROXIES, 'proxies', ...assignments, ...command];

@@ -1,4 +1,5 @@
-// Decides the order in which dpkg unpacks packages: in waves, the pre-dependencies of a package in an earlier wave than the package.
+// Decides the order in which dpkg unpacks packages. They are grouped into waves, so that the pre-dependencies of a package
+// are in an earlier wave.
 import type { FailureCause } from '../../contract/vocabulary.ts';
 import { BoundedText } from '../../sandbox/bounded-text.ts';
 import { BuildError } from '../../sandbox/build-error.ts';
@@ -6,7 +7,10 @@ import type { Sandbox } from '../../sandbox/sandbox.ts';
 
 type Control = { file: string; name: string; provides: string[]; preDepends: string[] };
 
-/** Limit of dpkg-deb's output: a thousand packages print some 100 KB, but a modified dpkg-deb of an image could print endlessly. */
+/**
+ * The most bytes that dpkg-deb may print. A thousand packages print some 100 KB, but a modified dpkg-deb of an image could
+ * print endlessly.
+ */
 const PRINTED_BYTES_MAX = 1024 * 1024;
 
 const SHOW = `cd "$0" && for file do dpkg-deb --show --showformat='\${Package}\\t\${Provides}\\t\${Pre-Depends}\\n' "$file" || echo; done`;
@@ -21,12 +25,12 @@ export type WaveOptions = {
 };
 
 /**
- * Groups packages into waves. A package pre-depends only on packages of earlier waves or of the base, because dpkg unpacks a package only
- * after its pre-dependencies are configured (Debian policy 7.2). The lock does not have this order. Reads the packages with the image's
- * dpkg-deb. Throws BuildError if it prints too much.
+ * Groups packages into waves. A package pre-depends only on packages of earlier waves or of the base image, because dpkg
+ * unpacks a package only after its pre-dependencies are configured (Debian policy 7.2). The order of the lock does not ensure
+ * this. Reads the packages with the image's dpkg-deb. Throws BuildError if dpkg-deb prints too much.
  */
 export async function installWaves(sandbox: Sandbox, files: string[], options: WaveOptions): Promise<string[][]> {
-  // A single package needs no order; reading it with dpkg-deb would take a tenth of the build of a small patch.
+  // A single package needs no order. Reading it with dpkg-deb would take a tenth of the time for building a small patch.
   if (files.length === 1) return [files];
   const { folder, environment, step, cause_kind, signal } = options;
   const printed = new BoundedText(PRINTED_BYTES_MAX);
@@ -62,8 +66,8 @@ function namesIn(field: string): string[] {
 }
 
 /**
- * Orders packages into waves; exported for its test. If packages pre-depend on each other, which Debian forbids, all remaining packages
- * form the last wave, and dpkg rejects them.
+ * Orders packages into waves. Exported for its test. Debian forbids packages that pre-depend on each other. If there are any,
+ * all remaining packages form the last wave, and dpkg rejects them.
  */
 export function orderWaves(packages: Control[]): string[][] {
   const offers = new Offers(packages);
@@ -82,11 +86,11 @@ export function orderWaves(packages: Control[]): string[][] {
 }
 
 /**
- * Tracks which packages wait for which names. A package offers its own name and the names that it provides. Each name is processed once for
- * each package that needs it.
+ * Tracks which packages wait for which names. A package offers its own name and the names that it provides. Each name is
+ * processed once for each package that needs it.
  */
 class Offers {
-  /** For each name, the number of packages that offer it and are not yet installed. */
+  /** For each name, the number of packages that offer it and are not installed yet. */
   readonly #count = new Map<string, number>();
   readonly #waiting = new Map<string, Control[]>();
   readonly #blocked = new Map<Control, number>();
@@ -112,7 +116,7 @@ class Offers {
     return this.#blocked.get(one) === 0;
   }
 
-  /** Marks a package as installed. Returns the packages that no longer wait for any name. */
+  /** Marks a package as installed. Returns the packages that do not wait for any name any more. */
   installed(one: Control): Control[] {
     const done = [...offered(one)].filter((name) => {
       const count = (this.#count.get(name) ?? 1) - 1;

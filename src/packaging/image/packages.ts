@@ -12,11 +12,17 @@ import { installWaves } from './package-waves.ts';
 const PACKAGES = 'packages';
 const PACKAGES_FOLDER = `${SANDBOX_FOLDER}/${PACKAGES}`;
 
-/** A shell function that runs dpkg for a build: no syncs to disk, because a crash discards the sandbox; no questions; no log. */
+/**
+ * A shell function that runs dpkg for a build. dpkg does not sync files to the disk, because a crash discards the sandbox. It
+ * asks no questions and writes no log.
+ */
 export const RUN_DPKG =
   'run() { dpkg --force-unsafe-io --force-confdef --force-confold --auto-deconfigure --log=/dev/null "$@"; }';
 
-/** A policy-rc.d that exits 101 prevents services from starting (invoke-rc.d(8)). An image without its own gets one while dpkg runs. */
+/**
+ * Shell code that installs the packages. A policy-rc.d that exits with 101 prevents services from starting (invoke-rc.d(8)).
+ * An image without its own policy-rc.d gets one while dpkg runs.
+ */
 const INSTALL = `
 set -e
 policy=/usr/sbin/policy-rc.d
@@ -52,7 +58,10 @@ export type InstallOptions = {
   signal?: AbortSignal | undefined;
 };
 
-/** Returns variables for programs that run as root during a build: no questions, one language, one time (SOURCE_DATE_EPOCH). */
+/**
+ * Returns the variables of programs that run as root during a build. Because of them, programs ask no questions, use one
+ * language, and use one time (SOURCE_DATE_EPOCH).
+ */
 export function buildEnvironment(epoch: number): Record<string, string> {
   return {
     PATH: IMAGE_PATH,
@@ -65,12 +74,15 @@ export function buildEnvironment(epoch: number): Record<string, string> {
   };
 }
 
-/** Returns the file name of a package in the sandbox, which needs no quoting in the shell. */
+/** Returns the file name of a package in the sandbox. The name needs no quoting in a shell. */
 function fileOf(index: number): string {
   return `${String(index).padStart(4, '0')}.deb`;
 }
 
-/** Writes the packages to the sandbox's given folder, before the sandbox opens. Throws ContentMissing if content lacks a package. */
+/**
+ * Writes the packages to the sandbox's given folder. Must be called before the sandbox opens. Throws ContentMissing if
+ * content does not have a package.
+ */
 export async function givePackages(given: GivenFolder, packages: readonly PackagePin[]): Promise<void> {
   for (const [index, { digest }] of packages.entries()) await given.copy(`${PACKAGES}/${fileOf(index)}`, digest);
 }

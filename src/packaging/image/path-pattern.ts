@@ -1,6 +1,8 @@
-// Patterns for paths in an image: `*` matches anything within one name, `**` any number of folders.
+// Patterns for paths in an image. `*` matches any characters within one name, and `**` matches any number of folders.
 
-/** Returns a function that tests paths without a leading `/`; a pattern that names a folder matches everything in it. */
+/**
+ * Returns a function that tests paths without a leading `/`. A pattern that names a folder matches everything in the folder.
+ */
 export function pathMatcher(patterns: readonly string[]): (path: string) => boolean {
   if (patterns.length === 0) return () => false;
   const sources = patterns.map((pattern) => `${sourceOf(pattern.replace(/^\/+|\/+$/g, ''))}(?:/.*)?`);

@@ -13,7 +13,7 @@ import { PlanRejected } from '../plan-rejected.ts';
 import { hostPlatform } from './base-image.ts';
 import { readPackageDatabase } from './image-files.ts';
 
-/** Returns the plan of an image. With a kept plan, everything except the customizations stays as in that plan. */
+/** Returns the plan of an image. With a kept plan, only the customizations are planned again. */
 export async function planImage(inputs: PlanInputs<ImagePlan>, tools: PlanTools): Promise<ImagePlan> {
   const plan = inputs.kept ?? (await planProduct(inputs, tools));
   return withCustomizations(plan, await pinCustomizations(inputs, plan, tools));
@@ -37,8 +37,8 @@ async function planProduct(inputs: PlanInputs<ImagePlan>, tools: PlanTools): Pro
     base,
     packages,
     customizations: [],
-    // The epoch is the time of the base and not of the customizations, so that a new customization does not change the layer of the
-    // application.
+    // The epoch is the time of the base image and not of the customizations. So a new customization does not change the layer
+    // of the application.
     epoch: Math.floor(Date.parse(base.created_at) / 1000),
   });
   if (plan.product.branch !== branch) throw gone(inputs);
@@ -56,7 +56,10 @@ async function statusOf(content: ContentStore, base: BasePin): Promise<string> {
   throw new PlanRejected(message, { cause_kind: 'BUILD_ERROR' });
 }
 
-/** Returns the pins of the customizations in order. If the kept plan has a customization at the same version, its packages stay. */
+/**
+ * Returns the pins of the customizations in order. If the kept plan has a customization in the same version, its packages
+ * stay.
+ */
 async function pinCustomizations(
   inputs: PlanInputs<ImagePlan>,
   plan: ImagePlan,
@@ -84,7 +87,10 @@ async function heldPackages(
   return (await areHeld(content, digests)) ? known.packages : undefined;
 }
 
-/** Touches the contents, so that no sweep deletes them between this check and the recording of the plan's uses. */
+/**
+ * Whether the store has all contents. Touches them, so that the sweeper does not delete them before the plan's uses are
+ * recorded.
+ */
 async function areHeld(content: ContentStore, digests: readonly Digest[]): Promise<boolean> {
   for (const digest of digests) if (!(await content.touch(digest))) return false;
   return true;
@@ -92,7 +98,9 @@ async function areHeld(content: ContentStore, digests: readonly Digest[]): Promi
 
 type Below = { inputs: PlanInputs<ImagePlan>; base: BasePin; below: PackagePin[] };
 
-/** Resolves the packages that a customization declares, on top of the base and the packages of earlier customizations. */
+/**
+ * Pins the packages that a customization declares, on top of the packages of the base image and of earlier customizations.
+ */
 async function pinPackages(
   customization: PlannedCustomization,
   { inputs, base, below }: Below,

@@ -1,4 +1,5 @@
-// Makes one attempt of a product test against a service in a sandbox: a command, an HTTP request, or a few bytes over TCP.
+// Makes one attempt of a product test at a service in a sandbox: runs a command, or sends an HTTP request or a few bytes over
+// TCP.
 import type { ChildProcess } from 'node:child_process';
 import { request } from 'node:http';
 import { Duplex } from 'node:stream';
@@ -13,7 +14,7 @@ import type { RunningCommand } from '../../sandbox/sandbox-run.ts';
 export type Started = {
   sandbox: Sandbox;
   service: RunningCommand;
-  /** The command of the service. A command of a test runs with the same user, variables and files. */
+  /** The command of the service. The command of a test runs with the same user, variables and files. */
   command: SandboxCommand;
   signal: AbortSignal | undefined;
 };
@@ -24,10 +25,10 @@ export type Attempt = {
   output: string;
 };
 
-/** Limit of the part of an answer that is read and checked; no test needs more. */
+/** The most bytes of an answer that are read and checked. No test needs more. */
 const ANSWER_BYTES_MAX = 256 * 1024;
 
-/** Makes one attempt within the remaining time. A fault of the service is returned, not thrown. */
+/** Makes one attempt within the remaining time. A fault of the service is returned and not thrown. */
 export async function attemptTest(test: ProductTest, started: Started, leftMs: number): Promise<Attempt> {
   if (test.kind === 'exec') return await attemptExec(test, started, leftMs);
   if (test.kind === 'http') return await attemptHttp(test, started, leftMs);
@@ -63,7 +64,10 @@ async function attemptExec(
   }
 }
 
-/** Returns a failed attempt for an error: for example, the service and its namespaces have ended. Throws the signal's reason if aborted. */
+/**
+ * Returns a failed attempt for an error, for example because the service and its namespaces have ended. If the signal is
+ * aborted, throws the signal's reason.
+ */
 function failed(error: unknown, signal: AbortSignal | undefined): Attempt {
   signal?.throwIfAborted();
   return { passed: false, output: error instanceof Error ? error.message : String(error) };
@@ -112,11 +116,12 @@ async function attemptTcp(test: Kind<'tcp'>, started: Started, leftMs: number): 
     async (socket) => {
       if (test.send !== undefined) socket.write(test.send);
       if (test.receive === undefined) {
-        // The byte that CONNECT printed shows that the port is open; the service itself does not have to send anything.
+        // CONNECT has printed its byte, so the port is open. The service itself need not send anything.
         return { passed: true, output: `connected to port ${test.port}` };
       }
       const answer = new BoundedText(ANSWER_BYTES_MAX);
-      // A service may send byte by byte, so each search begins shortly before the new bytes, not at the start of the answer.
+      // A service may send single bytes. So each search begins shortly before the new bytes, and not at the start of the
+      // answer.
       let searched = 0;
       for await (const chunk of socket) {
         const hasSpace = answer.add(chunk as Buffer);
@@ -130,8 +135,8 @@ async function attemptTcp(test: Kind<'tcp'>, started: Started, leftMs: number): 
 }
 
 /**
- * Prints one byte when the connection is open, then copies bytes in both directions. Run it with `--norc`: Node's pipes are sockets, and
- * bash treats a socket as input as a remote shell, for which it reads its startup files.
+ * Prints one byte when the connection is open, and then copies bytes in both directions. Run it with `--norc`: Node's pipes
+ * are sockets, and bash would treat a socket as a remote shell and read its startup files.
  */
 const CONNECT = `exec 3<>"/dev/tcp/127.0.0.1/$1" || exit 1; printf '+'; cat <&3 & exec cat >&3`;
 
@@ -143,7 +148,8 @@ async function connected(
 ): Promise<Attempt> {
   let child: ChildProcess | undefined;
   const late = Promise.withResolvers<never>();
-  // Only the race below handles this rejection; if the timeout comes before the race, the rejection must not count as unhandled.
+  // The race below handles this rejection. If the timeout comes before the race, the rejection would count as unhandled
+  // without this.
   late.promise.catch(() => undefined);
   const timer = setTimeout(() => {
     late.reject(new Error(`port ${port} did not answer in time`));
@@ -161,14 +167,15 @@ async function connected(
     if (stdin === null || stdout === null)
       throw new Error('The process that connects to the port has no stdin or stdout pipe');
     stdin.on('error', () => undefined);
-    // Background processes of bash may keep the pipes open after bash has ended, so the timeout decides, not the end of the pipes.
+    // Background processes of bash may keep the pipes open after bash has ended. So the timeout decides, and not the end of
+    // the pipes.
     const first = await Promise.race([firstByte(child), late.promise]);
     if (!first) return { passed: false, output: `port ${port} refuses connections` };
     const socket = Duplex.from({ readable: stdout, writable: stdin });
-    // A test stops reading when it has its answer; without a handler, the end of the pipes would then be an unhandled error.
+    // A test stops reading when it has its answer. Without a handler, the end of the pipes would then be an unhandled error.
     socket.on('error', () => undefined);
     const using = use(socket);
-    // After a timeout nothing waits for `using`, so its error when the pipes end is ignored.
+    // After a timeout, nothing waits for `using`. So its error at the end of the pipes is ignored.
     using.catch(() => undefined);
     return await Promise.race([using, late.promise]);
   } catch (error) {

@@ -1,4 +1,5 @@
-// Extracts layers for overlayfs: with owners and links, completely or not at all. Removes extracted layers when there are too many.
+// Extracts layers for overlayfs, with owners and links. A layer is extracted completely or not at all. If there are too many
+// extracted layers, some are removed.
 import { existsSync, readFileSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -115,7 +116,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('root file systems', () => {
       },
     };
     const layers = [base];
-    // Only the base contains the folder /usr/bin; each layer adds a file to it.
+    // Only the base image contains the folder /usr/bin, and each layer adds a file to it.
     for (let at = 0; at < 12; at++) layers.push(await layerOf([entry(`usr/bin/chain-${at}`, { content: `${at}` })]));
     const counted = { ...workspace, content: counting };
     const chain = new ChainListing(counting);

@@ -1,5 +1,5 @@
-// Extracts layers to folders for overlayfs, inside a namespace, and caches the folders by chain id. A folder is complete or does not exist.
-// When there are too many, the least recently used are removed.
+// Extracts layers to folders for overlayfs, inside a namespace. Caches the folders by chain id. A folder is complete or does
+// not exist. If the folders become too large, the least recently used are removed.
 import { createHash, randomUUID } from 'node:crypto';
 import { existsSync, lstatSync } from 'node:fs';
 import { readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
@@ -22,30 +22,34 @@ import { imageFileBytes } from './image-file.ts';
 import { overlayEntries } from './layer-entries.ts';
 
 /**
- * Limit of all extracted layers: enough for about forty bases and their products. Extracting a removed folder again takes a second or two.
+ * The most bytes of all extracted layers. This is enough for about forty base images and their products. Extracting a removed
+ * folder again takes one or two seconds.
  */
 const ROOTS_BYTES_MAX = 20 * 1024 ** 3;
 /**
- * A folder that was used within this time is not removed: a sandbox may have mounted it. No sandbox runs this long
+ * A folder that was used within this time is not removed, because a sandbox may have mounted it. No sandbox runs this long
  * (DEFAULT_LIMITS.wallClockMs allows a quarter of an hour per command).
  */
 const IN_USE_MS = 6 * 60 * 60_000;
 
-/** Disk space that each entry needs in addition to its bytes: millions of empty files also fill a disk. */
+/** Bytes of disk space that each entry needs in addition to its content, because millions of empty files also fill a disk. */
 const ENTRY_BYTES = 4096;
-/** The check of free space is repeated after this many bytes, because a layer of a few MB may expand to very many GB. */
+/** Free space is checked again after this many bytes, because a layer of a few MB may expand to very many GB. */
 const SPACE_CHECK_EVERY_BYTES = 256 * 1024 ** 2;
 
 export type RootOptions = {
   step: string;
   signal?: AbortSignal | undefined;
-  /** The listing of the image's lower layers, if the caller extracts further layers of this image later; if absent, a new one. */
+  /**
+   * The listing of the image's lower layers. Given if the caller will extract more layers of this image. If absent, a new
+   * listing is made.
+   */
   chain?: ChainListing | undefined;
 };
 
 /**
- * Extracts these layers and returns their folders for `openSandbox`, lowest first. Throws BuildError for a layer that cannot be extracted,
- * and ContentMissing.
+ * Extracts these layers and returns their folders for `openSandbox`, the lowest first. Throws BuildError for a layer that
+ * cannot be extracted, and ContentMissing.
  */
 export async function prepareRoots(workspace: Workspace, layers: LayerPin[], options: RootOptions): Promise<string[]> {
   const host = sandboxHost(workspace, options.step);
@@ -70,16 +74,16 @@ export async function prepareRoots(workspace: Workspace, layers: LayerPin[], opt
 }
 
 /**
- * Returns the name of the folder for extracted layers. It depends on the account: the files have the owners of that account's namespace, so
- * a service that runs under another account must not use them.
+ * Returns the name of the folder for extracted layers. It depends on the account. The files have the owners of the account's
+ * namespace, so a service under another account must not use them.
  */
 function rootsName({ namespace, user }: SandboxHost): string {
   return namespace ? `roots-${user?.uid ?? process.getuid?.() ?? 0}` : 'roots-root';
 }
 
 /**
- * Returns OCI chain ids (config.md, "Layer ChainID") as folder names. The layers below are part of the name, because a layer's folder gets
- * missing parent folders from them.
+ * Returns OCI chain ids (config.md, "Layer ChainID") as folder names. A chain id depends on the lower layers too. This is
+ * necessary, because a layer's folder gets missing parent folders from the lower layers.
  */
 function chainIds(layers: LayerPin[]): string[] {
   let chain = '';
@@ -100,8 +104,8 @@ type Extraction = {
 };
 
 /**
- * Extracts a layer to a temporary folder and renames it when it is complete. If another process has extracted the layer meanwhile, removes
- * the temporary folder.
+ * Extracts a layer to a temporary folder, and renames the folder when it is complete. If another process has extracted the
+ * same layer, removes the temporary folder.
  */
 async function extractLayer(work: Extraction): Promise<void> {
   const { workspace, host, folder, layers, index, options } = work;
@@ -161,7 +165,8 @@ async function unpack(work: Extraction, { layer, target }: { layer: LayerPin; ta
         '--numeric-owner',
         '--same-owner',
         '--preserve-permissions',
-        // tar writes links unchanged. They do no harm: tar runs in a sandbox that can write only to the target folder.
+        // tar writes links unchanged. They do no harm, because tar runs in a sandbox that can write only to the target
+        // folder.
         '--absolute-names',
         '--xattrs',
         '--xattrs-include=user.overlay.opaque',
@@ -178,10 +183,16 @@ async function unpack(work: Extraction, { layer, target }: { layer: LayerPin; ta
   return size;
 }
 
-/** The longest time for which a build keeps a sandbox open: its packages and three scripts, each up to its limit. */
+/**
+ * The longest time for which a build keeps a sandbox open. In this time, its packages and three scripts can all run up to
+ * their limits.
+ */
 const LONGEST_USE_MS = 90 * 60_000;
 
-/** If the disk is nearly full, removes all folders that no sandbox can have mounted any longer, even if they are below the size limit. */
+/**
+ * If the disk is nearly full, removes all folders that no sandbox can have mounted any more. This applies even if the folders
+ * are within ROOTS_BYTES_MAX.
+ */
 async function freeSpace(workspace: Workspace, { signal }: RootOptions): Promise<void> {
   const share = await workspace.content.freeShare();
   if (share === undefined || share >= 2 * FREE_SHARE_MIN) return;
@@ -189,7 +200,7 @@ async function freeSpace(workspace: Workspace, { signal }: RootOptions): Promise
   await workspace.exclusive(`trim ${workspace.directory}`, trim, signal);
 }
 
-/** Throws ENOSPC if the disk is nearly full, because the database is on the same disk. The job then waits. */
+/** Throws ENOSPC if the disk is nearly full, so that the job waits. The database is on the same disk and needs space too. */
 async function checkSpace({ content }: Workspace): Promise<void> {
   const share = await content.freeShare();
   if (share !== undefined && share < FREE_SHARE_MIN)
@@ -199,8 +210,9 @@ async function checkSpace({ content }: Workspace): Promise<void> {
 }
 
 /**
- * Removes a folder. Files with subordinate ids are removed in a namespace that has these ids. Then this process removes the rest: files of
- * root, which the account of the sandboxes cannot remove. Links are not followed. Throws if a file remains.
+ * Removes a folder. Files with subordinate ids are removed in a namespace that has these ids. Then this process removes the
+ * rest, which are files of root that the account of the sandboxes cannot remove. Links are not followed. Throws if a file
+ * remains.
  */
 export async function removeFolder(host: SandboxHost, folder: string): Promise<void> {
   const inNamespace = await runCommand(
@@ -213,12 +225,14 @@ export async function removeFolder(host: SandboxHost, folder: string): Promise<v
   }
 }
 
-/** Folders with temporary files of builds: if a worker is killed, its files stay there. */
+/** Folders with temporary files of builds. If a worker is killed, its files stay there. */
 const WORK_FOLDERS = ['sandboxes', 'bases', 'given'];
 
 type CachedRoot = { path: string; usedAt: number; size: number };
 
-/** Removes the least recently used folders until the rest is within the limit. Also removes the files of killed builds. */
+/**
+ * Removes the least recently used folders until the rest is within the limit. Also removes files of builds that were killed.
+ */
 export async function trimRoots(
   workspace: Workspace,
   { bytesMax = ROOTS_BYTES_MAX, inUseMs = IN_USE_MS }: { bytesMax?: number; inUseMs?: number } = {},
@@ -252,7 +266,7 @@ async function dropOldest(
   let total = cached.reduce((sum, { size }) => sum + size, 0);
   for (const { path, usedAt, size } of cached.toSorted((a, b) => a.usedAt - b.usedAt)) {
     if (total <= bytesMax || usedAt >= before) return;
-    // The folder is renamed before it is removed: otherwise a build could use a partly removed folder.
+    // Renames the folder before it is removed. Otherwise a build could use a partly removed folder.
     const gone = join(path, '..', `.gone-${randomUUID()}`);
     await rename(path, gone);
     await removeFolder(host, gone);

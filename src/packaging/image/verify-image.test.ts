@@ -78,7 +78,7 @@ describe.skipIf(sandboxMode.mode === 'files-only')('verification', () => {
           command: ['bash', '-c', `echo x >> /tmp/tries; ${connects}`],
           timeout_seconds: 30,
         },
-        // Waiting for the port saves attempts: without it, there would be twelve in this time.
+        // Waiting for the port saves attempts. Without it, there would be twelve attempts in this time.
         {
           name: 'few tries',
           kind: 'exec',

@@ -29,27 +29,28 @@ export type VerifyOptions = {
 };
 
 const STEP = 'verification';
-/** The pause after the first failed attempt: most services answer within some tens of milliseconds of their start. */
+/** The pause after the first failed attempt. Most services answer within some tens of milliseconds after their start. */
 const FIRST_RETRY_MS = 20;
 /**
- * The longest pause. An attempt starts eight programs (docs/decisions/0037) and takes about 25 ms of processor time, which the service
- * needs to start.
+ * The longest pause. The pauses must not be too short: an attempt starts eight programs (docs/decisions/0037) and takes about
+ * 25 ms of processor time, which the service needs for its start.
  */
 const RETRY_MS_MAX = 500;
-/** Interval between counts of sockets during a pause; one count takes 0.03 ms. */
+/** How often sockets are counted during a pause. One count takes 0.03 ms. */
 const SOCKETS_EVERY_MS = 10;
 
-/** Returns the pause after this number of failed attempts. It doubles with each attempt, up to the maximum. */
+/** Returns the pause after this number of failed attempts. The pause doubles with each attempt, up to the longest pause. */
 export function retryPauseMs(tries: number): number {
   return Math.min(RETRY_MS_MAX, FIRST_RETRY_MS * 2 ** (tries - 1));
 }
 
-/** Time that the sandbox has in addition to the time limits of all tests. */
+/** The time of the sandbox in addition to the time limits of all tests. */
 const MARGIN_MS = 30_000;
 
 /**
- * Runs the tests of a plan one after the other. Repeats each test until it passes or its time is over. A failing test is in the report, and
- * no error. Without a sandbox nothing is tested, and the report gives the reason. Throws BuildError if the image cannot be read or extracted.
+ * Runs the tests of a plan one after the other. Repeats each test until it passes or its time is over. A failing test is in
+ * the report and is not thrown. If there is no sandbox, tests nothing, and the report gives the reason. Throws BuildError if
+ * the image cannot be read or extracted.
  */
 export async function verify(plan: ImagePlan, artifact: Artifact, options: VerifyOptions): Promise<TestReport> {
   const { workspace, signal } = options;
@@ -142,7 +143,8 @@ async function runTest(test: ProductTest, started: Started, watched: Watched): P
   for (let tries = 1; performance.now() < deadline; tries++) {
     const before = await socketsOf(started);
     const attempt = await attemptTest(test, started, deadline - performance.now());
-    // If the timeout ended this attempt, the result of the attempt before is kept, because it says more about the fault.
+    // The timeout may have ended this attempt. Then the result of the previous attempt is kept, because it says more about
+    // the fault.
     if (attempt.passed || performance.now() < deadline || last === NOT_TRIED) last = attempt;
     if (last.passed) break;
     const exit = watched.ended();
@@ -158,8 +160,9 @@ async function runTest(test: ProductTest, started: Started, watched: Watched): P
 }
 
 /**
- * Waits before the next attempt, but not longer than the service runs. Returns true as soon as the service has more TCP sockets than
- * `before`, otherwise false. A server that has no socket yet is still starting, so the wait for its first socket is longer.
+ * Waits before the next attempt, but not after the end of the service. Returns true when the service has more TCP sockets
+ * than `before`, and otherwise false. A server without a socket is still starting, so the wait for its first socket is
+ * longer.
  */
 async function pause(
   started: Started,
@@ -167,7 +170,7 @@ async function pause(
   { tries, before }: { tries: number; before: number },
 ): Promise<boolean> {
   const end = performance.now() + (isServer && before === 0 ? RETRY_MS_MAX : retryPauseMs(tries));
-  // The number may first fall, because connections of the last attempt are still closing.
+  // The number may fall at first, because connections of the last attempt are still closing.
   let fewest = before;
   while (performance.now() < end && ended() === undefined) {
     await delay(SOCKETS_EVERY_MS);
@@ -178,7 +181,10 @@ async function pause(
   return false;
 }
 
-/** Returns the number of TCP sockets of the service; 0 if the service has ended, which the next attempt reports. */
+/**
+ * Returns the number of TCP sockets of the service. Returns 0 if the service has ended, because the next attempt reports
+ * this.
+ */
 async function socketsOf({ sandbox, service, signal }: Started): Promise<number> {
   try {
     return await sandbox.tcpSockets(service);
