@@ -20,8 +20,8 @@ for (const signal of Object.keys(SIGNALS)) process.once(signal, endBySignal);
 process.exitCode = await runProgram(program, process.argv.slice(2), io);
 
 /**
- * If the reader of a pipe ends (`larder releases | head -1`), the command has not failed. If the disk behind `>` is full, it
- * has.
+ * If the reader of a pipe ends (`larder releases
+ * head -1`), the command has not failed. If the disk of a redirected output (`>`) is full, it has failed.
  */
 function endWithoutOutput(error: NodeJS.ErrnoException): void {
   if (error.code === 'EPIPE') process.exit(0);
@@ -29,12 +29,12 @@ function endWithoutOutput(error: NodeJS.ErrnoException): void {
   process.exit(1);
 }
 
-/** Ends the process with `exit`, because listeners of its event remove temporary files. */
+/** Ends the process with `exit`, because listeners of the exit event remove temporary files. */
 function endBySignal(signal: keyof typeof SIGNALS): void {
   process.exit(SIGNALS[signal]);
 }
 
-/** Turns this process into a service. It then stops by the rules of stopping.ts, and not when its output is closed. */
+/** Turns this process into a service. The service stops by the rules of stopping.ts, and not when its output is closed. */
 async function become(service: Service): Promise<never> {
   process.stdout.off('error', endWithoutOutput);
   for (const signal of Object.keys(SIGNALS)) process.off(signal, endBySignal);

@@ -1,4 +1,4 @@
-// All commands of `larder`: clients of a server, services, and commands of the operator that use the database.
+// All commands of `larder`: clients of a server, services, and operator commands that use the database.
 import type { Command } from 'commander';
 import type { Io } from '../cli/io.ts';
 import { createProgram } from '../cli/program.ts';

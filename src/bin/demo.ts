@@ -1,5 +1,5 @@
-// `npm run demo`: starts Larder, runs the main job through its API, and leaves Larder running until Ctrl-C. With `--exit`,
-// stops it.
+// `npm run demo`: starts Larder and runs the main job through its API. Larder then runs until Ctrl-C or, with `--exit`, stops
+// at once.
 import { showMainJob } from '../demo/demo.ts';
 import { keepToken } from '../demo/kept-token.ts';
 import { becomeAccount, prepareHost } from '../host/prepare.ts';

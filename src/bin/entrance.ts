@@ -1,4 +1,4 @@
-// Functions that all entry points use: for the environment, the log, errors in one line, and stopping.
+// Functions of all entry points: for the environment, the log, errors in one line, and stopping.
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type Config, readConfig } from '../config/config.ts';
@@ -9,22 +9,22 @@ import { beginLife, type Life } from '../process/stopping.ts';
 import { describeFailure, explainFailure } from './failure.ts';
 
 /**
- * How long the interrupted start of a single server or worker may take to end: it may be waiting for a database that does not
+ * How long the interrupted start of a single server or worker may take to end. It may be waiting for a database that does not
  * answer.
  */
 const GIVE_UP_MS = 3_000;
 
 /**
- * The same for the whole tree: its processes end first, then PostgreSQL, each within its own time limit
- * (src/process/supervise.ts).
+ * How long the interrupted start of the whole process tree may take to end. Its processes end first and then PostgreSQL, each
+ * within its own time limit (src/process/supervise.ts).
  */
 const SERVICE_GIVES_UP_MS = 20_000;
 
 type Entrance = (config: Config, life: Life, log: Logger) => Promise<void>;
 
 /**
- * Runs an entry point until it ends. If it throws, writes to standard error and exits with 1: one line for a fault that a
- * person can fix, else the error with its stack.
+ * Runs an entry point until it ends. If it throws, writes the error to standard error and exits with 1. A fault that a person
+ * can fix is one line, and any other error has its stack.
  */
 export async function enter(name: 'larder' | 'demo' | 'server' | 'worker', act: Entrance): Promise<void> {
   let life: Life | undefined;
@@ -46,7 +46,7 @@ export async function enter(name: 'larder' | 'demo' | 'server' | 'worker', act: 
   }
 }
 
-/** A process with a supervisor sends the line to it, so that only one line is printed for all processes. */
+/** A process with a supervisor sends the line to the supervisor, so that only one line is printed for all processes. */
 async function sayFailure(line: string): Promise<void> {
   const message: ProcessMessage = { failed: line };
   const sent = await new Promise((resolve) => {
@@ -55,14 +55,14 @@ async function sayFailure(line: string): Promise<void> {
   if (sent !== true) console.error(`larder: ${line}`);
 }
 
-/** Writes a line of progress to standard error. Standard output is for answers and the log. */
+/** Writes a line of progress to standard error, because standard output is for answers and the log. */
 export function say(line: string): void {
   console.error(line);
 }
 
 /**
- * Returns the options for `becomeAccount`: the files and folders that Larder's account must own, and the folders that it must
- * be able to enter.
+ * Returns the options for `becomeAccount`: the files and folders that Larder's account must own, and the folders that the
+ * account must be able to enter.
  */
 export function whatToOwn(config: Config): Omit<BecomeOptions, 'say'> {
   const { data, contentDirectory: content, keyFile } = config;
@@ -80,8 +80,8 @@ export function whatToOwn(config: Config): Omit<BecomeOptions, 'say'> {
 const CONTENT_NAMES = ['installation', 'sha256', 'temporary', 'uploads'];
 
 /**
- * If root starts a single server or worker, switches to Larder's account before anything is opened. With a supervisor, the
- * supervisor has already switched.
+ * If root starts a single server or worker, switches to Larder's account before anything is opened. If there is a supervisor,
+ * it has already switched.
  */
 export async function leaveRoot(name: 'server' | 'worker', config: Config): Promise<void> {
   const consent = config.ci || process.argv.includes('--yes');

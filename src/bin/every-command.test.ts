@@ -1,4 +1,4 @@
-// Whatever fails, every command of `larder` ends with an exit status and a clear line without a stack trace.
+// Every command of `larder` ends with an exit status and a clear line without a stack trace, whatever fails.
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -17,7 +17,7 @@ import { failPhase } from '../pipelines/phases.ts';
 import { createWholeProgram } from './commands.ts';
 
 const PATIENCE_MS = 300_000;
-/** Commands that become services. failures.test.ts tests how they fail. */
+/** Commands that become services. failures.test.ts tests their failures. */
 const SERVICES = ['server', 'worker', 'start'];
 
 type Leaf = { path: string[]; command: Command };
@@ -55,7 +55,7 @@ function fittingValue(option: Option | undefined): string {
   return option?.long === '--role' ? 'viewer' : 'anything';
 }
 
-/** The words of commands for which values of `fittingValue` are not enough to send a request. */
+/** The words of commands for which the values of `fittingValue` are not enough to send a request. */
 const FITTING: Record<string, string[]> = {
   'tokens create': ['tokens', 'create', 'anything'],
   'users set-role': ['users', 'set-role', 'anybody', 'viewer'],
@@ -64,7 +64,7 @@ const FITTING: Record<string, string[]> = {
   api: ['api', 'GET', '/v1/catalogs'],
 };
 
-/** Commands that send no token (the main catalog is public), so that a wrong token has no effect on them. */
+/** Commands that send no token, because the main catalog is public. So a wrong token has no effect on them. */
 const PUBLIC = ['products list'];
 
 type Ran = { code: number; out: string; err: string };
@@ -113,7 +113,8 @@ beforeAll(async () => {
   chmodSync(join(folder, 'locked'), 0);
   vi.stubEnv('LARDER_DATABASE_URL', 'postgresql://larder:topsecret@127.0.0.1:1/larder');
   vi.stubEnv('LARDER_DATA', folder);
-  // After the correct token was sent once, Larder accepts it even if many wrong ones follow from the same address.
+  // Larder has now accepted the correct token once from this address. So it still accepts the token if many wrong tokens
+  // follow.
   expect(await run(['login'], { url: apiUrl, token: api.acme.tokens.OWNER })).toMatchObject({ code: EXIT.done });
 }, PATIENCE_MS);
 afterAll(async () => {
@@ -200,7 +201,7 @@ describe('a server that is not Larder', () => {
           }),
         );
       });
-      // For the endless answer, two commands are enough: it takes long to read, and all commands share one reader.
+      // Two commands are enough for the endless answer, because it takes long to read and all commands share one reader.
       const some =
         name === 'an answer without end'
           ? asking.filter(({ path }) => ['releases list', 'api'].includes(path.join(' ')))
@@ -210,7 +211,7 @@ describe('a server that is not Larder', () => {
         exchanges = false;
         expectClear(words, await run(words, { url }), [EXIT.unreachable]);
         exchanges = true;
-        // These two need not fail: `api` prints any answer, and `token` sends no request after the first.
+        // These two commands need not fail: `api` prints any answer, and `token` sends no request after the first one.
         const free = ['api', 'token'].includes(leaf.path.join(' '));
         expectClear(words, await run(words, { url }), free ? [EXIT.done, EXIT.unreachable] : [EXIT.unreachable]);
       }
@@ -308,7 +309,7 @@ describe('a reader that closes the pipe', () => {
   let estates: TestEstates;
   let url: string;
 
-  // A second server, because the wrong tokens of other tests have used up the limit of the first one.
+  // This is a second server, because the wrong tokens of other tests have used up the limit of the first server.
   beforeAll(async () => {
     estates = await openTestEstates();
     url = await estates.api.app.listen({ host: '127.0.0.1', port: 0 });
@@ -324,7 +325,7 @@ describe('a reader that closes the pipe', () => {
     return String(made.headers['location']).split('/').at(-1) ?? '';
   }
 
-  /** Returns arguments for commands that name an object: one that exists, and a second one for commands that delete it. */
+  /** Returns arguments for commands that name an object: an existing object, and a second one for commands that delete it. */
   async function namedThings(): Promise<Record<string, string[]>> {
     const { acme, shared, catalog } = estates;
     const of = (kind: string) => acme[kind]?.[0] ?? '';
@@ -389,7 +390,7 @@ describe('a reader that closes the pipe', () => {
       for (let leaf = left.pop(); leaf !== undefined; leaf = left.pop()) await end(leaf);
     };
     const deletes = ({ path }: Leaf) => /^(remove|delete|revoke)$/.test(path.at(-1) ?? '');
-    // Retries come first: one is rejected while the application has an open pipeline, and other commands create one.
+    // Retries come first. Other commands create an open pipeline, and a retry is rejected while the application has one.
     const retries = ({ path }: Leaf) => path[0] === 'retry';
     await endAll(asking.filter(retries));
     const others = asking.filter((leaf) => !deletes(leaf) && !retries(leaf));

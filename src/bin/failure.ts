@@ -1,4 +1,4 @@
-// The error text of an entry point: one line for a fault that a person can fix, or all details of any other error.
+// The error text of an entry point. A fault that a person can fix is one line. Any other error has all details.
 import { dirname } from 'node:path';
 import { inspect } from 'node:util';
 import { ProblemError, UnexpectedAnswerError, UnreachableError } from '../client/problem-error.ts';
@@ -31,24 +31,24 @@ const FOLDER_FAULTS: Record<string, string> = {
   ENOENT: 'it cannot be created there',
 };
 
-/** How many nested causes are shown. No chain of causes in Larder is longer. */
+/** How many nested causes are shown. No error in Larder has a longer chain of causes. */
 const CAUSES_MAX = 8;
 
 /**
- * Returns the line for an expected failure; undefined for any other error. `config` is absent if the configuration could not be
- * read.
+ * Returns the line for an expected failure, or undefined for any other error. `config` is absent if the configuration could
+ * not be read.
  */
 export function explainFailure(error: unknown, config?: Config): string | undefined {
   if (EXPECTED.some((one) => error instanceof one)) return (error as Error).message;
   return config && explainFolder(error, config);
 }
 
-/** Returns the text of an error, without secrets: with its stack, its causes and the errors that it contains. */
+/** Returns the text of an error without secrets, with its stack, its causes and the errors that it contains. */
 export function describeFailure(error: unknown): string {
   return hideInText(inspect(error, { depth: CAUSES_MAX }));
 }
 
-/** Explains only faults of folders that settings name. A file of the program that is missing is a fault of Larder. */
+/** Explains only faults of folders that settings name. If a file of the program is missing, this is a fault of Larder. */
 function explainFolder(error: unknown, config: Config): string | undefined {
   const { code = '', path } = (error instanceof Error ? error : {}) as NodeJS.ErrnoException;
   const fault = FOLDER_FAULTS[code];
@@ -58,8 +58,8 @@ function explainFolder(error: unknown, config: Config): string | undefined {
     ['LARDER_CONTENT', config.contentDirectory],
     ['LARDER_KEY_FILE', dirname(config.keyFile)],
   ];
-  // By default, the other folders are in LARDER_DATA. So of all folders that contain the path, the deepest one names the
-  // setting.
+  // By default, the other folders are in LARDER_DATA. So several settings may contain the path, and the deepest folder
+  // belongs to the right setting.
   const [inside] = settings.filter(([, folder]) => isWithin(path, folder)).sort(([, a], [, b]) => b.length - a.length);
   const onTheWay = settings.find(([, folder]) => isWithin(folder, path));
   const setting = (inside ?? onTheWay)?.[0];

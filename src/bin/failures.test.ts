@@ -1,4 +1,5 @@
-// The output if Larder cannot start: from every entry point, one line that says what to do; for unexpected errors, all details.
+// The output if Larder cannot start. Every entry point prints one line that says what to do, and prints all details for
+// unexpected errors.
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { chmodSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -204,7 +205,8 @@ describe('an unexpected error', () => {
 });
 
 describe('missing packages, without a terminal', () => {
-  // Options of bubblewrap: this machine, but without the files of one package; the user is root of a new user namespace.
+  // Options of bubblewrap for a copy of this machine without the files of one package. The user is root of a new user
+  // namespace.
   const WITHOUT = ['--dev-bind', '/', '/', '--tmpfs', '/usr/share/keyrings', '--unshare-user', '--uid', '0'];
   const program = (path: string) => new URL(`../../${path}`, import.meta.url).pathname;
 
@@ -233,7 +235,7 @@ describe('missing packages, without a terminal', () => {
 
 describe('missing packages, with consent and without a terminal', () => {
   const program = (path: string) => new URL(`../../${path}`, import.meta.url).pathname;
-  // In these tests, a keyring is missing and the system is read-only. apt-get and sudo are programs of the test that record
+  // In these tests, a keyring is missing and the system is read-only. apt-get and sudo are replaced by programs that record
   // their arguments.
   let folder: string;
   beforeEach(() => {
@@ -277,7 +279,7 @@ describe('missing packages, with consent and without a terminal', () => {
   for (const command of printed) {
     test(`«${command}» installs, as the README prints it`, async () => {
       const [, afterInstall = ''] = command.split(' && ');
-      // The first command fails, so no further one is run.
+      // The first command fails, so no other command must run.
       const { code, stderr, asked } = await runBare(afterInstall.split(' '), 0, {
         'apt-get': `printf '%s\\n' "$*" >> ${folder}/asked; exit 9`,
       });

@@ -1,5 +1,5 @@
-// Root starts a server and a worker without a supervisor: they switch to Larder's account. Files that an earlier start as root
-// left are handed over to the account.
+// Root starts a server and a worker without a supervisor. They switch to Larder's account. Files that an earlier start as
+// root left are given to this account.
 import { chownSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';

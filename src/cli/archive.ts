@@ -1,4 +1,5 @@
-// Prepares a customization for upload: packs a folder, and inspects the archive as the server would, so that a mistake costs no upload.
+// Prepares a customization for upload: packs a folder, and inspects the archive like the server. So a mistake is found
+// without an upload.
 import { createReadStream, openAsBlob, rmSync } from 'node:fs';
 import { type FileHandle, mkdtemp, open, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -19,7 +20,9 @@ import { clean } from './output.ts';
 
 type ArchiveOptions = FolderOptions & { io: Io; path: string };
 
-/** Opens the archive at a path, or packs the folder there, and passes it to `act`. Throws CommandFailed with all violations. */
+/**
+ * Opens the archive at a path, or packs the folder there, and calls `act` with it. Throws CommandFailed with all violations.
+ */
 export async function withArchive<T>(
   { io, path, ...options }: ArchiveOptions,
   act: (file: UploadSource) => Promise<T>,
@@ -46,7 +49,7 @@ async function withPackedFolder<T>(
   if (folder.violations.length === 0 && !(await addAttributes(path, folder.entries)))
     io.err.write(`Extended attributes of ${clean(path)} were not read: no tar on this machine can read them.\n`);
   const parent = await mkdtemp(join(tmpdir(), 'larder-customization-'));
-  // A signal ends the process without running `finally`, so the folder is then removed at the exit.
+  // A signal ends the process without `finally`, so a listener of the exit event removes the folder.
   const remove = () => rmSync(parent, { recursive: true, force: true });
   process.once('exit', remove);
   try {
@@ -63,7 +66,7 @@ type Rejected = { violations: Violation[]; more: number };
 
 /** Packs a folder into a new file. Returns the violations. */
 async function packFolder(folder: Folder, file: string): Promise<Rejected> {
-  // A violation of the field `file` concerns a limit of the whole folder, whose remaining entries were not read.
+  // A violation of the field `file` is about a limit of the whole folder. The remaining entries were not read.
   if (folder.violations.some(({ field }) => field === 'file')) return { violations: folder.violations, more: 0 };
   const handle = await open(file, 'wx', 0o600);
   try {
@@ -122,7 +125,7 @@ function rejection(path: string, violations: readonly Violation[], more = 0): Co
   return new CommandFailed([`${path} is not a valid customization:`, ...lines, ...rest].join('\n'));
 }
 
-/** Reads the file in chunks, so that it never is in memory as a whole. */
+/** Reads the file in chunks, so that the memory never contains the whole file. */
 async function blobOf(path: string, filename: string): Promise<UploadSource> {
   return { filename, bytes: await openAsBlob(path, { type: 'application/gzip' }) };
 }

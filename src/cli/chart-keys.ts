@@ -1,15 +1,15 @@
-// Suggests a documented key of a chart for one that the chart does not have.
+// Suggests a documented key of a chart for a key that the chart does not have.
 import { similarWord } from '../nearest-word.ts';
 
 type KeySchema = { properties?: Record<string, KeySchema> };
 
-/** The number of keys in a suggestion. */
+/** The most keys in a suggestion. */
 const SUGGESTED_MAX = 3;
-/** A name that is in more places, such as `enabled`, does not show which one was meant. */
+/** A name that exists in more places than this, such as `enabled`, does not show which key was meant. */
 const PLACES_MAX = 12;
 
 export class KeySuggestions {
-  /** Every documented key as a path; a map is before its own keys. */
+  /** Every documented key as a path. A map comes before its own keys. */
   readonly #keys: readonly string[];
 
   constructor(schema: KeySchema) {
@@ -17,8 +17,9 @@ export class KeySuggestions {
   }
 
   /**
-   * Returns the keys that were probably meant, in words: one with nearly the same name in the same map (`schema` at `path`), one with the same
-   * name elsewhere, or for a name at the top one with a similar path (`sysctlImage`, `sysctl.image`). Returns undefined if there is none.
+   * Returns the keys that were probably meant, as text: a key of the same map with nearly the same name (`schema` at `path`),
+   * or a key with the same name elsewhere. For a name at the top, also a key with a similar path (`sysctlImage`,
+   * `sysctl.image`). Returns undefined if there is none.
    */
   for(name: string, schema: KeySchema, path: string): string | undefined {
     const before = path === '' ? '' : `${path}.`;
@@ -26,12 +27,12 @@ export class KeySuggestions {
     if (beside !== undefined) return before + beside;
     const own = before + name;
     const elsewhere = [own, name].map((end) => this.#placesOf(end)).find((places) => places.length > 0);
-    // Below the top, all keys of a map begin with its path, so that their whole paths are always similar.
+    // Below the top, all keys of a map begin with the same path. So whole paths would always be similar.
     if (elsewhere === undefined) return path === '' ? similarWord(name, this.#keys) : undefined;
     return elsewhere.length > PLACES_MAX ? undefined : inWords(elsewhere.slice(0, SUGGESTED_MAX));
   }
 
-  /** Returns the keys whose paths end in a path, those with the fewest levels first. */
+  /** Returns the keys whose paths end with `end`, those with the fewest levels first. */
   #placesOf(end: string): string[] {
     const levels = (key: string) => key.split('.').length;
     return this.#keys.filter((key) => key === end || key.endsWith(`.${end}`)).sort((a, b) => levels(a) - levels(b));

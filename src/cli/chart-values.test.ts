@@ -1,4 +1,5 @@
-// Values files against the schema of the redis chart: keys that it would ignore, and what was probably meant.
+// Compares values files with the schema of the redis chart. Finds keys that the chart would ignore, and suggests the keys
+// that were probably meant.
 import { readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -11,9 +12,9 @@ import { ValuesError } from './values-file.ts';
 
 const CHART = new URL('../../products/redis/chart/', import.meta.url);
 const schema = JSON.parse(readFileSync(new URL('values.schema.json', CHART), 'utf8'));
-/** Processor time: the slowest rejection takes about two seconds. */
+/** The most processor time of a rejection in milliseconds. The slowest takes about two seconds. */
 const REJECTION_MS_MAX = 10_000;
-/** Two rejections on a busy machine. */
+/** The most time of two rejections on a busy machine. */
 const REJECTION_WAIT_MS_MAX = 120_000;
 const lines = (text: string) => checkValues(text, schema).map(({ line, key, message }) => `${line}: ${key} ${message}`);
 
@@ -105,7 +106,7 @@ test('maps without documented keys, maps that are copied, and empty files have n
   expect(lines('# nothing\n')).toEqual([]);
 });
 
-/** Keys as long as the documented ones, so that each is compared with all of them. */
+/** Returns keys as long as the documented ones, so that each is compared with all of them. */
 const keys = (count: number) =>
   Array.from({ length: count }, (_, at) => `master-replica-persistence-size${at}: 1\n`).join('');
 

@@ -1,4 +1,5 @@
-// Compares a values file with the documented values of a chart: finds keys that the chart ignores, and values that it does not need.
+// Compares a values file with the documented values of a chart. Finds keys that the chart ignores, and values that it does
+// not need.
 import { type Alias, isAlias, isMap, isScalar, isSeq, type Pair } from 'yaml';
 import { KeySuggestions } from './chart-keys.ts';
 import { type ParsedValues, parseValues, ValuesError } from './values-file.ts';
@@ -11,8 +12,8 @@ export type ValuesSchema = {
 };
 
 /**
- * `ignored`: the key has no effect. `unnecessary`: Larder's charts do not need the value. `outdated`: the value names images without updates,
- * and the chart has no default for it. `message` continues the key.
+ * `ignored`: the key has no effect. `unnecessary`: Larder's charts do not need the value. `outdated`: the value names images
+ * that get no updates, and the chart has no default for it. `message` continues a sentence that begins with the key.
  */
 export type ValuesFinding = {
   line: number;
@@ -21,22 +22,22 @@ export type ValuesFinding = {
   message: string;
 };
 
-/** The limit of keys, counted at each use of an alias, so that nested aliases cannot multiply without limit. */
+/** The most keys in a file. Keys below an alias are counted at each use, because nested aliases multiply them. */
 const KEYS_MAX = 100_000;
-/** The limit of maps in maps, with aliases: the deepest documented key has seven levels. */
+/** The deepest nesting of maps, through aliases too. The deepest documented key has seven levels. */
 const DEPTH_MAX = 32;
-/** The limit of findings: each suggestion compares a key with all documented ones, which takes some milliseconds. */
+/** The most findings. For each suggestion, a key is compared with all documented keys, which takes some milliseconds. */
 const FINDINGS_MAX = 200;
-/** The limit of characters of a name or value in a finding. */
+/** The most characters of a name or value in a finding. */
 const SHOWN_MAX = 120;
 
-/** Maps that charts copy into Kubernetes' objects, including keys that the chart does not document. */
+/** Maps that charts copy into objects of Kubernetes. A chart also copies keys that it does not document. */
 const COPIED = /^(?:(?:pod|container)?[sS]ecurityContext|(?:liveness|readiness|startup)Probe|updateStrategy)$/;
 /** The description of a value that a chart accepts only for compatibility. */
 const NOT_NEEDED = /^Not needed: (.+?)\. .*without effect\.$/;
-/** The description of a repository of which the library has no image yet. */
+/** The description of a repository of images that the library does not have yet. */
 const REQUIRED = /\bRequired when /;
-/** A repository of images that Bitnami no longer updates. */
+/** A repository with images that Bitnami does not update any more. */
 const LEGACY = /(?:^|\/)bitnamilegacy(?:\/|$)/;
 
 /** Returns the findings in the order in which helm reads the file. Throws ValuesError. */
@@ -76,7 +77,10 @@ class Check {
     }
   }
 
-  /** Helm reads the keys of a merged map, or of a list of them, as keys of the map around it. */
+  /**
+   * Checks the keys of a merged map. Helm reads the keys of a merged map, or of a list of merged maps, as keys of the
+   * surrounding map.
+   */
   #merged(value: unknown, place: Place): void {
     const given = this.#resolve(value);
     for (const one of isSeq(given) ? given.items : [given]) {
@@ -86,7 +90,7 @@ class Check {
     }
   }
 
-  /** Helm accepts a key that occurs twice in a map, and reads only the last one. */
+  /** Reports a repeated key. Helm accepts a key that occurs twice in a map, and reads only the last one. */
   #repeated(pair: Pair, last: Pair | undefined, place: Place): void {
     const line = last === undefined ? 0 : this.#parsed.lineOf(last.key);
     this.#add(pair, place, 'ignored', `is ignored: line ${line} sets the same key, and helm reads only the last one`);
@@ -136,7 +140,7 @@ class Check {
   }
 }
 
-/** Returns why a value should be removed or replaced; undefined for other values. */
+/** Returns the reason why a value should be removed or replaced, or undefined for other values. */
 function adviceOn(value: unknown, { description = '' }: ValuesSchema) {
   const notNeeded = NOT_NEEDED.exec(description)?.[1];
   if (notNeeded !== undefined) return { kind: 'unnecessary', reason: notNeeded } as const;

@@ -1,4 +1,4 @@
-// The commands request, get, check and status: names instead of ids, unknown names, and output.
+// The commands request, get, check and status: names instead of ids, unknown names, and their output.
 import type { AddressInfo } from 'node:net';
 import { PassThrough, Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -48,7 +48,7 @@ describe('request', () => {
 
   test('uses the only base image that fits', async () => {
     const own = (await bases()).find(({ name }) => name === 'own');
-    // Deprecates all other base images, so that only the organization's own one fits.
+    // Deprecates all other base images, so that only the organization's own base image can be chosen.
     for (const { id, name } of await bases()) {
       if (name === 'own') continue;
       await estates.catalog.write((tx) =>
@@ -258,7 +258,7 @@ test('status shows the time of the first failed check, also after further failed
   expect((await estates.api.ask('GET', `/v1/registries/${registry_id}`)).json()).toMatchObject({
     unhealthy_since: since,
   });
-  // The column of the cause is the last one, so that a long cause moves no other column.
+  // The cause is in the last column, so that a long cause does not move other columns.
   expect((await run('base-images')).out).toMatch(/^own .* no {11}[0-9a-f-]{36} {2}It is away\.$/m);
   expect((await run('registries')).out).toMatch(/^own .* no {5,}[0-9a-f-]{36} {2}It is away\.$/m);
   expect((await run('base-images', 'get', 'own')).out).toMatch(/^healthy +no: It is away\.\nsince +2026-03-03 04:05$/m);

@@ -1,4 +1,4 @@
-// Finds the offerings and the base image of a request from names that people type.
+// Finds the offerings and the base image of a request by the names that people type.
 import type { Client } from '../client/client.ts';
 import type { BaseImageDetailed } from '../contract/base-image.ts';
 import type { ApplicationOffering } from '../contract/offering.ts';
@@ -13,8 +13,8 @@ type ChoiceOptions = { names: string[]; baseImage: string | undefined; type: Pac
 type Named = { name: string; offerings: ApplicationOffering[] };
 
 /**
- * Finds the offerings of these names, and the base image: the one with the given name, or the only base image on which all offerings can be
- * built. Throws CommandFailed.
+ * Finds the offerings with these names, and the base image. The base image is the one with the given name. Without a name, it
+ * is the only base image on which all offerings can be built. Throws CommandFailed.
  */
 export async function chooseApplications(client: Client, { names, baseImage, type }: ChoiceOptions): Promise<Choice> {
   const bases = baseImage === undefined ? await baseImagesFor(client, type) : [await getBaseImage(client, baseImage)];
@@ -27,8 +27,8 @@ export async function chooseApplications(client: Client, { names, baseImage, typ
 }
 
 /**
- * Whether the offering exists for the operating system of the base image. If that system is unknown, the server
- * decides.
+ * Whether the offering exists for the operating system of the base image. Returns true if this operating system is unknown,
+ * because the server then decides.
  */
 function fits({ operating_systems }: ApplicationOffering, { operating_system }: BaseImageDetailed): boolean {
   return operating_system === undefined || operating_systems.some(({ id }) => id === operating_system.id);

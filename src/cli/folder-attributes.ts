@@ -1,24 +1,24 @@
-// Reads the names of extended attributes with the machine's tar, because Node cannot. They are sent so that the
-// server can warn that the image will not have these attributes.
+// Reads the names of extended attributes with the machine's tar, because Node cannot read them. The names are sent, so that
+// the server can warn that the image will not have these attributes.
 import { spawn } from 'node:child_process';
 import { MachineAttributes } from '../customization/machine-attributes.ts';
 import { TarError } from '../tar/errors.ts';
 import { readTar } from '../tar/read.ts';
 import { type FolderEntry, isKnownTop } from './folder.ts';
 
-/** The value of each attribute that is sent: the server needs only the names, because no image gets the attributes. */
+/** The value that is sent for each attribute. The server needs only the names, because no image gets the attributes. */
 const LEFT_OUT = Buffer.from('left out');
-/** The kernel's name of a file's access list (acl(5)). */
+/** The name that the kernel gives to a file's access list (acl(5)). */
 const ACCESS_LIST = 'system.posix_acl_access';
 
 /**
- * Adds the names of extended attributes to the headers of a folder's entries, without the attributes that a machine gives to every file.
- * Returns false if no tar of this machine can read attributes.
+ * Adds the names of extended attributes to the headers of a folder's entries. Omits attributes that a machine gives to every
+ * file. Returns false if no tar of this machine can read attributes.
  */
 export async function addAttributes(root: string, entries: readonly FolderEntry[]): Promise<boolean> {
   const headers = new Map(entries.map(({ header }) => [header.path, header]));
-  // Only names that a customization may have at its top are read: other folders are rejected, and may be huge if a
-  // person names their home folder by mistake.
+  // Reads only names that a customization may have at its top. Other folders are rejected, and may be very large, for example
+  // if a person names their home folder by mistake.
   const tops = [...headers.keys()].filter(isKnownTop);
   if (tops.length === 0) return true;
   const options = ['--create', '--xattrs', '--acls', '--file=-', `--directory=${root}`, '--', ...tops];
@@ -38,7 +38,7 @@ export async function addAttributes(root: string, entries: readonly FolderEntry[
     return await ended;
   } catch (error) {
     tar.kill();
-    // The archive is incomplete: this tar lacks these options (BusyBox), or a file changed while it was read.
+    // The archive is incomplete, because this tar does not know the options (BusyBox) or a file changed while it was read.
     if (error instanceof TarError) return false;
     throw error;
   }

@@ -1,4 +1,5 @@
-// Packing a folder as a customization: reproducible bytes, all violations at once, and no temporary file left.
+// Packs a folder as a customization. The bytes are reproducible, all violations are reported together, and no temporary file
+// remains.
 import { execFileSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { chmod, link, mkdir, mkdtemp, readFile, rm, symlink, truncate, utimes, writeFile } from 'node:fs/promises';
@@ -75,7 +76,7 @@ test('packs files, folders, links and modes in the order of their names', async 
     'folder scripts',
     'file scripts/final.sh',
   ]);
-  // GNU tar reads the archive too.
+  // The real GNU tar must also be able to read the archive.
   const names = execFileSync('tar', ['-tzf', '-'], { input: bytes, encoding: 'utf8' });
   expect(names.split('\n')[0]).toBe('customization.yaml');
 });
@@ -163,7 +164,7 @@ test('rejects an empty folder', async () => {
   ]);
 });
 
-/** Sets an extended attribute with Python: Node cannot. */
+/** Sets an extended attribute with Python, because Node cannot. */
 function setAttribute(path: string, name: string, value: string): void {
   execFileSync('python3', [
     '-c',
@@ -215,7 +216,7 @@ test('packs the folder without attributes if no tar can read them, and says so',
     expect((await pack()).said).toBe(
       `Extended attributes of ${folder} were not read: no tar on this machine can read them.\n`,
     );
-    // This tar does not know the options that read attributes.
+    // Installs a tar that does not know the options for attributes.
     await put('tar', '#!/bin/sh\nexit 2\n', 0o755);
     await expect(rejection()).resolves.toHaveLength(1);
     await rm(join(folder, 'tar'));

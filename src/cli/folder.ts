@@ -1,4 +1,4 @@
-// Reads the content of a folder as entries of an archive, in an order that depends only on their names.
+// Reads the content of a folder as entries of an archive. The order of the entries depends only on their names.
 import type { BigIntStats } from 'node:fs';
 import { constants, createReadStream } from 'node:fs';
 import { access, lstat, readdir, readlink } from 'node:fs/promises';
@@ -12,23 +12,23 @@ import { explainFileError } from './io.ts';
 
 export type Folder = {
   entries: FolderEntry[];
-  /** Why the folder is rejected: files of kinds that an archive cannot contain, unknown names, exceeded limits. */
+  /** Why the folder is rejected: files that an archive cannot contain, unknown names, or exceeded limits. */
   violations: Violation[];
-  /** Top-level names that describe the folder itself and are not part of the customization. */
+  /** Names at the top of the folder that describe the folder itself and do not belong to the customization. */
   leftOut: string[];
 };
 
-/** `at`: the path of the file as bytes, because a name may not be UTF-8. */
+/** `at` is the path of the file in bytes, because a name may not be valid UTF-8. */
 export type FolderEntry = { header: TarHeader; at: Buffer };
 
 export type FolderOptions = {
-  /** Seconds since 1970: no entry gets a later time. */
+  /** The latest time of an entry, in seconds since 1970. A later time becomes this time. */
   timeMax?: number | undefined;
 };
 
 /**
- * Names that version control systems, editors and people keep beside a customization. Other names are rejected, because they may be
- * misspelt.
+ * Names of files about the folder that version control systems, editors and people create. Other unknown names are rejected,
+ * because they may be misspelled.
  */
 const ABOUT_THE_FOLDER = /^(\..*|(README|LICENSE|CHANGELOG)(\..*)?)$/i;
 const TOP = /^(customization\.yaml|rootfs|scripts)$/;
@@ -45,13 +45,13 @@ export async function readFolder(
   { timeMax = Number.MAX_SAFE_INTEGER }: FolderOptions = {},
 ): Promise<Folder> {
   const folder: Folder = { entries: [], violations: [], leftOut: [] };
-  /** Paths of files by device and inode: a second path of the same inode becomes a hard link. */
+  /** The first path of each file, by device and inode. A second path with the same inode becomes a hard link. */
   const files = new Map<string, string>();
   let sizeBytes = 0;
   await walk(Buffer.from(root), '');
   return folder;
 
-  /** Returns false when reading should stop. */
+  /** Reads a folder. Returns false if the reading must stop. */
   async function walk(at: Buffer, path: string): Promise<boolean> {
     const names = await attempt(path, () => readdir(at, { encoding: 'buffer' }));
     for (const name of (names ?? []).sort(Buffer.compare)) {
@@ -70,7 +70,7 @@ export async function readFolder(
     folder.entries.push({ header, at });
     if (folder.entries.length > ENTRIES_MAX) return tooMuch(`${ENTRIES_MAX} entries`);
     if (sizeBytes > EXPANDED_BYTES_MAX) return tooMuch('1 GiB');
-    // An unknown top-level name is reported once, not for each file below it.
+    // An unknown name at the top is reported once, and not again for each file below it.
     return header.type !== 'folder' || (!path.includes('/') && !isKnownTop(path)) || (await walk(at, path));
   }
 

@@ -1,4 +1,4 @@
-// The input and output of the command line: the process's streams, or a test's.
+// The input and output of the command line: the streams of the process, or of a test.
 import type { Readable, Writable } from 'node:stream';
 
 export type Io = {
@@ -7,20 +7,20 @@ export type Io = {
   in: Readable;
 };
 
-/** Exit statuses, for scripts; docs/api-guide.md lists them. */
+/** Exit statuses for scripts. docs/api-guide.md lists them. */
 export const EXIT = {
   done: 0,
-  /** The server or the check of an archive rejected something, or a watched pipeline failed. */
+  /** The server or the check of an archive has rejected something, or a watched pipeline has failed. */
   rejected: 1,
-  /** The arguments are invalid, or a file that they name cannot be read. */
+  /** The arguments are invalid, or a file in them cannot be read. */
   usage: 2,
-  /** No server answers, or the answer is not Larder's. */
+  /** No server answers, or the server that answers is not Larder. */
   unreachable: 3,
-  /** A fault of this program (EX_SOFTWARE of sysexits.h). */
+  /** A fault of this program (EX_SOFTWARE in sysexits.h). */
   fault: 70,
 } as const;
 
-/** Ends the command with a message for the person and an exit status. */
+/** Ends the command with an exit status and a message for the person. */
 export class CommandFailed extends Error {
   override readonly name = 'CommandFailed';
   readonly exitCode: number;
@@ -31,7 +31,7 @@ export class CommandFailed extends Error {
   }
 }
 
-/** Explanations of file errors by errno(3) code. */
+/** Explanations of file errors by code (errno(3)). */
 const FILE_FAULTS: Record<string, string> = {
   EACCES: 'this account may not read it',
   EPERM: 'this account may not read it',

@@ -1,4 +1,4 @@
-// Lists: reads a page or all pages, reports how many items are not shown, and rejects unknown sub-commands.
+// Lists: read one page or all pages, report how many items are omitted, and reject unknown sub-commands.
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { PAGE_MAX, PAGE_SIZE_MAX } from '../contract/limits.ts';
 import { nearestWord } from '../nearest-word.ts';
@@ -10,7 +10,7 @@ export type PageOptions = { page?: number; all?: boolean };
 type Page<T> = { page: number; page_size: number; total_size: number; total_pages: number; items: T[] };
 type AskPage<T> = (at: { page: number; page_size: number }) => Promise<Page<T>>;
 
-/** Adds `list`, which a group runs if no sub-command is given. */
+/** Adds the command `list`. The group runs it if no sub-command is given. */
 export function addList(group: Command, description: string): Command {
   const list = withPages(group.command('list', { isDefault: true }).description(description));
   return list.allowExcessArguments().hook('preAction', () => requireKnownWords(group, list));
@@ -29,7 +29,7 @@ function pageOf(text: string): number {
   throw new InvalidArgumentError(`It should be a whole number from 1 to ${PAGE_MAX}.`);
 }
 
-/** Ends the command if the first argument is neither a sub-command of the group nor an id. */
+/** Ends the command with an error if the first argument is neither a sub-command of the group nor an id. */
 function requireKnownWords(group: Command, list: Command): void {
   const { args, registeredArguments } = list;
   const [word] = args;
@@ -48,7 +48,7 @@ function requireKnownWords(group: Command, list: Command): void {
   }
 }
 
-/** Reads one page, or with `all` every page as one. */
+/** Reads one page. With `all`, reads all pages and returns them as one. */
 export async function readPages<T>(
   { page = 1, all = false }: PageOptions,
   ask: AskPage<T>,
@@ -59,7 +59,7 @@ export async function readPages<T>(
   for (let number = 1; ; number++) {
     const answer = await ask({ page: number, page_size: PAGE_SIZE_MAX });
     items.push(...answer.items);
-    // An empty page ends the list too: items may have been removed since the first page was read.
+    // An empty page also ends the list, because items may have been removed since the first page was read.
     if (number >= answer.total_pages || answer.items.length === 0) {
       return { page: 1, page_size: items.length, total_size: items.length, total_pages: 1, items };
     }
@@ -71,7 +71,7 @@ export async function readAll<T>(ask: AskPage<T>): Promise<T[]> {
   return (await readPages({ all: true }, ask)).items;
 }
 
-/** Writes to standard error how many of all items are shown; nothing if all are. */
+/** Writes to standard error how many of all items are shown. Writes nothing if all are shown. */
 export function sayRest(io: Io, { page, total_pages, total_size, items }: Omit<Page<unknown>, 'page_size'>): void {
   if (items.length >= total_size) return;
   const next = page < total_pages ? `--page ${page + 1} shows the next page` : `this is page ${page} of ${total_pages}`;

@@ -1,4 +1,4 @@
-// Finds resources by the names that people see instead of by UUID: redis:7.0, "Debian 12".
+// Finds resources by the names that people see, such as redis:7.0 or "Debian 12", instead of by UUID.
 import type { Client } from '../client/client.ts';
 import type { BaseImageDetailed } from '../contract/base-image.ts';
 import { CommandFailed, EXIT } from './io.ts';
@@ -43,7 +43,7 @@ export async function operatingSystemId(client: Client, name: string): Promise<s
   throw new CommandFailed(`There is no operating system ${name}; there are ${names || 'none'}.`);
 }
 
-/** `Debian 12`, `debian:12` and `debian-12` are one name. */
+/** Returns one spelling for `Debian 12`, `debian:12` and `debian-12`. */
 function joined(name: string): string {
   return name
     .trim()

@@ -1,11 +1,11 @@
-// Runs commands on the server's machine itself; prints the result or an error in one line.
+// Runs commands on the machine of the server. Prints the result, or an error in one line.
 import type { Command } from 'commander';
 import type { Role, TokenScope } from '../contract/vocabulary.ts';
 import { CommandFailed, type Io } from './io.ts';
 
-/** Operations that need no server, on a machine that reaches the database. */
+/** Operations without a server, for a machine that can connect to the database. */
 export type OperatorTools = {
-  /** Makes an API token and prints it. */
+  /** Creates an API token and prints it. */
   createToken(request: OperatorTokenRequest, command: Command): Promise<void>;
 };
 

@@ -9,7 +9,7 @@ export function say(io: Io, text: string): void {
   io.out.write(`${text}\n`);
 }
 
-/** Writes to standard error what a person can do next; nothing if a program reads the answer. */
+/** Writes to standard error what a person can do next. Writes nothing if a program reads the answer. */
 export function sayHint(io: Io, text: string): void {
   if ('isTTY' in io.out && io.out.isTTY === true) io.err.write(`${text}\n`);
 }
@@ -19,7 +19,9 @@ export function sayJson(io: Io, value: unknown): void {
   say(io, JSON.stringify(value, null, 2));
 }
 
-/** Writes rows under their headings, or a line if there are none. In a narrow terminal a row continues on further lines. */
+/**
+ * Writes rows below their headings, or a line if there are no rows. In a narrow terminal, a row continues on the next lines.
+ */
 export function sayTable<T>(io: Io, rows: readonly T[], columns: readonly Column<T>[]): void {
   const width = 'columns' in io.out && typeof io.out.columns === 'number' ? io.out.columns : undefined;
   say(io, tableOf(rows, columns, width));
@@ -27,7 +29,7 @@ export function sayTable<T>(io: Io, rows: readonly T[], columns: readonly Column
 
 const GAP = '  ';
 
-/** Returns the table as text. `widthMax`: in characters; columns beyond it go to the next line, indented. */
+/** Returns the table as text. `widthMax` is in characters. Columns that do not fit go to the next line, which is indented. */
 export function tableOf<T>(
   rows: readonly T[],
   columns: readonly Column<T>[],
@@ -50,7 +52,7 @@ export function tableOf<T>(
   return [columns.map(([heading]) => heading), ...cells].map(lineOf).join('\n');
 }
 
-/** Indexes of the columns that start a new line. */
+/** Returns the indexes of the columns that begin a new line. */
 function breaksOf(widths: readonly number[], widthMax: number): Set<number> {
   const breaks = new Set<number>();
   let at = 0;
@@ -64,24 +66,27 @@ function breaksOf(widths: readonly number[], widthMax: number): Set<number> {
   return breaks;
 }
 
-/** Writes one resource, a field per line; undefined fields are omitted. */
+/** Writes one resource, one field on a line. Undefined fields are omitted. */
 export function sayFields(io: Io, fields: Record<string, string | number | boolean | undefined>): void {
   const known = Object.entries(fields).filter(([, value]) => value !== undefined);
   const width = Math.max(...known.map(([name]) => name.length));
   for (const [name, value] of known) say(io, `${name.padEnd(width)}  ${clean(String(value))}`);
 }
 
-/** Formats violations, one per line. */
+/** Formats violations, one on a line. */
 export function violationLines(violations: readonly Violation[]): string[] {
   return violations.map(({ field, message }) => `  ${clean(field)}: ${clean(message)}`);
 }
 
-/** Names come from other people: control characters could move the cursor or change colours. */
+/**
+ * Removes control characters, because other people choose names, and control characters could move the cursor or change
+ * colors.
+ */
 export function clean(value: string | number | undefined): string {
   return String(value ?? '').replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, ' ');
 }
 
-/** `2026-03-03T00:59:52.762Z` as `2026-03-03 00:59`. */
+/** Returns a time in the short form `2026-03-03 00:59`, from `2026-03-03T00:59:52.762Z`. */
 export function shortTime(time: string | undefined): string {
   return time === undefined ? '' : time.slice(0, 16).replace('T', ' ');
 }

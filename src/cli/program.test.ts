@@ -148,7 +148,7 @@ test('registries update changes the name, and sets and removes the log-in', asyn
   };
   const update = (...options: string[]) => run(['registries', 'update', added.out.trim(), ...options]);
   const [, , first] = await kept();
-  // The secret in the environment may be that of another registry, so a change of the name alone does not set it.
+  // The secret in the environment may belong to another registry. So a change of only the name does not set the secret.
   vi.stubEnv('LARDER_REGISTRY_SECRET', 'of another');
   expect(await update('--name', 'changed')).toMatchObject({ code: 0, out: '', err: '' });
   expect(await kept()).toEqual(['changed', 'u', first]);

@@ -22,7 +22,10 @@ import { clean, violationLines } from './output.ts';
 
 const DEFAULT_URL = 'http://127.0.0.1:8080';
 
-/** Creates the program with all commands that call a server; the caller may add others. `operator`: operations for a machine that reaches the database. */
+/**
+ * Creates the program with all commands that call a server. The caller may add more. `operator` has the operations for a
+ * machine that can connect to the database.
+ */
 export function createProgram(io: Io, operator?: OperatorTools): Command {
   const program = new Command('larder')
     .description('An organization’s own application catalog.')
@@ -39,7 +42,7 @@ export function createProgram(io: Io, operator?: OperatorTools): Command {
       'after',
       '\nExit statuses: 0 success; 1 rejected or failed; 2 invalid arguments, or a file cannot be read; 3 no answer, or not from Larder; 70 a fault of this program.',
     );
-  // A command copies the program's settings when it is added, so the settings above come first.
+  // A command copies the settings of the program when it is added, so the settings above must come first.
   addAccessCommands(program, io);
   addStatusCommand(program, io);
   addProductCommands(program, io);
@@ -57,7 +60,10 @@ export function createProgram(io: Io, operator?: OperatorTools): Command {
   return program;
 }
 
-/** Longer than any message of this program. It limits the arguments and names that a message repeats. */
+/**
+ * The longest error line, in characters. No message of this program is longer, so this limits only the arguments and names in
+ * it.
+ */
 const ERROR_LINE_LENGTH_MAX = 900;
 
 function legible(text: string): string {
@@ -67,7 +73,7 @@ function legible(text: string): string {
     .join('\n');
 }
 
-/** Runs the program with the arguments that a person typed; returns the exit status. */
+/** Runs the program with the arguments that a person typed. Returns the exit status. */
 export async function runProgram(program: Command, args: readonly string[], io: Io): Promise<number> {
   try {
     await program.parseAsync([...args], { from: 'user' });
@@ -78,7 +84,7 @@ export async function runProgram(program: Command, args: readonly string[], io: 
 }
 
 function explain(error: unknown, io: Io, debug: boolean): number {
-  // Commander has printed the error already; `--help` is not an error.
+  // Commander has already printed the error. `--help` is not an error.
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
   const { lines, exitCode } = explanationOf(error, debug);
   io.err.write(legible(`${lines.join('\n')}\n`));

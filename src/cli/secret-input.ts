@@ -1,8 +1,9 @@
-// Reads a secret from a terminal or a pipe; never from an argument, which other accounts can read in the process list.
+// Reads a secret from a terminal or a pipe. A secret is never an argument, because other accounts could read it in the
+// process list.
 import type { ReadStream } from 'node:tty';
 import { CommandFailed, type Io } from './io.ts';
 
-/** Longer than any secret that this program reads. */
+/** The longest input in bytes. Every secret that this program reads is shorter. */
 const BYTES_MAX = 4_096;
 
 const ENTER = /[\r\n]/;
@@ -11,12 +12,15 @@ const CTRL_D = '\u0004';
 const CTRL_U = '\u0015';
 const BACKSPACE = /[\b\u007f]/;
 
-/** Reads a secret: at a terminal asks twice without echo; otherwise reads all of standard input without its final line end. */
+/**
+ * Reads a secret. At a terminal, asks twice without echo. Otherwise reads standard input to its end and removes the last line
+ * end.
+ */
 export async function readSecret(io: Io, label: string): Promise<string> {
   const terminal = terminalOf(io);
   if (terminal === undefined) return await readPiped(io);
-  // The terminal stays in raw mode from the first question to the last: otherwise it would echo text that is typed in
-  // between.
+  // The terminal stays in raw mode from the first question to the last. Otherwise it would show text that is typed between
+  // the questions.
   terminal.setRawMode(true);
   terminal.setEncoding('utf8');
   try {
@@ -73,7 +77,7 @@ function typedLine(terminal: ReadStream): Promise<string> {
     }
     if (end < 0) return;
     terminal.off('data', take).pause();
-    // Text pasted after the end of the line belongs to the next question.
+    // Text that was pasted after the end of the line belongs to the next question.
     if (end + 1 < keys.length) terminal.unshift(keys.slice(end + 1).join(''));
     if (keys[end] === CTRL_C) reject(new CommandFailed('Nothing was changed.'));
     else resolve(line.join(''));

@@ -10,13 +10,13 @@ export type Session = {
   io: Io;
   url: string;
   client: Client;
-  /** The catalog named on the command line, or the organization's first. */
+  /** Returns the id of the catalog in the command line. Without one, returns the id of the organization's first catalog. */
   catalogId(): Promise<string>;
-  /** Writes JSON if `--json` is given; else calls `people`. */
+  /** Writes JSON if `--json` is given, and otherwise calls `people`. */
   show<T>(value: T, people: (value: T) => void): void;
 };
 
-/** Opens the session of a command. Throws CommandFailed without a token or with an invalid URL. */
+/** Opens the session of a command. Throws CommandFailed if there is no token or the URL is invalid. */
 export function openSession(command: Command, io: Io): Session {
   const options = command.optsWithGlobals<GlobalOptions>();
   if (options.token === undefined || options.token === '') {
@@ -36,7 +36,7 @@ export function openSession(command: Command, io: Io): Session {
   };
 }
 
-/** Throws CommandFailed if the text is not the address of a server. */
+/** Returns the origin of a server's address. Throws CommandFailed if the text is not such an address. */
 function originOf(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const plain =
@@ -54,7 +54,7 @@ async function firstCatalog(client: Client): Promise<string> {
   return items[0].id;
 }
 
-/** Makes a Commander action from a function of the session, the command's options and its arguments. */
+/** Makes a Commander action from a function that gets the session, the command's options and its arguments. */
 export function inSession<O extends object>(
   io: Io,
   act: (session: Session, options: O, names: string[]) => Promise<void>,

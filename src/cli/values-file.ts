@@ -1,23 +1,23 @@
-// Parses a values file as helm does, within limits: it may come from anywhere, and may be made to use up memory or time.
+// Parses a values file like helm, but within limits. A file from an unknown source may be made to use up memory or time.
 import { type Alias, type Document, isAlias, Lexer, LineCounter, type Node, parseDocument, visit } from 'yaml';
 
-/** A file that is not a values file. The message continues the file's name. */
+/** The error for a file that is not a values file. The message continues a sentence that begins with the file's name. */
 export class ValuesError extends Error {
   override readonly name = 'ValuesError';
 }
 
-/** The limit of words and punctuation, of which a line has about six. The longest public values files have 6,000 lines. */
+/** The most tokens (words and punctuation). A line has about six, and the longest public values files have 6,000 lines. */
 const TOKENS_MAX = 200_000;
-/** The limit of brackets and braces in each other: the parser takes seconds for tens of thousands. */
+/** The deepest nesting of brackets and braces. The parser takes seconds for tens of thousands. */
 const BRACKETS_MAX = 100;
-/** The limit of characters of the parser's own message. */
+/** The most characters of the parser's own message. */
 const MESSAGE_MAX = 200;
 
 export type ParsedValues = {
   contents: Node | null;
-  /** The nodes that aliases stand for. An alias without an anchor before it is not in the map. */
+  /** The nodes to which aliases refer. The map omits an alias without an anchor before it. */
   targets: ReadonlyMap<Alias, Node>;
-  /** Returns the line of a node, from 1. */
+  /** Returns the line number of a node. The first line is 1. */
   lineOf(node: unknown): number;
 };
 
@@ -26,7 +26,7 @@ export function parseValues(text: string): ParsedValues {
   checkTokens(text);
   const lines = new LineCounter();
   try {
-    // Helm accepts a key that occurs twice. `uniqueKeys` would also compare each key with every other one.
+    // Accepts a key that occurs twice, like helm. `uniqueKeys` would also compare each key with every other key.
     const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false });
     checkErrors(document, lines);
     const lineOf = (node: unknown) => lines.linePos((node as Node | null)?.range?.[0] ?? 0).line;
@@ -37,7 +37,10 @@ export function parseValues(text: string): ParsedValues {
   }
 }
 
-/** The parser recurses once per level and creates an error for each wrong token; the lexer does neither, so it counts first. */
+/**
+ * Counts tokens with the lexer before the parser runs. The parser recurses for each level and creates an error for each wrong
+ * token, but the lexer does not.
+ */
 function checkTokens(text: string): void {
   let tokens = 0;
   let brackets = 0;
@@ -56,13 +59,13 @@ function checkErrors({ errors }: Document.Parsed, lines: LineCounter): void {
   const { line } = lines.linePos(problem.pos[0]);
   if (problem.code === 'MULTIPLE_DOCS')
     throw new ValuesError(`has a second document from line ${line}; helm 3 reads only the first`);
-  // The parser reports its own overflow as an error of the document.
+  // The parser reports its own stack overflow as an error of the document.
   if (problem.message.includes('call stack')) throw new ValuesError('is nested too deeply');
   const [message = ''] = problem.message.split('\n', 1);
   throw new ValuesError(`is not valid YAML: line ${line}: ${message.slice(0, MESSAGE_MAX)}`);
 }
 
-/** One visit for all aliases: `alias.resolve` visits the whole document for each. */
+/** Finds the targets of all aliases in one visit. `alias.resolve` would visit the whole document for each alias. */
 function targetsOf(document: Document): Map<Alias, Node> {
   const anchors = new Map<string, Node>();
   const targets = new Map<Alias, Node>();

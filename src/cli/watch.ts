@@ -1,4 +1,4 @@
-// Follows pipelines until they end; prints a line for each change.
+// Watches pipelines until they end, and prints a line for each change.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isAway } from '../client/problem-error.ts';
 import type { Pipeline } from '../contract/pipeline.ts';
@@ -7,13 +7,13 @@ import { CommandFailed } from './io.ts';
 import { clean, say } from './output.ts';
 import type { Session } from './session.ts';
 
-/** Fast enough for a person; the server answers in a millisecond. */
+/** The pause between two questions. It is short enough for a person, and the server answers in a millisecond. */
 const POLL_MS = 1_000;
 
-/** Long enough for a server to restart or be upgraded. */
+/** How long the server may be unreachable. This is enough for a restart or an upgrade. */
 const AWAY_MS_MAX = 120_000;
 
-/** The state of a pipeline in a few words. */
+/** Returns the state of a pipeline in a few words. */
 export function stageOf({
   status,
   phases,
@@ -28,20 +28,20 @@ export function stageOf({
   return away.length === 0 ? running.type : `${running.type}, waiting for ${away.join(', ')}`;
 }
 
-/** Returns why a pipeline failed; undefined if it did not. */
+/** Returns the reason why a pipeline failed, or undefined if it has not failed. */
 export function failureOf({ phases }: Pick<Pipeline, 'phases'>): string | undefined {
   const failure = phases.find((phase) => phase.failure !== undefined)?.failure;
   return failure === undefined ? undefined : `${failure.cause}: ${failure.error_message ?? 'no message'}`;
 }
 
-/** Returns why something waits; undefined if it does not. */
+/** Returns the reason why a pipeline or request waits, or undefined if it does not wait. */
 export function waitingOf({ waiting }: { waiting?: Waiting[] }): string | undefined {
   return waiting?.map(({ description }) => description).join(' ');
 }
 
 /**
- * Polls until no pipeline of the answer is in progress, and prints each change. Throws CommandFailed if one
- * of them failed. If the server does not answer, retries for `awayMsMax` before it throws the error.
+ * Polls until no pipeline of the answer is in progress, and prints each change. Throws CommandFailed if one of the pipelines
+ * failed. If the server does not answer, tries again for `awayMsMax` and then throws the error.
  */
 export async function watchPipelines<T extends { items: Pipeline[] }>(
   session: Session,
@@ -88,7 +88,7 @@ function sayChange({ io }: Session, pipeline: Pipeline, seen: Map<string, string
   const stage = [stageOf(pipeline), waitingOf(pipeline)].filter((part) => part !== undefined).join(': ');
   if (seen.get(pipeline.id) === stage) return;
   seen.set(pipeline.id, stage);
-  // On standard error: standard output may be JSON.
+  // Writes to standard error, because standard output may contain JSON.
   io.err.write(`${clockTime()}  ${pipeline.product.key} ${pipeline.version}  ${clean(stage)}\n`);
 }
 

@@ -1,5 +1,6 @@
-// Checks that an answer has the shape that the contract defines: required fields, and the types of values. Enumerations, patterns
-// and lengths are not checked: a server of a later version may send more values, and a client can show them.
+// Checks that an answer has the shape that the contract defines: required fields, and the types of values. Enumerations,
+// patterns and lengths are not checked, because a later version of the server may send more values and a client can still
+// show them.
 
 type Schema = {
   type?: string;
@@ -19,7 +20,7 @@ const KINDS: Record<string, (value: unknown) => boolean> = {
   null: (value) => value === null,
 };
 
-/** Returns the fault of a value and its place; undefined if it has the shape of the schema. */
+/** Returns the fault of a value and its place, or undefined if the value has the shape of the schema. */
 export function shapeProblem(schema: object, value: unknown, at = 'it'): string | undefined {
   const { type, properties, required = [], items, anyOf } = schema as Schema;
   if (anyOf !== undefined) {

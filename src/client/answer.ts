@@ -1,11 +1,14 @@
-// Reads the answer of an arbitrary server. The answer may be a proxy's page, incomplete, or endless.
+// Reads the answer of any server. The answer may come from a proxy, be incomplete, or never end.
 import type { EndpointDefinition } from '../contract/endpoint.ts';
 import { shapeProblem } from './answer-shape.ts';
 import { type ProblemDetails, ProblemError, UnexpectedAnswerError, UnreachableError } from './problem-error.ts';
 
-/** Ten times the largest page: a hundred customizations with their releasables and releases. */
+/**
+ * The most bytes of an answer: ten times the largest page, which has a hundred customizations with their releasables and
+ * releases.
+ */
 const ANSWER_BYTES_MAX = 64 * 1024 * 1024;
-/** Far larger than a problem with a hundred violations whose fields have the longest names. */
+/** The most bytes of a problem. A problem with a hundred violations of the longest field names is far smaller. */
 const PROBLEM_BYTES_MAX = 1024 * 1024;
 
 /** Yields the body of an answer as it arrives. Throws UnreachableError if the body ends too early. */
@@ -17,13 +20,15 @@ export async function* readParts(url: string, response: Response): AsyncGenerato
   }
 }
 
-/** Returns the body of an answer as text. Throws the errors of `readParts`, and UnexpectedAnswerError past the limit. */
+/**
+ * Returns the body of an answer as text. Throws the errors of `readParts`, and UnexpectedAnswerError if it exceeds the limit.
+ */
 async function readText(url: string, response: Response, bytesMax = ANSWER_BYTES_MAX): Promise<string> {
   const parts: Uint8Array<ArrayBuffer>[] = [];
   let length = 0;
   for await (const part of readParts(url, response)) {
     length += part.length;
-    // The exception ends the loop, which cancels the rest of the body.
+    // The exception ends the loop, and this cancels the rest of the body.
     if (length > bytesMax)
       throw new UnexpectedAnswerError(url, `the answer is larger than ${bytesMax / 1024 / 1024} MiB`);
     parts.push(part);
@@ -73,7 +78,10 @@ function createdId(url: string, response: Response): string {
   throw new UnexpectedAnswerError(url, `it answered ${response.status} without the address of the created resource`);
 }
 
-/** Returns the error for an answer without success: ProblemError if it contains a problem, else UnexpectedAnswerError. */
+/**
+ * Returns the error for an answer without success: ProblemError if the answer contains a problem, and otherwise
+ * UnexpectedAnswerError.
+ */
 export async function readProblem(url: string, response: Response): Promise<Error> {
   const { status } = response;
   const location = response.headers.get('location');
@@ -87,7 +95,7 @@ export async function readProblem(url: string, response: Response): Promise<Erro
   return new UnexpectedAnswerError(url, `it answered HTTP status ${status} with ${kindOf(response, text)}`, status);
 }
 
-/** Undefined if the text contains no problem (RFC 9457). */
+/** Returns the problem in a text (RFC 9457), or undefined if the text contains none. */
 function problemOf(text: string, response: Response): ProblemDetails | undefined {
   const body = parseObject(text);
   const { type, title, detail } = body;

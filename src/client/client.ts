@@ -1,4 +1,4 @@
-// The typed client: calls operations by name and input over HTTP, and exchanges the API token when necessary.
+// The typed client. It calls operations by name and input over HTTP, and exchanges the API token when necessary.
 import type { EndpointDefinition } from '../contract/endpoint.ts';
 import { type Call, endpoints, type Operation, type Output } from '../contract/endpoints.ts';
 import { readOutput, readProblem } from './answer.ts';
@@ -6,9 +6,9 @@ import { ProblemError, UnreachableError } from './problem-error.ts';
 import { type RequestBody, type RequestParts, requestParts } from './request-parts.ts';
 
 export type ClientOptions = {
-  /** Scheme, host and port of the server; a path is ignored. */
+  /** Scheme, host and port of the server. A path is ignored. */
   url: string;
-  /** Exchanged for access tokens, which are kept in memory. */
+  /** The API token. The client exchanges it for access tokens and keeps them in memory. */
   apiToken?: string;
 };
 
@@ -17,19 +17,19 @@ export type RawRequest = {
   path: string;
   body?: RequestBody;
   contentType?: string;
-  /** Headers in addition to the client's own: `If-Match`, `Idempotency-Key`. */
+  /** Headers in addition to the client's own, such as `If-Match` and `Idempotency-Key`. */
   headers?: Record<string, string>;
 };
 
-// `O` is any string and is narrowed where it is used: if it were bounded by `Operation`, the compiler would compare each argument
+// `O` is any string and is narrowed where it is used. If `O` extended `Operation`, the compiler would compare each argument
 // with the union of the inputs of all operations, which exceeds its limits.
 type CallOfName<O> = O extends Operation ? Call<O> : never;
 type OutputOfName<O> = O extends Operation ? Output<O> : never;
 
 export type Client = {
   /**
-   * Calls an operation. Throws ProblemError if the server rejects it, UnreachableError without an answer, UnexpectedAnswerError
-   * for an answer that is not of this API.
+   * Calls an operation. Throws ProblemError if the server rejects it, UnreachableError if no answer arrives, and
+   * UnexpectedAnswerError if the answer does not belong to this API.
    */
   call<O extends string>(operation: O & Operation, input: CallOfName<O>): Promise<OutputOfName<O>>;
   /** Sends any request as the user of the token. Throws the errors of `call`. */
@@ -67,8 +67,8 @@ export function openClient(options: ClientOptions): Client {
   }
 
   /**
-   * Sends a request. The server may reject the token as expired if the server's clock is ahead: then tries once more
-   * with a new token.
+   * Sends a request. If the server's clock is ahead, the server may reject the token as expired. Then sends the request once
+   * more with a new token.
    */
   async function authorized(method: string, parts: SentParts): Promise<Response> {
     const attempt = async () => exchange(options.url, method, parts, await accessToken());
@@ -115,7 +115,7 @@ async function exchange(url: string, method: string, parts: SentParts, token?: s
 
 async function fetchFrom(url: string, path: string, init: RequestInit): Promise<Response> {
   try {
-    // The path is appended to the origin: a path that named another host would send the token to that host.
+    // Appends the path to the origin. Otherwise a path could name another host, and the token would be sent to this host.
     return await fetch(new URL(new URL(url).origin + path), { ...init, redirect: 'manual' });
   } catch (error) {
     throw new UnreachableError(url, error);

@@ -1,9 +1,9 @@
-// Errors of a call: the server rejects it with a reason, does not answer, or is not Larder.
+// Errors of a call. The server rejects the call with a reason, does not answer, or is not Larder.
 import type { Violation } from '../contract/problem.ts';
 
 export type ProblemDetails = {
   status: number;
-  /** Path of the problem's type: /problems/not-found. */
+  /** The path in the problem's type, such as /problems/not-found. */
   type: string;
   title: string;
   detail?: string;
@@ -42,7 +42,7 @@ export class UnreachableError extends Error {
   }
 }
 
-/** The answer is not of this API: a proxy's page, or another server's. */
+/** The answer does not belong to this API. It comes from a proxy or another server. */
 export class UnexpectedAnswerError extends Error {
   override readonly name = 'UnexpectedAnswerError';
   /** The HTTP status, if the status was wrong. */
@@ -55,19 +55,19 @@ export class UnexpectedAnswerError extends Error {
 }
 
 /**
- * Statuses of a server that starts, stops or is busy, and of a proxy whose server is unavailable (RFC 9110, section 15.6; RFC
+ * Statuses of a server that starts, stops or is busy, or of a proxy whose server is unavailable (RFC 9110, section 15.6; RFC
  * 6585).
  */
 const AWAY_STATUSES = [429, 502, 503, 504];
 
-/** Whether a retry can succeed: there was no answer, or the server is temporarily unavailable. */
+/** Whether a retry can succeed, because there was no answer or the server is temporarily unavailable. */
 export function isAway(error: unknown): error is Error {
   if (error instanceof ProblemError) return AWAY_STATUSES.includes(error.problem.status);
   if (error instanceof UnexpectedAnswerError) return AWAY_STATUSES.includes(error.status ?? 0);
   return error instanceof UnreachableError;
 }
 
-/** fetch reports only that it failed; the reason is in its cause. */
+/** Returns the reason why fetch failed. The error of fetch itself has no reason; only its cause has one. */
 function reasonOf(cause: unknown): string {
   const inner = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause;
   if (!(inner instanceof Error)) return '';

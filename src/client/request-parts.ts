@@ -1,4 +1,4 @@
-// Converts a call's flat input to HTTP: path, query and body.
+// Converts the input of a call, which is one flat object, to the path, query and body of a request.
 import type { EndpointDefinition, UploadSource } from '../contract/endpoint.ts';
 
 export type RequestBody = string | URLSearchParams | FormData;
@@ -25,7 +25,7 @@ function take(rest: Map<string, unknown>, name: string): unknown {
   return value;
 }
 
-/** Lists become one value with commas. */
+/** Returns the text of a value. A list becomes its items with commas between them. */
 function asText(value: unknown): string {
   return Array.isArray(value) ? value.join(',') : String(value);
 }

@@ -1,4 +1,4 @@
-// The environment variables: defaults, all faults reported at once, and misspelled names.
+// The environment variables: defaults, misspelled names, and one error that lists all faults.
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

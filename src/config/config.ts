@@ -1,4 +1,4 @@
-// The settings from the environment as one checked, frozen value. Only this file reads process.env.
+// Reads the settings from the environment, checks them and freezes them. Only this file reads process.env.
 import { type OidcConfig, oidcOf } from './oidc-config.ts';
 import { optional, together } from './optional.ts';
 import { type ConfigViolation, type Environment, readSettings, textOf, type Values } from './read-settings.ts';
@@ -13,42 +13,48 @@ export type Config = {
   readonly port: number;
   /** The data folder, as an absolute path. */
   readonly data: string;
-  /** Absent: Larder runs the embedded PostgreSQL in `data`. */
+  /** The address of the database. If absent, Larder runs the embedded PostgreSQL in `data`. */
   readonly databaseUrl?: string;
   readonly keyFile: string;
-  /** The file to which the API token of a first start is written. Absent: the token is printed. */
+  /** The file to which the API token of a first start is written. If absent, the token is printed. */
   readonly firstTokenFile?: string;
   /** The address at which clients reach Larder, without a trailing slash. */
   readonly publicUrl?: string;
-  /** The files of the certificate with its chain and of its key, as absolute paths. Both are PEM. Absent: no TLS. */
+  /**
+   * The files of the certificate with its chain, and of its key. Both are absolute paths of PEM files. If absent, TLS is not
+   * used.
+   */
   readonly tls?: { readonly cert: string; readonly key: string };
   /** Networks and addresses of the proxies whose X-Forwarded-* headers are trusted. */
   readonly trustedProxies: readonly string[];
   /** Origins of web pages that may call the API. */
   readonly corsOrigins: readonly string[];
-  /** The address to listen on for Prometheus. Absent: no metrics are served. */
+  /** The address to listen on for Prometheus. If absent, no metrics are served. */
   readonly metrics?: { readonly host: string; readonly port: number };
   readonly contentDirectory: string;
-  /** Private networks, addresses and names to which Larder may nevertheless send requests. */
+  /** Private networks, addresses and names to which Larder may send requests. All others are forbidden. */
   readonly egressAllow: readonly string[];
-  /** Proxies for Larder's requests, in the format of curl. Variables that are not set are absent. */
+  /** Proxies for Larder's requests, in the format of curl. Fields whose variables are not set are absent. */
   readonly proxy: { readonly http_proxy?: string; readonly https_proxy?: string; readonly no_proxy?: string };
   readonly notifications: {
-    /** Absent: no mail is sent. `url` is smtp:// or smtps://; `from` is an address or `Name <address>`. */
+    /**
+     * The mail server. `url` is smtp:// or smtps://, and `from` is an address or `Name <address>`. If absent, no mail is
+     * sent.
+     */
     readonly smtp?: { readonly url: string; readonly from: string };
-    /** Origins of the chats' APIs. */
+    /** The origins of the APIs of chats. */
     readonly slackUrl: string;
     readonly googleChatUrl: string;
   };
-  /** The program helm, an absolute path. Absent: `helm` on PATH. */
+  /** The absolute path of helm. If absent, `helm` is searched in PATH. */
   readonly helm?: string;
-  /** Concurrent jobs of one worker, in addition to outside tasks. */
+  /** How many jobs one worker runs at a time, in addition to outside tasks. */
   readonly workerConcurrency: number;
-  /** Failed log-ins a minute after which a client must wait. */
+  /** How many failed log-ins a minute are allowed. Above these limits, a client must wait. */
   readonly loginLimits: { readonly perAddress: number; readonly perAccount: number };
   /** Whether people can log in with a password that Larder stores. */
   readonly passwords: boolean;
-  /** The identity provider. Absent: people cannot log in at one. */
+  /** The identity provider. If absent, people cannot log in with an identity provider. */
   readonly oidc?: OidcConfig;
   /** How many days audit events are kept. */
   readonly auditDays: number;
@@ -59,7 +65,7 @@ export type Config = {
   readonly ci: boolean;
 };
 
-/** Thrown with all faults of the environment. */
+/** Thrown if the environment has faults, with all of them. */
 export class ConfigError extends Error {
   readonly code = 'CONFIG_INVALID';
   readonly violations: readonly ConfigViolation[];
@@ -124,7 +130,10 @@ function configOf(values: Values): Omit<Config, 'path' | 'ci'> {
   };
 }
 
-/** Returns the environment for a child process: this process's own, with the values that this process has determined. */
+/**
+ * Returns the environment of a child process: the environment of this process, with the values that this process has
+ * determined.
+ */
 export function childEnvironment(config: Config, overrides: { databaseUrl: string }): NodeJS.ProcessEnv {
   return {
     ...process.env,
@@ -135,14 +144,14 @@ export function childEnvironment(config: Config, overrides: { databaseUrl: strin
 }
 
 /**
- * Variables that contain secrets or change what Node runs; they are removed. All others, such as proxies, the time zone and
- * PATH, are passed on.
+ * Variables that contain secrets or change the behavior of Node. They are removed. All other variables, such as proxies, the
+ * time zone and PATH, are passed on.
  */
 const WITHHELD = /^(?:LARDER_|PG|AWS_|NODE_)/;
 
 /**
- * Returns the environment for a process that handles images of other people: without Larder's settings, which contain
- * passwords.
+ * Returns the environment for a process that handles images of other people. It does not contain Larder's settings, because
+ * they contain passwords.
  */
 export function harmlessEnvironment(environment: Environment = process.env): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(environment).filter(([name]) => !WITHHELD.test(name)));

@@ -1,5 +1,5 @@
-// The identity provider in the configuration. It has the same fields as `OidcSettings` in src/identity; neither folder may
-// import the other.
+// The identity provider in the configuration. It has the same fields as `OidcSettings` in src/identity, because neither
+// folder may import the other.
 import type { Role, RoleValues } from './oidc-settings.ts';
 import { optional } from './optional.ts';
 import type { Values } from './read-settings.ts';
@@ -15,11 +15,11 @@ export type OidcConfig = {
   /** The namespace of the organization. */
   readonly organization?: string;
   readonly organizationClaim?: string;
-  /** All in lower case. */
+  /** The domains of allowed e-mail addresses, in lower case. */
   readonly emailDomains: readonly string[];
 };
 
-/** Returns undefined if no issuer is configured. */
+/** Returns the configuration of the identity provider, or undefined if no issuer is configured. */
 export function oidcOf(values: Values): OidcConfig | undefined {
   const { LARDER_OIDC_ISSUER: issuer, LARDER_OIDC_CLIENT_ID: clientId } = values;
   if (issuer === undefined || clientId === undefined) return undefined;

@@ -11,7 +11,7 @@ export type RoleValues = Readonly<Partial<Record<Role, readonly string[]>>>;
 
 const role = oneOf(ROLES);
 
-/** Plain HTTP is allowed only to this machine: on a network, a person who reads the traffic could log in as any user. */
+/** Plain HTTP is allowed only for this machine. On a network, a person who reads the traffic could log in as any user. */
 const issuer: ValueType<string> = {
   expects: 'the issuer of a provider, a URL like https://login.example.org/realms/staff',
   parse(given) {
@@ -23,7 +23,7 @@ const issuer: ValueType<string> = {
   },
 };
 
-/** The content of a file, without spaces and line ends around it. */
+/** Reads the content of a file, without the spaces and line ends around it. */
 const secretFile: ValueType<string> = {
   expects: 'a file that holds the secret',
   parse(given, directory) {
@@ -48,7 +48,7 @@ const scopes: ValueType<readonly string[]> = {
 
 const roleItem = 'a role and a value like OWNER=admins';
 
-/** The role comes before the `=`, because a provider's group names may contain `=`. */
+/** The role comes before the `=`, because the names of a provider's groups may contain `=`. */
 const roleItems = listOf('roles with values like OWNER=admins,EDITOR=developers,EDITOR=testers', (item) => {
   const at = item.indexOf('=');
   const value = item.slice(at + 1).trim();
@@ -73,7 +73,7 @@ const domains = listOf('domains like example.org', (item) => {
 
 const ISSUER = ['LARDER_OIDC_ISSUER'] as const;
 
-/** In the order in which the guide lists them. */
+/** The settings in the order of the guide. */
 export const OIDC_SETTINGS = {
   LARDER_OIDC_ISSUER: {
     ...issuer,

@@ -8,7 +8,7 @@ export function optional<Fields extends object>(fields: Fields): Optional<Fields
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Optional<Fields>;
 }
 
-/** Returns the frozen object if every field has a value, else undefined. */
+/** Returns the frozen object if every field has a value, and otherwise undefined. */
 export function together<Fields extends object>(fields: Fields): Readonly<Complete<Fields>> | undefined {
   if (Object.values(fields).includes(undefined)) return undefined;
   return Object.freeze(fields as Complete<Fields>);

@@ -33,7 +33,7 @@ export function readSettings(
     }
   }
   violations.push(...brokenRelations(table, given));
-  // Safe: `parse` of each entry has returned the value, and the value's type is derived from `parse`.
+  // This cast is safe, because `parse` of each entry has returned the value, and the type is derived from `parse`.
   return { values: values as Values, violations };
 }
 

@@ -1,16 +1,19 @@
-// One setting: how its value is read, its default, and how the operator guide describes it.
+// One setting: how its value is parsed, its default, and its text in the operator guide.
 
 export type Setting<T = unknown> = {
-  /** Describes the values that are allowed; used as the end of an error message. */
+  /** Describes the allowed values. An error message ends with this text. */
   readonly expects: string;
-  /** Converts the text of the environment variable to the value. Relative paths are below `directory`. Throws SettingFault. */
+  /**
+   * Converts the text of the environment variable to the value. Relative paths are resolved against `directory`. Throws
+   * SettingFault.
+   */
   readonly parse: (text: string, directory: string) => T;
   /**
-   * The default, as an operator would write it. `$LARDER_DATA` stands for the value of that setting. Absent: the setting has no
-   * default.
+   * The default, as an operator would write it. `$LARDER_DATA` is replaced by the value of that setting. Absent if the
+   * setting has no default.
    */
   readonly default?: string;
-  /** Markdown that the guide shows in place of the default. Every setting without a default has it. */
+  /** Markdown that the guide shows instead of the default. Every setting without a default has it. */
   readonly defaultDoc?: string;
   /** Markdown that describes the setting in the guide. */
   readonly doc: string;
@@ -18,13 +21,13 @@ export type Setting<T = unknown> = {
   readonly requires?: readonly string[];
   /** Settings that must not be set if this setting is set. */
   readonly excludes?: readonly string[];
-  /** A second name of the variable. If variables of both names are set, the variable of this name is used. */
+  /** A second name of the variable. If both variables are set, the variable with this name is used. */
   readonly alias?: string;
 };
 
 export type SettingTable = Readonly<Record<string, Setting>>;
 
-/** How values of one type are read. */
+/** How values of one type are parsed. */
 export type ValueType<T> = Pick<Setting<T>, 'expects' | 'parse'>;
 
 /** The values by the names of their settings. A setting without a default may be undefined. */
@@ -35,8 +38,8 @@ export type SettingValues<Table extends SettingTable> = {
 };
 
 /**
- * Thrown for a value that is not allowed. The message is appended to the name of the setting. It never contains the value,
- * which may be a password.
+ * Thrown for a value that is not allowed. The name of the setting comes before the message. The message never contains the
+ * value, because the value may be a password.
  */
 export class SettingFault extends Error {
   override readonly name = 'SettingFault';

@@ -1,4 +1,4 @@
-// The tables of settings in the operator guide equal those that the program generates.
+// The tables of settings in the operator guide must equal the tables that the program generates.
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { OIDC_SETTINGS } from './oidc-settings.ts';

@@ -1,4 +1,4 @@
-// Writes the tables of settings in the operator guide. They are generated from the tables that the program reads.
+// Writes the tables of settings in the operator guide. They are generated from the tables of settings in the code.
 import { OIDC_SETTINGS } from './oidc-settings.ts';
 import type { SettingTable } from './setting.ts';
 import { GENERAL_SETTINGS } from './settings.ts';

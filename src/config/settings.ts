@@ -21,14 +21,14 @@ import {
 export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 
 const PORT_MAX = 65_535;
-/** With more slots, memory and disk would limit a worker; more workers help instead. */
+/** The most jobs at a time. With more, the memory and the disk would limit a worker, so more workers are needed instead. */
 const WORKER_CONCURRENCY_MAX = 64;
-/** A century: enough for operators who want to keep all events. */
+/** A century. This is enough for operators who want to keep all events. */
 const AUDIT_DAYS_MAX = 36_500;
-/** A limit above a million failures a minute would have no effect. */
+/** The highest limit of failures a minute. A higher limit would have no effect. */
 const FAILED_LOGINS_MAX = 1_000_000;
 
-/** In the order in which the guide lists them. LARDER_DATA comes before the settings whose defaults contain it. */
+/** The settings in the order of the guide. LARDER_DATA comes before the settings whose defaults contain it. */
 export const GENERAL_SETTINGS = {
   LARDER_HOST: {
     ...host,
@@ -157,7 +157,7 @@ export const GENERAL_SETTINGS = {
   },
   LARDER_AUDIT_DAYS: {
     ...wholeNumber(1, AUDIT_DAYS_MAX),
-    // All events of a year can still be audited a month after its end.
+    // With this default, all events of a year can still be read a month after its end.
     default: '400',
     doc: 'how many days an audit event is kept',
   },
@@ -166,8 +166,8 @@ export const GENERAL_SETTINGS = {
     default: 'info',
     doc: `${LOG_LEVELS.map((level) => `\`${level}\``).join(', ')}. The log is JSON lines on standard output, without secrets`,
   },
-  // If both are set, the lower-case variable is used, as in curl. curl ignores HTTP_PROXY in capitals because CGI programs must
-  // not read it; Larder runs none.
+  // If both are set, the lower-case variable is used, as in curl. curl ignores HTTP_PROXY in capitals, because CGI programs
+  // must not read it. Larder reads it, because it runs no CGI programs.
   HTTPS_PROXY: {
     ...proxyUrl,
     alias: 'https_proxy',
@@ -189,7 +189,7 @@ export const GENERAL_SETTINGS = {
 } as const satisfies SettingTable;
 
 /**
- * Settings of the command line (cli/program.ts). A server accepts them and ignores them, because the shell that starts it may
- * have them set.
+ * Settings of the command line (cli/program.ts). A server accepts and ignores them, because they may be set in the shell that
+ * starts the server.
  */
 export const COMMAND_LINE_SETTINGS = ['LARDER_URL', 'LARDER_TOKEN', 'LARDER_CATALOG'] as const;

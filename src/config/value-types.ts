@@ -1,10 +1,13 @@
-// The types of values of settings. Each describes what it expects and says what is wrong with a value, without repeating the
-// value.
+// The types of values of settings. Each describes the allowed values. Its error says what is wrong with a value, but does not
+// contain the value.
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { SettingFault, type ValueType } from './setting.ts';
 
-/** Labels of letters, digits, `-` and `_`, joined by dots (RFC 1123, section 2.1; the `_` because resolvers accept it). */
+/**
+ * A host name: labels of letters, digits, `-` and `_`, joined by dots (RFC 1123, section 2.1). `_` is allowed because
+ * resolvers accept it.
+ */
 const HOST_NAME = /^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,62})(\.[a-z0-9_][a-z0-9_-]{0,62})*\.?$/i;
 
 /** Any text. */
@@ -13,7 +16,7 @@ export const text: ValueType<string> = { expects: 'text', parse: (given) => give
 /** The path of a file or folder. The value is an absolute path. */
 export const path: ValueType<string> = { expects: 'a path', parse: (given, directory) => resolve(directory, given) };
 
-/** A whole number, written in decimal digits. */
+/** A whole number in decimal digits. */
 export function wholeNumber(min: number, max: number): ValueType<number> {
   return {
     expects: `a whole number from ${min} to ${max}`,
@@ -27,7 +30,7 @@ export function wholeNumber(min: number, max: number): ValueType<number> {
   };
 }
 
-/** One of these words. Upper and lower case are equal. */
+/** One of these words, in upper or lower case. */
 export function oneOf<Word extends string>(words: readonly Word[]): ValueType<Word> {
   return {
     expects: `one of ${words.join(', ')}`,
@@ -62,11 +65,11 @@ export const host: ValueType<string> = {
 
 type UrlRules = {
   schemes: readonly string[];
-  /** Which parts the URL may have besides scheme, host and port. */
+  /** The parts that the URL may have in addition to scheme, host and port. */
   parts?: readonly ('user' | 'path' | 'query' | 'fragment')[];
 };
 
-/** Parses a URL. Throws SettingFault unless it has one of these schemes and only the allowed parts. */
+/** Parses a URL. Throws SettingFault if it has another scheme or a part that is not allowed. */
 export function parseUrl(given: string, { schemes, parts = [] }: UrlRules): URL {
   const url = URL.parse(given);
   if (url === null) throw new SettingFault('is not a URL');
@@ -142,7 +145,7 @@ export const mailAddress: ValueType<string> = {
 };
 
 /**
- * A list of items with commas between them. Spaces around items and empty items are ignored. `parseItem` may throw
+ * A list of items with commas between them. Spaces around items are ignored, and so are empty items. `parseItem` may throw
  * SettingFault.
  */
 export function listOf<T>(expects: string, parseItem: (item: string) => T): ValueType<readonly T[]> {
@@ -155,7 +158,7 @@ export function listOf<T>(expects: string, parseItem: (item: string) => T): Valu
   };
 }
 
-/** Runs `parse`. If it throws SettingFault, adds the number of the item, from 1. */
+/** Runs `parse`. If it throws SettingFault, adds the number of the item. The first item is 1. */
 function inItem<T>(at: number, parse: () => T): T {
   try {
     return parse();
@@ -168,7 +171,7 @@ function inItem<T>(at: number, parse: () => T): T {
 export const hosts = listOf('addresses, networks and names like 10.0.0.0/8', (item) => item);
 
 /**
- * A list of addresses and networks. The network of all addresses is rejected: if all clients were trusted proxies, any client
+ * A list of addresses and networks. The network of all addresses is rejected. If all clients were trusted proxies, any client
  * could claim any address.
  */
 export const networks = listOf('addresses and networks like 10.0.0.0/8', (item) => {

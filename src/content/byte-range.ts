@@ -1,9 +1,9 @@
-// Parses the headers Range (downloads, RFC 9110 section 14) and Content-Range (chunks of uploads, distribution-spec).
+// Parses the headers Range (downloads; RFC 9110, section 14) and Content-Range (chunks of uploads; distribution-spec).
 import type { ByteRange } from './content.ts';
 
 /**
- * Returns the range in a Range header. Returns undefined if the header has no usable range or several ranges: the whole content is sent
- * then (RFC 9110, 14.2). Returns 'unsatisfiable' if the answer is 416.
+ * Returns the range in a Range header. Returns undefined if the header has no usable range or several ranges. Then the whole
+ * content is sent (RFC 9110, section 14.2). Returns 'unsatisfiable' if the answer must be 416.
  */
 export function parseRange(
   header: string | undefined,
@@ -29,8 +29,8 @@ function suffix(length: number, size: number): Required<ByteRange> | 'unsatisfia
 }
 
 /**
- * Returns the range of a chunk from its Content-Range header, which includes both ends (`0-1023`); undefined if the header is malformed
- * (distribution-spec, "Pushing a blob in chunks").
+ * Returns the range of a chunk from its Content-Range header. The range includes both ends (`0-1023`). Returns undefined if
+ * the header is malformed (distribution-spec, "Pushing a blob in chunks").
  */
 export function parseContentRange(header: string): Required<ByteRange> | undefined {
   const [, first, last] = /^(\d{1,15})-(\d{1,15})$/.exec(header) ?? [];

@@ -27,7 +27,7 @@ export class ContentMismatch extends Error {
   }
 }
 
-/** An upload was continued at an offset that is not its end; `held` is its end. */
+/** An upload was continued at an offset that is not its end. `held` is its end. */
 export class OffsetMismatch extends Error {
   readonly code = 'OFFSET_MISMATCH';
   readonly held: number;
@@ -39,7 +39,7 @@ export class OffsetMismatch extends Error {
   }
 }
 
-/** Throws ContentMismatch if the digest or the size of the content is not the expected one. */
+/** Throws ContentMismatch if the content has another digest or size than expected. */
 export function checkContent(
   actual: { digest: Digest; size: number },
   expected: { digest?: Digest; size?: number },

@@ -1,4 +1,4 @@
-// Lists, for the operator, the rows that need a content that is missing in the store.
+// Lists the rows that need a content which is missing in the store. Operators read this list.
 import { sql } from 'kysely';
 import type { Digest } from '../contract/vocabulary.ts';
 import type { Database } from '../db/database.ts';
@@ -16,11 +16,11 @@ export type NeedingRelease = {
 export type ContentNeed = {
   digest: Digest;
   releases: NeedingRelease[];
-  /** Other rows that need the content, each once. `name` is absent if the row has no name for people. */
+  /** Other rows that need the content, without duplicates. `name` is absent if the row has no name for people. */
   others: { kind: Exclude<ContentUseKind, 'release'>; name?: string }[];
 };
 
-/** Returns the needs of these contents, ordered by digest. Two statements. */
+/** Returns which rows need these contents, ordered by digest. Two statements. */
 export async function listContentNeeds(db: Database, digests: readonly Digest[]): Promise<ContentNeed[]> {
   if (digests.length === 0) return [];
   const releases = await sql<NeedingRelease & { digest: Digest }>`

@@ -1,4 +1,4 @@
-// Adds and deletes uses of content, also while a sweep runs.
+// Adds and deletes uses of content, also while the sweeper runs.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { digestOf, openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
 import { addUses, dropUses, findUnusedContent, lockForSweep } from './content-uses.ts';
@@ -43,7 +43,7 @@ test('a sweep waits for a transaction that adds a use, and then sees the use', a
     await lockForSweep(tx);
     return await findUnusedContent(tx, [three]);
   });
-  // PostgreSQL reports that the sweep waits for the lock.
+  // PostgreSQL reports that the sweeper waits for the lock.
   await expect.poll(async () => await waiters()).toBe(1);
   leave();
   await referring;

@@ -1,20 +1,20 @@
-// Uses of content: the rows that need it, and the contents that no row needs.
+// Uses of content: which rows need a content, and which contents no row needs.
 import { sql } from 'kysely';
 import type { Digest } from '../contract/vocabulary.ts';
 import type { Database, Transaction } from '../db/database.ts';
 import type { ContentUseKind } from '../db/tables.ts';
 
 /**
- * The key of an advisory lock: transactions that refer to content take it shared, the sweeper takes it exclusively. The number is
- * arbitrary; no other lock uses it.
+ * The key of an advisory lock. Transactions that refer to content take a shared lock, and the sweeper takes an exclusive
+ * lock. The number is arbitrary, and no other lock uses it.
  */
 const CONTENT_USES_LOCK = 7_101_001;
 
 export type ContentUser = { kind: ContentUseKind; id: string };
 
 /**
- * Records that a row needs these contents, until the row's uses are dropped. The sweeper waits until the transaction ends, so that
- * it does not delete content to which the transaction refers.
+ * Records that a row needs these contents, until the row's uses are dropped. The sweeper waits until the transaction ends, so
+ * that it does not delete content to which the transaction refers.
  */
 export async function addUses(tx: Transaction, user: ContentUser, digests: Iterable<Digest>): Promise<void> {
   // Sorted, because two transactions with the same contents would deadlock if they locked them in different orders.
@@ -35,8 +35,8 @@ export async function dropUses(tx: Transaction, user: ContentUser, digests?: rea
 }
 
 /**
- * Blocks other transactions that refer to content until this transaction ends. The sweeper calls this, reads which contents are unused,
- * deletes them and commits. Every release waits meanwhile, so one transaction sweeps only one batch.
+ * Blocks other transactions that refer to content until this transaction ends. The sweeper calls this, reads which contents
+ * are unused, deletes them and commits. All releases wait during this time, so one transaction sweeps only one batch.
  */
 export async function lockForSweep(tx: Transaction): Promise<void> {
   await sql`select pg_advisory_xact_lock(${CONTENT_USES_LOCK})`.execute(tx);
@@ -55,7 +55,10 @@ export async function hasContentUses(db: Database): Promise<boolean> {
   return (await db.selectFrom('content_uses').select('digest').limit(1).executeTakeFirst()) !== undefined;
 }
 
-/** Returns one page of the digests that rows need: in ascending order, each once, only those above `after`. */
+/**
+ * Returns one page of the digests that rows need, in ascending order and without duplicates. The page begins after the digest
+ * `after`.
+ */
 export async function listUsedDigests(db: Database, page: { count: number; after?: Digest }): Promise<Digest[]> {
   let uses = db.selectFrom('content_uses').select('digest').distinct().orderBy('digest').limit(page.count);
   if (page.after !== undefined) uses = uses.where('digest', '>', page.after);

@@ -1,5 +1,5 @@
-// Uploads in parts on disk. A process writes only to files that it created: it can never change a file that another process has made
-// content.
+// Uploads in parts on disk. A process writes only to files that it created. So it can never change a file that another
+// process has converted to content.
 import { createHash, type Hash, randomUUID } from 'node:crypto';
 import { type FileHandle, mkdir, open, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -8,29 +8,32 @@ import { checkContent, OffsetMismatch } from './content-errors.ts';
 import type { Digest } from './digest.ts';
 import { CONTENT_FILE_MODE, CONTENT_FOLDER_MODE, ignoreMissing, writeAll } from './durable-files.ts';
 
-/** The store's folders: `contents` has only complete files; incomplete files are in `temporary` and `uploads`. */
+/** The store's folders. `contents` has only complete files. Incomplete files are in `temporary` and `uploads`. */
 export type DiskFolders = { root: string; contents: string; temporary: string; uploads: string };
 
-/** The state of an upload in this process: `hash` covers exactly the first `length` bytes of the file. */
+/** The state of an upload in this process. `hash` covers exactly the first `length` bytes of the file. */
 type Session = { path: string; hash: Hash; length: number; writer: symbol; writing: Promise<void> };
 
 type UploadsContext = {
   folders: DiskFolders;
-  /** Renames a complete file, already synced to the disk, to its digest. */
+  /** Renames a complete file to its digest. The file must already be synced to the disk. */
   publish: (path: string, info: ContentInfo) => Promise<void>;
-  /** Sessions by upload. A call for an upload waits for the previous call for it, so that the upload never has two sessions. */
+  /**
+   * The sessions, by upload. A call waits for the previous call for the same upload, so that an upload never has two
+   * sessions.
+   */
   sessions: Map<string, Promise<Session>>;
 };
 
 /**
- * Limit of sessions in memory, because many uploads are abandoned. The oldest session is dropped; if its upload continues, the session is
- * restored from the file.
+ * The most sessions in memory, because many uploads are abandoned. The oldest session is dropped. If its upload continues,
+ * the session is restored from the file.
  */
 const SESSIONS_MAX = 1000;
 
 /**
- * Returns the uploads of a store. Before this process continues an upload of another process, it copies the file, so that late writes of
- * the other process do no harm.
+ * Returns the uploads of a store. Before this process continues an upload of another process, it copies the file. So late
+ * writes of the other process do no harm.
  */
 export function diskUploads(options: Pick<UploadsContext, 'folders' | 'publish'>): UploadStore {
   const context: UploadsContext = { ...options, sessions: new Map() };
@@ -43,12 +46,15 @@ export function diskUploads(options: Pick<UploadsContext, 'folders' | 'publish'>
   };
 }
 
-/** Returns the folder of an upload. Callers choose the id, so its hash is used as a safe name. */
+/** Returns the folder of an upload. Callers choose the id, so the name of the folder is a hash of the id. */
 function folderOf(context: UploadsContext, id: string): string {
   return join(context.folders.uploads, createHash('sha256').update(id).digest('hex'));
 }
 
-/** Returns the files of an upload, the longest first: each process that wrote to the upload has its own, and the longest counts. */
+/**
+ * Returns the files of an upload, the longest first. Each process that wrote to the upload has its own file, and only the
+ * longest is used.
+ */
 async function filesOf(folder: string): Promise<{ path: string; size: number; mtime: Date }[]> {
   const names = (await readdir(folder).catch(ignoreMissing)) ?? [];
   const found = await Promise.all(
@@ -69,8 +75,8 @@ async function heldLength(context: UploadsContext, id: string): Promise<number> 
 }
 
 /**
- * Returns this process's session of an upload. If another process has a longer file of the upload, the session starts from a copy of that
- * file.
+ * Returns this process's session of an upload. If another process has a longer file of the upload, the session begins with a
+ * copy of this file.
  */
 function sessionOf(context: UploadsContext, id: string): Promise<Session> {
   const before = context.sessions.get(id) ?? Promise.resolve(undefined);
@@ -124,8 +130,8 @@ async function extend(session: Session, file: FileHandle, chunk: Uint8Array): Pr
 }
 
 /**
- * Appends to an upload. If an earlier append still runs because nobody noticed that its connection broke, the new one replaces it: the
- * earlier one fails at its next bytes, so that two appends never write concurrently.
+ * Appends to an upload. An earlier append may still be running, because nobody noticed that its connection broke. The new
+ * append then replaces it: the earlier append fails at its next bytes. So two appends never write concurrently.
  */
 async function append(
   context: UploadsContext,

@@ -1,4 +1,4 @@
-// The store on disk: the suite of all content stores, damage, crashes, and several processes on one directory.
+// The store on disk: the suite of all content stores, damaged files, crashes, and several processes on one directory.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { appendFile, mkdtemp, readdir, rm, stat, utimes, writeFile } from 'node:fs/promises';

@@ -1,4 +1,5 @@
-// Content on a local or shared file system: complete files under their digest, unfinished ones in other folders.
+// Content on a local or shared file system. Complete files have their digest as name, and incomplete files are in other
+// folders.
 import { createHash, randomUUID } from 'node:crypto';
 import {
   type FileHandle,
@@ -29,17 +30,18 @@ import {
   writeAll,
 } from './durable-files.ts';
 
-/** The bytes of one read: enough to use the bandwidth of a disk, and little memory for each open stream. */
+/** The number of bytes of one read. It uses the whole bandwidth of a disk, and needs little memory for each open stream. */
 const READ_CHUNK_BYTES = 256 * 1024;
 /**
- * The digits of a digest that name its folder. Two make 256 folders, so that even with millions of contents each has only some thousands of
- * names.
+ * How many digits of a digest name its folder. Two digits make 256 folders. So even with millions of contents, each folder
+ * has only some thousands of files.
  */
 const SHARD_DIGITS = 2;
 
 /**
- * Opens (or creates) a content store in a directory. Any number of processes may share it: a content appears by a rename and is
- * never changed afterwards. A crash leaves files only in `temporary` and `uploads`; `uploads.expire` deletes them.
+ * Opens a content store in a directory, and creates it if it is missing. Any number of processes may share it, because a
+ * content appears by a rename and never changes afterwards. A crash leaves files only in `temporary` and `uploads`, and
+ * `uploads.expire` deletes them.
  */
 export async function openDiskContent(directory: string): Promise<ContentStore> {
   const folders = await makeFolders(directory);
@@ -53,10 +55,10 @@ export async function openDiskContent(directory: string): Promise<ContentStore> 
   };
 }
 
-/** The methods of a store that only read; they work in a directory that is not writable. */
+/** The methods of a store that only read. They also work in a directory that is not writable. */
 export type ContentReader = Pick<ContentStore, 'open' | 'stat' | 'list'>;
 
-/** Opens a store for reading. Creates nothing; a directory that does not exist counts as empty. */
+/** Opens a store for reading. Creates nothing. A directory that does not exist counts as empty. */
 export function readDiskContent(directory: string): ContentReader {
   const folders = foldersIn(directory);
   return {
@@ -125,14 +127,18 @@ async function writeHashed(path: string, bytes: AsyncIterable<Uint8Array>): Prom
     await writeAll(file, chunk, size);
     size += chunk.length;
   }
-  // Sets the time from Date, to which ages are compared: the kernel's time of a written file may be some milliseconds earlier.
+  // Sets the time from Date, because ages are compared with Date. The kernel's time of a written file may be some
+  // milliseconds earlier.
   const moment = new Date();
   await file.utimes(moment, moment);
   await file.datasync();
   return { digest: `sha256:${hash.digest('hex')}`, size };
 }
 
-/** Renames a complete, synced file to its digest. Replaces an existing file of this name, which has the same bytes or is damaged. */
+/**
+ * Renames a complete, synced file to its digest. Replaces a file that already has this name, because it has the same bytes or
+ * is damaged.
+ */
 async function publish(folders: DiskFolders, from: string, info: ContentInfo): Promise<void> {
   const path = pathOf(folders, info.digest);
   await rename(from, path);
@@ -152,8 +158,8 @@ async function openContent(path: string, digest: Digest, range?: ByteRange): Pro
 }
 
 /**
- * Streams the bytes from `start` to `end` (inclusive) and closes the file. With a digest, sends the last bytes only if all bytes match it:
- * otherwise an HTTP client would count the bytes of damaged content and take it for complete.
+ * Yields the bytes from `start` to `end`, both included, and closes the file. With a digest, sends the last bytes only if all
+ * bytes match the digest. Otherwise an HTTP client would consider damaged content complete, because it only counts the bytes.
  */
 function streamFile(file: FileHandle, wanted: { start: number; end: number; digest?: Digest }): Readable {
   const hash = wanted.digest === undefined ? undefined : createHash('sha256');
@@ -224,8 +230,8 @@ async function forget(folders: DiskFolders, digest: Digest, untouchedSince?: Dat
 }
 
 /**
- * Deletes a content unless it was put or touched since `untouchedSince`. Moves the file to a place where no put changes it, reads its time
- * there, and moves it back if the time is new.
+ * Deletes a content, unless it was put or touched since `untouchedSince`. Moves the file to a place where no put changes it,
+ * and reads its time there. If the time is new, moves the file back.
  */
 async function forgetOld(folders: DiskFolders, path: string, untouchedSince: Date): Promise<void> {
   const aside = join(folders.temporary, randomUUID());
@@ -259,7 +265,7 @@ async function* list(folders: DiskFolders): AsyncIterable<ContentInfo & { touche
   }
 }
 
-/** Returns the share of free space. As in df, space that is reserved for root is not free. */
+/** Returns the share of free space. Space that is reserved for root is not free, as in df. */
 async function freeShare(root: string): Promise<number> {
   const { blocks, bfree, bavail } = await statfs(root);
   return bavail / (blocks - bfree + bavail);

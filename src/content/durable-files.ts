@@ -1,11 +1,15 @@
-// File operations with pitfalls: complete writes, durable names, many small writes, files that may be missing.
+// File operations that are easy to get wrong: complete writes, durable names, many small writes, and files that may be
+// missing.
 import { type FileHandle, open } from 'node:fs/promises';
 
 /** Only Larder's account and its group (for backups) can read content, because layers may contain data of customers. */
 export const CONTENT_FILE_MODE = 0o640;
 export const CONTENT_FOLDER_MODE = 0o750;
 
-/** Writes all bytes at a position, with several calls if necessary: one call may write only a part of them. */
+/**
+ * Writes all bytes at a position. One call of `write` may write only a part of them, so it is called several times if
+ * necessary.
+ */
 export async function writeAll(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
   let written = 0;
   while (written < bytes.length) {
@@ -14,13 +18,13 @@ export async function writeAll(file: FileHandle, bytes: Uint8Array, position: nu
   }
 }
 
-/** Makes created, renamed and removed names in a folder durable, because fsync of a file does not cover its name. */
+/** Makes created, renamed and removed names in a folder durable. fsync of a file does not include its name. */
 export async function syncFolder(folder: string): Promise<void> {
   await using handle = await open(folder, 'r');
   await handle.sync();
 }
 
-/** For `.catch`: returns undefined for a missing file, rethrows every other error. */
+/** For `.catch`: returns undefined for a missing file, and throws every other error again. */
 export function ignoreMissing(error: unknown): undefined {
   if (error instanceof Error && 'code' in error && error.code === 'ENOENT') {
     return undefined;
@@ -29,11 +33,12 @@ export function ignoreMissing(error: unknown): undefined {
 }
 
 /**
- * Small chunks, such as lines and headers, are joined to this size before they are written: a write costs about 30 µs whatever its size.
+ * Small chunks, such as lines and headers, are joined to about this size before they are written. A write costs about 30 µs,
+ * whatever its size is.
  */
 const GATHERED_BYTES = 128 * 1024;
 
-/** Yields the same bytes in larger chunks: joins small chunks and leaves large ones unchanged. */
+/** Yields the same bytes in larger chunks. Joins small chunks, and leaves large chunks unchanged. */
 export async function* gatherChunks(bytes: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
   let small: Uint8Array[] = [];
   let held = 0;

@@ -1,17 +1,18 @@
-// Detects errors of a full disk or a used-up quota: a fault of the installation, not of the build in which it appears.
+// Detects errors of a full disk or an exceeded disk quota. Such an error is a fault of the installation, and not of the build
+// in which it occurs.
 
-/** Error codes for a full disk or a used-up quota: of the system (errno(3)), and PostgreSQL's disk_full. */
+/** Error codes of the system for a full disk or an exceeded disk quota (errno(3)), and PostgreSQL's disk_full. */
 const CODES = new Set(['ENOSPC', 'EDQUOT', '53100']);
 
-/** The messages of the C library for these codes, as programs print them. */
+/** The messages of the C library for these codes. Programs print them. */
 const WORDS = /No space left on device|Disk quota exceeded/i;
 
-/** Limit of nested causes that are searched; no error in Larder has more. */
+/** The most nested causes that are searched. No error in Larder has more. */
 const CAUSES_MAX = 8;
 
 /**
- * Returns the code for a full disk from an error of the system or the database, if it has one. Ignores errors with the answer of a
- * registry, which may contain any code.
+ * Returns the code for a full disk from an error of the system or the database, or undefined. Ignores errors that contain the
+ * answer of a registry, because a registry may send any code.
  */
 export function outOfSpaceCode(error: unknown): string | undefined {
   for (const { code, status } of chainOf(error)) {
@@ -21,8 +22,8 @@ export function outOfSpaceCode(error: unknown): string | undefined {
 }
 
 /**
- * Whether an error has a program's message about a full disk. Scripts of customizations can print it too, so it is not sufficient
- * alone.
+ * Whether an error contains a program's message about a full disk. This alone is not sufficient, because scripts of
+ * customizations can print the same message.
  */
 export function saysOutOfSpace(error: unknown): boolean {
   return chainOf(error).some(({ message }) => WORDS.test(message));

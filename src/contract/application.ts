@@ -1,4 +1,4 @@
-// Applications: offerings chosen in a catalog, with their base image and registries.
+// Applications: offerings that an organization has added to a catalog, with their base image and registries.
 import { type Static, Type } from 'typebox';
 import { BaseImage } from './base-image.ts';
 import { catalogParams } from './catalog.ts';

@@ -1,4 +1,4 @@
-// Base images, on which applications are built: the shared ones and an organization's own.
+// Base images, on which applications are built. Some are shared, and others belong to an organization.
 import { type Static, Type } from 'typebox';
 import { defineEndpoint, READERS, WRITERS } from './endpoint.ts';
 import { CommaList, Description, Flag, Id, Match, Name, Observed, Text, Time, Word } from './field.ts';
@@ -52,7 +52,7 @@ export type BaseImageDetailed = Static<typeof BaseImageDetailed>;
 export const BaseImagesPage = PageOf(BaseImageDetailed, 'BaseImagesPage');
 export type BaseImagesPage = Static<typeof BaseImagesPage>;
 
-/** distribution-spec, "Pulling manifests": names are lower case, a tag has at most 128 characters. */
+/** Names are in lower case, and a tag has at most 128 characters (distribution-spec, "Pulling manifests"). */
 const NAME_PART = '[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*';
 const TAG_PART = ':[A-Za-z0-9_][A-Za-z0-9._-]{0,127}';
 const REPOSITORY_AND_TAG = `^${NAME_PART}(?:/${NAME_PART})*(?:${TAG_PART}|(?:${TAG_PART})?@sha256:[0-9a-f]{64})$`;

@@ -1,4 +1,4 @@
-// A customization at one version: its short form inside other resources.
+// One version of a customization, in the short form in which other resources contain it.
 import { type Static, Type } from 'typebox';
 import { Id, Text } from './field.ts';
 import { FileArtifact } from './file.ts';

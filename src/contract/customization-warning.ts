@@ -5,9 +5,9 @@ import { Text, Word } from './field.ts';
 export const CUSTOMIZATION_WARNING_CODES = [
   /** A file of rootfs/ contains a private key and is copied into the image. */
   'PRIVATE_KEY_KEPT',
-  /** Setuid, setgid or sticky bits that are not declared. */
+  /** Setuid, setgid or sticky bits that the declaration does not list, so that the image will not have them. */
   'SPECIAL_MODE_LOST',
-  /** Extended attributes: file capabilities, access lists, labels. */
+  /** Extended attributes that the image will not have: file capabilities, access lists and labels. */
   'ATTRIBUTES_LOST',
   'WORLD_WRITABLE',
   /** An entry of the archive that the image will not have. */

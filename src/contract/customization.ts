@@ -1,4 +1,4 @@
-// Customizations: versioned archives with a filter. Answers have the fields of both published shapes.
+// Customizations: versioned archives with a filter. Answers have the fields of both published forms.
 import { type Static, Type } from 'typebox';
 import { BaseImage } from './base-image.ts';
 import { catalogParams } from './catalog.ts';
@@ -14,7 +14,7 @@ import { Registry } from './registry.ts';
 import { LatestRelease, Release, ReleaseFailure } from './release.ts';
 import { CUSTOMIZATION_STATUSES, RELEASABLE_STATUSES } from './vocabulary.ts';
 
-/** The filter in a request. Without any field it matches every application. */
+/** The filter in a request. A filter without fields matches every application. */
 export const CustomizationFilter = Type.Object(
   {
     base_image_id: Type.Optional(Id('Only applications on this base image.')),

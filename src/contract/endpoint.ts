@@ -1,11 +1,12 @@
-// The definition of an endpoint as data. The server's checks, the client, the CLI and the OpenAPI document derive from it.
+// The definition of an endpoint as data. The server's checks, the client, the command line and the OpenAPI document are
+// derived from it.
 import type { Static, TObject, TSchema } from 'typebox';
 import type { Tag } from './tags.ts';
 import type { Digest, Role } from './vocabulary.ts';
 
 export type Method = 'GET' | 'POST' | 'PATCH' | 'PUT' | 'DELETE';
 
-/** Who may call: users with these roles, or anybody, without a token. */
+/** Who may call the endpoint: users with these roles, or everybody without a token. */
 export type Access = readonly Role[] | 'PUBLIC';
 
 export const READERS = ['OWNER', 'EDITOR', 'VIEWER'] as const satisfies Access;
@@ -13,28 +14,31 @@ export const WRITERS = ['OWNER', 'EDITOR'] as const satisfies Access;
 export const OWNERS = ['OWNER'] as const satisfies Access;
 
 /**
- * A rule on several fields together. Its violation names `field`, or the second of `fields`. Nested fields are
- * written with dots.
+ * A rule on several fields together. Its violation has the name `field`, or the second of `fields`. Nested fields are written
+ * with dots.
  */
 export type Rule =
   | { kind: 'needs'; field: string; needs: string }
   | { kind: 'exclusive'; fields: readonly string[] }
   | { kind: 'only-when'; field: string; other: string; is: string };
 
-/** An upload: one file and text fields beside it, in any order. */
+/** An upload: one file and text fields, in any order. */
 export type Multipart = { fields: TObject; file: { required: boolean; description: string } };
 
 /**
- * The answer to a successful call. 201: `Location` is the path of the created resource, with its id for `{id}`; the body contains
- * only values that no later answer contains. 202: the work was enqueued.
+ * The answer to a successful call. 201: `Location` is the path of the created resource, in which `{id}` is replaced by its
+ * id. The body then contains only values that no later answer contains. 202: the work was enqueued.
  */
 export type Success =
-  /** `fleeting`: the answer differs from request to request, so it has no entity tag and is not cached. */
+  /** `fleeting`: the answer differs from request to request. So it has no entity tag and is not cached. */
   | { status: 200; description: string; body: TSchema; fleeting?: true }
   | { status: 201; description: string; location: string; body?: TSchema }
   | { status: 202 | 204; description: string };
 
-/** The rejections that an endpoint documents, besides those of all endpoints (500, 503) and of all that require an access token (401, 403). */
+/**
+ * The rejections that an endpoint documents. They are in addition to those of all endpoints (500, 503), and of all endpoints
+ * that require an access token (401, 403).
+ */
 export type ProblemStatus = 400 | 401 | 403 | 404 | 409 | 412 | 413 | 415 | 429;
 
 export type EndpointDefinition = {
@@ -56,16 +60,16 @@ export type EndpointDefinition = {
   problems: readonly ProblemStatus[];
 };
 
-/** Declares an endpoint; its operation name is its key in the table of endpoints. */
+/** Declares an endpoint. The name of its operation is its key in the table of endpoints. */
 export function defineEndpoint<const E extends EndpointDefinition>(endpoint: E): E {
   return endpoint;
 }
 
-/** An uploaded archive, inspected and stored as content: a handler gets this instead of the bytes. */
+/** An uploaded archive that was inspected and stored as content. A handler gets this instead of the bytes. */
 export type UploadedArchive = {
   digest: Digest;
   size_bytes: number;
-  /** The client's file name, reduced to one safe name. */
+  /** The client's file name, without folders and unsafe characters. */
   filename: string;
   /** The result of the inspection, as stored. */
   inspection: Record<string, unknown>;
@@ -79,10 +83,13 @@ type UploadPart<E> = E extends { multipart: { fields: infer F extends TObject; f
   ? Static<F> & (R extends true ? { file: UploadedArchive } : { file?: UploadedArchive })
   : Nothing;
 
-/** The input of a handler: path parameters, query parameters and body fields in one flat object, validated, with defaults. */
+/**
+ * The input of a handler: path parameters, query parameters and body fields in one flat object. They are validated, and
+ * defaults are set.
+ */
 export type InputOf<E> = Flat<Part<E, 'params'> & Part<E, 'query'> & Part<E, 'body'> & Part<E, 'form'> & UploadPart<E>>;
 
-/** The result of a handler: the body, or the id of the created resource (with the body, if any), or nothing. */
+/** The result of a handler: the body, the id of the created resource (with the body, if there is one), or nothing. */
 export type OutputOf<E> = E extends { success: { status: 201; body: infer S extends TSchema } }
   ? Flat<{ id: string } & Static<S>>
   : E extends { success: { body: infer S extends TSchema } }
@@ -104,5 +111,8 @@ type UploadInput<E> = E extends { multipart: { fields: infer F extends TObject; 
   ? Static<F> & (R extends true ? { file: UploadSource } : { file?: UploadSource })
   : Nothing;
 
-/** The arguments of a client's call: as InputOf, but parameters with defaults are optional and a file is given as bytes. */
+/**
+ * The arguments of a client's call. They are like InputOf, but parameters with defaults are optional, and a file is given as
+ * bytes.
+ */
 export type CallOf<E> = Flat<Part<E, 'params'> & QueryInput<E> & Part<E, 'body'> & Part<E, 'form'> & UploadInput<E>>;

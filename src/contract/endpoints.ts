@@ -1,4 +1,4 @@
-// All endpoints by operation name. A new endpoint is an entry in the file of its resource.
+// All endpoints by the name of their operation. To add an endpoint, add an entry to the file of its resource.
 import { apiTokenEndpoints } from './api-token.ts';
 import { applicationEndpoints } from './application.ts';
 import { applicationRequestEndpoints } from './application-request.ts';
@@ -56,8 +56,8 @@ export const endpoints = {
 
 export type Operation = keyof typeof endpoints;
 
-// Mapped types: the compiler computes the types of one operation when they are used. With a conditional type over the name, it
-// would compute those of all operations whenever it compares two generic functions.
+// These are mapped types, so the compiler computes the types of one operation only when they are used. With a conditional
+// type over the name, it would compute the types of all operations whenever it compares two generic functions.
 type Inputs = { [O in Operation]: InputOf<(typeof endpoints)[O]> };
 type Outputs = { [O in Operation]: OutputOf<(typeof endpoints)[O]> };
 type Calls = { [O in Operation]: CallOf<(typeof endpoints)[O]> };

@@ -1,4 +1,4 @@
-// Links between resources, in the form of the Hypertext Application Language: paths that begin with /v1.
+// Links between resources, in the format of the Hypertext Application Language (HAL). They are paths that begin with /v1.
 import { type Static, Type } from 'typebox';
 
 export const Link = Type.Object(

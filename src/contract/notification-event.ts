@@ -52,11 +52,11 @@ export const NOTIFICATION_LABELS: Record<NotificationType, { label: string; desc
 const ofApplication = {
   catalog_id: Type.String(),
   application_id: Type.String(),
-  /** Product, branch and packaging type: `redis 7.0 (container image)`. */
+  /** Product, branch and packaging type, such as `redis 7.0 (container image)`. */
   application: Type.String(),
 };
 
-/** `at`: when upstream's support ends, RFC 3339. */
+/** `at` is the end of upstream's support in RFC 3339. */
 function endOfSupport<T extends 'APPLICATION_UNSUPPORTED' | 'APPLICATION_EOL'>(type: T) {
   return Type.Object({ type: Type.Literal(type), at: Type.Optional(Type.String()), ...ofApplication });
 }
@@ -67,7 +67,7 @@ export const NotificationEvent = Type.Union([
     type: Type.Literal('CRITICAL_CVE_PATCH_AVAILABLE'),
     release_id: Type.String(),
     version: Type.String(),
-    /** Repository, name and tag. */
+    /** Repository, name and tag of the artifact. */
     artifact: Type.String(),
     vulnerabilities: Type.Array(Type.String()),
     ...ofApplication,
@@ -91,10 +91,10 @@ export const NotificationEvent = Type.Union([
   endOfSupport('APPLICATION_EOL'),
   Type.Object({
     type: Type.Literal('MONTHLY_NEW_APPLICATIONS_OFFERING'),
-    /** `2026-03`. */
+    /** The month, such as `2026-03`. */
     month: Type.String(),
     total: Type.Integer(),
-    /** The first of `total`. */
+    /** The first of the `total` new offerings. */
     offerings: Type.Array(Type.String()),
   }),
   Type.Object({ type: Type.Literal('TEST'), asked_by: Type.String() }),

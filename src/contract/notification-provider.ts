@@ -77,7 +77,7 @@ export const NotificationProvider = Type.Union(
 );
 export type NotificationProvider = Static<typeof NotificationProvider>;
 
-/** Visible ASCII without spaces, because the secret is sent in a header or a URL. */
+/** A secret in visible ASCII without spaces, because it is sent in a header or a URL. */
 function Secret(description: string) {
   return Type.String({
     pattern: '^[!-~]+$',

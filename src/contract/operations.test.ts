@@ -1,4 +1,4 @@
-// The operations of version 1 by method and path: each one exists, and additions of Larder have other paths.
+// The operations of version 1 by method and path. Each one exists. Additions of Larder have other paths.
 import { expect, test } from 'vitest';
 import type { EndpointDefinition } from './endpoint.ts';
 import { endpoints } from './endpoints.ts';
@@ -8,7 +8,7 @@ const CREDENTIALS = '/registries/{registry_id}/credentials';
 const PRODUCT = 'product/{product_id_or_key}';
 const BRANCH = `${PRODUCT}/branch/{branch_id_or_key}`;
 
-/** The operations of the published reference, and those that its links and schemas imply. */
+/** The operations of the published reference, and the operations that its links and schemas imply. */
 const VERSION_1: Record<string, string[]> = {
   [`${CATALOG}/applications`]: ['GET'],
   [`${CATALOG}/applications/{application_id}`]: ['GET'],

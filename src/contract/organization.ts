@@ -1,4 +1,4 @@
-// Organizations, managed by owners of the organization that owns the installation. An addition of Larder to version 1.
+// Organizations. Owners of the organization that owns the installation manage them. An addition of Larder to version 1.
 import { type Static, Type } from 'typebox';
 import { defineEndpoint, OWNERS } from './endpoint.ts';
 import { EmailAddress, Id, Match, Name, Observed, Text, Time } from './field.ts';
@@ -11,12 +11,11 @@ import {
 import { orderQuery, PageOf, pageQuery } from './paging.ts';
 
 /**
- * Namespaces that no organization may have: repositories of the installation begin with them, or clients add them to
- * names.
+ * Namespaces that no organization may have. Repositories of the installation begin with them, or clients add them to names.
  */
 export const RESERVED_NAMESPACES: readonly string[] = ['base', 'library', 'v2'];
 
-/** The quotas of an answer or of a request: two schemas with the same fields and their own titles. */
+/** Returns the schema of quotas, for answers and for requests. The two schemas have the same fields, but different titles. */
 function quotas(title: string) {
   const limit = Type.Integer({
     minimum: 0,

@@ -15,7 +15,7 @@ export const pageQuery = {
 export const ORDER_DIRECTIONS = ['ASC', 'DESC'] as const;
 export type OrderDirection = (typeof ORDER_DIRECTIONS)[number];
 
-/** The two parameters of a list that can be ordered; the first of the fields is the default. */
+/** The two parameters of a list that can be ordered. The first field is the default. */
 export function orderQuery<const F extends readonly [string, ...string[]]>(fields: F, direction: OrderDirection) {
   return {
     order_field: withDefault(Word(fields, 'Field by which the list is ordered.'), fields[0]),

@@ -1,4 +1,4 @@
-// The answer for a rejection (RFC 9457), with or without a list of violations.
+// The answer for a rejection (RFC 9457). It may have a list of violations.
 import { type Static, Type } from 'typebox';
 import { VIOLATIONS_MAX } from './limits.ts';
 

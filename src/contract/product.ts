@@ -1,4 +1,4 @@
-// Products and their branches: the short form inside other resources, and the answers of the main catalog.
+// Products and their branches: the short form in other resources, and the answers of the main catalog.
 import { type Static, Type } from 'typebox';
 import { defineEndpoint, READERS } from './endpoint.ts';
 import { Flag, Id, Match, OptionalFlag, Repeatable, Text, Time, Word, withDefault } from './field.ts';
@@ -247,7 +247,7 @@ const productNarrowing = {
     Repeatable(Word(PRODUCT_SCOPES, 'A scope.'), 'Only products of these scopes; the parameter is repeated for each.'),
   ),
 };
-/** The paging of the main catalog, which calls the page size `size`. */
+/** The paging of the main catalog. There, the page size has the name `size`. */
 const sizedPages = {
   page: withDefault(Type.Integer({ minimum: 1, maximum: PAGE_MAX, description: 'Number of the page, from 1.' }), 1),
   size: withDefault(

@@ -1,4 +1,4 @@
-// Quotas: the limits of an organization, and its usage.
+// Quotas: the limits of an organization, and their current use.
 import { type Static, Type } from 'typebox';
 import { defineEndpoint, READERS } from './endpoint.ts';
 

@@ -3,11 +3,14 @@ import { type Static, Type } from 'typebox';
 
 const found = Type.Optional(Type.Boolean());
 
-/** An absent member is unknown: a push tries the operation and finds out. */
+/** The capabilities of a registry. If a member is absent, the capability is unknown, and a push finds it out by trying. */
 export const RegistryCapabilities = Type.Object({
-  /** A blob of another repository of the registry can be mounted instead of sent (distribution-spec, "Mounting a blob from another repository"). */
+  /**
+   * A blob can be mounted from another repository of the registry instead of being sent (distribution-spec, "Mounting a blob
+   * from another repository").
+   */
   mount: found,
-  /** The referrers API answers (distribution-spec, "Listing Referrers"). */
+  /** The registry has the referrers API (distribution-spec, "Listing Referrers"). */
   referrers: found,
   /** Blobs can be deleted. */
   delete: found,

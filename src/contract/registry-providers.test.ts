@@ -1,4 +1,4 @@
-// docs/registries.md is generated from the rules of the providers; `vitest -u` writes it.
+// docs/registries.md is generated from the rules of the providers. `vitest -u` writes it.
 import { expect, test } from 'vitest';
 import { rulesOf } from './registry-providers.ts';
 import { REGISTRY_PROVIDERS, type RegistryProvider } from './vocabulary.ts';

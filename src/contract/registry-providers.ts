@@ -1,23 +1,29 @@
-// The rules of each registry provider as data: its log-in, its paths, and what they were tested with.
+// The rules of each registry provider as data: its log-in, its paths, and how the rules were tested.
 import type { RegistryProvider } from './vocabulary.ts';
 
 export type ProviderRules = {
   title: string;
   /** The meaning of `access_key` and `access_secret`, for people. */
   authentication: string;
-  /** Whether `access_key` is required; otherwise its default (undefined: empty). */
+  /** Whether `access_key` is required, or its default. Without a default, it is empty. */
   access_key: 'required' | { default?: string };
-  /** The pattern of the address's host, and the same in words; undefined if any host is accepted. */
+  /** The pattern of the address's host, and a description of it. Absent if any host is accepted. */
   host?: { pattern: RegExp; expects: string };
-  /** The address's path: its minimum and maximum number of parts, and their meaning. */
+  /** The path of the address: the minimum and maximum number of its parts, and their meaning. */
   path: { least: number; most?: number; expects: string };
-  /** The name of the repository `containers/debian-12/redis` below the path: unchanged, or one part joined with `--`. */
+  /**
+   * How the repository `containers/debian-12/redis` is named below the path: unchanged (`nested`), or as one part joined with
+   * `--` (`flat`).
+   */
   repositories: 'nested' | 'flat';
-  /** The credentials are exchanged for others, which the registry accepts. */
+  /** Present if the credentials must be exchanged for others, which the registry accepts. */
   exchange?: 'AWS';
-  /** True if an upload started in a new repository leaves nothing behind: then a check tries to push and a probe sends a few bytes. */
+  /**
+   * True if an upload that begins in a new repository leaves nothing behind. Then a check tries to push, and a probe sends a
+   * few bytes.
+   */
   may_try_pushes: boolean;
-  /** What the rules were tested with; undefined if they only follow the provider's documentation. */
+  /** The registry with which the rules were tested. Absent if the rules only follow the documentation of the provider. */
   proven?: string;
 };
 
@@ -36,8 +42,8 @@ export const REGISTRY_PROVIDER_RULES = {
     path: { least: 0, expects: ANYTHING },
     repositories: 'nested',
     exchange: 'AWS',
-    // A test push would leave a repository behind if a template creates repositories at the first push; otherwise
-    // they are created beforehand.
+    // A template may create a repository at the first push. Then a test push would leave a repository behind. Without a
+    // template, repositories are created beforehand.
     may_try_pushes: false,
     proven:
       'the exchange and its signature against a test server that checks them, and AWS’s published signing example',
@@ -101,7 +107,7 @@ export const REGISTRY_PROVIDER_RULES = {
     access_key: 'required',
     host: { pattern: /^(?:(?:index|registry-1|www)\.)?docker\.io$/, expects: 'docker.io' },
     path: { least: 0, most: 1, expects: 'nothing, or the organization instead of `containers_organization`' },
-    // hub.docker.com: a repository is NAMESPACE/NAME.
+    // On hub.docker.com, a repository is NAMESPACE/NAME.
     repositories: 'flat',
     // A test push would create a repository in the account.
     may_try_pushes: false,

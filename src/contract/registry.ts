@@ -1,4 +1,5 @@
-// Registries, to which artifacts are pushed and from which base images are read: the hosted one and an organization's own.
+// Registries, to which artifacts are pushed and from which base images are read: the hosted registry, and registries of an
+// organization.
 import { type Static, Type } from 'typebox';
 import { defineEndpoint, READERS, WRITERS } from './endpoint.ts';
 import { Description, Id, Name, Observed, OptionalFlag, Removable, Text, Time, Word } from './field.ts';
@@ -63,7 +64,9 @@ const dockerHubOrganization = Type.String({
   description: 'Organization on Docker Hub; only for that provider.',
 });
 
-/** A host name or address with a port, then a path of visible ASCII. International names are written in Punycode. */
+/**
+ * A host name or address with an optional port, and then a path of visible ASCII. International names must be in Punycode.
+ */
 const REGISTRY_URL =
   '^https?://(\\[[0-9A-Fa-f:.]+\\]|[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?)(:[0-9]{1,5})?(/[!-"$->A-~]*)?$';
 

@@ -1,4 +1,4 @@
-// Releases: recorded successes of pipelines, with their artifacts, inputs and locations.
+// Releases: recorded successes of pipelines, with their artifacts, inputs and places in registries.
 import { type Static, Type } from 'typebox';
 import { BaseImage } from './base-image.ts';
 import { catalogParams } from './catalog.ts';
@@ -109,7 +109,7 @@ const members = {
   }),
 };
 
-/** A release inside the relationships of another one. Its own relationships are links, never embedded. */
+/** A release in the relationships of another release. Its own relationships are links and are never embedded. */
 export const EmbeddedRelease = Type.Object(members, { title: 'EmbeddedRelease' });
 export type EmbeddedRelease = Static<typeof EmbeddedRelease>;
 

@@ -1,4 +1,4 @@
-// The table of reports: distinct file names, and one media type for each `mime_type`.
+// The table of reports. File names are distinct, and each `mime_type` has one media type.
 import { expect, test } from 'vitest';
 import { findReport, REPORT_KINDS, reportFile, reports } from './report-kinds.ts';
 

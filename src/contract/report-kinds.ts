@@ -1,4 +1,4 @@
-// The reports of a pipeline: file name, media type, and whether a report is attached to the artifact.
+// The reports of a pipeline: their file names, their media types, and whether they are attached to the artifact.
 import type { Digest, MetadataFile, PhaseType } from './vocabulary.ts';
 
 export const REPORT_KINDS = [
@@ -13,13 +13,13 @@ export type ReportKind = (typeof REPORT_KINDS)[number];
 
 type Report = {
   filename: string;
-  /** The API's `mime_type`, which is a word for the kind of file. */
+  /** The `mime_type` of the API, which is a word for the kind of file. */
   mime_type: string;
-  /** The media type of a download and of the referrer. */
+  /** The media type of the download and of the referrer. */
   media_type: string;
   /**
-   * Whether the report is pushed as a referrer of the artifact, so that a client that pulls the artifact finds the
-   * report without Larder.
+   * Whether the report is pushed as a referrer of the artifact. A client that pulls the artifact then finds the report
+   * without a request to Larder.
    */
   is_attached: boolean;
 };
@@ -28,14 +28,14 @@ const LOG = { mime_type: 'build_log', media_type: 'text/plain; charset=utf-8', i
 
 export const reports = {
   /**
-   * The log of packaging. If packaging made an artifact, the log is part of the artifact: pipelines with equal plans
+   * The log of packaging. If packaging made an artifact, the log belongs to the artifact, because pipelines with equal plans
    * share both.
    */
   BUILD_LOG: { ...LOG, filename: 'build.log' },
   VERIFICATION_LOG: { ...LOG, filename: 'verification.log' },
-  /** Kept when the phase fails. */
+  /** The log of a distribution. It is kept only if the phase fails. */
   DISTRIBUTION_LOG: { ...LOG, filename: 'distribution.log' },
-  /** SPDX 2.3; the media type is IANA's. */
+  /** The SBOM in SPDX 2.3. IANA has registered its media type. */
   SPDX_SBOM: {
     filename: 'sbom.spdx.json',
     mime_type: 'spdx_sbom',
@@ -69,7 +69,10 @@ export function reportFile(kind: ReportKind, { digest, size }: { digest: Digest;
   return { digest, size, mime_type, filename };
 }
 
-/** Returns the report with this `mime_type`; all logs have the same one, and the same media type. Undefined for other files. */
+/**
+ * Returns the report with this `mime_type`, or undefined for other files. All logs have the same `mime_type` and the same
+ * media type.
+ */
 export function findReport(mimeType: string): Report | undefined {
   return Object.values(reports).find((report) => report.mime_type === mimeType);
 }

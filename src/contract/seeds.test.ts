@@ -1,4 +1,4 @@
-// The contract has every field of the published examples, with its type.
+// The contract has every field of the published examples, with the same type.
 import { readFileSync } from 'node:fs';
 import type { TSchema } from 'typebox';
 import { describe, expect, test } from 'vitest';
@@ -8,7 +8,7 @@ import { endpoints } from './endpoints.ts';
 import { ConstraintsViolationsError, Problem } from './problem.ts';
 import { Release } from './release.ts';
 
-/** Names and types of the fields, by document; `a[].b` is the field b of the items of a. */
+/** Names and types of the fields, by document. `a[].b` is the field b of the items of a. */
 const documents = JSON.parse(
   readFileSync(new URL('../../test/fixtures/seed-fields.json', import.meta.url), 'utf8'),
 ) as Record<string, Record<string, string>>;

@@ -53,7 +53,10 @@ const signInWithPassword = defineEndpoint({
   problems: [400, 401, 403, 413, 415, 429],
 });
 
-/** The page at which a browser starts the log-in. The identity provider sends the browser back to `/callback` below this path. */
+/**
+ * The page at which a browser begins the log-in. The identity provider sends the browser back to the path `callback` below
+ * it.
+ */
 export const OIDC_SIGN_IN_PATH = '/larder/v1/sign-in/oidc';
 
 const SignInWay = Type.Object(

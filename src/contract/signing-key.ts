@@ -12,20 +12,20 @@ import {
 import { PageOf, pageQuery } from './paging.ts';
 import { SIGNING_KEY_ORIGINS, SIGNING_KEY_STATUSES } from './vocabulary.ts';
 
-/** Below this path public keys are published; no token is needed. */
+/** Public keys are published below this path. No token is needed. */
 export const PUBLISHED_KEYS_PATH = '/signing-keys';
 
-/** Where a public key is published in PEM. */
+/** Returns the path at which a public key is published in PEM. */
 export function publicKeyPath(namespace: string, id: string): string {
   return `${PUBLISHED_KEYS_PATH}/${namespace}/${id}.pem`;
 }
 
-/** Where the trusted root is published; no namespace contains a dot. */
+/** The path of the trusted root. No namespace contains a dot, so no namespace has this path. */
 export const TRUSTED_ROOT_PATH = `${PUBLISHED_KEYS_PATH}/trusted-root.json`;
 
 /**
- * The trusted root that cosign requires to verify offline: it names no certificate authority, no transparency log and no time
- * stamp authority, because Larder's signatures depend on the key alone.
+ * The trusted root that cosign requires to verify offline. It names no certificate authority, no transparency log and no time
+ * stamp authority, because Larder's signatures depend only on the key.
  */
 export const TRUSTED_ROOT = { mediaType: 'application/vnd.dev.sigstore.trustedroot+json;version=0.1' };
 
@@ -43,7 +43,7 @@ const members = {
   signs_until: Type.Optional(Time('When it stops or stopped signing; absent for the current key.')),
 };
 
-/** A key as it is published without a token. */
+/** A key in the form in which it is published without a token. */
 export const PublishedKey = Type.Object(members, { title: 'PublishedKey' });
 export type PublishedKey = Static<typeof PublishedKey>;
 

@@ -1,4 +1,4 @@
-// The groups of endpoints with their descriptions. An endpoint in another group does not compile.
+// The groups of endpoints and their descriptions. An endpoint in an unknown group does not compile.
 
 export const TAGS = {
   Authentication: 'Exchange of an API token for an access token, which every call needs.',

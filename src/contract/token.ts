@@ -1,4 +1,5 @@
-// The exchange of a long-lived API token for a short-lived access token, in both published forms.
+// The exchange of an API token for an access token, in both published forms. An API token lives for months, and an access
+// token for half an hour.
 import { type Static, Type } from 'typebox';
 import { defineEndpoint } from './endpoint.ts';
 import { Text } from './field.ts';

@@ -1,6 +1,6 @@
-// The closed sets of words in the API and in rows: a list for each set, with its union type.
+// The closed sets of words in the API and in rows. Each set is a list and a union type.
 
-/** A content digest as OCI spells it (image-spec, descriptor.md): always sha256 here. */
+/** A content digest as in OCI (image-spec, descriptor.md). In Larder it is always sha256. */
 export type Digest = `sha256:${string}`;
 
 export const PACKAGING_TYPES = ['HELM_CHART', 'OVA', 'CONTAINER_IMAGE'] as const;
@@ -10,8 +10,8 @@ export const BASE_IMAGE_PACKAGING_TYPES = ['OVA', 'CONTAINER_IMAGE'] as const;
 export type BaseImagePackagingType = (typeof BASE_IMAGE_PACKAGING_TYPES)[number];
 
 /**
- * For each packaging type, the packaging type of its base images: the images of a chart are built on container
- * images.
+ * For each packaging type, the packaging type of its base images. The base images of a chart are container images, because
+ * the images of a chart are built on them.
  */
 export const BASE_IMAGES_OF: Readonly<Record<PackagingType, BaseImagePackagingType>> = {
   CONTAINER_IMAGE: 'CONTAINER_IMAGE',
@@ -26,8 +26,8 @@ export type Role = (typeof ROLES)[number];
 export const SIGN_IN_WAYS = ['OIDC', 'PASSWORD'] as const;
 
 /**
- * The scopes of an API token, which limit its role: the whole API or only reading it, pushing to the hosted registry or only
- * pulling from it.
+ * The scopes of an API token, which limit its role. API allows the whole API, and API_READ only reads. REGISTRY allows pushes
+ * to the hosted registry, and REGISTRY_PULL only pulls.
  */
 export const TOKEN_SCOPES = ['API', 'API_READ', 'REGISTRY', 'REGISTRY_PULL'] as const;
 export type TokenScope = (typeof TOKEN_SCOPES)[number];
@@ -86,7 +86,10 @@ export const CUSTOMIZATION_STATUSES = [
 ] as const;
 export type CustomizationStatus = (typeof CUSTOMIZATION_STATUSES)[number];
 
-/** The last operation on a customization. Its status combines this with the status of the affected applications. */
+/**
+ * The last operation on a customization. The status of a customization combines it with the status of the affected
+ * applications.
+ */
 export const CUSTOMIZATION_OPERATIONS = ['CREATE', 'UPDATE', 'DELETE'] as const;
 export type CustomizationOperation = (typeof CUSTOMIZATION_OPERATIONS)[number];
 
@@ -114,17 +117,17 @@ export const UNVERIFIED_IMAGES = ['DEFAULT', 'ALLOWED', 'FORBIDDEN'] as const;
 
 /** Why an open pipeline waits. */
 export const WAITING_CAUSES = [
-  /** The pipeline's base image has no version yet, and the last attempt to read or build it failed. */
+  /** The pipeline's base image has no version yet. The last attempt to read or build it failed. */
   'BASE_IMAGE_UNREADABLE',
-  /** The pipeline's base image has no version yet, and no attempt to read or build it has failed. */
+  /** The pipeline's base image has no version yet. No attempt to read or build it has failed. */
   'BASE_IMAGE_NOT_READ',
   /** A registry that the pipeline reads from or pushes to is unavailable. */
   'REGISTRY_AWAY',
   /** No worker that can run the pipeline's next step is alive. */
   'WORKER_MISSING',
-  /** An earlier pipeline of the same application, which must end first, has not ended. */
+  /** An earlier pipeline of the same application must end first. */
   'EARLIER_PIPELINE',
-  /** The pipeline of an application that the pipeline's own application needs has not ended. */
+  /** The pipeline of a needed application must end first. */
   'NEEDED_PIPELINE',
 ] as const;
 export type WaitingCause = (typeof WAITING_CAUSES)[number];
@@ -141,7 +144,7 @@ export const WAVE_CAUSES = [
   'WITHOUT_CUSTOMIZATION',
   'RETRY',
   'REBUILD',
-  /** A registry got a release late, after the applications that need it were built. */
+  /** A registry got a release late, after the applications that need the release were built. */
   'LATE_RELEASE',
 ] as const;
 export type WaveCause = (typeof WAVE_CAUSES)[number];
@@ -149,10 +152,10 @@ export type WaveCause = (typeof WAVE_CAUSES)[number];
 export const TRIGGER_TYPES = ['CVE_PATCH', 'UPSTREAM_UPDATE', 'MANUAL_RUN', 'MAINTENANCE'] as const;
 export type TriggerType = (typeof TRIGGER_TYPES)[number];
 
-/** Why a pipeline was created. `context` is the id of a fixed vulnerability. */
+/** Why a pipeline was created. For a fixed vulnerability, `context` is the id of the vulnerability. */
 export type PipelineTrigger = { type: TriggerType; context?: string };
 
-/** Causes of a failed pipeline phase. A release failure can have any of them except DISTRIBUTION_ERROR. */
+/** The causes of a failed phase of a pipeline. A release failure can have all of them except DISTRIBUTION_ERROR. */
 export const FAILURE_CAUSES = [
   'UNKNOWN',
   'CUSTOMIZATION_BUILD_ERROR',
@@ -202,7 +205,7 @@ export const SUBSCRIPTION_STATUSES = [
 ] as const;
 export type SubscriptionStatus = (typeof SUBSCRIPTION_STATUSES)[number];
 
-/** One file about a release (log, test results, SBOM, triggers), stored as content. */
+/** A file about a release (log, test results, SBOM or triggers) that is stored as content. */
 export type MetadataFile = {
   digest: Digest;
   size: number;

@@ -1,4 +1,4 @@
-// Why an open pipeline waits. An addition of Larder to pipelines and application requests.
+// Why an open pipeline waits. Larder adds this to pipelines and application requests.
 import { type Static, Type } from 'typebox';
 import { Id, Observed, Text, Time, Word } from './field.ts';
 import { WAITING_CAUSES } from './vocabulary.ts';

@@ -1,4 +1,4 @@
-// Waves, each with the pipelines of one cause, and rebuilds that users request. An addition of Larder to version 1.
+// Waves, each of which has the pipelines of one cause, and rebuilds that users request. An addition of Larder to version 1.
 import { type Static, Type } from 'typebox';
 import { catalogParams } from './catalog.ts';
 import { defineEndpoint, READERS, WRITERS } from './endpoint.ts';

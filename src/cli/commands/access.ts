@@ -79,7 +79,7 @@ function collectHeader(line: string, before: Record<string, string>): Record<str
   return { ...before, [name]: value };
 }
 
-/** Returns the claims of an access token for display; the server checks its signature. Throws UnexpectedAnswerError. */
+/** Returns the claims of an access token to show them. Only the server checks its signature. Throws UnexpectedAnswerError. */
 function claimsOf(url: string, jwt: string): Record<'organization_id' | 'name' | 'role', string> {
   const { organization_id, name, role } = parseClaims(jwt);
   if (typeof organization_id === 'string' && typeof name === 'string' && typeof role === 'string') {
@@ -112,6 +112,6 @@ async function sayResponse(io: Io, url: string, response: Response): Promise<voi
   if (location !== null) say(io, clean(location));
   const isJson = response.headers.get('content-type')?.includes('json') ?? false;
   if (isJson) return sayJson(io, await readJson(url, response));
-  // Streams the file, which may be of any size.
+  // Writes the file in parts, because it may have any size.
   for await (const part of readParts(url, response)) if (!io.out.write(part)) await once(io.out, 'drain');
 }

@@ -11,7 +11,7 @@ import { ValuesError } from '../values-file.ts';
 /** The library of products, which is installed with the program. */
 const PRODUCTS = new URL('../../../products/', import.meta.url);
 const MIB = 1024 ** 2;
-/** The largest public values files have 200 kB. */
+/** The largest values file that is read, in bytes. The largest public values files have 200 kB. */
 const VALUES_BYTES_MAX = MIB;
 
 /** Adds the commands for charts. */
@@ -53,7 +53,7 @@ function expectChart(name: string): void {
     throw new CommandFailed(`There is no chart ${name}. The charts are ${names.join(', ')}.`, EXIT.usage);
 }
 
-/** Returns the chart whose name is a word in the name of the file, or else of its folder. */
+/** Returns the chart whose name is a word in the name of the file or, if there is none, in the name of its folder. */
 function chartOf(file: string): string {
   const names = chartNames();
   const path = resolve(file);
@@ -81,7 +81,7 @@ function checkFile(file: string, text: string, schema: ValuesSchema): ValuesFind
   }
 }
 
-/** Reads no more than the limit, also from a device or a pipe, which has no size. */
+/** Reads at most the limit, because a device or a pipe has no size. */
 async function readValues(file: string): Promise<string> {
   const bytes = await readStart(file);
   if (bytes.length > VALUES_BYTES_MAX)
@@ -96,7 +96,7 @@ async function readValues(file: string): Promise<string> {
 async function readStart(file: string): Promise<Buffer> {
   try {
     const chunks: Buffer[] = [];
-    // `end` is the position of the last byte: one byte more than the limit.
+    // `end` is the position of the last byte, so this reads one byte more than the limit.
     for await (const chunk of createReadStream(file, { end: VALUES_BYTES_MAX })) chunks.push(chunk);
     return Buffer.concat(chunks);
   } catch (error) {

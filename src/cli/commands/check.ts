@@ -7,15 +7,18 @@ import { getBaseImage, registryId } from '../lookup.ts';
 import { clean, say } from '../output.ts';
 import { inSession, type Session } from '../session.ts';
 
-/** Fast enough for a person; the server answers in a millisecond. */
+/** The pause between two questions. It is short enough for a person, and the server answers in a millisecond. */
 const POLL_MS = 500;
-/** Long enough to read a base image of several GB for the first time; a check of a registry ends within 20 seconds. */
+/**
+ * How long the command waits. This is enough to read a base image of several GB for the first time. A check of a registry
+ * ends within 20 seconds.
+ */
 const CHECK_MS_MAX = 10 * 60_000;
 
 type Checked = Pick<RegistryDetailed, 'name' | 'healthy' | 'unhealthy_cause' | 'last_checked_at'>;
 
 type Check = {
-  /** The noun: `base image`. */
+  /** The noun of the resource, such as `base image`. */
   noun: string;
   find(session: Session, name: string): Promise<string>;
   ask(session: Session, id: string): Promise<unknown>;
@@ -63,7 +66,7 @@ function addCheck(group: Command, io: Io, check: Check): void {
     );
 }
 
-/** Returns the resource once `last_checked_at` has changed. Throws CommandFailed if that takes too long. */
+/** Returns the resource after `last_checked_at` has changed. Throws CommandFailed if this takes longer than CHECK_MS_MAX. */
 async function waitForCheck(
   session: Session,
   { check, id, before }: { check: Check; id: string; before: Checked },

@@ -1,4 +1,4 @@
-// Commands that show the credentials of a hosted registry.
+// Commands that list the credentials of a hosted registry and show one of them.
 import { type Command, Option } from 'commander';
 import type { Client } from '../../client/client.ts';
 import { CommandFailed, type Io } from '../io.ts';

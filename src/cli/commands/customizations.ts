@@ -150,7 +150,10 @@ function pipelinesOf(
   return Promise.all([...ids].map((pipeline_id) => client.call('getPipeline', { catalog_id, pipeline_id })));
 }
 
-/** https://reproducible-builds.org/specs/source-date-epoch/ */
+/**
+ * Returns the option for the time of entries. Its default is SOURCE_DATE_EPOCH
+ * (https://reproducible-builds.org/specs/source-date-epoch/).
+ */
 function timeOption(): Option {
   return new Option('--time-max <seconds>', 'seconds since 1970: no file of a packed folder gets a later time')
     .env('SOURCE_DATE_EPOCH')

@@ -1,4 +1,4 @@
-// `get`: shows one resource with all its fields, one per line.
+// `get`: shows one resource with all its fields, one field on a line.
 import type { Command } from 'commander';
 import { ProblemError } from '../../client/problem-error.ts';
 import { CommandFailed, type Io } from '../io.ts';
@@ -8,15 +8,15 @@ import { inSession, type Session } from '../session.ts';
 export type Fields = Record<string, string | number | boolean | undefined>;
 
 type Get<T, O> = {
-  /** The noun: `base image`. */
+  /** The noun of the resource, such as `base image`. */
   noun: string;
-  /** Help text of the argument (default: `its id`). */
+  /** The help text of the argument. The default is `its id`. */
   by?: string;
   load(session: Session, name: string, options: O): Promise<T>;
   fields(thing: T): Fields;
 };
 
-/** Adds `get` to the commands of a noun. `O`: options that the caller adds to the command. */
+/** Adds `get` to the commands of a noun. `O` are the options that the caller adds to the command. */
 export function addGet<T, O extends object = object>(
   group: Command,
   io: Io,

@@ -60,7 +60,7 @@ export function addNotificationCommands(program: Command, io: Io): void {
     );
 }
 
-/** Returns the destination of messages; for a chat, the part of its identifier that the server shows. */
+/** Returns the destination of messages. For a chat, this is the part of its identifier that the server shows. */
 function destinationOf(provider: NotificationProvider): string {
   if (provider.type === 'SLACK') return `channel ${provider.masked_channel_id}`;
   if (provider.type === 'GOOGLE_CHAT') return `space ${provider.masked_space_id}`;

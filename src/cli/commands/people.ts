@@ -11,7 +11,7 @@ import { inSession } from '../session.ts';
 import { wordOf } from '../words.ts';
 import { addGet } from './get.ts';
 
-/** Adds the commands. Without `operator` the option `--operator` is absent. */
+/** Adds the commands. Without `operator`, they do not have the option `--operator`. */
 export function addPeopleCommands(program: Command, io: Io, operator?: OperatorTools): void {
   addTokens(program.command('tokens').description('list, create and revoke API tokens'), io, operator);
   addUsers(program.command('users').description('list, create, change and remove users of the organization'), io);

@@ -115,7 +115,7 @@ function addRegistryUpdate(group: Command, io: Io): void {
   );
 }
 
-/** Returns the changes to a registry. `secretSet`: a secret in the environment, which may be meant for another command. */
+/** Returns the changes of a registry. `secretSet` is a secret in the environment, which may be meant for another command. */
 function changeOf({ user, secret, secretSet, anonymous, ...texts }: RegistryChange & { secretSet?: string }) {
   if (anonymous) {
     if (user === undefined && secret === undefined) return { ...texts, access_secret: null };
@@ -136,8 +136,8 @@ function changeOf({ user, secret, secretSet, anonymous, ...texts }: RegistryChan
 }
 
 /**
- * Returns the log-in fields of a new registry. Throws if the secret is missing: a forgotten secret must not make a
- * registry without log-in.
+ * Returns the log-in fields of a new registry. Throws if the secret is missing, because a forgotten secret must not create a
+ * registry without a log-in.
  */
 function logInOf({ user, secret, anonymous }: Pick<NewRegistry, 'user' | 'secret' | 'anonymous'>) {
   if (anonymous && user === undefined) return {};
@@ -162,7 +162,7 @@ function healthFields(health: Health): Fields {
   };
 }
 
-/** `yes`, or `no` with the cause. */
+/** Returns `yes`, or `no` with the cause. */
 function healthOf({ healthy, unhealthy_cause }: Health): string {
   return yesOrNo(healthy) + (healthy === false && unhealthy_cause !== undefined ? `: ${unhealthy_cause}` : '');
 }

@@ -1,4 +1,4 @@
-// Commands that list and show the products of the main catalog, their branches and newest versions.
+// Commands that list and show the products of the main catalog, with their branches and newest versions.
 import type { Command } from 'commander';
 import type { Io } from '../io.ts';
 import { addList, type PageOptions, readPages, sayRest } from '../list.ts';

@@ -44,7 +44,7 @@ export function addReleaseCommands(program: Command, io: Io): void {
       }),
     );
   addGet(releases, io, RELEASE);
-  // An older alias of `releases get`.
+  // An older name of `releases get`.
   program
     .command('release', { hidden: true })
     .description('show a release')
@@ -145,7 +145,10 @@ function addRetry(program: Command, io: Io): void {
     );
 }
 
-/** Returns a function that reads the page that the options select, or the pipeline `id` as a page. */
+/**
+ * Returns a function that reads a page of the pipelines that the options select. With `id`, the page contains only this
+ * pipeline.
+ */
 async function pipelinePageReader(
   { client, catalogId }: Session,
   { application, status, ...pages }: PipelineOptions,

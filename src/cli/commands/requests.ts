@@ -1,4 +1,4 @@
-// Commands that request applications or their removal, and follow the request.
+// Commands that request applications or their removal, and wait for the result.
 import { type Command, Option } from 'commander';
 import type { CatalogApplicationRequest } from '../../contract/application-request.ts';
 import { PACKAGING_TYPES, type PackagingType } from '../../contract/vocabulary.ts';
@@ -93,7 +93,7 @@ function sayRequests(io: Io, requests: readonly CatalogApplicationRequest[]): vo
   ]);
 }
 
-/** A request to add applications has one base image; a removal may have several. */
+/** Returns the base images of a request. A request to add applications has one base image, and a removal may have several. */
 function baseImagesOf({ applications }: CatalogApplicationRequest): string {
   return [...new Set(applications.map(({ base_image }) => base_image.name))].join(', ');
 }

@@ -51,7 +51,7 @@ function addKeyList(group: Command, io: Io): void {
   );
 }
 
-/** What a client needs to verify a release. */
+/** Adds the commands that show what a client needs to verify a release: public keys and the trusted root. */
 function addPublished(group: Command, io: Io): void {
   group
     .command('public-key')

@@ -1,4 +1,5 @@
-// `status`: running, waiting and failed pipelines, left-out customizations, and unusable registries and base images, on one screen.
+// `status`: shows running, waiting and failed pipelines, omitted customizations, and unusable registries and base images on
+// one screen.
 import type { Command } from 'commander';
 import type { CustomizationDetailed } from '../../contract/customization.ts';
 import { PAGE_SIZE_MAX } from '../../contract/limits.ts';
@@ -9,7 +10,7 @@ import { clean, say, shortTime } from '../output.ts';
 import { inSession, type Session } from '../session.ts';
 import { failureOf, stageOf, waitingOf } from '../watch.ts';
 
-/** Lines of one section: five sections fill a screen. */
+/** The most lines of one section, because five sections must fit on a screen. */
 const LINES_MAX = 8;
 
 type Line = { what: string; state: string; since?: string };
@@ -53,8 +54,7 @@ async function openSections({ client }: Session, catalog_id: string): Promise<Se
     since: pipeline.started_at,
   });
   const more = 'larder pipelines --status in-progress';
-  // Only one page is read. Pipelines on further pages are counted as waiting, because most pipelines in progress
-  // wait.
+  // Only one page is read. Pipelines on other pages are counted as waiting, because most pipelines in progress are waiting.
   const rest = total_size - items.length;
   return [
     { name: 'running', total: running.length, lines: running.map(lineOf), more },
@@ -66,7 +66,7 @@ function waits(pipeline: Pipeline): boolean {
   return waitingOf(pipeline) !== undefined || stageOf(pipeline) === 'waiting';
 }
 
-/** Returns the applications whose latest pipeline failed. A failure before a later success is not shown. */
+/** Returns the applications whose latest pipeline failed. A failure before a later success is omitted. */
 async function failedSection({ client }: Session, catalog_id: string): Promise<Section> {
   const all = await readAll((at) => client.call('listApplications', { catalog_id, ...at }));
   const applications = all.filter(({ latest_pipeline }) => latest_pipeline?.status === 'FAILED');
@@ -84,7 +84,7 @@ function failedLine(pipeline: Pipeline): Line {
   return { what: nameOf(pipeline), state: reason, since: pipeline.ended_at ?? pipeline.started_at };
 }
 
-/** Returns the customizations that broke applications, which were then released without them. */
+/** Returns the customizations that broke applications. The applications were then released without them. */
 async function leftOutSection({ client }: Session, catalog_id: string): Promise<Section> {
   const left = { catalog_id, active: true, left_out: true, page_size: LINES_MAX } as const;
   const { items, total_size } = await client.call('listCustomizations', left);
@@ -94,7 +94,7 @@ async function leftOutSection({ client }: Session, catalog_id: string): Promise<
 function leftOutLine(customization: CustomizationDetailed): Line {
   const { id, name, version, affected_releasables } = customization;
   const broken = affected_releasables.filter(({ left_out }) => left_out);
-  // An application in several registries is several releasables.
+  // An application with several registries has several releasables, so its name is counted once.
   const names = new Set(broken.map((one) => `${one.product.key} ${one.branch} on ${one.base_image.name}`));
   const [first = 'an application', ...others] = names;
   const more = others.length === 0 ? '' : ` and ${others.length} more`;
@@ -112,7 +112,7 @@ async function unusableSection({ client }: Session): Promise<Section> {
   const [registries, images, deprecated] = await Promise.all([
     readAll((at) => client.call('listRegistries', { removed: false, ...at })),
     readAll((at) => client.call('listBaseImages', { statuses: ['ACTIVE'], ...at })),
-    // Deprecated base images without applications are not shown, because nothing new is built on them.
+    // Omits deprecated base images without applications, because nothing new is built on them.
     readAll((at) => client.call('listBaseImages', { statuses: ['DEPRECATED'], with_applications: true, ...at })),
   ]);
   const lines = [

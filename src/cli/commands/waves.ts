@@ -1,4 +1,4 @@
-// Commands for waves, and for rebuilding applications.
+// Commands for waves and for rebuilds of applications.
 import type { Command } from 'commander';
 import type { Output } from '../../contract/endpoints.ts';
 import { PAGE_SIZE_DEFAULT } from '../../contract/limits.ts';
@@ -52,7 +52,7 @@ export function addWaveCommands(program: Command, io: Io): void {
     );
 }
 
-/** `3 running, 12 succeeded`: the counts that are not zero. */
+/** Returns the counts that are not zero, such as `3 running, 12 succeeded`. */
 function countsOf({ counts }: Pick<Output<'getWave'>, 'counts'>): string {
   const { in_progress: running, ...ended } = counts;
   return Object.entries({ running, ...ended })
