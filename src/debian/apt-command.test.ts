@@ -1,4 +1,4 @@
-// Errors of an apt tool are recognized by its output.
+// Errors of apt tools are recognized by the output of the tool.
 import { expect, test } from 'vitest';
 import { runApt } from './apt-command.ts';
 

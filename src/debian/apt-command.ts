@@ -1,4 +1,4 @@
-// Runs one apt tool and converts its failure into an error with a remedy.
+// Runs one apt tool. Converts its failure to an error that says what to do.
 import { runTool, stoppedReason, type ToolLimits } from './tool-process.ts';
 
 export type AptErrorCode =
@@ -36,21 +36,27 @@ export class AptError extends Error {
 export type AptCommandOptions = { signal?: AbortSignal | undefined; log?: ((line: string) => void) | undefined };
 
 const LIMITS: ToolLimits = {
-  /** Limit of output: apt prints a package list in a few MB at most. */
+  /** The most bytes of output. apt prints a package list in a few MB. */
   outputBytesMax: 64 * 1024 * 1024,
-  /** Enough for the indexes of a slow mirror, which take a minute or two. Afterwards the archive counts as unresponsive. */
+  /**
+   * The time limit in milliseconds. It is enough for the indexes of a slow mirror, which take a minute or two. After that,
+   * the archive counts as unresponsive.
+   */
   wallClockMs: 10 * 60_000,
-  /** Limit of address space: with all of Debian's indexes, apt uses about 300 MB. */
+  /** The largest address space in bytes. With all of Debian's indexes, apt uses about 300 MB. */
   memoryBytesMax: 4 * 1024 ** 3,
-  /** Waiting for an archive takes no processor time; reading the indexes takes 5 s, and solving 1 s. */
+  /**
+   * The most seconds of processor time. Waiting for an archive needs none, reading the indexes takes 5 s, and solving takes 1
+   * s.
+   */
   cpuSecondsMax: 5 * 60,
 };
-/** Limit of lines of apt's output in an error. */
+/** The most lines of apt's output in an error. */
 const ERROR_LINES_MAX = 20;
 
 /**
- * Runs an apt tool in the C locale, without a terminal, and returns its standard output. Passes the environment on, because it may set
- * proxies; only the language is replaced. Throws AptError.
+ * Runs an apt tool in the C locale, without a terminal, and returns its standard output. Passes on the environment, because
+ * it may set proxies. Only the language is replaced. Throws AptError.
  */
 export async function runApt(command: string, args: string[], options: AptCommandOptions = {}): Promise<string> {
   const result = await execute(command, args, options.signal);
@@ -107,7 +113,7 @@ function classify(command: string, { output, errors, status }: Result): AptError
     });
   }
   if (UNSOLVABLE.test(errors) || UNSOLVABLE.test(output)) return unsolvable(output, errors, cause);
-  // Checked first, because apt reports an invalid signature also as a failed fetch.
+  // Checked first, because apt reports an invalid signature as a failed fetch too.
   if (UNTRUSTED.test(errors))
     return failed('UNTRUSTED', 'the signature of the package archive could not be verified', errors, cause);
   if (SUITE_MISSING.test(errors))
@@ -130,9 +136,11 @@ function unknownMessage(names: string[], printed: string): string {
   ].join('; ');
 }
 
-/** Matches apt's output for a name that several packages provide: one line for each of them, with its version. */
+/**
+ * Matches apt's output for a name that several packages provide. The output has one line for each package, with its version.
+ */
 const VIRTUAL_PACKAGE = /^Package (\S+) is a virtual package provided by:\n((?: +\S.*\n)+)/gm;
-/** Limit of providers in a message: some names have a hundred. */
+/** The most providers in a message. Some names have a hundred. */
 const PROVIDERS_SHOWN_MAX = 10;
 
 function namesOf(list: string): string {
@@ -148,7 +156,8 @@ function namesIn(text: string, patterns: RegExp[]): { matched: boolean; names: s
 }
 
 function unsolvable(output: string, errors: string, cause: Error): AptError {
-  // " redis-server : Depends: libc6 (>= 2.38) but 2.36 is to be installed", with more reasons indented below.
+  // An example is " redis-server : Depends: libc6 (>= 2.38) but 2.36 is to be installed". More reasons follow in indented
+  // lines.
   const removed = /^The following packages will be REMOVED:\n((?: .*\n)+)/m.exec(output)?.[1]?.trim().split(/\s+/);
   if (removed) {
     const message = `installing these packages would remove packages of the image: ${removed.join(', ')}`;
@@ -181,7 +190,9 @@ function lastErrors(errors: string): string {
   );
 }
 
-/** A message of apt that is left out: root's downloads go to a folder that apt's own user cannot enter, which does no harm. */
+/**
+ * A message of apt that is omitted. As root, downloads go to a folder that apt's own user cannot enter. This does no harm.
+ */
 const NOISE = /Download is performed unsandboxed/;
 
 /** Removes user names and passwords from addresses. */

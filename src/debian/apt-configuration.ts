@@ -1,9 +1,9 @@
-// Settings that make apt work in a separate folder; they override those of the machine.
+// Settings with which apt works in a separate folder. They override the settings of the machine.
 import { join } from 'node:path';
 
 export type AptPaths = ReturnType<typeof pathsIn>;
 
-/** The paths of an apt root below its directory. */
+/** Returns the paths of an apt root below its directory. */
 export function pathsIn(directory: string) {
   return {
     state: join(directory, 'state'),
@@ -21,8 +21,8 @@ export function pathsIn(directory: string) {
 }
 
 /**
- * Returns the settings for `-c`, which apt reads last, so that they override the machine's. The machine's hooks, pins and default release
- * must not apply: a hook could delete files of this root's cache, and a pin would select other versions.
+ * Returns the settings for `-c`. apt reads them last, so they override the settings of the machine. The machine's hooks, pins
+ * and default release must not apply: a hook could delete files of this root's cache, and a pin would select other versions.
  */
 export function configurationOf(paths: AptPaths, architecture: string): string {
   const own = {
@@ -32,8 +32,8 @@ export function configurationOf(paths: AptPaths, architecture: string): string {
     'Dir::State::extended_states': join(paths.state, 'extended_states'),
     'Dir::Cache': paths.cache,
     'Dir::Cache::archives': join(paths.cache, 'archives'),
-    // Keeps apt's cache of the indexes, which all solves share, and not the cache that includes the dpkg status: that one would differ for
-    // each base image.
+    // Keeps apt's cache of the indexes, which all solves share. The cache that includes the dpkg status is not kept, because
+    // it would differ for each base image.
     'Dir::Cache::srcpkgcache': join(paths.cache, 'srcpkgcache.bin'),
     'Dir::Cache::pkgcache': '',
     'Dir::Etc::sourcelist': '/dev/null',
@@ -45,7 +45,7 @@ export function configurationOf(paths: AptPaths, architecture: string): string {
     'APT::Default-Release': '',
     'APT::Install-Recommends': 'false',
     'APT::Install-Suggests': 'false',
-    // Package names are literal: apt must not read them as patterns or regular expressions.
+    // Package names are literal, so apt must not read them as patterns or regular expressions.
     'APT::Cmd::Pattern-Only': 'true',
     'APT::Get::Show-Versions': 'false',
     'Acquire::ForceHash': 'SHA256',

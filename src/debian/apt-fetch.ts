@@ -1,4 +1,4 @@
-// Downloads .debs into content by their SHA-256, with apt's own transports, so that apt's proxies and credentials apply.
+// Downloads .debs into content by their SHA-256. Uses apt's own transports, so that apt's proxies and credentials apply.
 import { createReadStream } from 'node:fs';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -8,36 +8,37 @@ import { AptError, runApt } from './apt-command.ts';
 import { type AptLockLine, pinOf } from './apt-lock.ts';
 
 export type FetchOptions = {
-  /** The folder for downloads until they are stored as content. */
+  /** The folder in which downloads are kept until they are stored as content. */
   folder: string;
   /** apt's configuration file. */
   configuration: string;
   operating_system: string;
-  /** Finds `name=version` in the indexes, for pins that have no address. */
+  /** Finds `name=version` in the indexes. Needed for pins without an address. */
   locate: (names: string[]) => Promise<AptLockLine[]>;
   log?: ((line: string) => void) | undefined;
   signal?: AbortSignal | undefined;
 };
 
 /**
- * Limit of concurrent downloads, each over its own connection. A few connections use the whole bandwidth; more would only load the mirror.
+ * The most concurrent downloads, each with its own connection. A few connections use the whole bandwidth, and more would only
+ * load the mirror.
  */
 const CONNECTION_COUNT_MAX = 4;
-/** Bytes for each additional connection: for fewer, opening a connection takes longer than it saves. */
+/** Each additional connection must get at least this many bytes. With fewer, opening it would take longer than it saves. */
 const SHARE_BYTES_MIN = 2 * 1024 * 1024;
 
-/** Downloads every .deb that content lacks and returns the pins in the given order. Throws AptError. */
+/** Downloads every .deb that the content store does not have. Returns the pins in the given order. Throws AptError. */
 export async function fetchPackages(
   packages: (AptLockLine | PackagePin)[],
   content: ContentStore,
   options: FetchOptions,
 ): Promise<PackagePin[]> {
-  // Sets the time of the contents to now, so that a sweep does not delete content that a plan is about to name.
+  // Sets the time of the contents to now, so that the sweeper does not delete content that a plan will name.
   const held = await Promise.all(packages.map(({ digest }) => content.touch(digest)));
   const missing = packages.filter((_, index) => held[index] !== true);
   const lines = await withAddresses(missing, options);
   const folder = await mkdtemp(join(options.folder, 'fetch-'));
-  // As root, apt downloads as its own user, which must be able to enter the folder.
+  // If apt is run by root, it downloads as its own user. This user must be able to enter the folder.
   await chmod(folder, 0o755);
   try {
     const fetched = await Promise.allSettled(
@@ -74,7 +75,7 @@ function gone(packages: string[], cause?: unknown): AptError {
   return new AptError('PACKAGE_GONE', message, { packages, cause });
 }
 
-/** Splits the downloads into parts of about equal size, one per connection. */
+/** Splits the downloads into parts of about equal size, one for each connection. */
 function shares(lines: AptLockLine[]): AptLockLine[][] {
   const total = lines.reduce((sum, { size }) => sum + size, 0);
   const count = Math.max(1, Math.min(CONNECTION_COUNT_MAX, lines.length, Math.ceil(total / SHARE_BYTES_MIN)));
@@ -102,7 +103,10 @@ async function fetchShare(lines: AptLockLine[], content: ContentStore, options: 
   }
 }
 
-/** A 404 means that the mirror removed the file, so the downloaded indexes are older than the archive. */
+/**
+ * Returns the error to throw. A 404 means that the mirror has removed the file, so the downloaded indexes are older than the
+ * archive.
+ */
 function explain(cause: unknown, lines: AptLockLine[]): unknown {
   if (!(cause instanceof AptError) || !(cause.cause instanceof Error)) return cause;
   const { message } = cause.cause;
@@ -114,7 +118,7 @@ function explain(cause: unknown, lines: AptLockLine[]): unknown {
   );
 }
 
-/** apt-helper is not in PATH, but in the folder that contains apt's folder of transports. */
+/** Returns the path of apt-helper. It is not in PATH, but in the folder that contains apt's folder of transports. */
 async function helperPath(configuration: string): Promise<string> {
   const output = await runApt('apt-config', ['-c', configuration, 'shell', 'methods', 'Dir::Bin::methods/f']);
   const methods = /^methods='(.*)'$/m.exec(output)?.[1] ?? '/usr/lib/apt/methods';

@@ -1,4 +1,4 @@
-// The machine's sources are read in both styles, other archives are left out, and suites are rewritten.
+// The sources of the machine are read in both formats, other archives are omitted, and suites are rewritten.
 import { describe, expect, test } from 'vitest';
 import { AptError } from './apt-command.ts';
 import { chooseEntries, configuredSources, parseDeb822, parseOneLine, rewriteSuites } from './apt-sources.ts';

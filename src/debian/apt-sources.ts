@@ -1,15 +1,15 @@
-// Finds the sources of the Debian archive in this machine's apt configuration, also for another suite.
+// Finds the sources of the Debian archive in this machine's apt configuration, and can rewrite them for another suite.
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AptError, runApt } from './apt-command.ts';
 
 /** A list of sources as apt reads it. It contains host names and may contain credentials, so it is never in a layer. */
 export type AptSources = {
-  /** Codename, for example `bookworm`. */
+  /** The codename, for example `bookworm`. */
   suite: string;
-  /** The text of a `.sources` file (sources.list(5), deb822 style). */
+  /** The text of a `.sources` file (sources.list(5), deb822 format). */
   deb822: string;
-  /** Key files that the entries name. */
+  /** The key files in the entries. */
   signed_by: string[];
 };
 
@@ -21,16 +21,19 @@ export type SourceEntry = {
   options: Record<string, string>;
 };
 
-/** What the index that apt fetched last says about an entry. */
+/** The properties of an entry in the index that apt fetched last. */
 export type KnownRelease = { uri: string; suite: string; origin: string; codename: string };
 
-/** Suffixes of the suites that exist for every Debian codename; other suites (backports, a vendor's) may not exist for another codename. */
+/**
+ * Suffixes of the suites that every Debian codename has. Other suites (backports, or suites of a vendor) may not exist for
+ * another codename.
+ */
 const COMPANIONS = ['', '-updates', '-security', '/updates'];
 
 /**
- * Returns the Debian archive entries of this machine's apt configuration. If `suite` is another codename than this machine's, the entries
- * are rewritten for that codename. Entries whose index names another origin, or whose key is not the archive's, are left out. Throws
- * AptError NO_SOURCES when no entry is left.
+ * Returns the entries of the Debian archive in this machine's apt configuration. If `suite` is another codename than this
+ * machine's, rewrites the entries for this codename. Omits entries whose index has another origin, or whose key does not
+ * belong to the Debian archive. Throws AptError NO_SOURCES if no entry is left.
  */
 export async function configuredSources(suite?: string): Promise<AptSources> {
   const own = await hostCodename();
@@ -64,7 +67,7 @@ async function hostCodename(): Promise<string> {
 
 async function readEntries({ sourcelist, sourceparts }: AptFolders): Promise<SourceEntry[]> {
   const names = await readdir(sourceparts).catch(() => []);
-  // apt reads only names of these characters (sources.list(5)).
+  // apt reads only names with these characters (sources.list(5)).
   const parts = names.filter((name) => /^[\w.-]+\.(?:list|sources)$/.test(name)).sort();
   const files = [sourcelist, ...parts.map((name) => join(sourceparts, name))];
   const texts = await Promise.all(
@@ -73,7 +76,7 @@ async function readEntries({ sourcelist, sourceparts }: AptFolders): Promise<Sou
   return texts.flatMap(({ file, text }) => (file.endsWith('.sources') ? parseDeb822(text) : parseOneLine(text)));
 }
 
-/** Reads one-line entries: `deb [arch=amd64 signed-by=/key] uri suite component…`. Comments and `deb-src` are left out. */
+/** Parses one-line entries: `deb [arch=amd64 signed-by=/key] uri suite component…`. Omits comments and `deb-src`. */
 export function parseOneLine(text: string): SourceEntry[] {
   return text.split('\n').flatMap((line) => {
     const match = /^\s*deb\s+(?:\[([^\]]*)\]\s+)?(\S+)\s+(\S+)((?:\s+[^\s#]+)*)\s*(?:#.*)?$/.exec(line);
@@ -83,7 +86,10 @@ export function parseOneLine(text: string): SourceEntry[] {
   });
 }
 
-/** Option names of one-line entries that differ from the deb822 field in more than capitals (sources.list(5), "The deb types: options"). */
+/**
+ * Option names of one-line entries that differ from the deb822 field in more than upper and lower case (sources.list(5), "The
+ * deb types: options").
+ */
 const OPTION_NAMES: Record<string, string> = { arch: 'Architectures', lang: 'Languages', target: 'Targets' };
 
 function oneLineOptions(text: string): Record<string, string> {
@@ -96,7 +102,7 @@ function oneLineOptions(text: string): Record<string, string> {
   return Object.fromEntries(pairs);
 }
 
-/** Reads deb822 stanzas: one entry for each pair of URI and suite. Disabled stanzas are left out. */
+/** Parses deb822 stanzas. Returns one entry for each pair of URI and suite. Omits disabled stanzas. */
 export function parseDeb822(text: string): SourceEntry[] {
   const stanzas = text.replaceAll(/^#.*\n?/gm, '').split(/\n[ \t]*(?:\n[ \t]*)+/);
   return stanzas.flatMap((stanza) => {
@@ -126,7 +132,7 @@ function stanzaFields(stanza: string): { name: string; value: string }[] {
 
 async function knownReleases(): Promise<KnownRelease[]> {
   const format = '$(REPO_URI)|$(RELEASE)|$(ORIGIN)|$(CODENAME)';
-  // If apt's lists were deleted, no release is known, and the keys alone decide which entries are Debian's.
+  // If apt's lists were deleted, no release is known. Then only the keys decide which entries are Debian's.
   const output = await runApt('apt-get', ['indextargets', '--format', format, 'Created-By: Packages']).catch(() => '');
   return output.split('\n').flatMap((line) => {
     const [uri, suite, origin, codename] = line.split('|');
@@ -134,7 +140,10 @@ async function knownReleases(): Promise<KnownRelease[]> {
   });
 }
 
-/** Returns the Debian archive's entries for this codename. Suites with another name get the codename: `stable` becomes `bookworm`. */
+/**
+ * Returns the Debian archive's entries for this codename. A suite with another name gets the codename, for example `stable`
+ * becomes `bookworm`.
+ */
 export function chooseEntries(entries: SourceEntry[], codename: string, known: KnownRelease[]): SourceEntry[] {
   const named = entries.map((entry) => {
     const release = known.find((one) => sameUri(one.uri, entry.uri) && one.suite === entry.suite);
@@ -164,12 +173,12 @@ function optionOf(options: Record<string, string>, name: string): string | undef
 }
 
 function sameUri(one: string, other: string): boolean {
-  // Both addresses are compared in the form of indextargets: without credentials and without a slash at the end.
+  // Compares both addresses in the format of indextargets: without credentials and without a slash at the end.
   const bare = (uri: string) => uri.replace(/:\/\/[^/@]+@/, '://').replace(/\/+$/, '');
   return bare(one) === bare(other);
 }
 
-/** Returns the entries rewritten for another codename. Leaves out suites that do not exist for every Debian codename. */
+/** Returns the entries rewritten for another codename. Omits suites that do not exist for every Debian codename. */
 export function rewriteSuites(entries: SourceEntry[], from: string, to: string): SourceEntry[] {
   if (from === to) return entries;
   return entries
@@ -179,7 +188,8 @@ export function rewriteSuites(entries: SourceEntry[], from: string, to: string):
 
 function writeSources(entries: SourceEntry[], suite: string): AptSources {
   const stanzas = entries.map(({ uri, suite: of, components, options }) => {
-    // Larder reads only package lists; apt would otherwise download three times as much: descriptions, icons and translations too.
+    // Larder reads only package lists. Without this, apt would also download descriptions, icons and translations, which is
+    // three times as much.
     const kept = Object.entries(options).filter(([name]) => !/^(?:Targets|Languages|Architectures)$/i.test(name));
     return [
       'Types: deb',

@@ -1,4 +1,4 @@
-// apt as a solver: on the machine's real archive, and on a small local archive with faults.
+// apt as a solver, with the machine's real archive and with a small local archive that has faults.
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';

@@ -1,4 +1,5 @@
-// Uses apt only as a solver: finds, resolves and downloads packages in an apt root of its own, apart from the machine's.
+// Uses apt only as a solver: finds, resolves and downloads packages. It has its own apt root, separate from the machine's
+// apt.
 import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -16,7 +17,7 @@ import { readersAndWriter } from './readers-and-writer.ts';
 
 export type PackageVersions = {
   name: string;
-  /** The version that apt would install; undefined if the archive has none. */
+  /** The version that apt would install. Absent if the archive has none. */
   candidate?: string;
   /** Whether the candidate is from a suite of security updates. */
   security?: boolean;
@@ -25,9 +26,12 @@ export type PackageVersions = {
 };
 
 type SolveRequest = {
-  /** The text of the dpkg status file of the system to which packages are added. apt gets only the fields that Larder parsed. */
+  /**
+   * The text of the dpkg status file of the system to which packages are added. apt gets only the fields that Larder has
+   * parsed.
+   */
   status: string;
-  /** `name` or `name=version`. */
+  /** Each element is `name` or `name=version`. */
   install: string[];
   signal?: AbortSignal | undefined;
 };
@@ -35,23 +39,23 @@ type SolveRequest = {
 export interface AptRoot {
   readonly operating_system: string;
   /**
-   * Fetches the indexes unless they are younger than `olderThanMs`. Returns a digest of the indexes, which changes when the archive
-   * changes.
+   * Fetches the indexes, unless they are younger than `olderThanMs`. Returns a digest of the indexes. It changes when the
+   * archive changes.
    */
   update(options?: { olderThanMs?: number; signal?: AbortSignal | undefined }): Promise<{ digest: Digest }>;
-  /** Returns the names of the archive's packages that match, sorted. */
+  /** Returns the sorted names of the archive's packages that match. */
   packageNames(pattern: RegExp): Promise<string[]>;
   versionsOf(names: string[]): Promise<PackageVersions[]>;
   /** Returns the lock lines of these packages, without their dependencies. Each element of `names` is `name` or `name=version`. */
   locate(names: string[], signal?: AbortSignal): Promise<AptLockLine[]>;
   /**
-   * Returns every package to add or upgrade so that the wanted ones are installed, without recommendations.
-   * Throws AptError: PACKAGE_UNKNOWN, VERSION_UNKNOWN, UNSOLVABLE, NAME_MALFORMED and the errors of `update`.
+   * Returns every package to add or upgrade so that the wanted packages are installed, without recommended packages. Throws
+   * AptError: PACKAGE_UNKNOWN, VERSION_UNKNOWN, UNSOLVABLE, NAME_MALFORMED and the errors of `update`.
    */
   solve(request: SolveRequest): Promise<AptLockLine[]>;
   /**
-   * Downloads the .debs that content lacks, and returns the pins of all these packages. Throws AptError PACKAGE_GONE if the archive has
-   * removed some of them.
+   * Downloads the .debs that the content store does not have. Returns the pins of all packages. Throws AptError PACKAGE_GONE
+   * if the archive has removed some of them.
    */
   fetch(
     packages: (AptLockLine | PackagePin)[],
@@ -61,17 +65,17 @@ export interface AptRoot {
 }
 
 export type AptRootOptions = {
-  /** The folder of this apt root; created if missing. Only one process at a time updates it. */
+  /** The folder of this apt root. It is created if it is missing. Only one process at a time may update it. */
   directory: string;
   sources: AptSources;
-  /** The operating system in purls: `debian-12`. */
+  /** The operating system in package URLs, such as `debian-12`. */
   operating_system: string;
   log?: (line: string) => void;
 };
 
 /**
- * Opens an apt root in a directory: it has its own lists, cache, status and preferences, and uses the proxy, credentials and transports
- * of the machine's apt configuration. Needs no privileges and never changes the machine's own apt state.
+ * Opens an apt root in a directory. It has its own lists, cache, status and preferences, and uses the proxy, credentials and
+ * transports of the machine's apt configuration. Needs no privileges, and never changes the state of the machine's apt.
  */
 export async function openAptRoot(options: AptRootOptions): Promise<AptRoot> {
   const { directory, sources, operating_system, log } = options;
@@ -88,16 +92,16 @@ export async function openAptRoot(options: AptRootOptions): Promise<AptRoot> {
   ]);
   const apt = (command: string, args: string[], signal?: AbortSignal) =>
     runApt(command, ['-c', paths.configuration, ...args], { log, signal });
-  // An update replaces the lists one by one, so readers wait until it has ended.
+  // An update replaces the lists one by one, so readers must wait until it has ended.
   const gate = readersAndWriter();
-  // Part of the returned digest: with other settings or sources, the same indexes give other results.
+  // A part of the returned digest. With other settings or sources, the same indexes give other results.
   const identity = sha256(configuration + sources.deb822);
   const indexes: { digest?: Digest | undefined; updatedAt: number } = { updatedAt: 0 };
 
   async function update({ olderThanMs = 0, signal }: { olderThanMs?: number; signal?: AbortSignal | undefined } = {}) {
     return gate.write(async () => {
       if (indexes.digest === undefined || Date.now() - indexes.updatedAt >= olderThanMs) {
-        // An error if any source cannot be fetched, because a solve without the security suite would be wrong.
+        // It is an error if any source cannot be fetched. A solve without the security suite, for example, would be wrong.
         await retryWhileBusy(() => apt('apt-get', ['update', '-q', '--error-on=any'], signal));
         indexes.digest = await digestOfLists(paths.lists);
         indexes.updatedAt = Date.now();
@@ -160,7 +164,7 @@ export async function openAptRoot(options: AptRootOptions): Promise<AptRoot> {
     }
   }
 
-  /** Returns the error with the versions that the archive has added to its message. */
+  /** Returns the error with the versions in the archive added to its message. */
   async function versionUnknown(error: AptError, install: string[]): Promise<AptError> {
     const pins = install
       .map((text) => text.split('='))
@@ -171,7 +175,7 @@ export async function openAptRoot(options: AptRootOptions): Promise<AptRoot> {
     const bare = (name: string) => name.split(':', 1)[0] ?? '';
     const known = await versionsOf(pins.flatMap(([name = '']) => [name, bare(name)]));
     const told = pins.flatMap(([name = '', version = '']) => {
-      // apt omits the machine's own architecture from names, so `name:architecture` is also looked up as `name`.
+      // apt omits the machine's own architecture from names. So `name:architecture` is also searched as `name`.
       const found = [name, bare(name)].map((one) => known.find((entry) => entry.name === one)?.versions ?? []);
       const versions = found.find((list) => list.length > 0) ?? [];
       return versions.includes(version) ? [] : [`${name} ${version} (${availableOf(versions)})`];
@@ -206,7 +210,9 @@ export async function openAptRoot(options: AptRootOptions): Promise<AptRoot> {
   };
 }
 
-/** Limit of versions in a message: most archives have one or two versions of a package, but some keep hundreds of old ones. */
+/**
+ * The most versions in a message. Most archives have one or two versions of a package, but some keep hundreds of old ones.
+ */
 const VERSIONS_SHOWN_MAX = 5;
 
 function availableOf(versions: string[]): string {
@@ -219,7 +225,7 @@ function isVersionUnknown(error: unknown): error is AptError {
   return error instanceof AptError && error.code === 'VERSION_UNKNOWN';
 }
 
-/** Limit of attempts, one per second: an update of the same folder by another worker takes only seconds. */
+/** The most attempts, one in each second. An update of the same folder by another worker takes only seconds. */
 const BUSY_WAIT_COUNT_MAX = 60;
 
 async function retryWhileBusy(work: () => Promise<string>, tries = BUSY_WAIT_COUNT_MAX): Promise<string> {
@@ -232,7 +238,7 @@ async function retryWhileBusy(work: () => Promise<string>, tries = BUSY_WAIT_COU
   }
 }
 
-/** Files that a killed process left are deleted when they are older than this; no running process needs a file for so long. */
+/** Files of killed processes are deleted when they are older than this. No running process needs a file for so long. */
 const LEFTOVER_AGE_MS = 24 * 60 * 60_000;
 
 async function dropLeftovers(folder: string): Promise<void> {
@@ -248,8 +254,8 @@ async function nativeArchitecture(): Promise<string> {
 }
 
 /**
- * Parses `apt-cache policy`: for each package its name, its candidate, and lines of `version priority`. Three stars mark the installed
- * version.
+ * Parses `apt-cache policy`. It has for each package the name, the candidate, and lines of `version priority`. Three stars
+ * mark the installed version.
  */
 export function parsePolicy(output: string): PackageVersions[] {
   const blocks = output.split(/^(?=\S)/m).filter((block) => /^\S+:\n/.test(block));
@@ -262,7 +268,10 @@ export function parsePolicy(output: string): PackageVersions[] {
   });
 }
 
-/** The lines below a version are its sources: priority, address, `suite/component`, architecture. */
+/**
+ * Whether the candidate is from a security suite. The lines below a version are its sources: priority, address,
+ * `suite/component`, architecture.
+ */
 function isOfSecurity(block: string, candidate: string): boolean {
   const [, ...below] = block.split(/^ (?:\*\*\*| {3}) /m);
   const sources = below.find((version) => version.startsWith(`${candidate} `)) ?? '';
@@ -294,7 +303,7 @@ async function writeAtomically(path: string, bytes: string | Uint8Array): Promis
     return;
   writes += 1;
   const temporary = `${path}.${process.pid}-${writes}.tmp`;
-  // Only its owner can read the file, because addresses may contain credentials.
+  // Only the owner can read the file, because addresses may contain credentials.
   await writeFile(temporary, bytes, { mode: 0o600 });
   await rename(temporary, path);
 }

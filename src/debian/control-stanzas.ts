@@ -1,15 +1,18 @@
-// Parses Debian's control data, stanzas of fields (deb822(5)), line by line and in one pass. All sizes and counts are limited.
+// Parses Debian's control data (deb822(5)) line by line and in one pass. Control data consists of stanzas, which consist of
+// fields. All sizes and counts are limited.
 
-/** Limit of stanzas in one text: the package database of a full desktop has 5,000. */
+/** The most stanzas in one text. The package database of a full desktop has 5,000. */
 const STANZA_COUNT_MAX = 20_000;
-/** Limit of fields in one stanza: binary packages have at most some 30. */
+/** The most fields in one stanza. Binary packages have at most some 30. */
 const FIELD_COUNT_MAX = 100;
-/** Limit of characters in one field: the longest in Debian (`Provides` of Rust's crates, `Conffiles`) have some 40,000. */
+/**
+ * The most characters in one field. The longest fields in Debian (`Provides` of Rust's crates, `Conffiles`) have some 40,000.
+ */
 const FIELD_LENGTH_MAX = 128 * 1024;
-/** Limit of characters in a field's name: the longest in use has 28. */
+/** The most characters in a field's name. The longest name in use has 28. */
 const NAME_LENGTH_MAX = 64;
 
-/** The error for rejected control data. The message names the line. */
+/** The error for rejected control data. The message contains the line. */
 export class ControlDataError extends Error {
   override readonly name = 'ControlDataError';
 
@@ -18,14 +21,17 @@ export class ControlDataError extends Error {
   }
 }
 
-/** The fields of one stanza by their lowercase names. In a value of several lines, each further line follows a newline. */
+/**
+ * The fields of one stanza, by their names in lower case. In a value with several lines, a newline is before each further
+ * line.
+ */
 export type Stanza = {
   fields: ReadonlyMap<string, string>;
-  /** The line at which the stanza begins, from 1. */
+  /** The line at which the stanza begins. The first line is 1. */
   line: number;
 };
 
-/** Yields the stanzas of a text. Fields that are not in `known` are checked and omitted. Throws ControlDataError. */
+/** Yields the stanzas of a text. Fields that are not in `known` are checked but omitted. Throws ControlDataError. */
 export function* parseStanzas(text: string, known: ReadonlySet<string>): Generator<Stanza, void> {
   if (text.includes('\0')) throw new ControlDataError('the text contains a NUL character');
   let stanza = new OpenStanza(known, 1);
@@ -57,7 +63,7 @@ function* linesOf(text: string): Generator<{ line: string; number: number }, voi
 }
 
 const TOO_LONG = `a field has more than ${FIELD_LENGTH_MAX} characters`;
-/** deb822(5): printable ASCII without colon, not beginning with `#` or `-`. */
+/** The syntax of a field (deb822(5)). The name is printable ASCII without colon and does not begin with `#` or `-`. */
 const FIELD = /^([!"$-,.-9;-~][!-9;-~]*)[ \t]*:(.*)$/s;
 
 class OpenStanza {

@@ -1,4 +1,4 @@
-// Finds the vulnerabilities that a changelog names after a version.
+// Finds the vulnerabilities in a changelog that were fixed after a version.
 import { Readable } from 'node:stream';
 import { expect, test } from 'vitest';
 import { memoryContent } from '../content/memory.ts';

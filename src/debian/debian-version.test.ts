@@ -1,4 +1,4 @@
-// Versions of real packages of the archive.
+// Converts versions of real packages of the archive.
 import { expect, test } from 'vitest';
 import { branchOf, upstreamVersion } from './debian-version.ts';
 

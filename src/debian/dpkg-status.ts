@@ -1,5 +1,5 @@
-// The dpkg status file for apt, with the image's packages and optionally further ones. It is always rewritten: apt never reads the image's
-// own text.
+// Makes the dpkg status file for apt, with the packages of an image and optionally more packages. The file is always written
+// new, so that apt never reads the image's own text.
 import type { ContentStore } from '../content/content.ts';
 import type { PackagePin } from '../plan/pin.ts';
 import { AptError } from './apt-command.ts';
@@ -13,13 +13,13 @@ import {
 } from './package-database.ts';
 import { runTool, stoppedReason, type ToolLimits } from './tool-process.ts';
 
-/** Returns the version of an installed package, or undefined. Throws AptError for a text that is not a package database. */
+/** Returns the version of an installed package, or undefined. Throws AptError if the text is not a package database. */
 export function installedVersion(status: string, name: string): string | undefined {
   return installedPackages(status).find((one) => one.name === name)?.version;
 }
 
 /**
- * Returns the installed packages, by name and version, in the order of the text. Throws AptError for a text that is not a package
+ * Returns the installed packages by name and version, in the order of the text. Throws AptError if the text is not a package
  * database.
  */
 export function installedPackages(status: string): { name: string; version: string }[] {
@@ -29,16 +29,17 @@ export function installedPackages(status: string): { name: string; version: stri
 }
 
 /**
- * Returns the text for apt: the fields that it reads, each parsed and rewritten. Throws AptError for a text that is not a package
- * database.
+ * Returns the text for apt, with only the fields that apt reads. Each field is parsed and written again. Throws AptError if
+ * the text is not a package database.
  */
 export function statusForApt(status: string): string {
   return formatPackageDatabase(parsed(status));
 }
 
 /**
- * Returns the text for apt as if these packages were installed too. So further packages can be resolved on top of them, even if the archive
- * no longer has them. Throws AptError FAILED for a text that is not a package database and for content that is not a .deb.
+ * Returns the text for apt as if these packages were installed too. So more packages can be resolved on top of them, even if
+ * the archive does not have them any more. Throws AptError FAILED if the text is not a package database or a content is not a
+ * .deb.
  */
 export async function statusWith(options: {
   status: string;
@@ -47,7 +48,7 @@ export async function statusWith(options: {
 }): Promise<string> {
   const present = parsed(options.status);
   const added: DatabasePackage[] = [];
-  // Reads only a few packages at a time, because each needs a process.
+  // Reads only a few packages at a time, because each one needs a process.
   for (let start = 0; start < options.pins.length; start += PROCESS_COUNT_MAX) {
     const wave = options.pins.slice(start, start + PROCESS_COUNT_MAX);
     added.push(...(await Promise.all(wave.map((pin) => packageOf(pin, options.content)))));
@@ -68,12 +69,15 @@ function parsed(status: string): DatabasePackage[] {
 }
 
 const LIMITS: ToolLimits = {
-  /** Limit of output: the longest control file of Debian has some 100 KB. */
+  /** The most bytes of output. The longest control file of Debian has some 100 KB. */
   outputBytesMax: 1024 * 1024,
   wallClockMs: 60_000,
   memoryBytesMax: 1024 ** 3,
   cpuSecondsMax: 30,
-  /** dpkg-deb expands the control part of a .deb into a temporary folder; the largest control part has some 10 MB. */
+  /**
+   * The largest file in bytes. dpkg-deb expands the control part of a .deb to a temporary folder, and the largest control
+   * part has some 10 MB.
+   */
   fileBytesMax: 64 * 1024 * 1024,
 };
 

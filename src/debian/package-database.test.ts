@@ -1,4 +1,4 @@
-// The package database of an image: every reader uses one grammar, and malformed databases are rejected.
+// The package database of an image. Every reader uses the same grammar, and malformed databases are rejected.
 import { readFile } from 'node:fs/promises';
 import { expect, it } from 'vitest';
 import { parseStatus } from '../evidence/dpkg-packages.ts';
@@ -66,7 +66,10 @@ it("reads all packages of this machine's own database", async () => {
   expect(installed.length).toBe(text.match(/^Status: \S+ \S+ (?:installed|triggers-(?:awaited|pending))$/gm)?.length);
 });
 
-/** The states of dpkg(1), "Package states": whether the result omits the package, or lists it as installed or as partly installed. */
+/**
+ * The states in dpkg(1), "Package states". For each, whether the result omits the package, or lists it as installed or as
+ * partly installed.
+ */
 const STATES = [
   ['not-installed', 'absent'],
   ['config-files', 'absent'],

@@ -1,4 +1,5 @@
-// The package database of an image (/var/lib/dpkg/status): parsed once for every reader, and rewritten for apt.
+// The package database of an image (/var/lib/dpkg/status). It is parsed in the same way for every reader, and written again
+// for apt.
 import { ControlDataError, parseStanzas, type Stanza } from './control-stanzas.ts';
 import { formatRelations, isArchitecture, isPackageName, isVersion } from './relations.ts';
 
@@ -10,17 +11,17 @@ export class PackageDatabaseError extends Error {
 export type DatabasePackage = {
   name: string;
   version: string;
-  /** Absent in databases that were not written by dpkg. */
+  /** The architecture. Absent in databases that dpkg has not written. */
   architecture?: string;
   source: { name: string; version: string };
   summary?: string;
   homepage?: string;
   state: State;
-  /** The fields for a solver, each checked and rewritten, in the order of `SOLVED_FIELDS`. */
+  /** The fields for a solver, in the order of `SOLVED_FIELDS`. Each is checked and written again. */
   fields: ReadonlyMap<string, string>;
 };
 
-/** dpkg(1), "Package states", "Package selection states", "Package flags". */
+/** The states of packages (dpkg(1), "Package states", "Package selection states", "Package flags"). */
 const STATES = [
   'not-installed',
   'config-files',
@@ -53,7 +54,7 @@ const matching =
     pattern.test(value) ? value : undefined;
 const FLAG = matching(/^(?:yes|no)$/);
 
-/** The fields of an installed package that apt reads, each with its grammar. Other values are rejected. */
+/** The fields of an installed package that apt reads, each with its grammar. Any other value is rejected. */
 const SOLVED_FIELDS: readonly (readonly [name: string, grammar: Grammar])[] = [
   ['Package', (value) => (isPackageName(value) ? value : undefined)],
   ['Essential', FLAG],
@@ -73,8 +74,8 @@ const SOLVED_FIELDS: readonly (readonly [name: string, grammar: Grammar])[] = [
 const KNOWN = new Set([...SOLVED_FIELDS.map(([name]) => name.toLowerCase()), 'description', 'homepage']);
 
 /**
- * Returns the packages that are at least partly installed, in the order of the text. Throws PackageDatabaseError for any malformed
- * text, because apt could read it differently.
+ * Returns the packages that are at least partly installed, in the order of the text. Throws PackageDatabaseError for any
+ * malformed text, because apt could read the text in another way.
  */
 export function parsePackageDatabase(text: string): DatabasePackage[] {
   return parsePackages(text, ({ fields }) => fields.get('status'));
@@ -94,7 +95,7 @@ function parsePackages(text: string, statusOf: (stanza: Stanza) => string | unde
   try {
     for (const stanza of parseStanzas(text, KNOWN)) {
       const status = statusOf(stanza);
-      // dpkg also keeps entries of removed packages, which are skipped.
+      // dpkg also keeps entries of removed packages. They are skipped.
       if (status === undefined || isAbsent(status)) continue;
       const found = packageOf({ ...stanza, fields: new Map([...stanza.fields, ['status', status]]) });
       const key = `${found.name}:${found.architecture ?? ''}`;
@@ -112,17 +113,19 @@ function isAbsent(status: string): boolean {
   return ABSENT.has(parseStatusWords(status)?.state);
 }
 
-/** States of a package of which at most the configuration files exist. */
+/** States of a package of which no files exist, or only its configuration files. */
 const ABSENT: ReadonlySet<State | undefined> = new Set<State>(['not-installed', 'config-files']);
-/** States of a package whose files are all installed and configured; a package that waits for triggers counts too. */
+/**
+ * States of a package whose files are all installed and configured. A package that waits for triggers is also such a package.
+ */
 const INSTALLED: ReadonlySet<State> = new Set<State>(['installed', 'triggers-awaited', 'triggers-pending']);
 
-/** Whether the package counts as installed, for every reader: bills of materials, discovery, and the check of a base image. */
+/** Whether the package counts as installed. Every reader uses this: SBOMs, discovery, and the check of a base image. */
 export function isInstalled({ state }: DatabasePackage): boolean {
   return INSTALLED.has(state);
 }
 
-/** Returns the text of a database with these packages: only fields that apt reads, only parsed values. */
+/** Returns the text of a database with these packages. It has only fields that apt reads, with parsed values. */
 export function formatPackageDatabase(packages: readonly DatabasePackage[]): string {
   return packages
     .map(({ fields }) => `${[...fields].map(([name, value]) => `${name}: ${value}\n`).join('')}\n`)
@@ -165,7 +168,7 @@ function malformed({ fields, line }: Stanza, field: string, value: string): Cont
   return new ControlDataError(`${whose} has ${shown} as ${field}, which is not valid`, line);
 }
 
-/** Parses the three words of a Status field; returns undefined if one of them is unknown. */
+/** Parses the three words of a Status field. Returns undefined if one of them is unknown. */
 function parseStatusWords(value: string): { state: State; text: string } | undefined {
   const [selection = '', flag = '', word = '', ...more] = value.split(/\s+/);
   const state = STATES.find((one) => one === word);
@@ -174,8 +177,8 @@ function parseStatusWords(value: string): { state: State; text: string } | undef
 }
 
 /**
- * Parses and rewrites a source such as `redis (5:7.0.15-1)`; returns undefined if it is malformed. A source without a version has the
- * version of the package.
+ * Parses a source such as `redis (5:7.0.15-1)` and writes it again. Returns undefined if it is malformed. A source without a
+ * version has the version of the package.
  */
 function formatSource(value: string): string | undefined {
   const [, name = '', version] = SOURCE.exec(value) ?? [];
@@ -190,7 +193,7 @@ function sourceOf(text: string | undefined, own: { name: string; version: string
   return { name: name ?? own.name, version: version ?? own.version };
 }
 
-/** Returns the first line of a free text, without terminal control characters; undefined if nothing is left. */
+/** Returns the first line of a free text, without terminal control characters. Returns undefined if nothing is left. */
 function firstLine(text: string | undefined): string | undefined {
   const line = text
     ?.split('\n', 1)[0]

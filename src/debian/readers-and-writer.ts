@@ -1,4 +1,4 @@
-// A lock for many readers or one writer: work starts in the order of the calls.
+// A lock for many readers or one writer. Work begins in the order of the calls.
 
 export function readersAndWriter() {
   let last: Promise<unknown> = Promise.resolve();

@@ -1,14 +1,17 @@
-// Parses names, versions and relations of packages by the grammar of Debian policy. Accepted values are unambiguous: every program reads
-// them in the same way.
+// Parses names, versions and relations of packages by the grammar of Debian policy. Accepted values are unambiguous, so every
+// program reads them in the same way.
 import { ControlDataError } from './control-stanzas.ts';
 
-/** Debian policy 5.6.1. */
+/** The syntax of a package name (Debian policy 5.6.1). */
 const PACKAGE_NAME = /^[a-z0-9][a-z0-9+.-]+$/;
-/** Debian policy 5.6.12; dpkg accepts a version that begins with a letter, which older packages have. */
+/**
+ * The syntax of a version (Debian policy 5.6.12). Like dpkg, this also accepts a version that begins with a letter, because
+ * older packages have such versions.
+ */
 const VERSION = /^(?:[0-9]{1,10}:)?[0-9A-Za-z][0-9A-Za-z.+:~-]*$/;
-/** Debian policy 5.6.8. */
+/** The syntax of an architecture (Debian policy 5.6.8). */
 const ARCHITECTURE = /^[a-z0-9][a-z0-9-]*$/;
-/** Limit of characters in a name or version: both are parts of file names, so they cannot be longer than a file name. */
+/** The most characters in a name or version. Both are parts of file names, so they cannot be longer than a file name. */
 const LENGTH_MAX = 200;
 
 export function isPackageName(text: string): boolean {
@@ -23,11 +26,14 @@ export function isArchitecture(text: string): boolean {
   return text.length <= LENGTH_MAX && ARCHITECTURE.test(text);
 }
 
-/** Debian policy 7.1. Virtual packages of third parties have capitals and underscores. */
+/** The syntax of a relation (Debian policy 7.1). Virtual packages of third parties have capitals and underscores. */
 const RELATION =
   /^([A-Za-z0-9][A-Za-z0-9+._-]*)(?::([a-z0-9][a-z0-9-]*))?(?:\s*\(\s*(<<|<=|=|>=|>>|<|>)\s*([^\s()]+)\s*\))?$/;
 
-/** Returns the relations of a field, each rewritten: `libc6 (>= 2.36), redis | valkey`. Throws ControlDataError. */
+/**
+ * Returns the relations of a field, each written again: `libc6 (>= 2.36), redis
+ * valkey`. Throws ControlDataError.
+ */
 export function formatRelations(field: string, line: number): string {
   return field
     .split(',')

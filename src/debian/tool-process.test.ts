@@ -1,4 +1,4 @@
-// A tool that prints, waits, computes or writes without end is ended when it reaches a limit.
+// A tool that prints, waits, computes or writes endlessly is ended when it reaches a limit.
 import { expect, it } from 'vitest';
 import { runTool, stoppedReason, type ToolLimits } from './tool-process.ts';
 

@@ -1,23 +1,23 @@
-// Runs a tool of this machine on untrusted data. Resources and output are limited, and the tool is ended when it exceeds a limit.
+// Runs a tool of this machine on untrusted data. Its resources and output are limited. A tool that exceeds a limit is ended.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { pipeline } from 'node:stream/promises';
 
 export type ToolLimits = {
-  /** Limit of standard output; a tool that prints more is ended. */
+  /** The most bytes of standard output. A tool that prints more is ended. */
   outputBytesMax: number;
   wallClockMs: number;
-  /** Limits of address space and processor time for each process (prlimit(1)). */
+  /** The largest address space in bytes, and the most processor time, of each process (prlimit(1)). */
   memoryBytesMax: number;
   cpuSecondsMax: number;
-  /** Limit of each file that the tool writes; unlimited when absent. */
+  /** The largest file that the tool may write, in bytes. If absent, files are not limited. */
   fileBytesMax?: number;
 };
 
 export type ToolResult = {
-  /** null if a signal ended the tool. */
+  /** The exit code. Null if a signal ended the tool. */
   status: number | null;
   output: Buffer;
-  /** The beginning of what the tool wrote to standard error. */
+  /** The beginning of the tool's standard error. */
   errors: string;
   /** The limit that ended the tool. */
   stopped?: 'OUTPUT' | 'TIME';
@@ -29,10 +29,13 @@ export type ToolOptions = {
   signal?: AbortSignal | undefined;
 };
 
-/** Limit of standard error; further bytes are dropped. */
+/** The most bytes of standard error. Further bytes are dropped. */
 const ERRORS_BYTES_MAX = 1024 * 1024;
 
-/** Runs the tool to its end. Throws the error of spawn if the tool cannot be started or `signal` ends it, and errors of `stdin`. */
+/**
+ * Runs the tool to its end. Throws the error of spawn if the tool cannot be started or `signal` ends it. Throws errors of
+ * `stdin`.
+ */
 export async function runTool(command: string[], { limits, stdin, signal }: ToolOptions): Promise<ToolResult> {
   const child = spawn('prlimit', [...limitArguments(limits), ...command], {
     stdio: [stdin === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
@@ -42,7 +45,7 @@ export async function runTool(command: string[], { limits, stdin, signal }: Tool
   const stop = (reason: 'OUTPUT' | 'TIME') => {
     stopped ??= reason;
     child.kill('SIGKILL');
-    // Closing the pipes ends processes that the shell left running in the background: their next write fails.
+    // Closes the pipes. This ends processes that the shell left in the background, because their next write fails.
     for (const stream of [child.stdin, child.stdout, child.stderr]) stream?.destroy();
   };
   const timer = setTimeout(() => stop('TIME'), limits.wallClockMs);
@@ -57,7 +60,7 @@ export async function runTool(command: string[], { limits, stdin, signal }: Tool
   }
 }
 
-/** Returns a sentence about the limit that ended the tool; undefined if no limit did. */
+/** Returns a sentence about the limit that ended the tool, or undefined if no limit ended it. */
 export function stoppedReason(name: string, { stopped }: ToolResult, limits: ToolLimits): string | undefined {
   if (stopped === 'TIME') return `${name} did not end within ${Math.round(limits.wallClockMs / 1000)} seconds`;
   if (stopped === 'OUTPUT') return `${name} printed more than ${limits.outputBytesMax} bytes`;
@@ -87,7 +90,7 @@ function endOf(child: ChildProcess): Promise<number | null> {
   });
 }
 
-/** Writes to the tool. It is not an error if the tool closes the pipe early. */
+/** Writes to the tool. If the tool closes the pipe early, this is no error. */
 async function feed(child: ChildProcess, bytes: AsyncIterable<Uint8Array> | undefined): Promise<void> {
   if (bytes === undefined || child.stdin === null) return;
   await pipeline(bytes, child.stdin).catch((cause: NodeJS.ErrnoException) => {

@@ -1,4 +1,4 @@
-// The order of versions: examples, and random versions compared with dpkg and with the key that SQL orders by.
+// The order of versions. Tests examples, and compares random versions with dpkg and with the key by which SQL sorts.
 import { spawnSync } from 'node:child_process';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -56,7 +56,8 @@ test.each([
 });
 
 /**
- * Only a few different pieces, so that most generated versions are similar: numbers above the safe integers, leading zeros, letters, signs.
+ * There are only a few different pieces, so that most random versions are similar: numbers above the safe integers, leading
+ * zeros, letters, signs.
  */
 const PIECES = ['0', '1', '9', '10', '00', '01', '007', '20230311190000000000000001', '20230311190000000000000000']
   .concat(['99999999999999999999999999999999999999999', '.', '+', '~', '~~', 'a', 'A', 'z', 'rc', 'Z', 'dfsg', 'deb'])
@@ -71,7 +72,7 @@ function randomVersions(seed: number, { count, hyphens }: { count: number; hyphe
   return Array.from({ length: count }, () => part(pieces));
 }
 
-/** Random upstream versions with epochs and revisions. */
+/** Returns random upstream versions with epochs and revisions. */
 function randomDebianVersions(seed: number, count: number): string[] {
   const random = seededRandom(seed + 1);
   const revisions = randomVersions(seed + 2, { count, hyphens: false });

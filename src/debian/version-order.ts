@@ -1,8 +1,9 @@
-// Orders versions: one function for full versions of Debian, one for upstream versions, which SQL orders by version_key.
+// Orders versions. One function orders full versions of Debian, and the other orders upstream versions, which SQL sorts by
+// version_key.
 
 /**
- * Orders two Debian versions by epoch, upstream version and revision (deb-version(7), "Sorting algorithm"). Returns a number below, equal
- * to or above zero.
+ * Compares two Debian versions by epoch, upstream version and revision (deb-version(7), "Sorting algorithm"). Returns a
+ * number less than, equal to or greater than zero.
  */
 export function compareDebianVersions(one: string, other: string): number {
   const [epoch, upstream, revision] = partsOf(one);
@@ -13,8 +14,9 @@ export function compareDebianVersions(one: string, other: string): number {
 }
 
 /**
- * Orders two upstream versions as Debian does, but a hyphen starts a pre-release (Semantic Versioning, section 9) and counts as a tilde.
- * `version_key` (migrations/0016_version_order.sql) gives SQL the same order. Returns a number below, equal to or above zero.
+ * Compares two upstream versions like Debian, except that a hyphen begins a pre-release (Semantic Versioning, section 9) and
+ * counts as a tilde. `version_key` (migrations/0016_version_order.sql) gives the same order in SQL. Returns a number less
+ * than, equal to or greater than zero.
  */
 export function compareUpstreamVersions(one: string, other: string): number {
   return comparePart(one.replaceAll('-', '~'), other.replaceAll('-', '~'));
@@ -26,7 +28,8 @@ function partsOf(version: string): [epoch: string, upstream: string, revision: s
 }
 
 /**
- * Compares one part of two versions piece by piece: alternately text by character and numbers by value. A missing piece is empty or zero.
+ * Compares one part of two versions piece by piece. Pieces are alternately text, compared by character, and numbers, compared
+ * by value. A missing piece is empty or zero.
  */
 function comparePart(one: string, other: string): number {
   const pieces = piecesOf(one);
@@ -40,15 +43,15 @@ function comparePart(one: string, other: string): number {
 }
 
 /**
- * Splits a part into pieces, alternately without digits and only of digits. The first piece has no digits; it is empty if the part begins
- * with a digit.
+ * Splits a part into pieces, which alternately have no digits and only digits. The first piece has no digits. It is empty if
+ * the part begins with a digit.
  */
 function piecesOf(part: string): string[] {
   const pieces: string[] = part.match(/\d+|\D+/g) ?? [];
   return /^\d/.test(part) ? ['', ...pieces] : pieces;
 }
 
-/** Compares numbers as text, first by length and then by digits, because they may be larger than a safe integer. */
+/** Compares numbers as text, first by length and then by digits, because they may be greater than a safe integer. */
 function compareNumbers(one: string, other: string): number {
   const [digits, otherDigits] = [one.replace(/^0+/, ''), other.replace(/^0+/, '')];
   if (digits.length !== otherDigits.length) return digits.length - otherDigits.length;
@@ -64,7 +67,8 @@ function compareText(one: string, other: string): number {
 }
 
 /**
- * Returns the rank of a character: a tilde sorts before the end of the text, the end before letters, letters before all other characters.
+ * Returns the rank of a character. A tilde comes before the end of the text, the end before letters, and letters before all
+ * other characters.
  */
 function rankOf(character: string | undefined): number {
   if (character === '~') return -1;

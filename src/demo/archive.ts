@@ -1,10 +1,10 @@
-// Packs a folder as the archive of a customization with tar, as a person would.
+// Packs a folder as the archive of a customization. Uses tar, like a person would.
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
-/** The example is a few kilobytes. */
+/** The largest archive in bytes. The example has a few kilobytes. */
 const ARCHIVE_BYTES_MAX = 16 * 1024 * 1024;
 
 /** Packs the content of a folder. Throws if tar or the folder is missing. */

@@ -1,4 +1,4 @@
-// The last lines of the demonstration: commands for a shell that pull an image, call the API, and stop and start
+// The last lines of the demonstration. They contain commands for a shell that pull an image, call the API, and stop and start
 // Larder.
 import type { Released } from './main-job.ts';
 import { USER_NAME } from './pull.ts';
@@ -10,16 +10,17 @@ export type Closing = {
   released: Released[];
   /** The file with the API token. */
   tokenFile: string;
-  /** The installed client to pull with. */
+  /** The name of an installed client that can pull images. */
   puller: Puller;
-  /** Settings with which another start finds the same data: `LARDER_DATA=… `, or nothing. */
+  /** Settings with which another start uses the same data, such as `LARDER_DATA=… `. May be empty. */
   settings: string;
   /** Whether Larder was stopped before these lines. */
   stopped: boolean;
 };
 
 /**
- * Clients to pull with. The first installed client is shown; if none is installed, the first of the list, which requires no other software.
+ * Clients that can pull images. The first installed client is shown. If none is installed, the first of the list is shown,
+ * because it requires no other software.
  */
 export const PULLERS = ['skopeo', 'podman', 'docker'] as const;
 export type Puller = (typeof PULLERS)[number];
@@ -48,8 +49,7 @@ export function closingLines(closing: Closing): string[] {
 }
 
 /**
- * Returns a command that pulls the image. The command reads the token from a file, so that the token is not in the
- * shell's history.
+ * Returns a command that pulls the image. It reads the token from a file, so that the token is not in the shell's history.
  */
 export function pullCommand({ url }: Released, { puller, tokenFile }: Pick<Closing, 'puller' | 'tokenFile'>): string {
   const token = `cat ${quoted(tokenFile)}`;

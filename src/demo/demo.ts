@@ -1,4 +1,5 @@
-// The demonstration on a running Larder: the main job, a check of a pulled image for the customization, and the next commands.
+// The demonstration on a running Larder: the main job, a check that a pulled image contains the customization, and the next
+// commands.
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -10,14 +11,14 @@ import { type Released, runMainJob } from './main-job.ts';
 import { pullFile } from './pull.ts';
 
 const COMPANY = fileURLToPath(new URL('../../examples/company', import.meta.url));
-/** The file that is checked in the pulled image, with its path in the example. */
+/** The path, in the example's folder of files, of the file that is checked in the pulled image. */
 const CUSTOMIZED_FILE = 'etc/company/motd';
 
 export type Demo = {
   config: { data: string; port: number; publicUrl?: string };
   /** The address of Larder. */
   url: string;
-  /** Returns the path of a program; undefined if not found. */
+  /** Returns the path of a program, or undefined if it is not found. */
   find: (program: string) => string | undefined;
   say: (line: string) => void;
   /** Whether Larder stops before the person reads the last lines. */
@@ -25,8 +26,8 @@ export type Demo = {
 };
 
 /**
- * Runs the demonstration, and returns the last lines. Throws the errors of the main job, and an error if the pulled image lacks the
- * customization.
+ * Runs the demonstration, and returns the last lines. Throws the errors of the main job, and an error if the pulled image
+ * does not contain the customization.
  */
 export async function showMainJob({ config, url, find, say, stopped }: Demo): Promise<string[]> {
   const apiToken = readKeptToken(config.data);
@@ -55,7 +56,7 @@ async function showCustomizedFile(released: Released[], { say, ...pull }: Proof)
   say(`  /${CUSTOMIZED_FILE}: ${text.trim()}`);
 }
 
-/** The settings that differ from the defaults of a start. */
+/** Returns the settings that differ from the defaults of a start. */
 function settingsOf({ data, port }: Demo['config']): string {
   const given = [
     data === resolve('.larder') ? '' : `LARDER_DATA=${quoted(data)} `,

@@ -1,30 +1,33 @@
-// Polls the API for an answer. Meanwhile it prints changes of the pipelines, or the reason for waiting if nothing changes.
+// Polls the API for an answer. During this, prints changes of the pipelines or, if nothing changes, the reason for the wait.
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Client } from '../client/client.ts';
 import { UnreachableError } from '../client/problem-error.ts';
 import type { Pipeline } from '../contract/pipeline.ts';
 import { DemoFailed } from './demo-failed.ts';
 
-/** Longer than a working demonstration takes from one change to the next, on a slow line and a slow machine. */
+/**
+ * How long to wait for a change. In a working demonstration, the next change comes sooner, even on a slow network and a slow
+ * machine.
+ */
 const PATIENCE_MS = 15 * 60_000;
 const POLL_MS = 500;
-/** After this long without a line, a reminder is printed, and then another one every REMINDER_MS. */
+/** A reminder is printed when no line was printed for this long, and then again every REMINDER_MS. */
 const QUIET_MS = 2_000;
 const REMINDER_MS = 10_000;
-/** Page size of the list of pipelines: more than the demonstration starts. */
+/** The page size of the list of pipelines. The demonstration starts fewer pipelines. */
 const PIPELINES = 100;
 
 /** The client and the catalog of the demonstration, and the function that prints a line. */
 export type DemoContext = { client: Client; catalog_id: string; say: (line: string) => void };
 
-/** `ask` is polled until it returns an answer; `waitingFor` returns the text of a reminder. */
+/** `ask` is polled until it returns an answer. `waitingFor` returns the text of a reminder. */
 export type Condition<T> = { ask: () => Promise<T | undefined>; waitingFor: () => Promise<string> };
 
 export type Follow = <T>(condition: Condition<T>) => Promise<T>;
 
 type News = { startedAt: number; lastAt: number; remindedAt: number; said: Set<string> };
 
-/** Starts to follow: earlier changes are not printed. The seconds of all lines count from here. */
+/** Begins to follow. Earlier changes are not printed. The seconds in all lines count from this call. */
 export async function openFollow(context: DemoContext): Promise<Follow> {
   const now = Date.now();
   const news: News = { startedAt: now, lastAt: now, remindedAt: 0, said: new Set() };
@@ -36,7 +39,7 @@ export async function openFollow(context: DemoContext): Promise<Follow> {
 
 type NewsContext = DemoContext & { news: News };
 
-/** Throws if nothing changes for too long. */
+/** Waits for the answer of a condition. Throws if nothing changes for PATIENCE_MS. */
 async function follow<T>(context: NewsContext, condition: Condition<T>): Promise<T> {
   context.news.lastAt = Date.now();
   for (;;) {
@@ -46,7 +49,7 @@ async function follow<T>(context: NewsContext, condition: Condition<T>): Promise
       if (answer !== undefined) return answer;
       await remind(context, condition);
     } catch (error) {
-      // The server may have died and be restarting, which its supervisor does.
+      // The server may have died. Its supervisor restarts it.
       if (!(error instanceof UnreachableError)) throw error;
     }
     if (Date.now() - context.news.lastAt > PATIENCE_MS) throw new DemoFailed('Nothing changed for 15 minutes.');

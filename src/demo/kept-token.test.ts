@@ -1,4 +1,4 @@
-// The kept token: written completely or not at all, and readable only by its owner.
+// The kept token is written completely or not at all, and only its owner can read it.
 import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

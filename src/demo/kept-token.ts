@@ -3,17 +3,18 @@ import { chmodSync, closeSync, fsyncSync, openSync, readFileSync, renameSync, rm
 import { join } from 'node:path';
 import { DemoFailed } from './demo-failed.ts';
 
-/** Only Larder's own user and root. */
+/** The mode of the file. Only Larder's own user and root can read it. */
 const MODE = 0o600;
 
-/** The path of the token of this data folder. */
+/** Returns the path of the token for this data folder. */
 export function keptTokenFile(data: string): string {
   return join(data, 'demo-token');
 }
 
 /**
- * Writes the token to a file that only Larder's own user can read, and replaces an older one. The file is complete and synced before the
- * function returns: the first start is committed afterwards, and the token is never shown again.
+ * Writes the token to a file that only Larder's own user can read, and replaces an older file. The file is complete and
+ * synced when the function returns. This is important, because the first start is committed after that and the token is never
+ * shown again.
  */
 export function keepToken(data: string, apiToken: string): void {
   const temporary = `${keptTokenFile(data)}.${process.pid}`;
@@ -28,7 +29,10 @@ export function keepToken(data: string, apiToken: string): void {
   renameSync(temporary, keptTokenFile(data));
 }
 
-/** Removes the rights of others on the file. Throws with an instruction if there is no file. */
+/**
+ * Reads the token. First removes the rights of other users on the file. If there is no file, throws an error that says what
+ * to do.
+ */
 export function readKeptToken(data: string): string {
   const file = keptTokenFile(data);
   try {

@@ -1,4 +1,5 @@
-// The main job against the real API, with pipelines moved by the test: requests of an earlier run are followed and not repeated.
+// The main job with the real API, in which the test advances the pipelines. Requests of an earlier run are found and not
+// repeated.
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -27,7 +28,7 @@ beforeEach(async () => {
 });
 afterEach(() => api.close());
 
-/** Runs the job, and meanwhile calls `work` for each open pipeline, as a worker would. */
+/** Runs the job. During the job, calls `work` for each open pipeline, like a worker. */
 async function runWith(work: (pipelineId: string) => Promise<unknown>) {
   let running = true;
   const job = runMainJob({ client, say: (line) => said.push(line), company: COMPANY }).finally(() => {
@@ -75,8 +76,8 @@ test('waits for applications and a customization of an earlier run', async () =>
   await catalog.customize(catalog.acme, 'company');
   const { released } = await runWith(catalog.finish);
   expect(released).toHaveLength(3);
-  // The test requested redis and nginx in one request; the demonstration requested only postgresql: two requests, one
-  // customization.
+  // There are two requests and one customization: the test requested redis and nginx together, and the demonstration
+  // requested only postgresql.
   expect(await counts()).toEqual([2, 1]);
   expect(said).toContain('In the catalog already: redis 7.0, nginx 1.22.');
   expect(said).toContain('Requesting postgresql 15 on Debian 12.');

@@ -1,5 +1,5 @@
-// The main job, as a person would do it: request images, add a customization, see the releases. Requests of an earlier run are
-// found and not repeated.
+// The main job, as a person would do it: request images, add a customization, and see the releases. Requests of an earlier
+// run are found and not repeated.
 import type { Client } from '../client/client.ts';
 import type { CatalogApplication } from '../contract/application.ts';
 import type { BaseImageDetailed } from '../contract/base-image.ts';
@@ -12,7 +12,7 @@ import { type DemoContext, type Follow, openFollow } from './follow.ts';
 const PRODUCTS = ['redis', 'nginx', 'postgresql'];
 const BASE_IMAGE = 'Debian 12';
 const CUSTOMIZATION = 'company';
-/** One page of this size is enough: the three products have one or two branches each. */
+/** The size of a page. One page is enough, because the three products have one or two branches each. */
 const PAGE = 100;
 
 export type MainJob = {
@@ -32,7 +32,10 @@ export type Released = {
 
 type Job = DemoContext & { follow: Follow; company: string };
 
-/** Runs the job and prints its progress. Throws if something failed, in this run or before, or if nothing changes for too long. */
+/**
+ * Runs the job and prints its progress. Throws if something failed, in this run or an earlier one, or if nothing changes for
+ * PATIENCE_MS.
+ */
 export async function runMainJob({
   client,
   say,
@@ -58,8 +61,8 @@ async function findBase({ client }: DemoContext): Promise<BaseImageDetailed> {
 }
 
 /**
- * Returns the applications of the demonstration's products, in the order of PRODUCTS. Other users may have requested
- * them.
+ * Returns the applications of the demonstration's products, in the order of PRODUCTS. They may have been requested by other
+ * users.
  */
 async function listWanted({ client, catalog_id }: DemoContext, { id }: { id: string }): Promise<CatalogApplication[]> {
   const { items } = await client.call('listApplications', { catalog_id, base_image_ids: [id], page_size: PAGE });
@@ -113,7 +116,7 @@ async function awaitApplications(job: Job, base: BaseImageDetailed): Promise<voi
   throw new DemoFailed(`${failed.length} of ${ended.length} applications failed; the lines above say why.`);
 }
 
-/** Describes the base image that requests wait for; undefined if it is healthy. */
+/** Describes the base image for which requests wait. Returns undefined if it is healthy. */
 function describeBase({ name, healthy, unhealthy_cause }: BaseImageDetailed): string | undefined {
   if (healthy === false)
     return `the build of the base image ${name} is tried again: ${unhealthy_cause ?? 'it could not be built'}`;
@@ -126,7 +129,7 @@ async function whyFailed({ client, catalog_id }: DemoContext, { id }: CatalogApp
   return failure?.error_message ?? 'no reason was recorded';
 }
 
-/** Adds the customization unless it exists, and returns its id once every affected image has it. */
+/** Adds the customization unless it exists. Returns its id when every affected image has it. */
 async function customize(job: Job): Promise<string> {
   const { say } = job;
   const before = await findCustomization(job);

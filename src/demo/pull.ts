@@ -1,4 +1,4 @@
-// Pulls a released image from the hosted registry as any client would, and reads one file of the customization from it.
+// Pulls a released image from the hosted registry like any client, and reads one file of the customization from it.
 import { execFile } from 'node:child_process';
 import { createReadStream } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -19,7 +19,7 @@ import { DemoFailed } from './demo-failed.ts';
 
 const run = promisify(execFile);
 
-/** The registry accepts any user name. */
+/** The user name in the log-in. The registry accepts any user name. */
 export const USER_NAME = 'larder';
 
 export type Pull = {
@@ -29,11 +29,11 @@ export type Pull = {
   url: string;
   digest: string;
   apiToken: string;
-  /** The path of skopeo; without it Larder's own client pulls. */
+  /** The path of skopeo. If absent, Larder's own client pulls. */
   skopeo?: string | undefined;
 };
 
-/** Returns the text of a file of the image, from the uppermost layer that has it; `path` has no leading `/`. */
+/** Returns the text of a file of the image, from the uppermost layer that contains it. `path` has no leading `/`. */
 export async function pullFile(pull: Pull, path: string): Promise<string> {
   if (pull.skopeo !== undefined) return await withSkopeo({ ...pull, skopeo: pull.skopeo }, path);
   const { hostname } = new URL(pull.registry);
@@ -52,14 +52,15 @@ async function withSkopeo(pull: Pull & { skopeo: string }, path: string): Promis
   const folder = await mkdtemp(join(tmpdir(), 'larder-demo-'));
   try {
     const { host } = new URL(pull.registry);
-    // Passed in a file and not on the command line, which every user of the machine can read.
+    // The password is in a file and not on the command line, because every user of the machine can read command lines.
     const login = join(folder, 'auth.json');
     const auth = Buffer.from(`${USER_NAME}:${pull.apiToken}`).toString('base64');
     await writeFile(login, JSON.stringify({ auths: { [host]: { auth } } }), { mode: 0o600 });
     const image = join(folder, 'image');
     const options = ['--quiet', '--src-authfile', login, '--src-tls-verify=false'];
     const from = `docker://${host}/${parseReference(pull.url).repository}@${digest}`;
-    // A process that switched from root to the account cannot read root's home, where skopeo looks for settings.
+    // A process that has switched from root to the account cannot read root's home folder, where skopeo searches its
+    // settings.
     const home = [`HOME=${folder}`, `XDG_RUNTIME_DIR=${folder}`];
     await run('env', [...home, skopeo, 'copy', ...options, from, `oci:${image}:pulled`]);
     return await readFileOf(layoutSource(image), digest, path);
@@ -68,7 +69,7 @@ async function withSkopeo(pull: Pull & { skopeo: string }, path: string): Promis
   }
 }
 
-/** A folder with one image (OCI image-spec, image-layout.md). */
+/** Returns a source over a folder with one image (OCI image-spec, image-layout.md). */
 function layoutSource(folder: string): Source {
   return {
     async resolve() {
@@ -87,7 +88,7 @@ async function readFileOf(source: Source, reference: string, path: string): Prom
   throw new DemoFailed(`/${path} is not in the pulled image.`);
 }
 
-/** Returns the layers of the image, of the first platform if there are several. */
+/** Returns the layers of the image. If there are several platforms, uses the first. */
 async function layersOf(source: Source, reference: string): Promise<Descriptor[]> {
   let descriptor = await source.resolve(reference);
   while (descriptor !== undefined) {

@@ -1,4 +1,4 @@
-// Rejects addresses outside the public Internet in every spelling.
+// Addresses outside the public Internet are rejected in every spelling.
 import { describe, expect, it } from 'vitest';
 import { isLoopback, isPublicAddress, parseHostList, plainAddress } from './addresses.ts';
 

@@ -1,9 +1,9 @@
-// Decides which addresses are on the public Internet, and which others the operator allows.
+// Decides which addresses are on the public Internet, and which other addresses the operator allows.
 import { BlockList, isIP } from 'node:net';
 
 /**
- * Networks that are not public: IANA's IPv4 special-purpose registry, multicast, and 168.63.129.16, the metadata and agent service of a
- * cloud.
+ * IPv4 networks that are not public: IANA's special-purpose registry, multicast, and 168.63.129.16, at which a cloud has its
+ * metadata and agent service.
  */
 const SPECIAL_V4: [string, number][] = [
   ['0.0.0.0', 8],
@@ -24,8 +24,8 @@ const SPECIAL_V4: [string, number][] = [
   ['240.0.0.0', 4],
 ];
 /**
- * Networks in 2000::/3, the only allocated block of IPv6, that are not public: documentation, and tunnels (Teredo, ORCHID, 6to4) that may
- * lead to any address.
+ * Networks in 2000::/3, the only allocated block of IPv6, that are not public. They are for documentation, or for tunnels
+ * (Teredo, ORCHID, 6to4), which may lead to any address.
  */
 const SPECIAL_V6: [string, number][] = [
   ['2001::', 23],
@@ -44,7 +44,7 @@ for (const [net, prefix] of SPECIAL_V6) {
 const allocated = new BlockList();
 allocated.addSubnet('2000::', 3, 'ipv6');
 
-/** Whether an address is on the public Internet. For an IPv6 address that contains an IPv4 address, the IPv4 address decides. */
+/** Whether an address is on the public Internet. If an IPv6 address contains an IPv4 address, the IPv4 address decides. */
 export function isPublicAddress(address: string): boolean {
   const plain = plainAddress(address);
   switch (isIP(plain)) {
@@ -64,8 +64,8 @@ export function isLoopback(address: string): boolean {
 }
 
 /**
- * Returns the canonical spelling of an address: no zone, IPv6 shortened, IPv4-mapped (RFC 4291) and NAT64 (RFC 6052) addresses as
- * IPv4.
+ * Returns the canonical spelling of an address. It has no zone and a short IPv6 form. IPv4-mapped (RFC 4291) and NAT64 (RFC
+ * 6052) addresses become IPv4 addresses.
  */
 export function plainAddress(address: string): string {
   const [bare = ''] = address.split('%');
@@ -82,8 +82,8 @@ export function plainAddress(address: string): string {
 }
 
 /**
- * A list of hosts: those that the operator allows, or those that are reached without the proxy. Items are addresses, networks (CIDR),
- * names, `.suffix` or `*.suffix`, and `*` for all.
+ * A list of hosts: the hosts that the operator allows, or the hosts that are reached without the proxy. Items are addresses,
+ * networks (CIDR), names, `.suffix` or `*.suffix`, and `*` for all.
  */
 export type HostList = {
   hasName(host: string, port?: string): boolean;
@@ -141,7 +141,7 @@ function checkAddress(list: BlockList, plain: string): boolean {
   return version !== 0 && list.check(plain, version === 4 ? 'ipv4' : 'ipv6');
 }
 
-/** Returns the items of a list that match a host: its name, each of its suffixes, both with the port, and `*`. */
+/** Returns the items of a list that match a host: its name and each of its suffixes, both also with the port, and `*`. */
 function namesFor(host: string, port?: string): string[] {
   const name = host.toLowerCase().replace(/\.$/, '');
   const labels = name.split('.');

@@ -1,4 +1,4 @@
-// Tests the egress with real sockets: it never connects to an address that is not permitted, with and without a proxy.
+// Tests the egress with real sockets. It never connects to an address that is not permitted, with and without a proxy.
 import type { lookup } from 'node:dns';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -230,7 +230,7 @@ describe('through a proxy', () => {
   });
 });
 
-/** Starts a TLS server; `seen` collects the names of the headers that it receives. */
+/** Starts a TLS server. `seen` collects the names of the headers that it receives. */
 async function serveTls(): Promise<{ port: number; ca: string; seen: string[] }> {
   const directory = mkdtempSync(join(tmpdir(), 'larder-tls-'));
   const [key, cert] = [join(directory, 'key.pem'), join(directory, 'cert.pem')];

@@ -1,4 +1,4 @@
-// Outgoing requests: every request to an address that a person or a server named goes through an egress.
+// Outgoing requests. If a person or another server chose the address of a request, the request must go through an egress.
 import { lookup } from 'node:dns';
 import { type ClientRequest, Agent as HttpAgent, request as httpRequest, type OutgoingHttpHeaders } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest, type RequestOptions } from 'node:https';
@@ -8,24 +8,30 @@ import type { RequestSender } from './exchange.ts';
 import { type Fetched, type FetchOptions, fetchWhole } from './fetch.ts';
 import { authorizationOf, openTunnel, type ProxySettings, parseProxies } from './proxy.ts';
 
-/** Enough for the blob mounts of a whole wave. More connections to one registry would not be faster: it would only queue their requests. */
+/**
+ * The most connections to one host. They are enough for the blob mounts of a whole wave. More connections to one registry
+ * would not be faster, because the registry would only queue their requests.
+ */
 const SOCKETS_PER_HOST_MAX = 32;
 /**
- * Idle connections are closed before common servers close them (nginx after 75 s, Go never), so that a request seldom uses a connection
- * that the server is closing.
+ * Idle connections are closed after this time. Common servers close them later (nginx after 75 s, Go never). So a request
+ * seldom uses a connection that the server is closing.
  */
 const IDLE_SOCKET_MS = 15_000;
 
 export type Egress = RequestSender & {
-  /** Sends a request with `request` and returns its whole response within limits. Throws FetchError and the errors of `request`. */
+  /**
+   * Sends a request with `request` and returns its whole response, within limits. Throws FetchError and the errors of
+   * `request`.
+   */
   fetch(url: URL, options: FetchOptions): Promise<Fetched>;
   /** Ends idle connections and rejects new requests. */
   close(): void;
 };
 
 /**
- * The address is private and the operator has not allowed it. The message names the requested host, never the address that DNS returned for
- * it.
+ * The address is private, and the operator has not allowed it. The message contains the requested host, but never the address
+ * that DNS returned for it.
  */
 class EgressRefused extends Error {
   override readonly name = 'EgressRefused';
@@ -39,9 +45,9 @@ class EgressRefused extends Error {
 }
 
 /**
- * Opens an egress. `allow` lists the permitted hosts outside the public Internet: addresses, networks (CIDR) and host names. A proxy
- * resolves names itself, but a name that can be resolved here is also checked here. Throws HostListError, or TypeError if a proxy is not a
- * URL.
+ * Opens an egress. `allow` lists the permitted hosts outside the public Internet: addresses, networks (CIDR) and host names.
+ * A proxy resolves names itself. But a name that can be resolved here is also checked here. Throws HostListError, and
+ * TypeError if a proxy is not a URL.
  */
 export function createEgress(options: { allow: string[]; proxy?: ProxySettings }): Egress {
   const allowed = parseHostList(options.allow);
@@ -97,8 +103,8 @@ const KEEP_ALIVE = {
 type Dial = HttpAgent['createConnection'];
 
 /**
- * Replaces the function with which the agent opens connections, and returns the agent. `dial` gets the original function and returns its
- * replacement.
+ * Replaces the function with which the agent opens connections, and returns the agent. `dial` gets the original function and
+ * returns the new one.
  */
 function dialling(agent: HttpAgent, dial: (own: Dial) => Dial): HttpAgent {
   agent.createConnection = dial(agent.createConnection.bind(agent));
@@ -106,8 +112,8 @@ function dialling(agent: HttpAgent, dial: (own: Dial) => Dial): HttpAgent {
 }
 
 /**
- * Returns an agent that connects only to permitted addresses. An IP address is checked before the connection, a host name when it is
- * resolved.
+ * Returns an agent that connects only to permitted addresses. It checks an IP address before the connection, and a host name
+ * when the name is resolved.
  */
 function guardedAgent(agent: HttpAgent, allowed: HostList): HttpAgent {
   return dialling(agent, (own) => (options, created) => {
@@ -121,7 +127,7 @@ function guardedAgent(agent: HttpAgent, allowed: HostList): HttpAgent {
 }
 
 function reject(created: Parameters<Dial>[1], error: unknown): void {
-  // The agent checks the error first and then ignores the stream, although its type requires one.
+  // The agent checks the error first and then ignores the stream. Only the type requires a stream.
   const report = created as ((error: Error) => void) | undefined;
   report?.(error instanceof Error ? error : new Error(String(error)));
 }
@@ -131,8 +137,8 @@ function mayDial(address: string, allowed: HostList): boolean {
 }
 
 /**
- * Returns a replacement for dns.lookup that yields only permitted addresses. The socket connects to one of them without resolving the name
- * again.
+ * Returns a replacement for dns.lookup that yields only permitted addresses. The socket connects to one of these addresses,
+ * and does not resolve the name again.
  */
 export function guardedLookup(allowed: HostList, resolve: typeof lookup = lookup): LookupFunction {
   return (host, options, callback) => {
@@ -154,12 +160,15 @@ export function guardedLookup(allowed: HostList, resolve: typeof lookup = lookup
   };
 }
 
-/** Checks the target of a request through a proxy. The proxy's own address is not checked, because the operator configured it. */
+/**
+ * Checks the target of a request through a proxy. The address of the proxy itself is not checked, because the operator
+ * configured it.
+ */
 function checkForProxy(hostname: string, allowed: HostList): Promise<void> {
   const host = hostname.replace(/^\[(.*)\]$/, '$1');
   return new Promise((resolve, reject) => {
     guardedLookup(allowed)(host, { all: true }, (error) => {
-      // If only the proxy can resolve names in this network, the lookup fails here, and the check is left to the proxy.
+      // The lookup fails here if only the proxy can resolve names in this network. The check is then left to the proxy.
       if (error instanceof EgressRefused) {
         reject(error);
       } else {
@@ -169,7 +178,7 @@ function checkForProxy(hostname: string, allowed: HostList): Promise<void> {
   });
 }
 
-/** Returns an agent that opens a tunnel through the proxy and speaks TLS to the target inside it. */
+/** Returns an agent that opens a tunnel through the proxy and uses TLS to the target inside the tunnel. */
 function tunnelAgent(proxy: URL, allowed: HostList): HttpAgent {
   return dialling(new HttpsAgent(KEEP_ALIVE), (own) => (options, created) => {
     const host = isIP(String(options.host)) === 6 ? `[${options.host}]` : options.host;
@@ -184,8 +193,8 @@ function tunnelAgent(proxy: URL, allowed: HostList): HttpAgent {
 }
 
 /**
- * Returns an agent for plain HTTP through the proxy. A connection is reused only for the same target, which is checked when the connection
- * is opened.
+ * Returns an agent for plain HTTP through the proxy. A connection is reused only for the same target, because the target is
+ * checked when the connection is opened.
  */
 function forwardingAgent(proxy: URL, allowed: HostList): HttpAgent {
   const agent = proxy.protocol === 'https:' ? new HttpsAgent(KEEP_ALIVE) : new HttpAgent(KEEP_ALIVE);
@@ -204,7 +213,7 @@ function targetOf(options: object): string {
   return 'target' in options && typeof options.target === 'string' ? options.target : '';
 }
 
-/** Sends a plain HTTP request to the proxy, with the whole address in the first line (RFC 9112, section 3.2.2). */
+/** Sends a plain HTTP request to the proxy. Its first line contains the whole address (RFC 9112, section 3.2.2). */
 function requestOfProxy(url: URL, through: { proxy: URL; agent: HttpAgent }, options: RequestOptions): ClientRequest {
   const begin = through.proxy.protocol === 'https:' ? httpsRequest : httpRequest;
   const toProxy = {

@@ -1,4 +1,4 @@
-// Sends one HTTP request and receives the head of its response. Bodies are streams; broken and silent connections are errors.
+// Sends one HTTP request and receives the head of its response. Bodies are streams. Broken and silent connections are errors.
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import type { RequestOptions } from 'node:https';
 
@@ -10,7 +10,7 @@ export type Exchange = {
   url: URL;
   headers: Record<string, string>;
   body?: Body;
-  /** The time in milliseconds without data in either direction after which the connection counts as broken. */
+  /** A connection without data in either direction for this many milliseconds counts as broken. */
   idleMs: number;
   signal?: AbortSignal;
 };
@@ -18,15 +18,15 @@ export type Exchange = {
 /** The part of an egress that starts requests. */
 export type RequestSender = {
   /**
-   * Starts a request like `request` of node:http, over kept connections. Does not follow redirects: the caller sends a new
-   * request to the new address, which is checked again. Fails with EgressRefused if the address is not allowed.
+   * Starts a request like `request` of node:http, with reused connections. Does not follow redirects: the caller sends a new
+   * request to the new address, so that it is checked too. Fails with EgressRefused if the address is not allowed.
    */
   request(url: URL, options?: RequestOptions): ClientRequest;
 };
 
 /**
- * Requests with a body up to this size are sent again after a broken connection: these are manifests and configs, and sending them twice
- * has the same effect.
+ * A request with a body up to this size, in bytes, is sent again after a broken connection. Such bodies are manifests and
+ * configs, and sending them twice has the same effect.
  */
 const REPEATED_BYTES_MAX = 64 * 1024;
 
@@ -35,7 +35,7 @@ class SilentConnection extends Error {
   readonly code = 'TIMEOUT';
 }
 
-/** The error for a request whose body could not be read; `cause` is the error of the body. */
+/** The error for a request whose body could not be read. `cause` is the error of the body. */
 export class BodyFailed extends Error {
   override readonly name = 'BodyFailed';
   readonly code = 'BODY_FAILED';
@@ -58,8 +58,9 @@ export class BodySizeWrong extends Error {
 }
 
 /**
- * Sends a request and resolves when the head of the response has arrived; the caller reads the body. If the response arrives before the
- * whole request was sent, the rest is not sent. Redirects are returned, not followed. Throws the connection's error, and BodyFailed.
+ * Sends a request and resolves when the head of the response has arrived. The caller reads the body. If the response arrives
+ * before the whole request was sent, the rest is not sent. Redirects are returned and not followed. Throws BodyFailed and the
+ * error of the connection.
  */
 export async function exchange(egress: RequestSender, wanted: Exchange): Promise<IncomingMessage> {
   for (;;) {
@@ -76,9 +77,9 @@ export async function exchange(egress: RequestSender, wanted: Exchange): Promise
 }
 
 /**
- * Whether a request may be sent again when a reused connection breaks. In most cases the registry closed the idle connection and received
- * nothing, but it may also have received a part of the request. So parts of an upload, which must not be sent twice, are left to the
- * caller, which knows how much of the upload the registry has.
+ * Whether a request may be sent again when a reused connection breaks. In most cases the server closed the idle connection
+ * and received nothing. But it may also have received a part of the request. So parts of an upload, which must not be sent
+ * twice, are not sent again here. The caller knows how much of the upload the server has.
  */
 function isRepeatable({ method, body }: Exchange): boolean {
   return method !== 'PATCH' && (body?.size ?? 0) <= REPEATED_BYTES_MAX;
@@ -105,7 +106,7 @@ async function talk(request: ClientRequest, { body }: Exchange): Promise<Incomin
     request.end();
     return await answer;
   }
-  // If the sending fails, the request ends; if the request fails, the sending ends.
+  // If the sending fails, the request is ended. If the request fails, the sending is ended.
   const [sent, answered] = await Promise.allSettled([send(request, body), answer]);
   if (answered.status === 'fulfilled') {
     return answered.value;

@@ -1,5 +1,5 @@
-// The bounded client against hostile servers: slow or endless responses, redirects to private addresses, compression. Each request ends
-// within its limits.
+// The bounded client and hostile servers: slow or endless responses, redirects to private addresses, and compression. Each
+// request ends within its limits.
 import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';

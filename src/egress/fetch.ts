@@ -1,4 +1,4 @@
-// The bounded HTTP client: one request and its whole response, within limits of time and size.
+// The bounded HTTP client: sends one request and returns its whole response, within limits of time and size.
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { exchange, type RequestSender } from './exchange.ts';
 import type { FetchLimits } from './fetch-limits.ts';
@@ -21,7 +21,7 @@ export type Fetched = {
 
 type FetchErrorCode = 'TIMEOUT' | 'ANSWER_TOO_LARGE' | 'ANSWER_ENCODED';
 
-/** The error for a response that exceeds a limit. The message omits the address, because an address may hold secrets. */
+/** The error for a response that exceeds a limit. The message omits the address, because an address may contain secrets. */
 export class FetchError extends Error {
   override readonly name = 'FetchError';
   readonly code: FetchErrorCode;
@@ -36,9 +36,9 @@ export class FetchError extends Error {
 }
 
 /**
- * Sends a request and returns the whole response, with any status. Redirects are returned, not followed. Responses are not
- * decompressed: one with a content encoding is rejected. Throws FetchError, the connection's error, and AbortError if `signal`
- * ends the request.
+ * Sends a request and returns the whole response, with any status. Redirects are returned and not followed. Responses are not
+ * decompressed, so a response with a content encoding is rejected. Throws FetchError, the error of the connection, and
+ * AbortError if `signal` ends the request.
  */
 export async function fetchWhole(egress: RequestSender, url: URL, options: FetchOptions): Promise<Fetched> {
   const { method, headers = {}, body, limits, signal } = options;
@@ -67,7 +67,7 @@ async function* once(bytes: Buffer): AsyncGenerator<Uint8Array, void> {
 async function readWhole(response: IncomingMessage, sizeBytesMax: number): Promise<Buffer<ArrayBuffer>> {
   const chunks: Buffer[] = [];
   let size = 0;
-  // Leaving the loop early destroys the response and its connection.
+  // If the loop ends early, this destroys the response and its connection.
   for await (const chunk of response as AsyncIterable<Buffer>) {
     size += chunk.length;
     if (size > sizeBytesMax) {

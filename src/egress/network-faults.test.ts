@@ -1,4 +1,4 @@
-// Network errors as sentences: errors of Node's sockets, DNS, TLS and HTTP, and of libraries that wrap them.
+// Network errors as sentences: errors of Node's sockets, DNS, TLS and HTTP, and of libraries that wrap these errors.
 import { once } from 'node:events';
 import { request } from 'node:https';
 import { type AddressInfo, connect, createServer } from 'node:net';

@@ -17,7 +17,7 @@ export type NetworkFault =
   | 'NO_TLS'
   | 'NO_HTTP';
 
-/** The sentence for each fault, without a full stop. `server` is a noun phrase such as `registry.example.com:5000`. */
+/** The sentence of each fault, without a full stop. `server` is a noun phrase such as `registry.example.com:5000`. */
 const SENTENCES: Record<NetworkFault, (server: string) => string> = {
   NAME_NOT_FOUND: (server) => `The name of ${server} is not found in the DNS`,
   NAME_LOOKUP_FAILED: (server) => `The name of ${server} cannot be looked up at the moment: the DNS does not answer`,
@@ -62,13 +62,13 @@ const BY_CODE: Readonly<Record<string, NetworkFault>> = {
   EPROTO: 'NO_TLS',
 };
 
-/** By the beginning of a code: OpenSSL's reasons, and codes of llhttp. */
+/** The faults by the beginning of a code, for reasons of OpenSSL and codes of llhttp. */
 const BY_PREFIX: readonly [string, NetworkFault][] = [
   ['ERR_SSL_', 'NO_TLS'],
   ['HPE_', 'NO_HTTP'],
 ];
 
-/** By message, because a library that wraps an error may keep only the message of Node's certificate check. */
+/** The faults by message. A library that wraps an error may keep only the message of Node's certificate check. */
 const BY_MESSAGE: readonly [RegExp, NetworkFault][] = [
   [/certificate has expired/, 'CERTIFICATE_EXPIRED'],
   [/certificate is not yet valid/, 'CERTIFICATE_NOT_YET_VALID'],
@@ -76,13 +76,13 @@ const BY_MESSAGE: readonly [RegExp, NetworkFault][] = [
   [/self[- ]signed certificate|unable to (?:verify|get)/, 'CERTIFICATE_UNTRUSTED'],
 ];
 
-/** Returns the fault for a code; undefined for a code that does not concern the network. */
+/** Returns the fault for a code, or undefined if the code is not about the network. */
 export function faultOfCode(code: string): NetworkFault | undefined {
   if (Object.hasOwn(BY_CODE, code)) return BY_CODE[code];
   return BY_PREFIX.find(([prefix]) => code.startsWith(prefix))?.[1];
 }
 
-/** Returns the fault of an error that a library may have wrapped: by its code, its errno or its message. */
+/** Returns the fault of an error that a library may have wrapped. Uses the error's code, errno or message. */
 export function faultOfError(error: unknown): NetworkFault | undefined {
   if (!(error instanceof Error)) return undefined;
   const { code, errno } = error as NodeJS.ErrnoException;
@@ -91,7 +91,7 @@ export function faultOfError(error: unknown): NetworkFault | undefined {
   return byErrno ?? byCode ?? BY_MESSAGE.find(([pattern]) => pattern.test(error.message))?.[1];
 }
 
-/** Returns the sentence for a fault, without a full stop: the caller appends the action. */
+/** Returns the sentence of a fault, without a full stop, because the caller appends what to do. */
 export function describeFault(fault: NetworkFault, server: string): string {
   return SENTENCES[fault](server);
 }

@@ -1,4 +1,4 @@
-// The operator's proxies (HTTP_PROXY, HTTPS_PROXY, NO_PROXY as curl and Go read them), and tunnels through them.
+// The operator's proxies (HTTP_PROXY, HTTPS_PROXY and NO_PROXY, as in curl and Go), and tunnels through them.
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import type { Duplex } from 'node:stream';
@@ -7,10 +7,10 @@ import { isLoopback, parseHostList } from './addresses.ts';
 /** The values of the environment variables with the same names. */
 export type ProxySettings = { http_proxy?: string; https_proxy?: string; no_proxy?: string };
 
-/** Limit of the wait for the answer to CONNECT: a proxy that does not answer would otherwise block the caller forever. */
+/** How long to wait for the answer to CONNECT. A proxy that does not answer would otherwise block the caller forever. */
 const TUNNEL_TIMEOUT_MS = 30_000;
 
-/** The error for a proxy that rejected the tunnel; `status` is the status of the proxy's response. */
+/** The error for a proxy that rejected the tunnel. `status` is the status of the proxy's response. */
 class ProxyError extends Error {
   override readonly name = 'ProxyError';
   readonly code = 'PROXY';
@@ -23,8 +23,8 @@ class ProxyError extends Error {
 }
 
 /**
- * Parses the settings. `proxyFor` returns undefined if the request needs no proxy: none is set, NO_PROXY names the host, or the host is
- * this machine.
+ * Parses the settings. `proxyFor` returns undefined if the request needs no proxy: no proxy is set, NO_PROXY contains the
+ * host, or the host is this machine.
  */
 export function parseProxies(settings: ProxySettings): { proxyFor: (url: URL) => URL | undefined } {
   const proxies = { 'http:': parseProxy(settings.http_proxy), 'https:': parseProxy(settings.https_proxy) };
@@ -58,7 +58,7 @@ function parseProxy(text: string | undefined): URL | undefined {
   return url;
 }
 
-/** Returns a Proxy-Authorization header with the user and password in a proxy's address. */
+/** Returns the Proxy-Authorization header for the user and password in a proxy's address. */
 export function authorizationOf(proxy: URL): Record<string, string> {
   if (proxy.username === '') {
     return {};

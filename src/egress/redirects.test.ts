@@ -1,4 +1,4 @@
-// Tests which redirects are followed, and which addresses a Location may have.
+// Which redirects are followed, and which addresses a Location may have.
 import { expect, it } from 'vitest';
 import { isFollowable, locationOf } from './redirects.ts';
 

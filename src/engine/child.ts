@@ -1,5 +1,5 @@
-// One engine process, from the worker's side. It starts in a control group with a memory limit, runs one task at a time, and is killed if
-// its task does not end after an abort.
+// An engine process, as its worker controls it. It starts in a control group with a memory limit and runs one task at a time.
+// It is killed if its task does not end after an abort.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { findTool } from '../sandbox/host-commands.ts';
@@ -13,26 +13,33 @@ import type { EngineTask, EngineTasks } from './tasks.ts';
 const MIB = 1024 ** 2;
 
 /**
- * Memory limit of an engine process. A new process uses 55 MiB, and the largest merged listing that Larder accepts 80 MiB more
- * (tar/entry-table.ts). No image that can be built makes a process reach this limit.
+ * The memory limit of an engine process. A new process uses 55 MiB, and the largest merged listing that Larder accepts uses
+ * 80 MiB more (tar/entry-table.ts). No image that can be built makes a process reach this limit.
  */
 export const ENGINE_MEMORY_BYTES = 1024 * MIB;
 /**
- * The limit of V8's heap. It is below the limit of the group, so that in most cases V8 can print its last messages before the process ends.
+ * The limit of V8's heap. It is lower than the limit of the group, so that in most cases V8 can print its last messages
+ * before the process ends.
  */
 const HEAP_MIB = 640;
-/** Limit of processes in the control group: besides the engine, these are tar, rm and other tools of this machine, with their shells. */
+/**
+ * The most processes in the control group. In addition to the engine, these are tar, rm and other tools of this machine, with
+ * their shells.
+ */
 const ENGINE_PROCESSES = 512;
-/** Time for an aborted task to end; then its process is killed. Ending a sandbox takes some 50 ms, and a cancel takes at most 2 s. */
+/**
+ * How long an aborted task may take to end. After that, its process is killed. Ending a sandbox takes some 50 ms, and a
+ * cancellation must take at most 2 s.
+ */
 const ABORT_MS = 1_000;
 const STDERR_BYTES_MAX = 8 * 1024;
 /**
- * The folder, in the worker's folder, for compiled code of the engine: a process starts in half the time with it. The worker does not read
- * it, because engine processes, which handle images from outside, can write to it.
+ * The folder, in the worker's folder, for compiled code of the engine. With it, a process starts in half the time. The worker
+ * does not read it, because engine processes can write to it and they handle untrusted images.
  */
 const COMPILED = 'compiled';
 
-/** Handles the calls that a running task sends to its worker. */
+/** Handles the calls from a running task to its worker. */
 export type CallHandler = (to: string, input: never) => Promise<unknown>;
 
 export type EngineChild = {
@@ -44,9 +51,9 @@ export type EngineChild = {
   ): Promise<EngineTasks[T]['output']>;
   /** True until the process has ended. */
   readonly alive: boolean;
-  /** Resident memory in bytes; 0 if the process has ended. */
+  /** Returns the resident memory in bytes. Returns 0 if the process has ended. */
   memoryBytes(): number;
-  /** The end of the process's standard error: V8's messages about its heap, or a stack. */
+  /** Returns the end of the process's standard error, such as V8's messages about its heap, or a stack. */
   lastErrors(): string;
   end(): Promise<void>;
 };
@@ -59,7 +66,7 @@ export type ChildOptions = {
   flags?: readonly string[];
 };
 
-/** Starts a process, which accepts a task immediately. */
+/** Starts a process. It accepts a task immediately. */
 export function startEngineChild({ setup, ...how }: ChildOptions): EngineChild {
   const { child, group } = spawnEngine(setup, how);
   const state: State = { child, group, errors: '', exceeded: undefined, task: undefined, death: undefined };
@@ -69,7 +76,7 @@ export function startEngineChild({ setup, ...how }: ChildOptions): EngineChild {
     state.errors = (state.errors + chunk.toString()).slice(-STDERR_BYTES_MAX);
   });
   child.on('message', (message: FromEngine) => state.task?.onMessage(message));
-  // Nothing to do: if the channel breaks, the process ends, and its end is handled below.
+  // Nothing to do here. If the channel breaks, the process ends, and its end is handled below.
   child.on('error', () => undefined);
   child.once('close', (code, signal) => {
     watchdog?.stop();
@@ -100,7 +107,8 @@ type State = {
   exceeded: string | undefined;
   task: { onMessage(message: FromEngine): void; onDeath(error: Error): void } | undefined;
   /**
-   * Set when the process has ended. A later task then fails at once; it would otherwise wait forever, because the process ends only once.
+   * Set when the process has ended, so that a later task fails at once. The later task would otherwise wait forever, because
+   * the process ends only once.
    */
   death: EngineProcessDied | undefined;
 };
@@ -123,8 +131,8 @@ function spawnEngine(
     env: { ...environment, NODE_COMPILE_CACHE: join(directory, COMPILED) },
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     serialization: 'advanced',
-    // Own process group: Ctrl-C in a terminal signals only the worker's group. The worker then stops the engine process, and the job does
-    // not count as crashed.
+    // The process has its own process group, so that Ctrl-C in a terminal signals only the worker. The worker then stops the
+    // engine process, and the job does not count as crashed.
     detached: true,
   });
   return { child, group };
@@ -202,12 +210,12 @@ function answer(
 ): void {
   onCall(to, input as never).then(
     (output) => send(child, { reply: call, output }),
-    // Sends only the name and the message of an error, because a database error has further fields.
+    // Sends only the name and the message of an error, because a database error has more fields, which may contain data.
     (error: Error) => send(child, { reply: call, error: { name: error.name, message: error.message } }),
   );
 }
 
-/** Sends a message. Does nothing if the process has just ended, because its end is reported separately. */
+/** Sends a message. Does nothing if the process has just ended, because its end is reported in another way. */
 function send(child: ChildProcess, message: ToEngine): void {
   if (child.connected) child.send(message, () => undefined);
 }

@@ -1,5 +1,5 @@
-// An engine process: runs the tasks of its worker one after the other, and ends when the worker ends. It has no secret and no database
-// connection.
+// An engine process. It runs the tasks of its worker one after the other, and ends when the worker ends. It has no secret and
+// no database connection.
 import { flushCompileCache } from 'node:module';
 import { openDiskContent } from '../content/disk.ts';
 import type { LayerCache } from '../packaging/image/layer-cache.ts';
@@ -27,7 +27,7 @@ function send(message: FromEngine): void {
   process.send?.(message);
 }
 
-/** Calls the worker and returns its reply. Throws if the task is aborted meanwhile. */
+/** Calls the worker and returns its reply. Throws if the task is aborted before the reply. */
 async function call<T extends keyof EngineCalls>(
   to: T,
   input: EngineCalls[T]['input'],
@@ -53,7 +53,10 @@ const layers: LayerCache = {
   set: (key, layer) => call('set-layer', { key, layer }),
 };
 
-/** If the task was aborted, does not unlock: the worker releases all locks of an aborted task. */
+/**
+ * Runs work under a lock of the worker. If the task was aborted, does not unlock, because the worker releases all locks of an
+ * aborted task.
+ */
 const exclusive: Exclusive = async (name, work) => {
   await call('lock', { name });
   try {
@@ -68,8 +71,8 @@ async function openWorkspace({ contentDirectory, ...setup }: EngineSetup): Promi
 }
 
 /**
- * Stores the compiled code after the first task, which has loaded most of the code. Node would store it only at a regular exit, but engine
- * processes are killed.
+ * Stores the compiled code after the first task, which has loaded most of the code. Node would store it only at a normal
+ * exit, but engine processes are killed.
  */
 function storeCompiledCode(): void {
   if (compiledStored) return;
@@ -94,8 +97,8 @@ async function run(task: EngineTask, input: unknown): Promise<void> {
 process.on('message', (message: ToEngine) => {
   if ('setup' in message) {
     workspace = openWorkspace(message.setup);
-    // If the content folder cannot be opened, the task that needs it fails with this error; until then, the rejection must not end the
-    // process.
+    // If the content folder cannot be opened, the task that needs it fails with this error. Until then, the rejection must
+    // not end the process.
     workspace.catch(() => undefined);
   } else if ('run' in message) void run(message.run, message.input);
   else if ('abort' in message) controller.abort(new Error('The task was aborted'));

@@ -1,19 +1,22 @@
-// The interface of the engine for jobs: runs a task and returns its result, in this process or in another one.
+// The interface of the engine for jobs. It runs a task and returns its result, in this process or in another one.
 import type { LayerCache } from '../packaging/image/layer-cache.ts';
 import type { LogSink } from '../sandbox/build-log.ts';
 import type { Workspace } from '../sandbox/workspace.ts';
 import { type EngineTask, type EngineTasks, engineTasks } from './tasks.ts';
 
 export type EngineOptions = {
-  /** Receives the task's log while it runs; without it, the log is discarded. */
+  /** Receives the task's log while the task runs. If absent, the log is discarded. */
   log?: LogSink;
-  /** The table of layers that were built before; if absent, every layer is built. */
+  /** The table of layers that were built before. If absent, every layer is built. */
   layers?: LayerCache;
   signal?: AbortSignal | undefined;
 };
 
 export interface Engine {
-  /** Runs a task. Throws the task's errors, the signal's reason, and EngineProcessDied if its process ends before the task. */
+  /**
+   * Runs a task. Throws the errors of the task. If the signal is aborted, throws its reason. If the process ends before the
+   * task, throws EngineProcessDied.
+   */
   run<T extends EngineTask>(
     task: T,
     input: EngineTasks[T]['input'],
@@ -22,7 +25,7 @@ export interface Engine {
   close(): Promise<void>;
 }
 
-/** The error for a task whose process ended before the task did. */
+/** The error for a task whose process ended before the task. */
 export class EngineProcessDied extends Error {
   override readonly name = 'EngineProcessDied';
 }

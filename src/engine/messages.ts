@@ -1,14 +1,17 @@
-// Messages between a worker and its engine processes, over Node's channel with structured clones (v8.serialize).
+// Messages between a worker and its engine processes. They use Node's channel with structured clones (v8.serialize).
 import { outOfSpaceCode } from '../content/out-of-space.ts';
 import type { BuiltLayer } from '../oci/layer.ts';
 import { BuildError, type BuildErrorOptions } from '../sandbox/build-error.ts';
 import type { Workspace } from '../sandbox/workspace.ts';
 import type { EngineTask } from './tasks.ts';
 
-/** The folders, the sandbox mode and the helm of an engine process; sent once, before the first task. */
+/** The folders, the sandbox mode and helm for an engine process. They are sent once, before the first task. */
 export type EngineSetup = Pick<Workspace, 'directory' | 'probe' | 'helm'> & { contentDirectory: string };
 
-/** Calls of a task to its worker: the table of built layers, and the locks that all engine processes of a worker share. */
+/**
+ * The calls from a task to its worker. They concern the table of built layers, and the locks that all engine processes of a
+ * worker share.
+ */
 export type EngineCalls = {
   'get-layer': { input: { key: string }; output: BuiltLayer | undefined };
   'set-layer': { input: { key: string; layer: BuiltLayer }; output: undefined };
@@ -28,7 +31,7 @@ export type FromEngine =
   | { done: unknown }
   | { failed: SentError };
 
-/** A serialized error. It keeps the code and fields of errors that jobs distinguish. */
+/** A serialized error. It has the code and the fields by which jobs distinguish errors. */
 export type SentError = {
   name: string;
   message: string;
@@ -46,7 +49,8 @@ export function sentError(error: unknown): SentError {
     message: error.message,
     stack: error.stack,
     ...(typeof code === 'string' && { code }),
-    // The cause of an error is not sent, except the code of a full disk: a full disk is not a fault of the image.
+    // The cause of an error is not sent, except the code of a full disk. Jobs need this code, because a full disk is not a
+    // fault of the image.
     ...(noSpace !== undefined && { code: noSpace }),
     ...(error instanceof BuildError && { build: optionsOf(error) }),
   };

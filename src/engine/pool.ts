@@ -1,5 +1,5 @@
-// The engine processes of a worker. A process runs one task after another, and is replaced when it uses too much memory or has died. All of
-// them share the worker's locks.
+// The engine processes of a worker. A process runs one task after another. It is replaced when it uses too much memory or has
+// died. All processes share the worker's locks.
 import type { Logger } from 'pino';
 import type { Digest } from '../oci/descriptor.ts';
 import type { BuiltLayer } from '../oci/layer.ts';
@@ -10,15 +10,21 @@ import { type Engine, type EngineOptions, EngineProcessDied, NO_LAYERS } from '.
 export type PoolOptions = ChildOptions & { log: Pick<Logger, 'warn'> };
 
 /**
- * An idle process that uses more memory than this is replaced. In a smaller process, the next task collects the garbage of the last one.
+ * An idle process that uses more bytes of memory than this is replaced. In a smaller process, the next task collects the
+ * garbage of the last one.
  */
 const REST_BYTES_MAX = 320 * 1024 ** 2;
-/** After this time without a task, a process is ended to free its memory. It is longer than the pauses between the builds of one wave. */
+/**
+ * A process without a task for this long is ended, to free its memory. The pauses between the builds of one wave are shorter.
+ */
 const IDLE_MS = 60_000;
 
 type Idle = { child: EngineChild; timer: NodeJS.Timeout };
 
-/** Opens a pool. It starts a process when a task finds no idle one, so it has as many processes as tasks run at the same time. */
+/**
+ * Opens a pool. It starts a process when a task finds no idle process. So it has as many processes as tasks that run at the
+ * same time.
+ */
 export function openEnginePool({ log, ...how }: PoolOptions): Engine {
   const locks = keyedLocks();
   const idle: Idle[] = [];
@@ -40,7 +46,10 @@ export function openEnginePool({ log, ...how }: PoolOptions): Engine {
     await child.end();
   }
 
-  /** Keeps a process for the next task. Ends it instead if its last task failed or was aborted, or if it uses too much memory. */
+  /**
+   * Keeps a process for the next task. Ends the process if its last task failed or was aborted, or if it uses too much
+   * memory.
+   */
   async function giveBack(child: EngineChild, succeeded: boolean): Promise<void> {
     if (!succeeded || !child.alive || child.memoryBytes() > REST_BYTES_MAX) return await drop(child);
     const timer = setTimeout(() => {
@@ -80,7 +89,7 @@ export function openEnginePool({ log, ...how }: PoolOptions): Engine {
   };
 }
 
-/** Handles the calls of one task. When the task ends, its locks are released. */
+/** Handles the calls of one task. Releases its locks when the task ends. */
 function openSession(
   locks: ReturnType<typeof keyedLocks>,
   { layers = NO_LAYERS }: EngineOptions,

@@ -1,4 +1,5 @@
-// The operations on one artifact or base image. Each is a function from plain values to plain values; an engine process runs one at a time.
+// The operations on one artifact or base image. Each is a function from plain values to plain values. An engine process runs
+// one at a time.
 import type { ContentStore } from '../content/content.ts';
 import type { Digest } from '../contract/vocabulary.ts';
 import type { Inspection } from '../customization/inspection.ts';
@@ -20,11 +21,11 @@ import type { Workspace } from '../sandbox/workspace.ts';
 
 export type EngineContext = { workspace: Workspace; log: LogSink; layers: LayerCache; signal: AbortSignal };
 
-/** The input and the result of each task: values that can be sent to another process. */
+/** The input and the result of each task. Both can be sent to another process. */
 export type EngineTasks = {
   /**
-   * Builds a plan. `inspections` are those of its customizations, by the digest of the archive. `names` are the names of its
-   * customizations, by id. `version` is the artifact's own version; only some packagings have one.
+   * Builds a plan. `inspections` has the inspections of its customizations, by the digest of the archive. `names` has the
+   * names of its customizations, by id. `version` is the artifact's own version, which only some packagings have.
    */
   build: {
     input: { plan: Plan; inspections: Map<Digest, StoredInspection>; names: Map<string, string>; version?: string };

@@ -1,4 +1,4 @@
-// The packages of an image from its dpkg database, and their package URLs.
+// The packages of an image, read from its dpkg database, and their package URLs.
 import { type DatabasePackage, isInstalled, parsePackageDatabase } from '../debian/package-database.ts';
 
 export type StatusPackage = Pick<
@@ -16,14 +16,20 @@ export function parseStatus(status: string): StatusPackage[] {
     .sort((one, other) => compare(one.name, other.name) || compare(one.architecture ?? '', other.architecture ?? ''));
 }
 
-/** Returns the package URL, `pkg:deb/debian/redis-server@5:7.0.15-1?arch=amd64&distro=debian-12`: the same as in the pin of a plan. */
+/**
+ * Returns the package URL, such as `pkg:deb/debian/redis-server@5:7.0.15-1?arch=amd64&distro=debian-12`. It is the same as in
+ * the pin of a plan.
+ */
 export function debPurl({ name, version, architecture }: StatusPackage, operatingSystem: string): string {
   const namespace = operatingSystem.split('-')[0];
   const arch = architecture === undefined ? '' : `arch=${encode(architecture)}&`;
   return `pkg:deb/${namespace}/${encode(name)}@${encode(version, ':+')}?${arch}distro=${encode(operatingSystem)}`;
 }
 
-/** Percent-encodes all characters except unreserved ones and `kept` (purl-spec allows colons, and plus signs in a version). */
+/**
+ * Percent-encodes all characters except unreserved ones and the characters in `kept`. The purl specification allows colons,
+ * and plus signs in a version.
+ */
 function encode(text: string, kept = ':'): string {
   return encodeURIComponent(text).replaceAll(/%3A|%2B/g, (code) => {
     const character = decodeURIComponent(code);

@@ -1,16 +1,16 @@
-// Sigstore bundles, version 0.3: a DSSE envelope with an in-toto statement, as cosign 3 writes for a signed image. The bytes
-// depend only on the digest, the key and the signature.
+// Sigstore bundles, version 0.3: a DSSE envelope with an in-toto statement, as cosign 3 writes it for a signed image. The
+// bytes depend only on the digest, the key and the signature.
 import type { Digest } from '../contract/vocabulary.ts';
 
 export const BUNDLE_MEDIA_TYPE = 'application/vnd.dev.sigstore.bundle.v0.3+json';
 
-/** The predicate by which cosign distinguishes a signature from other attestations. */
+/** The predicate type of a signature. cosign distinguishes signatures from other attestations by it. */
 const SIGN_PREDICATE = 'https://sigstore.dev/cosign/sign/v1';
 
 const STATEMENT_TYPE = 'https://in-toto.io/Statement/v1';
 const PAYLOAD_TYPE = 'application/vnd.in-toto+json';
 
-/** Annotations of the artifact manifest with the bundle: clients find the bundle by them without reading it. */
+/** Annotations of the artifact manifest with the bundle. With them, clients find the bundle without reading it. */
 export const BUNDLE_ANNOTATIONS: Readonly<Record<string, string>> = {
   'dev.sigstore.bundle.content': 'dsse-envelope',
   'dev.sigstore.bundle.predicateType': SIGN_PREDICATE,
@@ -34,7 +34,7 @@ export function preAuthEncoding(statement: Buffer): Buffer {
   return Buffer.concat([Buffer.from(head), statement]);
 }
 
-/** Returns the bundle. `key_id` is the SHA-256 of the public key in hex; the bundle contains it as a hint for verifiers. */
+/** Returns the bundle. `key_id` is the SHA-256 of the public key in hex. The bundle contains it as a hint for verifiers. */
 export function sigstoreBundle(
   statement: Buffer,
   { key_id, signature }: { key_id: string; signature: Buffer },

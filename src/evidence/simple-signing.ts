@@ -1,5 +1,5 @@
-// Signatures in the older form: an image under the tag `sha256-<hex>.sig` whose layers are simple-signing payloads. Every version of cosign
-// reads it, and tools that copy all tags of a repository copy it too.
+// Signatures in the older form: an image under the tag `sha256-<hex>.sig` whose layers are simple-signing payloads. Every
+// version of cosign reads this form, and tools that copy all tags of a repository also copy the signatures.
 import type { Digest } from '../contract/vocabulary.ts';
 
 export const SIMPLE_SIGNING_MEDIA_TYPE = 'application/vnd.dev.cosign.simplesigning.v1+json';
@@ -7,7 +7,7 @@ export const SIMPLE_SIGNING_MEDIA_TYPE = 'application/vnd.dev.cosign.simplesigni
 /** The annotation of a payload's layer: the signature over the layer's bytes, in base64. */
 export const SIGNATURE_ANNOTATION = 'dev.cosignproject.cosign/signature';
 
-/** The creation time in the config is always the same, so that equal signatures give equal bytes. */
+/** The creation time in the config. It is always the same, so that equal signatures give equal bytes. */
 const NO_TIME = '0001-01-01T00:00:00Z';
 
 /** Returns the tag of the image with the signatures of a digest. */
@@ -15,7 +15,7 @@ export function signatureTag(digest: Digest): string {
   return `${digest.replace(':', '-')}.sig`;
 }
 
-/** Returns the payload to sign. `name` is the host and repository of the signed image, which clients may require. */
+/** Returns the payload to sign. `name` is the host and repository of the signed image. Clients may require a certain name. */
 export function simpleSigningPayload(digest: Digest, name: string): Buffer {
   const payload = {
     critical: {

@@ -1,4 +1,4 @@
-// The bill of materials names exactly the installed packages, and is the same each time.
+// The SBOM lists exactly the installed packages, and is always the same for the same image.
 import { readFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
 import { formatPurl, parsePurl } from '../plan/purl.ts';

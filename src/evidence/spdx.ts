@@ -5,18 +5,18 @@ import { debPurl, parseStatus, type StatusPackage } from './dpkg-packages.ts';
 
 /** The facts about the image as a whole. */
 export type ImageFacts = {
-  /** The image's name without registry or tag: `redis`. */
+  /** The image's name without registry and tag, such as `redis`. */
   name: string;
-  /** The release's version: `7.0.15-debian-12-r0`. */
+  /** The release's version, such as `7.0.15-debian-12-r0`. */
   version: string;
-  /** The digest of the image's manifest: the document's namespace is derived from it. */
+  /** The digest of the image's manifest. The document's namespace is derived from it. */
   digest: Digest;
-  /** RFC 3339. If this is the image's own time, the same image always gets the same document. */
+  /** The time of the document in RFC 3339. If it is the image's own time, the same image always gets the same document. */
   created: string;
-  /** `debian-12` */
+  /** The operating system, such as `debian-12`. */
   operating_system: string;
   description?: string;
-  /** The product's licenses. If there are several, the document does not name them. */
+  /** The product's licenses. If there are several, the document names none of them. */
   licenses?: string[];
   home_url?: string;
 };
@@ -65,8 +65,8 @@ const IMAGE_ID = 'SPDXRef-image';
 const UNKNOWN = 'NOASSERTION';
 
 /**
- * Returns the document of an image from the text of its /var/lib/dpkg/status. Deterministic: the same package database and
- * facts give the same document, whatever the order of the stanzas. Packages that are not installed are omitted.
+ * Returns the document of an image from the text of its /var/lib/dpkg/status. The same package database and facts give the
+ * same document, whatever the order of the stanzas is. Omits packages that are not installed.
  */
 export function spdxFromDpkg(status: string, facts: ImageFacts): SpdxDocument {
   const packages = parseStatus(status).map((one) => debPackage(one, facts.operating_system));
@@ -101,7 +101,7 @@ function imagePackage(facts: ImageFacts): SpdxPackage {
     downloadLocation: UNKNOWN,
     filesAnalyzed: false,
     licenseConcluded: UNKNOWN,
-    // Several licenses could be combined by AND or by OR, which the product does not say.
+    // Several licenses could be combined by AND or by OR. The product does not say which.
     licenseDeclared: licenses.length === 1 && license !== undefined ? license : UNKNOWN,
     copyrightText: UNKNOWN,
     primaryPackagePurpose: 'CONTAINER',
@@ -137,8 +137,8 @@ function purlRef(referenceLocator: string): ExternalRef {
 }
 
 /**
- * Returns the id of an element. Clause 3.2 allows only letters, digits, dots and dashes: other characters are replaced, and a digest keeps
- * the ids different.
+ * Returns the id of an element. Clause 3.2 allows only letters, digits, dots and dashes, so other characters are replaced. A
+ * digest makes sure that different elements have different ids.
  */
 function elementId(name: string, architecture = ''): string {
   const text = `${name}-${architecture}`;
@@ -146,10 +146,11 @@ function elementId(name: string, architecture = ''): string {
   return `SPDXRef-deb-${plain}${plain === text ? '' : `-${sha256(text).slice(0, 8)}`}`;
 }
 
-/** Returns a URI that is unique for each image and package database (clause 6.5), without a clock or random numbers. */
+/** Returns a URI that is unique for each image and package database (clause 6.5). It needs no clock and no random numbers. */
 function namespaceOf({ name, version, digest }: ImageFacts, status: string): string {
   const hash = sha256(`${digest}\n${sha256(status)}`);
-  // The URI that the specification proposes ends with a UUID; this one has version 8 (RFC 9562), whose digits the application defines.
+  // The URI that the specification proposes ends with a UUID. This UUID has version 8 (RFC 9562), in which the application
+  // defines the digits.
   const uuid = [
     hash.slice(0, 8),
     hash.slice(8, 12),

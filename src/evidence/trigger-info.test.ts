@@ -1,4 +1,4 @@
-// The document of a release with its reason and its changes, for programs and for people.
+// The document with the reason for a release and its changes, for programs and for people.
 import { expect, test } from 'vitest';
 import { type PlanFacts, triggerInfo } from './trigger-info.ts';
 

@@ -2,14 +2,14 @@
 import type { CustomizationWarning } from '../contract/customization-warning.ts';
 import type { Digest, PipelineTrigger } from '../contract/vocabulary.ts';
 
-/** The parts of a plan that are compared with those of another plan. Every Plan has them. */
+/** The parts of a plan that are compared with another plan. Every Plan has them. */
 export type PlanFacts = {
   product: { key: string; name: string; branch: string; version: string };
   operating_system: string;
   base: { name: string; digest: Digest };
   packages: { name: string; version: string }[];
   customizations: { id: string; version: number }[];
-  /** The images that the artifact names in each registry; absent for artifacts that name none. */
+  /** The images that the artifact names in each registry. Absent for artifacts that name no images. */
   registries?: Record<string, { images: { product: string; tag: string }[] }>;
 };
 
@@ -19,13 +19,13 @@ export type TriggerInfo = {
   format: 1;
   product: { key: string; branch: string; version: string };
   operating_system: string;
-  /** The immutable tag of the release, once it has one. */
+  /** The immutable tag of the release. Absent until the release has one. */
   release?: string;
   triggers: PipelineTrigger[];
-  /** RFC 3339. */
+  /** The time of the trigger in RFC 3339. */
   triggered_at: string;
   pipeline_id: string;
-  /** Absent for the first release of an application. */
+  /** The previous release. Absent for the first release of an application. */
   previous?: { release?: string; version: string };
   changes: {
     version?: Move;
@@ -40,20 +40,20 @@ export type TriggerInfo = {
       removed: { id: string; version: number }[];
       changed: { id: string; from: number; to: number }[];
     };
-    /** The images that the artifact names; absent for artifacts that name none. */
+    /** The images that the artifact names. Absent for artifacts that name no images. */
     images?: {
       added: { name: string; version: string }[];
       removed: { name: string; version: string }[];
       changed: ({ name: string } & Move)[];
     };
-    /** True if anything else in the plan changed: the recipe, or one of its files or settings. */
+    /** True if another part of the plan changed: the recipe, one of its files, or one of its settings. */
     recipe: boolean;
   };
   /** The triggers, the changes and the moves, each as a sentence. */
   reasons: string[];
-  /** Parts of the customizations that are accepted but may be a mistake. */
+  /** Parts of the customizations that are accepted but may be mistakes. */
   warnings: ({ customization_id: string; customization_version: number } & CustomizationWarning)[];
-  /** The number of warnings that are not listed. */
+  /** How many warnings are omitted. */
   more_warnings_count: number;
 };
 
@@ -61,7 +61,7 @@ export type TriggerInfo = {
 export type InspectionWarnings = { warnings: readonly CustomizationWarning[]; more_warnings_count: number };
 
 export type CustomizationFacts = {
-  /** Names of the customizations of both plans, by id; some have none. */
+  /** Names of the customizations of both plans, by id. A customization without a name is absent. */
   customization_names: ReadonlyMap<string, string>;
   /** Warnings of the plan's customizations, by id. */
   customization_warnings: ReadonlyMap<string, InspectionWarnings>;
@@ -76,9 +76,9 @@ export type TriggerFacts = CustomizationFacts & {
   release?: string;
   /** The plan and the tag of the application's previous release. */
   previous?: { plan: PlanFacts; release?: string };
-  /** Repositories to which the application no longer releases, each with its new one. */
+  /** Repositories to which the application does not release any more, each with its new repository. */
   moves?: Move[];
-  /** Pipelines of needed applications that did not succeed: this release uses earlier releases of those applications. */
+  /** Pipelines of needed applications that did not succeed. This release uses earlier releases of these applications. */
   failed_needs?: { product_key: string; branch: string; pipeline_id: string; status: string }[];
 };
 
@@ -143,7 +143,10 @@ function changesOf(plan: PlanFacts, previous: PlanFacts | undefined): Changes {
   };
 }
 
-/** Returns the images of all registries, one for each product: the registries of a release seldom have different images. */
+/**
+ * Returns the images of all registries, one for each product, because the registries of a release seldom have different
+ * images.
+ */
 function imagesOf({ registries = {} }: PlanFacts): { name: string; version: string }[] {
   const images = Object.values(registries).flatMap((registry) => registry.images);
   return [...new Map(images.map(({ product: name, tag: version }) => [name, { name, version }])).values()];
@@ -174,7 +177,7 @@ function compareBy<K extends 'name' | 'id', T extends { [key in K]: string } & {
   };
 }
 
-/** Returns the parts of a plan that are not listed by name as text, to compare them. */
+/** Returns, as text, the parts of a plan that are not compared one by one. */
 function restOf(plan: PlanFacts): string {
   const { base: _, packages: _packages, customizations: _customizations, registries: _registries, ...others } = plan;
   const { product, ...rest } = others;
@@ -182,7 +185,7 @@ function restOf(plan: PlanFacts): string {
     typeof value === 'object' && value !== null && !Array.isArray(value)
       ? Object.fromEntries(Object.entries(value).sort(([one], [other]) => (one < other ? -1 : 1)))
       : value;
-  // `epoch` is omitted, because it changes with the base and the packages, which are compared elsewhere.
+  // Omits `epoch`, because it changes with the base image and the packages, which are already compared.
   return JSON.stringify({ ...rest, product: { ...product, version: '' }, epoch: 0 }, sorted);
 }
 

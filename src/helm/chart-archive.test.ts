@@ -1,4 +1,4 @@
-// The archive of a chart: the same files give the same bytes, and an archive from elsewhere is read within limits.
+// The archive of a chart. The same files give the same bytes, and other archives are read within limits.
 import { execFileSync } from 'node:child_process';
 import { gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';

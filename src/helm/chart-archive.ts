@@ -1,4 +1,4 @@
-// Writes and reads the archive of a chart (.tgz). The bytes depend only on the files; reading is limited.
+// Writes and reads the archive of a chart (.tgz). Its bytes depend only on the files. Reading is limited.
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { gunzipSync, gzipSync } from 'node:zlib';
@@ -6,18 +6,26 @@ import { readTar } from '../tar/read.ts';
 import { writeTar } from '../tar/write.ts';
 import { ChartError } from './chart-error.ts';
 
-/** Limit of an archive's unpacked bytes. Helm unpacks at most 100 MiB; the largest chart in use has a tenth of this. */
+/**
+ * The most expanded bytes of an archive. Helm expands at most 100 MiB, and the largest chart in use has a tenth of the limit.
+ */
 const ARCHIVE_BYTES_MAX = 16 * 1024 * 1024;
 const FILE_MODE = 0o644;
 const GZIP_LEVEL = 9;
-/** The field of a gzip header that names the operating system (RFC 1952, section 2.3.1), and its value for "unknown". */
+/**
+ * The position of the field in a gzip header that names the operating system (RFC 1952, section 2.3.1), and its value for
+ * "unknown".
+ */
 const GZIP_OS_OFFSET = 9;
 const GZIP_OS_UNKNOWN = 255;
 
 /** The files of a chart, by path in the chart's folder. */
 export type ChartFiles = ReadonlyMap<string, Uint8Array>;
 
-/** Returns the archive: Chart.yaml first, then the other files by path, all in the folder `name` and with the same time. */
+/**
+ * Returns the archive. Chart.yaml comes first, and then the other files by path. All are in the folder `name` and have the
+ * same time.
+ */
 export async function writeChartArchive(
   name: string,
   files: ChartFiles,

@@ -1,6 +1,6 @@
 // The error for a chart that cannot be read or changed.
 
-/** The message names the file of the chart and the fault. */
+/** The message contains the file of the chart and the fault. */
 export class ChartError extends Error {
   override readonly name = 'ChartError';
   readonly file: string;

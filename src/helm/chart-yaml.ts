@@ -5,7 +5,9 @@ import { ChartError } from './chart-error.ts';
 
 const CHART_YAML = 'Chart.yaml';
 
-/** The fields of Chart.yaml that helm knows and keeps in the config of a pushed chart (helm, pkg/chart/v2/metadata.go). */
+/**
+ * The fields of Chart.yaml that helm knows. Helm keeps them in the config of a pushed chart (helm, pkg/chart/v2/metadata.go).
+ */
 const METADATA_KEYS = [
   'name',
   'home',
@@ -37,12 +39,12 @@ export type ChartMetadata = {
   dependencies?: { name: string; version: string; repository?: string }[];
 };
 
-/** A chart's version: three numbers. Larder chooses the third at each release. */
+/** The version of a chart. It has three numbers, and Larder chooses the third one at each release. */
 const VERSION = /^(?<series>(?:0|[1-9]\d*)\.(?:0|[1-9]\d*))\.(?:0|[1-9]\d*)$/;
-/** Names of a chart: helm accepts them, and registries accept them as part of a repository's name. */
+/** The name of a chart. Helm accepts it, and registries accept it as a part of a repository's name. */
 const NAME = /^[a-z0-9]+(?:-[a-z0-9]+)*$/;
 
-/** Reads the metadata. Throws ChartError for a chart that Larder cannot release. */
+/** Reads the metadata. Throws ChartError if Larder cannot release the chart. */
 export function readChartYaml(text: string): ChartMetadata {
   const document = parseChartDocument(CHART_YAML, text);
   if (!isMap(document.contents)) throw new ChartError(CHART_YAML, 'is not a mapping');
@@ -56,11 +58,11 @@ export function readChartYaml(text: string): ChartMetadata {
   if (typeof version !== 'string' || !VERSION.test(version)) {
     throw new ChartError(CHART_YAML, 'has a version that is not three numbers, as 1.0.0');
   }
-  // The other fields are optional; helm checks them when the chart is tested.
+  // The other fields are optional. Helm checks them when the chart is tested.
   return metadata as ChartMetadata;
 }
 
-/** Returns the author's part of a chart's version: `1.0` of 1.0.0. */
+/** Returns the part of a chart's version that its author sets, such as `1.0` of 1.0.0. */
 export function versionSeries({ version }: ChartMetadata): string {
   return VERSION.exec(version)?.groups?.['series'] ?? version;
 }
@@ -72,7 +74,10 @@ export type ChartRelease = {
   images: readonly { name: string; image: string }[];
 };
 
-/** Replaces version, appVersion and the annotation `images`; all other text and the comments stay. Throws ChartError. */
+/**
+ * Replaces version, appVersion and the annotation `images`. All other text and the comments stay unchanged. Throws
+ * ChartError.
+ */
 export function writeChartYaml(text: string, { version, appVersion, images }: ChartRelease): string {
   const document = parseChartDocument(CHART_YAML, text);
   document.setIn(['version'], version);
@@ -83,7 +88,7 @@ export function writeChartYaml(text: string, { version, appVersion, images }: Ch
   return document.toString({ lineWidth: 0, flowCollectionPadding: false });
 }
 
-/** Returns the text in quotes: without quotes, YAML reads `7.0` as a number. */
+/** Returns the text in quotes. Without quotes, YAML would read `7.0` as a number. */
 function quotedText(text: string): Scalar {
   const scalar = new Scalar(text);
   scalar.type = Scalar.QUOTE_DOUBLE;

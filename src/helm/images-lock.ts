@@ -1,4 +1,5 @@
-// Writes Images.lock: the images of a chart, each with the digest for each platform. Tools that relocate charts read this file.
+// Writes Images.lock, which lists the images of a chart with the digest for each platform. Tools that relocate charts read
+// this file.
 import { stringify } from 'yaml';
 
 export type LockedImage = {
@@ -11,11 +12,11 @@ export type LockedImage = {
 export type ImagesLock = {
   chart: { name: string; version: string; appVersion: string };
   images: readonly LockedImage[];
-  /** RFC 3339. */
+  /** The time in RFC 3339. */
   generated_at: string;
 };
 
-/** Returns the text of the file. The same chart gives the same text. */
+/** Returns the text of the file. The same chart always gives the same text. */
 export function formatImagesLock({ chart, images, generated_at }: ImagesLock): string {
   const lock = {
     apiVersion: 'v0',

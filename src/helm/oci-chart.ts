@@ -1,4 +1,4 @@
-// Media types and annotations of a chart in a registry, as helm writes them (helm, pkg/registry).
+// Media types and annotations of a chart in a registry, in the format of helm (helm, pkg/registry).
 import type { ChartMetadata } from './chart-yaml.ts';
 
 export const CHART_MEDIA_TYPES = {
@@ -7,10 +7,10 @@ export const CHART_MEDIA_TYPES = {
 } as const;
 
 const PREFIX = 'org.opencontainers.image';
-/** Annotations that are set from the chart's name and version. Chart.yaml cannot set them: its annotations of these names are ignored. */
+/** Annotations that are set from the chart's name and version. Annotations with these names in Chart.yaml are ignored. */
 const OWN = new Set([`${PREFIX}.title`, `${PREFIX}.version`]);
 
-/** Returns the annotations of a chart's manifest. `created` is RFC 3339. */
+/** Returns the annotations of a chart's manifest. `created` is in RFC 3339. */
 export function manifestAnnotations(metadata: ChartMetadata, created: string): Record<string, string> {
   const { name, version, description, home, sources, maintainers, annotations } = metadata;
   const fields = {

@@ -1,4 +1,4 @@
-// Finds helm, and runs the real one in a sandbox.
+// Finds helm, and runs the real helm in a sandbox.
 import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,5 +1,5 @@
-// Finds helm, and runs it in a sandbox without a network, a cluster or a home folder, and within limits, because charts are untrusted
-// input.
+// Finds helm and runs it. It runs in a sandbox without a network, a cluster or a home folder, and within limits, because
+// charts are untrusted.
 import { randomUUID } from 'node:crypto';
 import { accessSync, closeSync, constants, openSync, readSync, realpathSync, statSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
@@ -14,14 +14,15 @@ import { ensureFolder, type Workspace } from '../sandbox/workspace.ts';
 
 const MIB = 1024 ** 2;
 
-/** Limits of helm: rendering a chart of 60 objects takes 0.3 s of processor time and 110 MiB. */
+/** The limits of helm. Rendering a chart of 60 objects takes 0.3 s of processor time and 110 MiB. */
 export const HELM_LIMITS: Partial<SandboxLimits> = {
   wallClockMs: 30_000,
   cpuSeconds: 30,
   memoryBytes: 768 * MIB,
-  // Many, because each thread of helm counts as a process.
+  // This is high, because each thread of helm counts as a process.
   processes: 256,
-  // A larger rendering cannot be installed: helm stores it compressed in a secret of the cluster, which may have at most 1 MiB.
+  // A larger rendering cannot be installed. Helm stores it compressed in a secret of the cluster, which may have at most 1
+  // MiB.
   outputBytes: 4 * MIB,
   changeBytes: 64 * MIB,
   changeFiles: 1000,
@@ -30,7 +31,10 @@ export const HELM_LIMITS: Partial<SandboxLimits> = {
 /** Helm on this machine, or the reason why there is none. */
 export type FoundHelm = NonNullable<Workspace['helm']>;
 
-/** Finds helm: the file that the setting LARDER_HELM names; without the setting, the first `helm` in the folders of the search path. */
+/**
+ * Finds helm. This is the file in the setting LARDER_HELM or, without the setting, the first `helm` in the folders of the
+ * search path.
+ */
 export function findHelm({ setting, searchPath }: { setting?: string | undefined; searchPath: string }): FoundHelm {
   if (setting !== undefined)
     return (
@@ -44,7 +48,10 @@ export function findHelm({ setting, searchPath }: { setting?: string | undefined
   return { reason: 'there is no helm on PATH, and LARDER_HELM is not set' };
 }
 
-/** Returns the program at a path, or the reason why it cannot be used; undefined if the path is not an executable file. */
+/**
+ * Returns the program at a path, or the reason why it cannot be used. Returns undefined if the path is not an executable
+ * file.
+ */
 function programAt(path: string): FoundHelm | undefined {
   try {
     accessSync(path, constants.X_OK);
@@ -76,20 +83,23 @@ export type HelmExit = {
   code: number;
   stdout: string;
   stderr: string;
-  /** The limit that ended the command, as a predicate: «ran longer than 30 s». */
+  /** The limit that ended the command, as the predicate of a sentence: «ran longer than 30 s». */
   why?: string;
 };
 
-/** Helm in an open sandbox; disposing it closes the sandbox. */
+/** Helm in an open sandbox. The sandbox is closed when this object is disposed. */
 export type Helm = AsyncDisposable & {
-  /** Runs one command of helm to its end; several may run at the same time. Throws only the signal's reason, or a fault of the sandbox. */
+  /**
+   * Runs one command of helm to its end. Several commands may run at the same time. Throws only if the signal is aborted or
+   * the sandbox has a fault.
+   */
   run(args: readonly string[]): Promise<HelmExit>;
 };
 
 export type HelmOptions = {
   /** The path of helm, from `findHelm`. */
   path: string;
-  /** A folder of this machine that helm sees read-only, at the path `HELM_FOLDER`. */
+  /** A folder of this machine. Helm sees it read-only at the path `HELM_FOLDER`. */
   given: string;
   limits?: Partial<SandboxLimits>;
   signal?: AbortSignal | undefined;
@@ -100,7 +110,7 @@ export const HELM_FOLDER = SANDBOX_FOLDER;
 
 /** The folder for helm's caches, the only one to which helm can write. */
 const HOME = '/dev/shm';
-/** The ids under which helm runs: those of nobody, because helm needs no rights. */
+/** The user and group of helm. They are those of nobody, because helm needs no rights. */
 const USER = { uid: 65_534, gid: 65_534, groups: [] };
 
 /** Opens a sandbox that contains helm and the given folder. Throws BuildError if this machine has no sandboxes. */

@@ -1,4 +1,4 @@
-// Finds images in values.yaml by their keys, and writes new values for them without changing any other text.
+// Finds images in values.yaml by their keys, and writes new values for them. All other text stays unchanged.
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { ChartError } from './chart-error.ts';

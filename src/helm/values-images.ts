@@ -5,16 +5,16 @@ import { ChartError } from './chart-error.ts';
 
 const VALUES_YAML = 'values.yaml';
 
-/** The keys of an image in the values of a chart: a mapping with all of them is an image. */
+/** The keys of an image in the values of a chart. A mapping with all of these keys is an image. */
 const IMAGE_KEYS = ['registry', 'repository', 'tag', 'digest'] as const;
 
-/** Limit of nesting: the values of real charts have fewer levels, and a document with very many would exhaust the stack. */
+/** The deepest nesting. The values of real charts have fewer levels. Very many levels would exhaust the stack. */
 const DEPTH_MAX = 32;
 
 /** An image in values.yaml, by the keys that lead to its mapping. */
 export type ValuesImage = { place: string[]; repository: string };
 
-/** Finds the images, in the order of the file. Throws ChartError. */
+/** Finds the images in the order of the file. Throws ChartError. */
 export function findImages(text: string): ValuesImage[] {
   const found: ValuesImage[] = [];
   const search = (node: unknown, place: string[]): void => {
@@ -32,15 +32,15 @@ export function findImages(text: string): ValuesImage[] {
 export type ValueEdit = { place: readonly string[]; value: string };
 
 /**
- * Replaces existing texts of values.yaml; every other byte stays, with all comments. Throws ChartError for a place that is
- * not a plain or quoted text.
+ * Replaces existing texts of values.yaml. Every other byte stays, including all comments. Throws ChartError for a place that
+ * is not a plain or quoted text.
  */
 export function editValues(text: string, edits: readonly ValueEdit[]): string {
   const document = parseChartDocument(VALUES_YAML, text);
   const spans = edits.map(({ place, value }) => ({ ...spanOf(document.getIn(place, true), place), value }));
   let edited = text;
   for (const { start, end, value } of spans.toSorted((one, other) => other.start - one.start)) {
-    // An empty value starts directly after the colon of its key, so the new value needs a space.
+    // An empty value begins directly after the colon of its key, so the new value needs a space before it.
     const space = start === end && !/\s/.test(text[start - 1] ?? '') ? ' ' : '';
     edited = `${edited.slice(0, start)}${space}${JSON.stringify(value)}${edited.slice(end)}`;
   }

@@ -1,7 +1,10 @@
-// Reads the accounts of this machine and their ranges of subordinate ids, which sandboxes need.
+// Reads the accounts of this machine, and their ranges of subordinate ids, which sandboxes need.
 import { readFileSync } from 'node:fs';
 
-/** A sandbox maps the ids from 0 to 65,535, because the files of an image may belong to any of them. */
+/**
+ * The number of ids in a sandbox. A sandbox maps the ids from 0 to 65,535, because the files of an image may belong to any of
+ * them.
+ */
 export const SUBORDINATE_IDS = 65_536;
 
 export type Account = { name: string; uid: number; gid: number; home: string };
@@ -15,7 +18,7 @@ function lines(file: string): string[] {
   }
 }
 
-/** Returns the account with this name or uid (passwd(5)); undefined if there is none. */
+/** Returns the account with this name or uid (passwd(5)), or undefined if there is none. */
 export function findAccount(who: string | number): Account | undefined {
   return lines('/etc/passwd')
     .map((line) => line.split(':'))
@@ -35,9 +38,9 @@ export function hasSubordinateIds(account: Account): boolean {
   );
 }
 
-/** Returns the lowest number from which a new range of subordinate ids overlaps no existing range. */
+/** Returns the lowest number at which a new range of subordinate ids can begin without overlapping an existing range. */
 export function freeSubordinateStart(): number {
-  // The start of the first range that shadow itself assigns (SUB_UID_MIN in login.defs).
+  // The first range that shadow itself assigns begins here (SUB_UID_MIN in login.defs).
   const FIRST = 100_000;
   const ends = ['/etc/subuid', '/etc/subgid'].flatMap((file) =>
     lines(file)

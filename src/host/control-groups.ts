@@ -1,28 +1,31 @@
-// Finds folders in which control groups can be created, below the group of this process: in the unified hierarchy (v2) or in
-// the older ones (v1). If run by root, prepares such a folder for the account to which Larder switches.
+// Finds folders in which control groups can be created, below the group of this process. They are in the unified hierarchy
+// (v2) or in the older hierarchies (v1). If run by root, prepares such a folder for the account to which Larder switches.
 import { chownSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 
 /**
- * The group in v2 for this process and its children. In v2, a group that contains processes cannot have groups with limits
- * below it.
+ * The group of this process and its children in v2. It is needed because, in v2, a group with processes cannot contain groups
+ * with limits.
  */
 const PROCESSES = 'larder-processes';
 /** The group that root creates for Larder's account. */
 const DELEGATED = 'larder';
 const ROOT = '/sys/fs/cgroup';
 
-/** The folders in which groups are created: in v2 a single one, in v1 one for each controller. */
+/** The folders in which groups are created. v2 has one folder, and v1 has one for each controller. */
 export type GroupFolders = {
   memory: string;
   pids: string;
-  /** Absent if not available. Then the processor time of each process is limited, but not that of the group. */
+  /**
+   * Absent if there is no such folder. Then the processor time of each process is limited, but not the processor time of the
+   * group.
+   */
   cpu?: string;
 };
 
 export type ControlGroups = { mode: 'cgroup-v2' | 'cgroup-v1'; folders: GroupFolders };
 
-/** Returns the folders that can be used, the best first, and the reasons why others cannot be used. */
+/** Returns the folders that can be used, the best one first, and the reasons why other folders cannot be used. */
 export function findControlGroups(): { candidates: ControlGroups[]; reasons: string[] } {
   if (process.platform !== 'linux') return { candidates: [], reasons: ['Control groups need Linux.'] };
   const own = ownGroups();
@@ -30,7 +33,7 @@ export function findControlGroups(): { candidates: ControlGroups[]; reasons: str
   const candidates: ControlGroups[] = [];
   const unified = unifiedFolder(own);
   if (unified !== undefined && hasControllers(unified)) {
-    // No cpu folder is needed: in v2, if the controller is enabled here, all groups below have it.
+    // v2 needs no cpu folder. If the controller is enabled here, all groups below have it.
     candidates.push({ mode: 'cgroup-v2', folders: { memory: unified, pids: unified } });
   } else reasons.push('The unified hierarchy (cgroup v2) has no memory and pids controllers for this process.');
   const older = olderFolders(own);
@@ -39,7 +42,7 @@ export function findControlGroups(): { candidates: ControlGroups[]; reasons: str
   return { candidates, reasons };
 }
 
-/** Returns the groups of this process by controller; '' is the unified hierarchy (cgroups(7), /proc/[pid]/cgroup). */
+/** Returns the groups of this process by controller. The key '' is the unified hierarchy (cgroups(7), /proc/[pid]/cgroup). */
 function ownGroups(): Map<string, string> {
   const groups = new Map<string, string>();
   for (const line of readText('/proc/self/cgroup').split('\n')) {
@@ -50,8 +53,8 @@ function ownGroups(): Map<string, string> {
 }
 
 /**
- * Returns the folder below which groups with limits can be created. After `prepareControlGroups` moved this process into a
- * group below, this is the parent of the process's group.
+ * Returns the folder in which groups with limits can be created. `prepareControlGroups` may have moved this process into a
+ * group below. Then this folder is the parent of the process's group.
  */
 function unifiedFolder(own: Map<string, string>): string | undefined {
   const path = own.get('');
@@ -66,8 +69,8 @@ function hasControllers(folder: string): boolean {
 }
 
 /**
- * Returns the folders of v1: first those with the cpu controller, and of these first the ones that root created for the
- * account. Inside a container, the path in /proc/self/cgroup may not exist; then the root of the mount is the group of this
+ * Returns the folders of v1. Folders with the cpu controller come first, and among them those that root created for the
+ * account. Inside a container, the path in /proc/self/cgroup may not exist. Then the root of the mount is the group of this
  * process.
  */
 function olderFolders(own: Map<string, string>): GroupFolders[] {
@@ -85,9 +88,9 @@ function olderFolders(own: Map<string, string>): GroupFolders[] {
 }
 
 /**
- * Prepares the folder for control groups; called before the first child is started. In v2, moves the processes of this group
- * into a group below it and enables the controllers. In v1, only root can prepare: creates a group for the account. Does
- * nothing if the system does not allow it; `probeResourceControl` reports later which limits are in force.
+ * Prepares the folder for control groups. Must be called before the first child is started. In v2, moves the processes of
+ * this group into a group below it, and enables the controllers. In v1, only root can prepare: it creates a group for the
+ * account. Does nothing if the system does not allow it. `probeResourceControl` reports later how limits are enforced.
  */
 export function prepareControlGroups(account?: { uid: number; gid: number }): void {
   const own = ownGroups();
@@ -99,8 +102,8 @@ export function prepareControlGroups(account?: { uid: number; gid: number }): vo
     try {
       attempt();
     } catch (error) {
-      // Expected: /sys is read-only, a controller is not delegated, or another program manages the group. Then the watchdog
-      // enforces the limits.
+      // This is expected if /sys is read-only, a controller is not delegated, or another program manages the group. The
+      // watchdog then enforces the limits.
       if ((error as NodeJS.ErrnoException).syscall === undefined) throw error;
     }
   }
@@ -108,8 +111,8 @@ export function prepareControlGroups(account?: { uid: number; gid: number }): vo
 
 function prepareUnified(own: Map<string, string>, account: { uid: number; gid: number } | undefined): void {
   const folder = unifiedFolder(own);
-  // Only the root of all groups has no cgroup.type. It may contain processes and still have groups with limits, and its
-  // processes are not Larder's.
+  // Only the root of all groups has no cgroup.type. The root may contain processes and also groups with limits, so nothing
+  // needs to be moved.
   if (folder === undefined || !existsSync(join(folder, 'cgroup.type'))) return;
   const offered = readText(join(folder, 'cgroup.controllers')).trim().split(/\s+/);
   if (!offered.includes('memory') || !offered.includes('pids')) return;
@@ -130,7 +133,7 @@ function prepareUnified(own: Map<string, string>, account: { uid: number; gid: n
 }
 
 function prepareOlder(own: Map<string, string>, account: { uid: number; gid: number }): void {
-  // The last folders are the groups of this process itself, in which the groups for the account are created.
+  // The last folders are the groups of this process itself. The groups for the account are created in them.
   const { cpu } = olderFolders(own).findLast((found) => found.cpu !== undefined) ?? {};
   for (const folder of [...Object.values(olderFolders(own).at(-1) ?? {}), cpu].filter((path) => path !== undefined)) {
     const delegated = join(folder, DELEGATED);

@@ -1,5 +1,5 @@
-// Prepares the machine if the user agrees: installs missing packages, creates Larder's own account if run by root, and makes
-// folders accessible to it.
+// Prepares the machine if the user agrees: installs missing packages and, if run by root, creates Larder's own account and
+// makes folders accessible to it.
 import { spawn, spawnSync } from 'node:child_process';
 import {
   chmodSync,
@@ -22,7 +22,7 @@ import { findProgram, missingRequirements, type Requirement } from './requiremen
 /** The account to which Larder switches if root starts it. */
 export const ACCOUNT_NAME = 'larder';
 
-/** The time limit for sudo, which may wait for a directory server or a name server. */
+/** The time limit for sudo. sudo may wait for a directory server or a name server. */
 const SUDO_MS_MAX = 30_000;
 
 export type HostErrorCode = 'CONSENT_NEEDED' | 'CONSENT_REFUSED' | 'COMMAND_FAILED' | 'NO_ROOT';
@@ -46,8 +46,7 @@ function isRoot(): boolean {
 }
 
 /**
- * Returns the changes that are needed so that this machine meets the requirements and this user can run Larder. Returns an
- * empty list if there are none.
+ * Returns the changes after which this machine meets the requirements and this user can run Larder. The list may be empty.
  */
 export function findChanges(requirements: readonly Requirement[], path: string): HostChange[] {
   const changes: HostChange[] = [];
@@ -107,16 +106,16 @@ export type PrepareOptions = {
   requirements: readonly Requirement[];
   /** The search path for programs (PATH). */
   path: string;
-  /** True if the person agreed in advance (`--yes`, CI). */
+  /** True if the person has agreed in advance (`--yes`, or CI). */
   consent: boolean;
-  /** The command that the person entered: `npm start`. Errors show how to repeat it with consent. */
+  /** The command that the person entered, such as `npm start`. Errors show how to repeat it with consent. */
   command: string;
   say: (line: string) => void;
 };
 
 /**
- * Asks the person, then makes the machine meet the requirements. Does nothing if it already does. Throws HostError if the
- * person does not agree, if there is no way to become root, or if a command fails.
+ * Asks the person, and then makes the machine meet the requirements. Does nothing if it already meets them. Throws HostError
+ * if the person does not agree, if there is no way to become root, or if a command fails.
  */
 export async function prepareHost(options: PrepareOptions): Promise<void> {
   const changes = findChanges(options.requirements, options.path);
@@ -141,7 +140,10 @@ function sudoPrefix(path: string, changes: HostChange[]): string[] {
   );
 }
 
-/** sudo itself asks for a password on the terminal. Throws HostError if sudo needs one and there is no terminal. */
+/**
+ * Checks sudo. sudo itself asks for a password at the terminal. Throws HostError if sudo needs a password and there is no
+ * terminal.
+ */
 function checkSudo(prefix: string[], changes: HostChange[]): void {
   const [sudo = ''] = prefix;
   const free = spawnSync(sudo, ['-n', 'true'], { stdio: 'ignore', timeout: SUDO_MS_MAX }).status === 0;
@@ -188,7 +190,7 @@ async function askConsent(
   throw new HostError('CONSENT_REFUSED', `Nothing was changed. To do it by hand, run:\n${asScript(prefix, changes)}`);
 }
 
-/** npm passes options on to the program only after two dashes. */
+/** Adds `--yes` to a command. npm passes on options to the program only after two dashes. */
 function withConsent(command: string): string {
   return command.startsWith('npm ') ? `${command} -- --yes` : `${command} --yes`;
 }
@@ -207,9 +209,9 @@ function run(command: string[]): Promise<void> {
 }
 
 /**
- * Makes a folder accessible to the account: each folder above that it cannot enter gets the execute bit for others. Others
- * still cannot list names; they can only enter paths that they know. Changes nothing if the account can already enter. Returns
- * the changed folders.
+ * Makes a folder accessible to the account. Each folder above it that the account cannot enter gets the execute bit for
+ * others. Other users still cannot list names in these folders, and can only enter paths that they know. Changes nothing if
+ * the account can already enter. Returns the changed folders.
  */
 export function makeEnterable(folder: string, account: Account): string[] {
   const changed: string[] = [];
@@ -225,8 +227,8 @@ export function makeEnterable(folder: string, account: Account): string[] {
 }
 
 /**
- * Makes the account the owner of all files below `path` that belong to root. Does not follow links. Returns how many files and
- * folders were changed.
+ * Gives all files below `path` that belong to root to the account. Does not follow links. Returns the number of changed files
+ * and folders.
  */
 function handOver(path: string, account: Account): number {
   const found = lstatSync(path, { throwIfNoEntry: false });
@@ -243,7 +245,7 @@ function handOver(path: string, account: Account): number {
 export type BecomeOptions = {
   /** Folders that must belong to the account. Files in them that belong to other users keep their owner. */
   own: string[];
-  /** Files and folders of Larder that belong to root if an earlier start did not switch to the account. */
+  /** Files and folders of Larder. They belong to root if an earlier start did not switch to the account. */
   handOver: string[];
   /** Folders that the account must be able to enter. */
   enter: string[];
@@ -251,7 +253,7 @@ export type BecomeOptions = {
 };
 
 /**
- * Run by root: makes the account the owner of its folders, and switches to it for good. Run by another user: creates the
+ * If run by root, gives its folders to the account and switches to the account for good. If run by another user, creates the
  * folders. In both cases, prepares the folder for control groups. Throws HostError if root cannot switch to another user.
  */
 export function becomeAccount(options: BecomeOptions): void {

@@ -1,17 +1,17 @@
-// What Larder needs on the machine besides Node: programs of Debian packages, each with the reason.
+// The requirements of Larder on the machine, in addition to Node: programs of Debian packages, each with the reason.
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
 export type Requirement = {
-  /** The Debian package that provides it. */
+  /** The Debian package of the program or file. */
   package: string;
-  /** The requirement is met if this file can be read, a program of this name is found, or this command succeeds. */
+  /** The requirement is met if this file can be read, a program with this name is found, or this command succeeds. */
   probe: { program: string } | { file: string } | { succeeds: readonly string[] };
   reason: string;
 };
 
-/** What is needed to build, verify and serve images. */
+/** The requirements for building, verifying and serving images. */
 export const RUN_REQUIREMENTS: readonly Requirement[] = [
   { package: 'mmdebstrap', probe: { program: 'mmdebstrap' }, reason: 'builds base images from the package archive' },
   { package: 'bubblewrap', probe: { program: 'bwrap' }, reason: 'isolates the programs of an image while it is built' },
@@ -23,7 +23,7 @@ export const RUN_REQUIREMENTS: readonly Requirement[] = [
   },
 ];
 
-/** Software of other projects, with which the tests compare Larder. */
+/** Software of other projects with which the tests compare Larder. */
 export const TEST_REQUIREMENTS: readonly Requirement[] = [
   ...RUN_REQUIREMENTS,
   {
@@ -43,7 +43,7 @@ export const TEST_REQUIREMENTS: readonly Requirement[] = [
   { package: 'procps', probe: { program: 'ps' }, reason: 'finds the processes to kill' },
 ];
 
-/** What is needed to build clients that are in no Debian package. */
+/** The requirements for building clients that no Debian package contains. */
 export const CLIENT_REQUIREMENTS: readonly Requirement[] = [
   { package: 'golang-go', probe: { program: 'go' }, reason: 'builds crane, helm and kubeconform' },
   {
@@ -53,18 +53,19 @@ export const CLIENT_REQUIREMENTS: readonly Requirement[] = [
   },
 ];
 
-/** What is needed to run schemathesis, which pip installs into a virtual environment. */
+/** The requirements for running schemathesis, which pip installs into a virtual environment. */
 export const API_SUITE_REQUIREMENTS: readonly Requirement[] = [
   ...RUN_REQUIREMENTS,
   {
     package: 'python3-venv',
-    // Debian's Python lacks the module that installs pip into a virtual environment; it is in a package of its own.
+    // Debian's Python does not contain the module that installs pip into a virtual environment. This module has its own
+    // package.
     probe: { succeeds: ['python3', '-c', 'import venv, ensurepip'] },
     reason: 'runs schemathesis over the API',
   },
 ];
 
-/** What is needed to build the conformance suite of the OCI distribution specification. */
+/** The requirements for building the conformance suite of the OCI distribution specification. */
 export const REGISTRY_SUITE_REQUIREMENTS: readonly Requirement[] = [
   ...RUN_REQUIREMENTS,
   {
@@ -82,7 +83,7 @@ export const REGISTRY_SUITE_REQUIREMENTS: readonly Requirement[] = [
 // Some of these folders are not in the search path of a normal user on Debian.
 const SYSTEM_FOLDERS = ['/usr/local/sbin', '/usr/sbin', '/sbin', '/usr/bin', '/bin'];
 
-/** The time limit for a probe. An interpreter starts within a tenth of a second; on a busy machine, within a few seconds. */
+/** The time limit of a probe. An interpreter starts within a tenth of a second, or within a few seconds on a busy machine. */
 const PROBE_MS_MAX = 30_000;
 
 function isExecutable(path: string): boolean {
@@ -107,7 +108,7 @@ function isReadable(path: string): boolean {
   }
 }
 
-/** Returns the path of a program, searched in `path` and then in the system's folders. Returns undefined if there is none. */
+/** Returns the path of a program. Searches `path` and then the system's folders. Returns undefined if there is none. */
 export function findProgram(program: string, path: string): string | undefined {
   return [...path.split(delimiter).filter(Boolean), ...SYSTEM_FOLDERS]
     .map((folder) => join(folder, program))

@@ -1,4 +1,4 @@
-// The first start creates the rows that every request needs. Later starts find them.
+// The first start creates the rows that every request needs. Later starts find these rows.
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import {
@@ -18,34 +18,33 @@ import { makeOrganizationAt } from './new-organization.ts';
 const PRODUCTS = new URL('../../products/', import.meta.url).pathname;
 
 /**
- * The organization that owns the installation, and the organization's owner. Both can be renamed, but the namespace cannot
- * change.
+ * The first organization, which owns the installation, and its owner. Both can be renamed, but the namespace cannot change.
  */
 const FIRST_ORGANIZATION = { name: 'My organization', namespace: 'main', owner: 'owner', owns_installation: true };
 
-/** How long to wait for an answer from the stored address. It is on this machine, where a running server answers at once. */
+/** How long to wait for an answer from the stored address. A running server on this machine answers at once. */
 const ANSWER_MS_MAX = 2_000;
 
 export type BootstrapOptions = {
   /** The address at which clients reach the hosted registry: scheme, host and port. */
   publicUrl: string;
   /**
-   * Set if no address is configured, so that `publicUrl` is the address on which this server listens. Names the server by its
-   * host and data folder. The address then does not replace one that was configured, that another server wrote, or at which a
-   * server still answers.
+   * The id of this server, made from its host and data folder. Set if no address is configured. Then `publicUrl` is the
+   * address on which this server listens. This address does not replace an address that was configured, that another server
+   * wrote, or at which another server still answers.
    */
   listenedBy?: string;
   /**
-   * Called with the API token of a first start before the token is committed. If the process dies in between, the next start
-   * creates another token.
+   * Called with the API token of a first start before the token is committed. If the process dies between the two, the next
+   * start creates another token.
    */
   onApiToken: (apiToken: string) => void | Promise<void>;
 };
 
 /**
- * Ensures that the rows which all organizations share exist. Every server and every worker calls it, because any of them may
- * start first. If the package archive of the machine lacks an operating system of the library, the base image of that system
- * shows the fault and has no offerings.
+ * Creates the missing rows that all organizations share. Every server and every worker calls this, because any of them may
+ * start first. If the machine's package archive does not have an operating system of the library, the base image of this
+ * operating system shows the fault and has no offerings.
  */
 export async function ensureShared(db: Database): Promise<void> {
   const systems = await loadOperatingSystems(PRODUCTS);
@@ -75,7 +74,7 @@ export async function bootstrap(db: Database, { publicUrl, listenedBy, onApiToke
   });
 }
 
-/** Whether another server of the same data folder still answers at the stored address. If so, the address stays. */
+/** Whether another server with the same data folder still answers at the stored address. The address then stays. */
 async function isServedElsewhere(
   db: Database,
   { publicUrl, listenedBy }: { publicUrl: string; listenedBy: string },
@@ -88,7 +87,7 @@ async function isServedElsewhere(
     await once(socket, 'connect', { signal: AbortSignal.timeout(ANSWER_MS_MAX) });
     return true;
   } catch {
-    // The connection failed, so the server that wrote the address no longer runs.
+    // The connection failed. So the server that wrote the address does not run any more.
     return false;
   } finally {
     socket.destroy();

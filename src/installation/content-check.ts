@@ -1,5 +1,5 @@
-// The functions behind the operator's commands for the content folder. They find contents that are missing or damaged, and mark
-// a new folder as the installation's if the old one is lost.
+// The functions of the operator's commands for the content folder. They find missing and damaged contents. If the old folder
+// is lost, they mark a new folder as the installation's.
 import { finished } from 'node:stream/promises';
 import { sql } from 'kysely';
 import { ContentMismatch } from '../content/content-errors.ts';
@@ -15,12 +15,12 @@ import { withOperatorDatabase } from './operator-database.ts';
 /** How many digests are checked between two queries. */
 const PAGE_COUNT = 1_000;
 
-/** MISSING: the folder does not have the content. DAMAGED: its bytes do not match its digest. */
+/** MISSING: the folder does not have the content. DAMAGED: the bytes of the content do not match its digest. */
 export type BadContent = ContentNeed & { state: 'MISSING' | 'DAMAGED' };
 
 export type ContentReport = {
   directory: string;
-  /** How many contents the database knows. */
+  /** The number of contents that the database knows. */
   known: number;
   bad: BadContent[];
   /** The releases that need any of the missing or damaged contents. */
@@ -28,7 +28,8 @@ export type ContentReport = {
 };
 
 /**
- * Checks all contents that the database knows. With `bytes`, reads each one and compares it with its digest. Changes nothing.
+ * Checks all contents that the database knows. With `bytes`, reads each content and compares it with its digest. Changes
+ * nothing.
  */
 export function checkContent({ bytes }: { bytes: boolean }): Promise<ContentReport> {
   return withOperatorDatabase('content check', async (db, { contentDirectory: directory }) => {

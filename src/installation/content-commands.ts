@@ -1,4 +1,4 @@
-// The operator's commands for the content folder. They run on a machine that reaches both the folder and the database.
+// The operator's commands for the content folder. They run on a machine that can access the folder and the database.
 import type { Command } from 'commander';
 import { CommandFailed, type Io } from '../cli/io.ts';
 import { operate } from '../cli/operate.ts';

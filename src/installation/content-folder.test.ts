@@ -1,5 +1,5 @@
-// The mark of a content folder: it is written once, an upgrade marks the old folder, and other installations reject the folder.
-// Also tests the operator's commands.
+// The mark of a content folder. It is written once, an upgrade marks the old folder, and other installations reject the
+// folder. Also tests the operator's commands.
 import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -81,7 +81,7 @@ describe('a folder is claimed at start', () => {
     await know([digestNumber(1)]);
     await expect(claim()).rejects.toThrow(/^\S+ holds none of the content .*LARDER_CONTENT.*«larder content adopt»/);
     expect(readdirSync(folder)).toEqual([]);
-    // An unmarked folder that contains only content of another installation is rejected too.
+    // An unmarked folder that contains only content of another installation must be rejected too.
     await hold('somebody’s');
     await expect(claim()).rejects.toThrow(/holds none of the content/);
     expect(readdirSync(folder)).not.toContain('installation');
@@ -138,7 +138,7 @@ describe('larder content', () => {
   test('check lists missing and damaged contents, and the releases that need them', async () => {
     await claim();
     await catalog.baseMoves('first');
-    // The catalog of this test has recorded uses of contents that it did not store.
+    // The catalog of this test has recorded uses of contents that are not stored.
     await database.pool.query('delete from content_uses');
     const kept = await hold('kept');
     const damaged = await hold('damaged');

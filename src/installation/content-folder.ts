@@ -1,5 +1,5 @@
-// Marks a content folder with the id of its installation, so that no process of another installation serves, fills or sweeps
-// it.
+// Marks a content folder with the id of its installation. So no process of another installation reads from it, writes to it
+// or deletes content in it.
 import { randomUUID } from 'node:crypto';
 import { link, mkdir, open, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -15,8 +15,8 @@ const MARK = 'installation';
 const LINE = /^larder-content-1 ([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\n$/;
 
 /**
- * This many contents of the database are looked up in an unmarked folder. Digests are random: if the folder has none of these,
- * it has almost none of the database's contents.
+ * How many contents of the database are searched in an unmarked folder. Digests are random. So if the folder has none of
+ * these, it has almost none of the database's contents.
  */
 const SAMPLE_COUNT = 1_000;
 
@@ -24,26 +24,26 @@ const SAMPLE_COUNT = 1_000;
 const FULL = new Set(['ENOSPC', 'EDQUOT']);
 
 /**
- * Checks that the folder is writable and belongs to this installation. Marks an unmarked folder if it is empty and the database
- * knows no content, or if it has content that the database knows, because older versions did not mark folders. Throws
- * StartError CONTENT, or the system's error if the folder is not writable.
+ * Checks that the folder is writable and belongs to this installation. Marks an unmarked folder in two cases. It is empty and
+ * the database knows no content. Or it has content that the database knows, because older versions did not mark folders.
+ * Throws StartError CONTENT, and the system's error if the folder is not writable.
  */
 export async function claimContentFolder(db: Database, directory: string): Promise<void> {
   const id = await getInstallationId(db);
   const rejected = (await readMark(directory)) === undefined ? await checkUnmarked(db, directory) : undefined;
-  // Read again, because a process that started at the same time may have marked and filled the folder.
+  // Reads the mark again, because a process that started at the same time may have marked and filled the folder.
   const found = await readMark(directory);
   if (found !== undefined) requireSame(found, { id, directory });
   else if (rejected !== undefined) throw rejection(rejected);
   await writeMark(directory, id).catch((error: NodeJS.ErrnoException) => {
-    // If the disk is full, the content in the folder can still be served.
+    // If the disk is full, the content in the folder can still be read.
     if (found === undefined || !FULL.has(error.code ?? '')) throw error;
   });
 }
 
 /**
- * Marks the folder even if the database's content is not in it, for an operator whose content is lost. Throws StartError
- * CONTENT if another installation has marked it.
+ * Marks the folder even if it does not contain the database's content. For an operator whose content is lost. Throws
+ * StartError CONTENT if another installation has marked the folder.
  */
 export async function adoptContentFolder(db: Database, directory: string): Promise<void> {
   const id = await getInstallationId(db);
@@ -78,7 +78,7 @@ async function readMark(directory: string): Promise<string | undefined> {
   );
 }
 
-/** Returns why an unmarked folder is rejected. Returns undefined if it is this installation's. */
+/** Returns the reason why an unmarked folder is rejected, or undefined if it belongs to this installation. */
 async function checkUnmarked(db: Database, directory: string): Promise<string | undefined> {
   const store = readDiskContent(directory);
   if (await hasContentUses(db)) {
@@ -100,14 +100,17 @@ async function isEmpty(store: ContentReader): Promise<boolean> {
   return true;
 }
 
-/** Writes a temporary file at every start, even if the folder is marked: this detects a folder that is not writable. */
+/**
+ * Writes the mark. A temporary file is written at every start, even if the folder is marked, because this detects a folder
+ * that is not writable.
+ */
 async function writeMark(directory: string, id: string): Promise<void> {
   const temporary = join(directory, 'temporary');
   await mkdir(temporary, { recursive: true, mode: CONTENT_FOLDER_MODE });
   const path = join(temporary, randomUUID());
   try {
     await writeLine(path, `larder-content-1 ${id}\n`);
-    // `link` never overwrites a mark. If two processes start at the same time, one of them creates it.
+    // `link` never overwrites a mark. So if two processes start at the same time, only one of them creates the mark.
     await link(path, join(directory, MARK)).catch(ignoreExisting);
     await syncFolder(directory);
   } finally {

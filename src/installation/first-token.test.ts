@@ -1,4 +1,4 @@
-// The API token of a first start is either printed or written to the file in LARDER_FIRST_TOKEN_FILE, and is nowhere else.
+// The API token of a first start is either printed or written to the file in LARDER_FIRST_TOKEN_FILE. It is nowhere else.
 import { chownSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -63,7 +63,7 @@ test('an existing file and a missing folder are rejected in one line', {
 }, async () => {
   const there = join(directory, 'there');
   writeFileSync(there, 'mine');
-  // The folder of the first start. Its key belongs to the database, so later starts use it too.
+  // The data folder of the first start. Its key belongs to the database, so later starts use the same folder.
   let data: string | undefined;
   for (const [file, reason] of [
     [there, 'it already exists, and is not overwritten. Remove it, or name another file.'],

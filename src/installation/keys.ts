@@ -1,4 +1,4 @@
-// The functions behind the operator's commands that rotate the installation's key.
+// The functions of the operator's commands that rotate the installation's key.
 import type { Database } from '../db/database.ts';
 import { dropKeys, rotateKeys } from '../identity/key-rotation.ts';
 import { withOperatorDatabase } from './operator-database.ts';

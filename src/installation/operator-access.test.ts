@@ -1,5 +1,5 @@
-// The operator's commands that give access: `larder tokens create --operator` and `larder users set-password`. The tests run
-// them as processes.
+// The operator's commands that give access: `larder tokens create --operator` and `larder users set-password`. They run as
+// processes.
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,4 @@
-// The functions behind the operator's commands that give access. They create an API token or set a password, directly in the
+// The functions of the operator's commands that give access. They create an API token or set a password directly in the
 // database.
 import { resolve } from 'node:path';
 import { EMAIL_LENGTH_MAX, NAME_LENGTH_MAX, PASSWORD_LENGTH_MAX, PASSWORD_LENGTH_MIN } from '../contract/limits.ts';
@@ -20,14 +20,14 @@ import { writeSecretFile } from './secret-file.ts';
 export type OperatorTokenOptions = {
   /** The namespace, name or id of the organization. */
   organization: string;
-  /** The name, e-mail address or id of the user. Default: the only owner. */
+  /** The name, e-mail address or id of the user. The default is the only owner of the organization. */
   user?: string | undefined;
-  /** Default: the role of the user. */
+  /** The default is the role of the user. */
   role?: Role | undefined;
   scopes?: readonly TokenScope[] | undefined;
   name?: string | undefined;
   expires_in_days?: number | undefined;
-  /** A file that is created for the token, which is then not printed. */
+  /** A file for the token. It is created, and the token is then not printed. */
   to_file?: string | undefined;
 };
 
@@ -44,8 +44,8 @@ export type OperatorToken = {
 const TOKEN_NAME = 'made by the operator';
 
 /**
- * Creates an API token of a user. Ignores the limit of tokens: an operator who restores access cannot log in to revoke a token
- * first. Throws IdentityError and SecretFileError; in both cases, no token is created.
+ * Creates an API token of a user. Ignores the limit of tokens, because an operator who restores access cannot log in to
+ * revoke a token first. Throws IdentityError and SecretFileError. After an error, no token exists.
  */
 export function createTokenByOperator(options: OperatorTokenOptions): Promise<OperatorToken> {
   const file = options.to_file === undefined ? undefined : resolve(options.to_file);
@@ -53,7 +53,7 @@ export function createTokenByOperator(options: OperatorTokenOptions): Promise<Op
     let removeFile: (() => Promise<void>) | undefined;
     try {
       return await inTransaction(db, async (tx) => {
-        // If the transaction runs again, it creates another token, so the file with the first one is removed.
+        // The transaction may run again and then creates another token. So the file with the first token is removed.
         await removeFile?.();
         const { secret, ...made } = await createToken(tx, options);
         if (file === undefined) return { ...made, api_token: secret };
@@ -101,15 +101,17 @@ async function createToken(
 export type OperatorPasswordOptions = {
   organization: string;
   user?: string | undefined;
-  /** The name with which the user logs in. Default: the name that the user has now, or else the user's e-mail address. */
+  /**
+   * The name with which the user logs in. The default is the current name. If there is none, it is the user's e-mail address.
+   */
   email?: string | undefined;
 };
 
 export type SetPassword = { organization: { name: string }; user: { name: string }; email: string };
 
 /**
- * Sets the password of a user and ends all sessions of the user. Calls `readPassword` only after all other checks. Throws
- * IdentityError.
+ * Sets the password of a user and ends all sessions of the user. Calls `readPassword` only after all other checks, so that
+ * the operator does not type a password in vain. Throws IdentityError.
  */
 export function setPasswordByOperator(
   options: OperatorPasswordOptions,

@@ -1,4 +1,4 @@
-// The operator's commands for keys, organizations and access. They run on a machine that reaches the database.
+// The operator's commands for keys, organizations and access. They run on a machine that can access the database.
 import { type Command, InvalidArgumentError } from 'commander';
 import type { Io } from '../cli/io.ts';
 import { type OperatorTools, operate } from '../cli/operate.ts';
@@ -25,7 +25,7 @@ export function addOperatorCommands(program: Command, io: Io): void {
   if (users) addSetPassword(users, io);
 }
 
-/** The functions for commands that use the API, but can also run directly on the database. */
+/** Returns the functions for commands that use the API, but can also run directly on the database. */
 export function operatorTools(io: Io): OperatorTools {
   return {
     createToken: (request, command) =>
@@ -131,7 +131,7 @@ function addOrganizations(group: Command, io: Io): void {
     );
 }
 
-/** At most six digits, like the maximum in the API. */
+/** The syntax of a quota. It has at most six digits, like the maximum in the API. */
 const QUOTA = /^\d{1,6}$/;
 
 function quotaOf(text: string): number | null {

@@ -1,4 +1,4 @@
-// Opens the database for the operator's commands. Larder need not run, but the database must.
+// Opens the database for the operator's commands. Larder itself need not run, but the database must.
 import { join } from 'node:path';
 import { type Config, readConfig } from '../config/config.ts';
 import { explainConnection } from '../db/connection-failure.ts';

@@ -1,4 +1,4 @@
-// The operator's commands for organizations, run as processes. Also: which organization owns the installation.
+// The operator's commands for organizations, run as processes. Also tests which organization owns the installation.
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFileSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
@@ -60,21 +60,21 @@ test('a server without a public URL replaces no address that was configured or t
   const listen = (publicUrl: string, listenedBy = 'one:/data') =>
     bootstrap(database.db, { publicUrl, listenedBy, onApiToken: () => {} });
   const given = (publicUrl: string) => bootstrap(database.db, { publicUrl, onApiToken: () => {} });
-  // Opening the installation's key creates this row; this test opens no key.
+  // Opening the installation's key would create this row, but this test opens no key.
   await database.pool.query("insert into installation (key_check) values ('') on conflict do nothing");
   await listen('http://127.0.0.1:8081');
   expect(await url()).toEqual([`${PUBLIC_URL}/main`]);
-  // An address of this machine also stays, because it was configured.
+  // An address of this machine stays too, because it was configured.
   await given('http://127.0.0.1:9');
   await listen('http://127.0.0.1:8081');
   expect(await url()).toEqual(['http://127.0.0.1:9/main']);
-  // As after an upgrade from a version that did not record which server wrote the address.
+  // Sets the state after an upgrade from a version that did not record which server wrote the address.
   await database.pool.query("update installation set listen_address_by = ''");
   await listen('http://127.0.0.1:8');
   expect(await url()).toEqual(['http://127.0.0.1:8/main']);
   await listen('http://127.0.0.1:8082', 'two:/data');
   expect(await url()).toEqual(['http://127.0.0.1:8/main']);
-  // A server replaces an address that it wrote itself, unless another server of the same folder answers there.
+  // A server replaces an address that it wrote itself, unless another server with the same folder answers there.
   const other = createServer().listen(0, '127.0.0.1');
   await once(other, 'listening');
   const running = `http://127.0.0.1:${(other.address() as AddressInfo).port}`;

@@ -1,5 +1,5 @@
-// The operator's commands for organizations. They do what owners of the installation can do through the API, but access the
-// database directly, so they run on a machine that reaches it.
+// The operator's commands for organizations. Owners of the installation can do the same through the API. These commands use
+// the database directly, so they run on a machine that can access it.
 import { access, constants } from 'node:fs/promises';
 import type { Organization } from '../contract/organization.ts';
 import { OPERATOR, recordAuditEvent } from '../db/audit-trail.ts';
@@ -43,8 +43,8 @@ export function createOrganizationByOperator(options: OrganizationOptions): Prom
 }
 
 /**
- * Whether this account can read the key file. If it cannot, the next start or the first release makes the organization's
- * signing key.
+ * Whether this account can read the key file. If it cannot, the organization's signing key is made later, by the next start
+ * or the first release.
  */
 async function isReadable(file: string): Promise<boolean> {
   return await access(file, constants.R_OK).then(
@@ -64,7 +64,7 @@ export function listOrganizationsForOperator(): Promise<Organization[]> {
 }
 
 /**
- * Sets how many applications an organization may have; null removes the limit. `word` is the namespace, name or id of the
+ * Sets how many applications an organization may have. Null removes the limit. `word` is the namespace, name or id of the
  * organization.
  */
 export function setQuotaByOperator(word: string, applications_max: number | null): Promise<{ name: string }> {
@@ -81,7 +81,7 @@ export function setQuotaByOperator(word: string, applications_max: number | null
   );
 }
 
-/** Returns the organization that owns the installation. Its audit trail records changes of other organizations. */
+/** Returns the organization that owns the installation. Its audit trail also records changes of other organizations. */
 async function requireStarted(db: Database): Promise<{ id: string }> {
   const own = await findInstallationOrganization(db);
   if (own !== undefined) return own;

@@ -1,4 +1,5 @@
-// Writes a secret to a new file that only its owner can read. The secret is used only when it is safely on disk.
+// Writes a secret to a new file that only its owner can read. The secret may be used only after the file is synced to the
+// disk.
 import { open, rm } from 'node:fs/promises';
 
 /** Why a file cannot be created, by the system's error code (open(2)). */
@@ -13,7 +14,7 @@ const WRITE_FAULTS: Record<string, string> = {
   ENOSPC: 'its disk is full. Free some space, or name another file',
 };
 
-/** Its message is for the person who chose the file. */
+/** The message is for the person who chose the file. */
 export class SecretFileError extends Error {
   override readonly name = 'SecretFileError';
   readonly code = 'SECRET_FILE';
@@ -21,7 +22,7 @@ export class SecretFileError extends Error {
 
 /**
  * Writes a line to a new file with mode 0600 and syncs the file. `what` names the secret in errors. Returns a function that
- * removes the file. Throws SecretFileError; then no incomplete file is left.
+ * removes the file. Throws SecretFileError and then leaves no incomplete file.
  */
 export async function writeSecretFile(path: string, what: string, line: string): Promise<() => Promise<void>> {
   const reject = (cause: NodeJS.ErrnoException): never => {
@@ -29,7 +30,7 @@ export async function writeSecretFile(path: string, what: string, line: string):
     throw new SecretFileError(`${what} cannot be written to ${path}: ${fault}.`, { cause });
   };
   const remove = () => rm(path, { force: true });
-  // The flag `wx` (O_EXCL) ensures that no existing file is overwritten and no link is followed.
+  // The flag `wx` (O_EXCL) makes sure that no existing file is overwritten and no link is followed.
   const file = await open(path, 'wx', 0o600).catch(reject);
   try {
     await file.writeFile(`${line}\n`);
