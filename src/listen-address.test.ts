@@ -1,4 +1,4 @@
-// Two real servers without LARDER_PUBLIC_URL and with one database: the hosted registry keeps the address of the first.
+// Two real servers share a database and have no LARDER_PUBLIC_URL. The hosted registry keeps the address of the first server.
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-// The log: lines of JSON without secrets.
+// The log consists of JSON lines without secrets.
 import { describe, expect, test } from 'vitest';
 import { openLog } from './log.ts';
 

@@ -1,14 +1,14 @@
-// Suggests a known word for an unknown one that is rejected.
+// Suggests a known word for an unknown word that is rejected.
 
-/** Returns the word with the fewest edits from `text`; undefined without words. */
+/** Returns the word with the fewest edits from `text`, or undefined if there are no words. */
 export function nearestWord(text: string, words: readonly string[]): string | undefined {
   const measured = words.map((word) => ({ word, distance: editDistance(text, word) }));
   return measured.sort((a, b) => a.distance - b.distance)[0]?.word;
 }
 
-/** Returns the nearest word if `text` may be a misspelling of it: at most a third of its letters differ. */
+/** Returns the nearest word if `text` may be a misspelling of it. At most a third of its letters may differ. */
 export function similarWord(text: string, words: readonly string[]): string | undefined {
-  // Longer texts are not misspelled words, and the comparison takes time proportional to their length.
+  // Skips words of a very different length: they are no misspellings, and a comparison takes time proportional to the length.
   const near = words.filter((word) => Math.abs(word.length - text.length) <= editsMax(word));
   const word = nearestWord(text, near);
   return word !== undefined && editDistance(text, word) <= editsMax(word) ? word : undefined;
@@ -18,7 +18,7 @@ function editsMax(word: string): number {
   return Math.max(1, Math.floor(word.length / 3));
 }
 
-/** The Levenshtein distance: single characters inserted, removed or replaced. */
+/** Returns the Levenshtein distance: how many single characters must be inserted, removed or replaced. */
 function editDistance(from: string, to: string): number {
   let row = Array.from({ length: to.length + 1 }, (_, column) => column);
   for (const [line, letter] of [...from].entries()) {

@@ -1,4 +1,4 @@
-// The resources of a process: opened once in order, closed once in reverse.
+// The resources of a process. They are opened in order, and closed once in reverse order.
 import { type Config, ConfigError } from './config/config.ts';
 import type { ContentStore } from './content/content.ts';
 import { openDiskContent } from './content/disk.ts';
@@ -28,8 +28,8 @@ export type Resources = {
 };
 
 /**
- * Migrates the database and opens everything. Throws ConfigError and StartError for faults that the operator can correct,
- * else the errors of the parts; nothing stays open then.
+ * Migrates the database and opens everything. Throws ConfigError and StartError for faults that the operator can correct, and
+ * otherwise the errors of the parts. After an error, nothing stays open.
  */
 export async function openResources(config: Config, log: Logger): Promise<Resources> {
   const databaseUrl = config.databaseUrl;
@@ -53,8 +53,7 @@ async function openAll(config: Config, databaseUrl: string, log: Logger): Promis
     await opened.close();
   };
   try {
-    // Only a new database gets a new key: with a new key, nothing in a database that was set up earlier could be
-    // decrypted.
+    // Only a new database gets a new key. With a new key, no secret in an older database could be decrypted.
     const create = !(await isInstalled(opened.db));
     const key = followInstallationKey(config.keyFile, await loadInstallationKey(config.keyFile, { create }));
     const identity = await openIdentity(opened.db, key, {
@@ -70,10 +69,7 @@ async function openAll(config: Config, databaseUrl: string, log: Logger): Promis
   }
 }
 
-/**
- * Whether a file error is about the content folder: it can also be about certificates that the database's address
- * names.
- */
+/** Whether a file error is about the content folder. It may also be about certificates in the address of the database. */
 function isOfFolder(error: unknown, folder: string): boolean {
   const { path } = (error instanceof Error ? error : {}) as NodeJS.ErrnoException;
   return path !== undefined && `${path}/`.startsWith(`${folder}/`);

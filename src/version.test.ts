@@ -1,4 +1,4 @@
-// The version of Larder, from its sources and from a built dist/.
+// The version of Larder, read from its sources and from a built dist/.
 import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,12 +1,12 @@
-// The version of Larder from package.json: read once, the same from the sources and from dist/.
+// The version of Larder from package.json. It is read once, and is the same in the sources and in dist/.
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 export const VERSION = readVersion(import.meta.dirname);
 
 /**
- * Searches this folder and the folders above it: dist/src/ is one level deeper than src/, and dist/ has no
- * package.json.
+ * Returns the version in the nearest package.json. Searches this folder and the folders above it, because dist/src/ is one
+ * level deeper than src/. dist/ has no package.json.
  */
 function readVersion(folder: string): string {
   const found = read(join(folder, 'package.json'));

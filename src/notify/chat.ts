@@ -1,4 +1,5 @@
-// Sends messages to chats: by Slack's chat.postMessage, and by webhooks of Google Chat spaces. Escapes the markup of each chat.
+// Sends messages to chats: with Slack's chat.postMessage, and with webhooks of Google Chat spaces. Escapes the markup of each
+// chat.
 import type { Egress } from '../egress/egress.ts';
 import { DeliveryError, shortLine } from './delivery-error.ts';
 import type { Message } from './message.ts';
@@ -7,7 +8,10 @@ import { type Posted, postJson } from './post-json.ts';
 export type SlackSettings = { channel_id: string; token: string };
 export type GoogleChatSettings = { space_id: string; key: string; token: string };
 
-/** `id` is the same when a message is sent again, so that the chat can recognize it. `apiUrl`: the address of the chat's API. */
+/**
+ * `id` stays the same when a message is sent again, so that the chat can recognize it. `apiUrl` is the address of the chat's
+ * API.
+ */
 export type ChatOptions = { egress: Egress; apiUrl: string; id: string; signal?: AbortSignal };
 
 /** Slack's error codes after which another attempt may succeed (docs.slack.dev, chat.postMessage, errors). */
@@ -42,7 +46,7 @@ export async function sendToSlack(message: Message, settings: SlackSettings, opt
     body: {
       channel: settings.channel_id,
       text: textOf(message, escapeForSlack),
-      // Plain text: no bold text, no mentions of people, no previews of links.
+      // Sends plain text, without bold text, mentions of people and previews of links.
       mrkdwn: false,
       parse: 'none',
       link_names: false,
@@ -61,7 +65,7 @@ export async function sendToSlack(message: Message, settings: SlackSettings, opt
   });
 }
 
-/** Sends a message to a space of Google Chat, by the space's webhook. Throws DeliveryError. */
+/** Sends a message to a space of Google Chat with the space's webhook. Throws DeliveryError. */
 export async function sendToGoogleChat(
   message: Message,
   settings: GoogleChatSettings,
@@ -95,8 +99,8 @@ function textOf({ title, lines, link }: Message, escapeText: (text: string) => s
 }
 
 /**
- * Escapes the three control characters of Slack (docs.slack.dev, formatting message text), so that the text contains no
- * mentions and no links.
+ * Escapes the three control characters of Slack (docs.slack.dev, formatting message text). Otherwise the text could contain
+ * mentions and links.
  */
 function escapeForSlack(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
@@ -104,7 +108,7 @@ function escapeForSlack(text: string): string {
 
 const LOOKALIKES: Record<string, string> = { '<': '‹', '>': '›', '*': '∗', _: 'ˍ', '~': '∼', '`': 'ˋ' };
 
-/** Replaces the characters of Google Chat's markup by similar characters, because they cannot be escaped. */
+/** Replaces the characters of Google Chat's markup by similar characters, because Google Chat has no way to escape them. */
 function escapeForGoogleChat(text: string): string {
   return text.replace(/[<>*_~`]/g, (character) => LOOKALIKES[character] ?? '');
 }

@@ -1,5 +1,5 @@
-// Mail over TLS to a real server: by STARTTLS and smtps, with untrusted certificates, and with passwords that must not be sent
-// without TLS.
+// Mail over TLS to a real server, with STARTTLS and with smtps. Untrusted certificates are rejected, and passwords are not
+// sent without TLS.
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -32,7 +32,8 @@ beforeAll(() => {
 });
 
 /**
- * Creates a certificate with this name and validity, signed by the test's own certificate, which Larder trusts after `trust()`.
+ * Creates a certificate with this name and validity. It is signed by the test's own certificate, which Larder trusts after
+ * `trust()`.
  */
 function signed(name: string, [from, to]: [string, string]): { key: Buffer; cert: Buffer } {
   const file = (what: string) => join(directory, `${name}-${from}-${what}`);
@@ -87,7 +88,7 @@ async function serve(options: SMTPServerOptions): Promise<number> {
 const send = (url: string) =>
   sendMail(MESSAGE, { url, from: FROM }, { to: ['jane@example.org'], id: 'one', at: new Date(0) });
 
-/** Makes this process trust the test's certificate, as NODE_EXTRA_CA_CERTS does. */
+/** Makes this process trust the test's certificate, like NODE_EXTRA_CA_CERTS. */
 function trust(): void {
   setDefaultCACertificates([...trusted, pair.cert.toString()]);
 }
@@ -106,7 +107,7 @@ describe.each([
   test('reports an untrusted certificate, and sends nothing', async () => {
     const port = await serve(options);
     await expect(send(`${scheme}://larder:r%2Fght@localhost:${port}`)).rejects.toMatchObject({
-      // The owner of a provider reads it: it says what is wrong and what to do.
+      // The owner of a provider reads this text. It must say what is wrong and what to do.
       message: expect.stringContaining('is not trusted: it is self-signed, or its authority is not known here.'),
       temporary: true,
     });
@@ -122,7 +123,7 @@ describe.each([
     trust();
     const rejected = await send(`${scheme}://larder:r%2Fght@localhost:${port}`).catch((error: unknown) => error);
     expect(rejected).toMatchObject({ temporary: true, message: expect.stringContaining(words) });
-    // The text is stored with the delivery, as one line.
+    // The text is stored with the delivery. It must be one short line.
     expect((rejected as Error).message.length).toBeLessThan(200);
     expect([arrived, logIns]).toEqual([[], 0]);
   });
@@ -144,7 +145,7 @@ describe('a server that sends a byte now and then', () => {
     server = createServer((socket) => {
       connections.push(socket);
       socket.on('error', () => {});
-      // The server begins a reply and never ends it: RFC 5321 allows a reply of many lines.
+      // The server begins a reply and never ends it. RFC 5321 allows a reply with many lines.
       const dripping = setInterval(() => socket.write('220-'), 20);
       socket.on('close', () => clearInterval(dripping));
     }).listen(0, '127.0.0.1');
@@ -178,7 +179,7 @@ describe('a server that sends a byte now and then', () => {
 
 test('a password is not sent to a server on another machine that offers no STARTTLS', async () => {
   const port = await serve({ hideSTARTTLS: true, allowInsecureAuth: true });
-  // This address reaches this machine, but is not recognized as local.
+  // This address leads to this machine, but is not recognized as local.
   const mapped = `smtp://larder:r%2Fght@[::ffff:127.0.0.1]:${port}`;
   await expect(send(mapped)).rejects.toMatchObject({ temporary: true });
   expect([arrived, logIns]).toEqual([[], 0]);

@@ -1,42 +1,41 @@
-// Sends mail through the operator's server: one plain text message to several addresses of an organization.
+// Sends mail through the operator's mail server: one plain text message to several addresses of an organization.
 import { createTransport } from 'nodemailer';
 import { describeFault, faultOfError, type NetworkFault } from '../egress/network-faults.ts';
 import { DeliveryError, shortLine } from './delivery-error.ts';
 import type { Message } from './message.ts';
 
-/**
- * The operator's mail server. Because the operator configured its address, the egress does not check whether the address is
- * allowed.
- */
+/** The operator's mail server. The egress does not check its address, because the operator has configured it. */
 export type MailSettings = {
   /** `smtp://user:password@host:587` (uses STARTTLS if the server offers it) or `smtps://host:465`. */
   url: string;
-  /** `Larder <larder@example.org>` */
+  /** The sender, such as `Larder <larder@example.org>`. */
   from: string;
 };
 
 export type MailOptions = {
   to: string[];
-  /** The Message-ID is made from it, so that mail clients show a mail that was sent twice only once. */
+  /**
+   * The id of the delivery. The Message-ID is made from it, so that mail clients show a mail that was sent twice only once.
+   */
   id: string;
   /** The time of the event. */
   at: Date;
   signal?: AbortSignal;
-  /** The time limit for the whole delivery. Default: `DELIVERY_MS_MAX`. */
+  /** The time limit for the whole delivery. The default is `DELIVERY_MS_MAX`. */
   timeoutMs?: number;
 };
 
 const CONNECT_MS_MAX = 10_000;
 const SILENCE_MS_MAX = 20_000;
 /**
- * Ends a delivery to a server that sends a byte now and then and therefore never exceeds SILENCE_MS_MAX. Shorter than the time
- * for which a worker claims a delivery.
+ * The time limit for a delivery. It ends a delivery to a server that only sends a byte from time to time, because such a
+ * server never exceeds SILENCE_MS_MAX. It is shorter than the claim of a worker on a delivery.
  */
 const DELIVERY_MS_MAX = 60_000;
 
 /**
- * Sends a mail. If the server accepts only some addresses, returns the others. Throws DeliveryError; if `signal` is aborted,
- * throws its reason.
+ * Sends a mail. Returns the addresses that the server rejected, if it accepted others. Throws DeliveryError. If `signal` is
+ * aborted, throws its reason.
  */
 export async function sendMail(message: Message, settings: MailSettings, options: MailOptions): Promise<string[]> {
   const transport = createTransport(transportOf(settings.url));
@@ -99,7 +98,7 @@ function domainOf(from: string): string {
   return /@([A-Za-z0-9.-]+)/.exec(from)?.[1] ?? 'larder.invalid';
 }
 
-/** What the operator can do about each network fault. The message is sent again later. */
+/** What the operator can do about each network fault. The message is sent again later in any case. */
 const REMEDIES: Partial<Record<NetworkFault, string>> = {
   CERTIFICATE_EXPIRED: 'The administrator of the mail server has to renew it',
   CERTIFICATE_NOT_YET_VALID:
@@ -118,8 +117,8 @@ function explainFault(error: unknown): string | undefined {
 }
 
 /**
- * 4xx is a temporary error and 5xx a permanent one (RFC 5321, section 4.2.1). The server's answer to the log-in is not shown,
- * because the log-in is the operator's and the error is read by an organization.
+ * Converts an error to a DeliveryError. 4xx is a temporary error, and 5xx is a permanent one (RFC 5321, section 4.2.1). The
+ * server's answer to the log-in is omitted: the log-in belongs to the operator, but an organization reads the error.
  */
 function failed(error: unknown): DeliveryError {
   const { code, responseCode, response } = (error instanceof Error ? error : {}) as {

@@ -1,19 +1,19 @@
-// Writes the text of a message about an event, as plain lines. The functions for mail and chats escape it.
+// Writes the text of a message about an event as plain lines. The functions for mail and chats escape the text.
 import type { NotificationEvent } from '../contract/notification-event.ts';
 
 export type Message = {
-  /** A single line. */
+  /** The title, in one line. */
   title: string;
   lines: string[];
   /** The address of a page or resource with details. */
   link?: string;
 };
 
-/** How many names a message contains. All are at the link. */
+/** The most names in a message. The page behind the link has all names. */
 const NAMED_MAX = 20;
 
 /**
- * Returns the text for an event. `publicUrl` is the address at which clients reach the installation; without it, the message
+ * Returns the text for an event. `publicUrl` is the address at which clients reach the installation. Without it, the message
  * has no link.
  */
 export function messageOf(event: NotificationEvent, options: { publicUrl?: string } = {}): Message {
@@ -87,7 +87,10 @@ function named(names: string[], total = names.length): string {
   return shown.join(', ') + (rest > 0 ? ` and ${rest} more` : '');
 }
 
-/** Removes line ends, with which a name could add a header to a mail, and characters that change the direction of the text. */
+/**
+ * Removes line ends, because a name could add a header to a mail with them. Also removes characters that change the direction
+ * of the text.
+ */
 export function oneLine(text: string): string {
   return text.replace(/[\p{Cc}\u2028-\u202e\u2066-\u2069]+/gu, ' ').trim();
 }

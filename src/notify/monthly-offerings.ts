@@ -1,18 +1,21 @@
-// Once a month, notifies of the offerings that were added in the previous month.
+// Once a month, notifies organizations of the offerings that were added in the previous month.
 import { sql } from 'kysely';
 import type { Transaction } from '../db/database.ts';
 import { namedBuild } from './application-names.ts';
 import { recordNotificationEvent } from './notification-events.ts';
 
 /**
- * If Larder is off on the first of a month, it sends the message on one of the following days. Later than this, the message
- * would be outdated.
+ * How many days of a month the message may be sent. If Larder is off on the first day, it sends the message on one of the
+ * next days. Later, the message would be outdated.
  */
 const DAYS_TO_NOTIFY = 7;
-/** How many offerings the message names. The list of offerings has all. */
+/** The most offerings in the message. The list of offerings has all. */
 const NAMED_MAX = 50;
 
-/** In the first days of a month, notifies each organization once of the offerings that were added in the previous month. */
+/**
+ * In the first days of a month, notifies each organization of the offerings that were added in the previous month. Each
+ * organization is notified once.
+ */
 export async function notifyOfMonthlyOfferings(tx: Transaction): Promise<void> {
   const found = await sql<{ month: string; total: number; offerings: string[] }>`
     select to_char(since, 'YYYY-MM') as month, count(*) as total,

@@ -1,4 +1,4 @@
-// Notifies of changes of the catalog: requests, and releases that fix a vulnerability.
+// Notifies organizations of changes of their catalog: requests, and releases that fix a vulnerability.
 import { sql } from 'kysely';
 import type { NotificationEvent } from '../contract/notification-event.ts';
 import type { Transaction } from '../db/database.ts';
@@ -7,7 +7,7 @@ import { recordNotificationEvent } from './notification-events.ts';
 
 type EventOf<T extends NotificationEvent['type']> = Extract<NotificationEvent, { type: T }>;
 
-/** Notifies of a request that the transaction has just created. */
+/** Notifies the organization of a request that the transaction has just created. */
 export async function notifyOfRequest(tx: Transaction, requestId: string): Promise<void> {
   type Row = Omit<EventOf<'APPLICATION_REQUEST_CREATED'>, 'type'> & { organization_id: string };
   const found = await sql<Row>`
@@ -21,7 +21,10 @@ export async function notifyOfRequest(tx: Transaction, requestId: string): Promi
   }
 }
 
-/** Notifies of the first release of a pipeline that was created because of a fixed vulnerability; not of its other releases. */
+/**
+ * Notifies the organization of a pipeline's first release if the pipeline was created because of a fixed vulnerability.
+ * Further releases of the pipeline send nothing.
+ */
 export async function notifyOfPatch(tx: Transaction, pipelineId: string): Promise<void> {
   type Row = Omit<EventOf<'CRITICAL_CVE_PATCH_AVAILABLE'>, 'type'> & { organization_id: string };
   const found = await sql<Row>`

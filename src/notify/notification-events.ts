@@ -1,25 +1,25 @@
-// Records notification events in the transaction that causes them. Also records a delivery and enqueues a job for each
-// provider.
+// Records notification events in the transaction that causes them. For each provider, also records a delivery and enqueues a
+// job.
 import { sql } from 'kysely';
 import type { NotificationEvent } from '../contract/notification-event.ts';
 import type { Transaction } from '../db/database.ts';
 import { enqueue } from '../db/queue.ts';
 import { json } from '../db/tables.ts';
 
-/** Lower than the priority of builds and checks, because a message may arrive a minute later. */
+/** Builds and checks have a higher priority, because a message may arrive a minute later. */
 const PRIORITY = -10;
 
 /** An event of which providers are notified. */
 export type RecordedEvent = {
   organization_id: string;
-  /** Identifies the event. A second event with the same key is ignored. */
+  /** Identifies the event. A second event with the same key sends nothing. */
   key: string;
   event: Exclude<NotificationEvent, { type: 'TEST' }>;
 };
 
 /**
- * Notifies those enabled providers of the organization that selected this kind of event, once for each event. Records nothing
- * if there are none.
+ * Notifies the enabled providers of the organization that have selected this kind of event, once for each event. Records
+ * nothing if there is no such provider.
  */
 export async function recordNotificationEvent(tx: Transaction, recorded: RecordedEvent): Promise<void> {
   const providers = await sql<{ id: string }>`
@@ -31,7 +31,7 @@ export async function recordNotificationEvent(tx: Transaction, recorded: Recorde
   if (ids.length > 0) await notifyProviders(tx, recorded, ids);
 }
 
-/** Notifies these providers of an event, even if they did not select its kind. */
+/** Notifies these providers of an event, even if they have not selected its kind. */
 export async function notifyProviders(
   tx: Transaction,
   recorded: Omit<RecordedEvent, 'event'> & { event: NotificationEvent },

@@ -1,5 +1,5 @@
-// If a chat cannot be reached, the owner of the provider reads an error that is a sentence and does not contain the address of
-// the chat.
+// If a chat cannot be reached, the owner of the provider reads an error. The error must be a sentence, and must not contain
+// the address of the chat.
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';

@@ -1,4 +1,4 @@
-// Sends a POST request with JSON through the egress. Errors never contain the address, because the address contains secrets.
+// Sends a POST request with JSON through the egress. Errors never contain the address, because it contains secrets.
 import type { Egress } from '../egress/egress.ts';
 import { FetchError } from '../egress/fetch.ts';
 import { CHAT_LIMITS } from '../egress/fetch-limits.ts';
@@ -12,14 +12,14 @@ export type Posted = { status: number /** Absent if it is not JSON. */; body?: u
 
 type PostOptions = {
   egress: Egress;
-  /** The name of the server in error messages. */
+  /** The name of the server for error messages. */
   whom: string;
   headers: Record<string, string>;
   body: unknown;
   signal?: AbortSignal;
 };
 
-/** Posts JSON and returns the response, even if it is a redirect. Throws DeliveryError if there is no response. */
+/** Sends JSON and returns the response, even if it is a redirect. Throws DeliveryError if there is no response. */
 export async function postJson(url: URL, options: PostOptions): Promise<Posted> {
   const { egress, whom, signal } = options;
   try {
@@ -38,7 +38,7 @@ export async function postJson(url: URL, options: PostOptions): Promise<Posted> 
       ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
     };
   } catch (error) {
-    // The chat has answered, so it may show the message already: another attempt would show it twice.
+    // The chat has answered, so it may already show the message. Another attempt could show it twice.
     if (error instanceof FetchError && error.status !== undefined) return { status: error.status };
     throw unreachable(error, whom);
   }
@@ -52,17 +52,17 @@ function parse(text: string): unknown {
   }
 }
 
-/** Reads the header Retry-After (RFC 9110, section 10.2.3). Ignores its other form, a date, which chats do not use. */
+/** Reads the header Retry-After (RFC 9110, section 10.2.3). Ignores a date, because chats do not use this form. */
 function secondsOf(header: string | undefined): number | undefined {
   return header !== undefined && /^\d{1,9}$/.test(header)
     ? Math.min(Number(header), RETRY_AFTER_SECONDS_MAX)
     : undefined;
 }
 
-/** The cause is not kept, because it may contain the whole address. */
+/** Returns the error for a failed request. The cause is dropped, because it may contain the whole address. */
 function unreachable(error: unknown, whom: string): DeliveryError {
   const code = error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'no answer';
-  // A request is aborted only by the time limit, or because the worker stops.
+  // Only two things abort a request: the time limit, and the stop of the worker.
   const fault = code === 'ABORT_ERR' ? 'TIMEOUT' : faultOfError(error);
   if (fault === undefined) return new DeliveryError(`${whom} cannot be reached: ${code}`, { temporary: true });
   const temporary = fault !== 'ADDRESS_NOT_ALLOWED';

@@ -5,9 +5,9 @@ export type WayInEnds = {
   organization_name: string;
   namespace: string;
   ends_at: Date;
-  /** 0 if the way has ended. */
+  /** Days until the last way in ends. 0 if it has ended. */
   days_left: number;
-  /** What owners can do to get another way to log in, as the end of a sentence. */
+  /** What owners can do to get another way to log in. The text completes a sentence. */
   alternatives: string;
 };
 

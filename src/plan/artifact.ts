@@ -6,17 +6,17 @@ import { Descriptor, Digest, Platform } from './descriptor.ts';
 import { MetadataFiles } from './metadata-file.ts';
 import { storedValue } from './stored-value.ts';
 
-/** One manifest below a root, with the blobs that it names: an image for one platform, a chart, or a disk. */
+/** One manifest below a root, and its blobs. It is an image for one platform, a chart, or a disk. */
 const Part = Type.Object({
-  /** Absent for artifacts that run on any platform, such as a chart. */
+  /** The platform. Absent for artifacts that run on any platform, such as a chart. */
   platform: Type.Optional(Platform),
-  /** If the root is not an index, this manifest is the root itself. */
+  /** The manifest. If the root is not an index, this is the root itself. */
   manifest: Descriptor,
-  /** The config first, then the layers in the manifest's order. */
+  /** The blobs of the manifest: its config, and then its layers in the manifest's order. */
   blobs: Type.Array(Descriptor),
 });
 
-/** The manifest or index that a tag names, with all manifests and blobs below it. */
+/** The manifest or index to which a tag points, with all manifests and blobs below it. */
 const Root = Type.Object({
   /** An index or a manifest. */
   descriptor: Descriptor,
@@ -30,17 +30,17 @@ const Root = Type.Object({
 export type Root = Static<typeof Root>;
 
 /**
- * Either one root for all registries, or one for each registry by the registry's id: some roots contain the address of the
- * registry from which they are pulled.
+ * Either one root for all registries, or one root for each registry, by the registry's id. Several roots are needed if a root
+ * contains the address of the registry from which it is pulled.
  */
 const Roots = Type.Union([
   Type.Object({ all: Root }),
   Type.Object({ by_registry: Type.Record(Type.String(), Root, { minProperties: 1 }) }),
 ]);
 
-/** A content from which the artifact's components are read. Absent if the packaging has the components in its plan. */
+/** A content from which the components of the artifact are read. Absent if the plan already lists the components. */
 const ComponentSource = Type.Object({
-  /** DPKG_STATUS: the file `/var/lib/dpkg/status` of the built file system. */
+  /** DPKG_STATUS means the file `/var/lib/dpkg/status` of the built file system. */
   format: Type.Literal('DPKG_STATUS'),
   digest: Digest,
 });
@@ -51,8 +51,8 @@ export const Artifact = Type.Object({
   roots: Roots,
   component_sources: Type.Array(ComponentSource),
   /**
-   * The reports of the build: the log of the worker and the reports that the packaging wrote. Reports of later phases are not
-   * included.
+   * The reports of the build: the log of the worker, and the reports that the packaging wrote. Reports of later phases are
+   * not here.
    */
   reports: MetadataFiles,
 });
@@ -73,7 +73,7 @@ export function hasRoot({ roots }: Pick<Artifact, 'roots'>, registryId: string):
   return 'all' in roots || Object.hasOwn(roots.by_registry, registryId);
 }
 
-/** Returns the root that all registries share. Throws if each registry has its own. */
+/** Returns the root that all registries share. Throws if each registry has its own root. */
 export function soleRoot({ roots }: Pick<Artifact, 'roots'>): Root {
   if ('all' in roots) return roots.all;
   throw new Error('The artifact has a root for each registry');
@@ -84,12 +84,14 @@ export function listRoots({ roots }: Pick<Artifact, 'roots'>): Root[] {
   return 'all' in roots ? [roots.all] : Object.values(roots.by_registry);
 }
 
-/** Returns the digests of all blobs below a root. A registry may already have them in another repository. */
+/** Returns the digests of all blobs below a root. Another repository of the registry may already have some of them. */
 export function blobsOf({ parts }: Root): ContentDigest[] {
   return parts.flatMap(({ blobs }) => blobs.map(({ digest }) => digest));
 }
 
-/** Returns all contents of the artifact, including reports: everything that must be kept so that it can be distributed again. */
+/**
+ * Returns all contents of the artifact, including reports. They must be kept so that the artifact can be distributed again.
+ */
 export function contentsOfArtifact(artifact: Artifact): ContentDigest[] {
   const roots = listRoots(artifact).flatMap((root) => [
     root.descriptor.digest,

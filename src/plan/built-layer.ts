@@ -3,7 +3,7 @@ import { type Static, Type } from 'typebox';
 import { Descriptor, Digest } from './descriptor.ts';
 import { storedValue } from './stored-value.ts';
 
-/** A layer whose blob and listing are in the content store: BuiltLayer of src/oci/layer.ts. */
+/** A layer whose blob and listing are in the content store. It has the fields of BuiltLayer (src/oci/layer.ts). */
 export const StoredLayer = Type.Object({
   /** The digest of the uncompressed tar. */
   diff_id: Digest,

@@ -1,6 +1,6 @@
-// Canonical JSON (similar to RFC 8785): sorted keys and no undefined values, so that equal values have equal digests.
+// Canonical JSON (similar to RFC 8785). It has sorted keys and no undefined values, so that equal values have equal digests.
 
-/** Returns JSON with the keys of every object sorted by code unit. Throws for values that JSON cannot represent. */
+/** Returns JSON in which the keys of every object are sorted by code unit. Throws for values that JSON cannot represent. */
 export function canonicalJson(value: unknown): string {
   if (value === null || typeof value === 'string' || typeof value === 'boolean') return JSON.stringify(value);
   if (typeof value === 'number') {

@@ -1,5 +1,5 @@
-// The plan of a Helm chart: the chart's files and, for each registry, the images that the chart's values name. All are pinned
-// by digest.
+// The plan of a Helm chart: the chart's files and, for each registry, the images in the chart's values. All are pinned by
+// digest.
 import { type Static, Type } from 'typebox';
 import { Digest, Platform } from './descriptor.ts';
 import { PlannedProduct, ProductTest } from './image-plan.ts';
@@ -7,17 +7,17 @@ import { BasePin, CustomizationPin, PackagePin } from './pin.ts';
 
 /** A file of a chart's source. */
 export const ChartFile = Type.Object({
-  /** The path in the folder of the chart: `templates/services.yaml`, `charts/common/Chart.yaml`. */
+  /** The path in the folder of the chart, such as `templates/services.yaml` or `charts/common/Chart.yaml`. */
   path: Type.String(),
   digest: Digest,
-  /** Bytes. */
+  /** The size in bytes. */
   size: Type.Integer({ minimum: 0 }),
 });
 export type ChartFile = Static<typeof ChartFile>;
 
 /**
- * The keys in values.yaml that lead to the mapping with an image's `registry`, `repository`, `tag` and `digest`: `['metrics',
- * 'image']`.
+ * The keys in values.yaml that lead to the mapping with an image's `registry`, `repository`, `tag` and `digest`. Example:
+ * `['metrics', 'image']`.
  */
 export const ValuesPath = Type.Array(Type.String(), { minItems: 1 });
 
@@ -30,7 +30,7 @@ const ChartImage = Type.Object({
   repository: Type.String(),
   /** The immutable tag of the image. */
   tag: Type.String(),
-  /** The digest of the manifest or index that the tag names. */
+  /** The digest of the manifest or index to which the tag points. */
   digest: Digest,
   platforms: Type.Array(Type.Object({ platform: Platform, digest: Digest })),
 });
@@ -51,20 +51,24 @@ export const ChartPlan = Type.Object({
   operating_system: Type.String(),
   /** The base image of the chart's main image. */
   base: BasePin,
-  /** Always empty: the packages are in the plans of the images. */
+  /** Always empty, because the packages are in the plans of the images. */
   packages: Type.Array(PackagePin, { maxItems: 0 }),
-  /** The customizations that the chart's images contain, without the packages that these declare. */
+  /**
+   * The customizations that the chart's images contain. Their packages are omitted, because they are in the plans of the
+   * images.
+   */
   customizations: Type.Array(CustomizationPin),
   tests: Type.Array(ProductTest),
   chart: Type.Object({
     name: Type.String(),
     /**
-     * The part of the version that the author sets: `1.0`. Larder reserves the patch for each build, so it is not in the plan.
+     * The part of the version that the author sets, such as `1.0`. Larder reserves the patch for each build, so the patch is
+     * not in the plan.
      */
     series: Type.String(),
     files: Type.Array(ChartFile, { minItems: 1 }),
   }),
-  /** By the id of the registry. A registry that does not have all of the images is absent. */
+  /** The images, by the id of the registry. A registry that lacks an image is absent. */
   registries: Type.Record(Type.String(), ChartRegistry, { minProperties: 1 }),
   /** The time of every file in the chart, in seconds since 1970. */
   epoch: Type.Integer(),

@@ -1,4 +1,4 @@
-// The plan of a container image: everything that its build needs, with every input pinned by digest.
+// The plan of a container image. It contains everything that the build needs, and every input is pinned by digest.
 import { type Static, Type } from 'typebox';
 import { Digest, Platform } from './descriptor.ts';
 import { BasePin, CustomizationPin, PackagePin } from './pin.ts';
@@ -31,7 +31,7 @@ export const HealthCheck = Type.Object({
   retries: Type.Integer(),
 });
 
-/** The parts of the image config that the recipe determines: metadata and how the image runs. */
+/** The parts of the image config that the recipe determines: the metadata, and how the image runs. */
 const ImageSettings = Type.Object({
   user: ImageUser,
   environment: Environment,
@@ -50,7 +50,7 @@ export type ImageSettings = Static<typeof ImageSettings>;
 
 const test = { name: Type.String(), timeout_seconds: Type.Number() };
 
-/** One test of the built image. It runs while the image's own entrypoint runs. */
+/** One test of the built image. During the test, the image's own entrypoint runs. */
 export const ProductTest = Type.Union([
   Type.Object({
     ...test,
@@ -78,7 +78,7 @@ export const ProductTest = Type.Union([
 ]);
 export type ProductTest = Static<typeof ProductTest>;
 
-/** The product and its version, in the same form for every packaging type. */
+/** The product and its version. All packaging types have the same form. */
 export const PlannedProduct = Type.Object({
   key: Type.String(),
   name: Type.String(),
@@ -94,24 +94,24 @@ export const ImagePlan = Type.Object({
   packaging_type: Type.Literal('CONTAINER_IMAGE'),
   product: PlannedProduct,
   platform: Platform,
-  /** `debian-12` */
+  /** The operating system, such as `debian-12`. */
   operating_system: Type.String(),
   base: BasePin,
   packages: Type.Array(PackagePin),
-  /** Folders that the image must have, created with this mode and owner. */
+  /** Folders that the image must have. They are created with this mode and owner. */
   folders: Type.Array(
     Type.Object({ path: Type.String(), mode: Type.Integer(), uid: Type.Integer(), gid: Type.Integer() }),
   ),
   files: Type.Array(PlannedFile),
   links: Type.Array(Type.Object({ path: Type.String(), target: Type.String() })),
-  /** Paths of files that packages create but the image must not contain. May have `*` and `**`. */
+  /** Paths of files that packages create but the image must not contain. A path may contain `*` and `**`. */
   remove: Type.Array(Type.String()),
   image: ImageSettings,
   tests: Type.Array(ProductTest),
-  /** Environment variables that are added only while the image is verified, for example a password for the tests. */
+  /** Environment variables that are set only while the image is verified, such as a password for the tests. */
   test_environment: Type.Optional(Environment),
   customizations: Type.Array(CustomizationPin),
-  /** The latest time that a file of the image has, in seconds since 1970 (SOURCE_DATE_EPOCH). */
+  /** The latest time of a file in the image, in seconds since 1970 (SOURCE_DATE_EPOCH). */
   epoch: Type.Integer(),
 });
 export type ImagePlan = Static<typeof ImagePlan>;

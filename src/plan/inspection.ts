@@ -1,4 +1,4 @@
-// The inspection of a customization's archive, as stored in the row of the version. The listing is stored as content.
+// The inspection of a customization's archive, as stored in the row of the version. Its listing is stored as content.
 import { type Static, Type } from 'typebox';
 import { CustomizationWarning } from '../contract/customization-warning.ts';
 import { Word } from '../contract/field.ts';
@@ -7,7 +7,9 @@ import { Digest } from './descriptor.ts';
 import { Environment } from './image-plan.ts';
 import { storedValue } from './stored-value.ts';
 
-/** When a script of the customization runs: before or after its packages are installed, or when everything else is in place. */
+/**
+ * When a script of the customization runs: before its packages are installed, after that, or when everything else is done.
+ */
 export const HOOK_NAMES = ['before-packages', 'after-packages', 'final'] as const;
 
 const Hook = Type.Object({
@@ -15,7 +17,7 @@ const Hook = Type.Object({
   /** The script's path in the archive. */
   path: Type.String(),
   digest: Digest,
-  /** Bytes. */
+  /** The size in bytes. */
   size: Type.Integer(),
 });
 
@@ -38,7 +40,7 @@ const DeclaredUser = Type.Object({
   groups: Type.Array(Type.String()),
 });
 
-/** The Declaration of src/customization. */
+/** The type Declaration of src/customization. */
 const Declaration = Type.Object({
   packages: Type.Array(Type.String()),
   files: Type.Array(DeclaredFile),
@@ -51,7 +53,7 @@ const TrustedCertificate = Type.Object({
   name: Type.String(),
   file: Type.String(),
   in_rootfs: Type.Boolean(),
-  /** True if the build replaces the file in rootfs by `pem`, which is the form that trust stores read. */
+  /** True if the build replaces the file in rootfs by `pem`, because trust stores can read only this format. */
   rewritten: Type.Optional(Type.Literal(true)),
   pem: Type.String(),
   fingerprint: Type.String(),
@@ -65,18 +67,21 @@ export const StoredInspection = Type.Object({
   size: Type.Integer(),
   /** The size of the uncompressed tar in bytes. */
   expanded: Type.Integer(),
-  /** The newest time in the archive, in seconds since 1970; absent in older rows. */
+  /** The newest time in the archive, in seconds since 1970. Absent in older rows. */
   epoch: Type.Optional(Type.Integer()),
   /** The digest of the listing of the whole archive. The listing is stored as content. */
   listing: Digest,
   declaration: Declaration,
-  /** All certificates that are added to the trust store: those that the customization declares and those found in rootfs. */
+  /**
+   * All certificates that are added to the trust store: those that the customization declares, and those that were found in
+   * rootfs.
+   */
   certificates: Type.Array(TrustedCertificate),
-  /** In the order in which they run. */
+  /** The scripts in the order in which they run. */
   hooks: Type.Array(Hook),
-  /** Warnings for the uploader: parts of the archive that are accepted but may be mistakes. */
+  /** Warnings for the user who uploads: parts of the archive that are accepted but may be mistakes. */
   warnings: Type.Array(CustomizationWarning),
-  /** How many warnings are not in the list. */
+  /** How many warnings are omitted. */
   more_warnings_count: Type.Integer(),
 });
 export type StoredInspection = Static<typeof StoredInspection>;
@@ -84,7 +89,7 @@ export type StoredInspection = Static<typeof StoredInspection>;
 /** Reads the inspection of a customization version. `id` names the version in errors. */
 export const readStoredInspection = storedValue('inspection of customization', StoredInspection);
 
-/** Returns the contents that an inspection names: only its listing. Scripts are read from the archive. */
+/** Returns the contents that an inspection names. This is only its listing, because scripts are read from the archive. */
 export function contentsOfInspection({ listing }: StoredInspection): ContentDigest[] {
   return [listing];
 }

@@ -8,7 +8,7 @@ import { storedValue } from './stored-value.ts';
 /** The type MetadataFile of src/contract. */
 const MetadataFile = Type.Object({
   digest: Digest,
-  /** Bytes. */
+  /** The size in bytes. */
   size: Type.Integer({ minimum: 0 }),
   mime_type: Type.String(),
   filename: Type.String(),

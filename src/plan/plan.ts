@@ -4,15 +4,15 @@ import { ImagePlan } from './image-plan.ts';
 import { type ReadStored, storedValue } from './stored-value.ts';
 
 /**
- * One type for each packaging type. Jobs read only fields that all of them have: `product`, `operating_system`, `base`,
- * `packages`, `customizations`, `tests`. If a type lacks one of these, the jobs do not compile.
+ * One type for each packaging type. Jobs read only fields that all types have: `product`, `operating_system`, `base`,
+ * `packages`, `customizations`, `tests`. If a type lacks one of these fields, the jobs do not compile.
  */
 export type Plan = ImagePlan | ChartPlan;
 
 /** The plan of one packaging type. */
 export type PlanOf<T extends Plan['packaging_type']> = Extract<Plan, { packaging_type: T }>;
 
-/** One reader for each packaging type, so that an error names a field of the right schema. */
+/** One reader for each packaging type. So an error names a field of the right schema. */
 const readers: { [T in Plan['packaging_type']]: ReadStored<PlanOf<T>> } = {
   CONTAINER_IMAGE: storedValue('plan', ImagePlan),
   HELM_CHART: storedValue('plan', ChartPlan),

@@ -1,4 +1,4 @@
-// Package URLs are the same after they were read and written. Text that is not a package URL is rejected.
+// A package URL that is read and written again stays the same. A text that is not a package URL is rejected.
 import { describe, expect, test } from 'vitest';
 import { formatPurl, isPurlType, PurlError, parsePurl } from './purl.ts';
 

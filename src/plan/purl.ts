@@ -1,8 +1,8 @@
-// Package URLs (the purl specification, ECMA-427). Recipes name inputs with them, plans name pins, and SBOMs name packages.
+// Package URLs (the purl specification, ECMA-427). They name inputs in recipes, pins in plans, and packages in SBOMs.
 import { PackageURL } from 'packageurl-js';
 
 export const PURL_TYPES = ['deb'] as const;
-/** The types for which Larder has a resolver, listed in `resolvers.ts`. */
+/** The types for which Larder has a resolver (src/sources/resolvers.ts). */
 export type PurlType = (typeof PURL_TYPES)[number];
 
 export type Purl = {
@@ -18,10 +18,10 @@ export class PurlError extends Error {
   readonly code = 'PURL_MALFORMED';
 }
 
-/** Longer than any real package URL. Limits the time that a malicious one can cost. */
+/** The longest package URL, in characters. No real one is longer. This limits the time that a malicious one can cost. */
 const PURL_LENGTH_MAX = 2048;
 
-/** Reads a package URL. Throws PurlError with a text that says what is wrong. */
+/** Reads a package URL. Throws PurlError with a message that says what is wrong. */
 export function parsePurl(text: string): Purl {
   if (text.length > PURL_LENGTH_MAX) throw new PurlError(`a package URL has at most ${PURL_LENGTH_MAX} characters`);
   try {
@@ -31,7 +31,7 @@ export function parsePurl(text: string): Purl {
   }
 }
 
-/** Writes a package URL in canonical form: with sorted qualifiers, and names encoded as the type requires. */
+/** Writes a package URL in canonical form, with sorted qualifiers and with names encoded as the type requires. */
 export function formatPurl(purl: Purl): string {
   const { type, namespace, name, version, qualifiers, subpath } = purl;
   return new PackageURL(type, namespace, name, version, qualifiers, subpath).toString();

@@ -1,4 +1,5 @@
-// A recipe, as stored in the row of its product. docs/recipes.md describes the fields; src/recipes reads and checks the files.
+// A recipe, as stored in the row of its product. docs/recipes.md describes the fields. src/recipes reads and checks the
+// files.
 import { type Static, Type } from 'typebox';
 import { Word } from '../contract/field.ts';
 import { PACKAGING_TYPES } from '../contract/vocabulary.ts';
@@ -17,7 +18,7 @@ const License = Type.Object({
 });
 
 /**
- * A file that the recipe adds to the image. `source` is its path in the recipe's folder `files/`; plans contain all other
+ * A file that the recipe adds to the image. `source` is its path in the recipe's folder `files/`. Plans contain the other
  * fields unchanged.
  */
 const RecipeFile = Type.Object({ ...PlannedFile.properties, source: Type.String() });
@@ -31,12 +32,12 @@ const Input = Type.Object({
 /** The Helm chart of the product, with the library charts that it contains. */
 const RecipeChart = Type.Object({
   name: Type.String(),
-  /** The part of the version that the author sets: `1.0`. */
+  /** The part of the version that the author sets, such as `1.0`. */
   series: Type.String(),
   files: Type.Array(ChartFile),
   /**
    * The places in the chart's values that name an image of a product in the library. Other images have no product in the
-   * library; their places stay empty.
+   * library, and their places stay empty.
    */
   images: Type.Array(Type.Object({ place: ValuesPath, product: Type.String() })),
 });

@@ -1,11 +1,11 @@
-// Reads values that are stored as JSON. Each kind of value has one schema; if a value does not match it, the error names the
-// row or content.
+// Reads values that are stored as JSON. Each kind of value has one schema. If a value does not match its schema, the error
+// names the row or content.
 import type { Static, TSchema } from 'typebox';
 import { Compile, type Validator } from 'typebox/compile';
 
 /**
- * Thrown for a stored value that does not match its schema: another version of Larder wrote it, or an operator changed the row
- * by hand.
+ * Thrown for a stored value that does not match its schema, because another version of Larder wrote it or an operator changed
+ * the row by hand.
  */
 export class StoredValueError extends Error {
   override readonly name = 'StoredValueError';
@@ -15,9 +15,9 @@ export class StoredValueError extends Error {
 /** Checks a stored value and returns it with its type. `id` names the row or content in errors. Throws StoredValueError. */
 export type ReadStored<T> = (value: unknown, id: string) => T;
 
-/** Returns the function that reads values of one kind. `noun` names the kind in errors: `pin of base image`. */
+/** Returns the function that reads values of one kind. `noun` names the kind in errors, such as `pin of base image`. */
 export function storedValue<S extends TSchema>(noun: string, schema: S): ReadStored<Static<S>> {
-  // Compiled when it is first used, because a process reads only few kinds of values.
+  // The schema is compiled at its first use, because a process reads only a few kinds of values.
   let validator: Validator | undefined;
   return (value, id) => {
     validator ??= Compile(schema) as unknown as Validator;

@@ -1,4 +1,4 @@
-// Stored values: those that match the current schema are read; others are rejected with an error that names their id.
+// Stored values that match the current schema are read. Other values are rejected with an error that names their id.
 import { describe, expect, test } from 'vitest';
 import {
   artifactAt,

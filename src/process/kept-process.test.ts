@@ -1,4 +1,4 @@
-// A process that is restarted when it dies. Tested with real processes and short pauses.
+// A process that is restarted when it dies. Tests use real processes and short pauses.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

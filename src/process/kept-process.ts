@@ -1,16 +1,16 @@
-// Starts a process and restarts it when it dies: at once, then after growing pauses. A process that never stays up is restarted
-// only after long pauses, or not any more.
+// Starts a process and restarts it when it dies, first at once and then after growing pauses. If the process never stays up,
+// it is restarted only after long pauses, or no more.
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { ProcessMessage, SupervisorMessage, WorkerDeaths } from './process-messages.ts';
 
 /**
- * If the process has not ended this long after it was asked to stop, it is killed. Then PostgreSQL stops, in at most 12 s:
- * together, the whole tree ends within the required 20 s.
+ * A process that has not ended this long after the request to stop is killed. Then PostgreSQL stops, in at most 12 s.
+ * Together, the whole process tree ends within the required 20 s.
  */
 const PROCESS_STOP_MS = 8_000;
 
 /**
- * The first pause before a restart; each later pause is twice as long, up to the maximum. On a broken machine, fast restarts do
+ * The first pause before a restart. Each later pause is twice as long, up to a maximum. On a broken machine, fast restarts do
  * not help.
  */
 const RESTART_PAUSE_MS = 100;
@@ -19,17 +19,17 @@ const RESTART_PAUSE_MAX_MS = 10_000;
 export type RestartPolicy = {
   /** A process that has run for this long counts as healthy. */
   healthyAfterMs: number;
-  /** How many restarts in a row, without a healthy run in between, may happen before `pauseMs` applies. */
+  /** How many restarts are allowed in a row. After that, `pauseMs` applies. A healthy run resets the count. */
   restartsMax: number;
   /**
-   * The pause before each further restart, any number of times. If absent, or if no run was ever ready, `onLost` is called
-   * instead.
+   * The pause before each further restart. The number of these restarts is not limited. If absent, or if no run was ever
+   * ready, `onLost` is called instead.
    */
   pauseMs?: number;
 };
 
 export type KeepOptions = {
-  /** `server` or `worker`, used in messages. */
+  /** `server` or `worker`, for messages. */
   name: string;
   /** The arguments of node. */
   args: string[];
@@ -39,28 +39,28 @@ export type KeepOptions = {
   forced: AbortSignal;
   /** Called with each line that reports progress. */
   say: (line: string) => void;
-  /** Called with the reason when the process will not be restarted. */
+  /** Called with the reason if the process will not be restarted. */
   onLost: (reason: string) => void;
   /** Called with each message that the process sends. */
   onMessage?: (message: ProcessMessage) => void;
-  /** Called each time the process dies, and when it stays up again. */
+  /** Called each time the process dies, and when it has become healthy again. */
   onDeaths?: (deaths: WorkerDeaths) => void;
 };
 
 export type KeptProcess = {
-  /** Resolves when the first run is ready, with the text of its message. */
+  /** Resolves with the text of the process's message when the first run is ready. */
   ready: Promise<string>;
-  /** Sends a message to the process. The message is lost if no process runs. */
+  /** Sends a message to the process. If no process runs, the message is lost. */
   send(message: SupervisorMessage): void;
   stop(): Promise<void>;
 };
 
-/** How a process ended, and the last reason that it sent for its failure. */
+/** How a process ended, and the last reason for a failure that it sent. */
 type End = { how: string; failed: string | undefined };
 
 /**
  * Starts the process. If the first run reports that it cannot start, the process is not restarted, because the operator must
- * fix the cause first.
+ * remove the cause first.
  */
 export function keepProcess(options: KeepOptions): KeptProcess {
   const { name, policy, say } = options;
@@ -89,11 +89,11 @@ export function keepProcess(options: KeepOptions): KeptProcess {
       }
       options.onMessage?.(message);
     });
-    // Emitted if the process could not be started, or if a message to it could not be sent.
+    // This event is emitted if the process could not be started or a message to it could not be sent.
     started.on('error', (error) => {
       if (started.pid === undefined) failed = `The ${name} cannot be run (${error.message}).`;
     });
-    // The event «exit» may come before the last message; «close» comes after it.
+    // The event «exit» may come before the last message, but «close» comes after it.
     started.once('close', (code, signal) => died({ how: signal ?? `exit code ${code}`, failed }));
     healthy = setTimeout(recover, policy.healthyAfterMs);
   }

@@ -1,4 +1,4 @@
-// A real server from start to stop: TLS, metrics on a port of their own, request ids at every endpoint, and draining.
+// A real server from its start to its stop: TLS, metrics on a separate port, request ids at every endpoint, and draining.
 import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import { type RequestOptions, request } from 'node:https';
@@ -124,7 +124,7 @@ test.each([
   const line = lines
     .map((one) => JSON.parse(one))
     .find(({ request_id, msg }) => request_id === name && msg === 'answered');
-  // A URL that the router cannot parse is rejected before requests are logged.
+  // The router cannot parse this URL, and rejects it before requests are logged.
   if (path.includes('%zz')) return;
   expect(line).toMatchObject({ status, address: '127.0.0.1', ms: expect.any(Number) });
 });
@@ -148,14 +148,14 @@ test('a worker that keeps dying is shown and logged once, and the server stays r
   const metrics = async () => await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
   const logged = (message: string) => lines.filter((line) => line.includes(message)).length;
   const paused = { since: '2026-01-01T00:00:00.000Z', deaths: 11, how: 'exit code 1' };
-  // The database has no offering, so this server is not ready; but the check of the workers passes.
+  // The database has no offering, so this server is not ready. But the check of the workers passes.
   const before = await workers();
   expect(before.workers).toEqual({ ok: true, alive: [] });
   expect(await metrics()).toMatch(/^larder_worker_paused 0$/m);
 
   const failed = 'The database at db.internal refuses connections.';
   server.noteWorker({ deaths: 11, paused: { ...paused, failed } });
-  // The worker's last message is only logged, because /readyz is public.
+  // The worker's last message must only be logged, because everybody can read /readyz.
   server.noteWorker({ deaths: 12, paused: { ...paused, deaths: 12, failed } });
   expect(await workers()).toEqual({
     status: before.status,

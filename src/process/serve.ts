@@ -1,5 +1,5 @@
-// A server from start to stop: it listens, creates the rows of a first start, reports when it is ready, and drains before it
-// stops.
+// A server from its start to its stop. It listens, creates the rows of a first start, reports when it is ready, and finishes
+// running requests before it stops.
 import { hostname } from 'node:os';
 import type { Server as TlsServer } from 'node:tls';
 import type { FastifyInstance } from 'fastify';
@@ -22,13 +22,13 @@ import { StartError } from '../start-error.ts';
 import type { WorkerDeaths } from './process-messages.ts';
 
 /**
- * How long the server still accepts connections while /readyz answers «draining»: a load balancer that polls every second sees
- * it in time.
+ * How long the server still accepts connections while /readyz answers «draining». A load balancer that asks every second
+ * notices it in this time.
  */
 const DRAIN_NOTICE_MS = 1_000;
 
 /**
- * How long the server waits for requests in progress. Uploads that take longer are cut; clients continue them at another
+ * How long the server waits for running requests. Longer uploads are interrupted, and clients continue them at another
  * server.
  */
 const DRAIN_MS = 5_000;
@@ -36,28 +36,27 @@ const DRAIN_MS = 5_000;
 const READY_POLL_MS = 100;
 
 /**
- * For how long the figures about the owners' ways to log in are reused. /readyz is requested often, and these ways expire over
- * weeks.
+ * How long the counts of the owners' ways to log in are reused. /readyz is requested often, and these ways expire over weeks.
  */
 const WAYS_IN_MS = 5_000;
 
 export type StartedServer = {
-  /** `http://127.0.0.1:8080` */
+  /** The address, such as `http://127.0.0.1:8080`. */
   url: string;
-  /** Resolves to true when /readyz first answers 200, or to false if the server is stopped before. */
+  /** Resolves to true when /readyz first answers 200. Resolves to false if the server is stopped before that. */
   ready: Promise<boolean>;
-  /** Called with the supervisor's counts of the worker's deaths, which /readyz, the metrics and the log show. */
+  /** Called with the supervisor's counts of the worker's deaths. /readyz, the metrics and the log show them. */
   noteWorker(deaths: WorkerDeaths): void;
   stop(): Promise<void>;
 };
 
 /**
- * Called with the API token of a first start and, if a file for the token is configured, with that file, which then contains
- * it.
+ * Called with the API token of a first start. If a file for the token is configured, the file is passed too and already
+ * contains the token.
  */
 export type OnApiToken = (apiToken: string, file?: string) => void;
 
-/** Starts to listen. Throws StartError for a fault that the operator can fix. */
+/** Begins to listen. Throws StartError for a fault that the operator can correct. */
 export async function startServer(config: Config, log: Logger, onApiToken: OnApiToken): Promise<StartedServer> {
   const tls = config.tls === undefined ? undefined : await readTlsFiles(config.tls).catch(rejectTls);
   const resources = await openResources(config, log);
@@ -107,7 +106,7 @@ export async function startServer(config: Config, log: Logger, onApiToken: OnApi
   }
 }
 
-/** Creates the rows of a first start. If they are not committed, the file with the API token is removed. */
+/** Creates the rows of a first start. If they are not committed, removes the file with the API token. */
 async function makeFirstStart({ db, config }: Resources, listenUrl: string, onApiToken: OnApiToken): Promise<void> {
   const { firstTokenFile: file } = config;
   const address =
@@ -117,7 +116,7 @@ async function makeFirstStart({ db, config }: Resources, listenUrl: string, onAp
   if (file === undefined) return await bootstrap(db, { ...address, onApiToken });
   let removeFile: (() => Promise<void>) | undefined;
   const write = async (apiToken: string) => {
-    // If the transaction runs again, it creates another token, so the file with the first one is removed.
+    // The transaction may run again and then creates another token. So the file with the first token is removed.
     await removeFile?.();
     removeFile = await writeSecretFile(file, 'The first API token', apiToken).catch(rejectTokenFile);
     onApiToken(apiToken, file);
@@ -146,8 +145,8 @@ const CLIENTS: AddressSettings = { host: 'LARDER_HOST', port: 'LARDER_PORT' };
 const METRICS: AddressSettings = { host: 'LARDER_METRICS_HOST', port: 'LARDER_METRICS_PORT' };
 
 /**
- * Returns a function that explains why the server cannot listen on an address (listen(2), bind(2), getaddrinfo(3)) and names
- * the setting to change.
+ * Returns a function that explains why the server cannot listen on an address (listen(2), bind(2), getaddrinfo(3)). The
+ * explanation names the setting to change.
  */
 function rejectAddress(settings: AddressSettings, { host, port }: { host: string; port: number }) {
   const reasons: Record<string, string> = {
@@ -188,13 +187,14 @@ function checksOf({ db, content, identity }: Resources, state: State): Readiness
     content: async () => {
       const free = await content.freeShare();
       if (free === undefined) return { ok: true };
-      // Rounded down, so that a value below the limit is never shown as equal to it.
+      // Rounds down, so that a value below the limit is never shown as equal to the limit.
       return { ok: true, free_percent: Math.floor(free * 1000) / 10, has_room: free >= FREE_SHARE_MIN };
     },
-    // Counts organizations whose owners cannot log in, or cannot within a month. This informs the operator; the server is still
-    // ready.
+    // Counts organizations whose owners cannot log in, or cannot within a month. This only informs the operator. The server
+    // is ready in any case.
     owner_access: async () => ({ ok: true, ...(await endingWaysIn().catch(() => undefined)) }),
-    // Without a worker nothing is built, but all requests work. So the check passes, and a load balancer still sends requests.
+    // Without a worker, nothing is built, but all requests work. So the check passes, and a load balancer still sends
+    // requests.
     workers: async () => {
       const { failed: _, ...paused } = state.worker.paused ?? {};
       return { ok: true, alive: await listWorkers(db), ...(state.worker.paused && { paused }) };

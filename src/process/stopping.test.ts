@@ -1,5 +1,5 @@
-// All ways to stop Larder, with the real programs: normally, during the start, twice, without a terminal, and after a part has
-// died.
+// All ways to stop Larder, with the real programs: normally, during the start, twice, without a terminal, and after the death
+// of a process.
 import { once } from 'node:events';
 import { chmodSync, existsSync, readFileSync } from 'node:fs';
 import { type AddressInfo, connect, createServer } from 'node:net';
@@ -43,7 +43,7 @@ describe('before it is ready', () => {
     expect(await endsWithin(service, DRAIN_MS)).toBe(143);
     await service.nobodyLeft();
     expect(service.said()).not.toMatch(/Error|initdb/);
-    // The database that the interrupted start left incomplete is not used.
+    // The database that the interrupted start left incomplete must not be used.
     const again = await startEntrance('all-in-one', { data: service.data });
     await again.ready();
   });
@@ -59,7 +59,7 @@ describe('before it is ready', () => {
   });
 
   test('a server that waits for its database stops at once', { timeout: PATIENCE_MS }, async () => {
-    // This server accepts connections and sends nothing, like a broken proxy before a database.
+    // This server accepts connections and sends nothing, like a broken proxy in front of a database.
     const silent = createServer((socket) => socket.on('error', () => {})).listen(0, '127.0.0.1');
     await once(silent, 'listening');
     const { port } = silent.address() as AddressInfo;
@@ -115,8 +115,8 @@ describe('when it is up', () => {
     expect((await fetch(`${service.url}/v1/api.yml`)).status).toBe(200);
     expect((await fetch(`${service.url}/readyz`)).status).toBe(200);
     service.child.kill('SIGTERM');
-    // The server may already answer before its parent has received the message that the start is complete. So the exit code may
-    // be 0 or 143.
+    // The server may answer before its parent has received the message that the start is complete. So the exit code may be 0
+    // or 143.
     expect([0, 143]).toContain(await endsWithin(service, DRAIN_MS));
     await service.nobodyLeft();
   });
@@ -130,7 +130,7 @@ describe('when it is up', () => {
     process.kill(worker, 'SIGKILL');
     await until('another worker', async () => ![0, worker].includes(pidOf(service, 'worker')));
     const server = pidOf(service, 'server');
-    // If others can read the key file, every start fails.
+    // If other users can read the key file, every start fails.
     chmodSync(join(service.data, 'installation.key'), 0o644);
     process.kill(server, 'SIGKILL');
     expect(await endsWithin(service, PATIENCE_MS)).toBe(1);

@@ -1,5 +1,5 @@
 // The processes of Larder on one machine: PostgreSQL, a server and a worker. They are started in this order, restarted if one
-// dies, and stopped in the reverse order.
+// dies, and stopped in reverse order.
 import { join } from 'node:path';
 import { type Config, childEnvironment } from '../config/config.ts';
 import { startEmbedded } from '../db/embedded.ts';
@@ -11,18 +11,21 @@ import type { WorkerDeaths } from './process-messages.ts';
 /** A process that has run for this long counts as healthy. */
 const HEALTHY_AFTER_MS = 30_000;
 
-/** With the pauses between them, these restarts take half a minute. If the process still dies, a person must find the cause. */
+/**
+ * How many restarts in a row are tried. With the pauses between them, they take half a minute. If the process still dies, a
+ * person must find the cause.
+ */
 const RESTARTS_MAX = 10;
 
 /**
- * A worker that keeps dying is restarted after each such pause: rarely enough to cost nothing, often enough that work continues
- * soon after the cause is gone (the disk has space again, the job was cancelled).
+ * The pause before each further restart of a worker that keeps dying. It is long enough that restarts cost nothing. It is
+ * short enough that work continues soon after the cause is gone (the disk has space again, or the job was cancelled).
  */
 const WORK_PAUSE_MS = 60_000;
 
 /**
- * By default, V8 allocates up to 48 MiB of new objects before it collects garbage. With this limit, an idle server uses 143 MiB
- * instead of 180, and serves as many requests a second (bench/stream.ts measures the memory).
+ * Options of Node. By default, V8 allocates up to 48 MiB of new objects before it collects garbage. With this limit, an idle
+ * server uses 143 MiB instead of 180 MiB, and serves as many requests a second (bench/stream.ts measures the memory).
  */
 export const PROCESS_FLAGS = ['--max-semi-space-size=4'];
 
@@ -40,9 +43,9 @@ export type SuperviseOptions = {
   say: (line: string) => void;
   /** Called with the API token of a first start, which must be shown once. */
   onApiToken?: (apiToken: string) => void;
-  /** If aborted during the start, the parts that run are stopped and the start throws. */
+  /** If aborted during the start, the running parts are stopped and the start throws. */
   stopping: AbortSignal;
-  /** If aborted, every process is killed; PostgreSQL recovers at its next start. */
+  /** If aborted, every process is killed. PostgreSQL recovers at its next start. */
   forced: AbortSignal;
 };
 
@@ -76,8 +79,8 @@ export async function startService(options: SuperviseOptions): Promise<Service> 
       if ('ready' in message) server.send({ worker: deaths });
     },
   });
-  // Without a worker, requests, pulls and pushes still work. So the death of the worker does not end the service: only the
-  // operator and the metrics are informed.
+  // Without a worker, requests, pulls and pushes still work. So the death of the worker does not end the service. The
+  // operator sees it in the log and the metrics.
   const worker = keepProcess({
     ...common,
     name: 'worker',
@@ -86,7 +89,7 @@ export async function startService(options: SuperviseOptions): Promise<Service> 
     onDeaths(counted) {
       deaths = counted;
       server.send({ worker: deaths });
-      // A first start is ready only when the worker has read the library, so a worker that keeps dying must end it.
+      // A first start is ready only after the worker has read the library. So a worker that keeps dying must end the start.
       if (counted.paused && !isReady)
         lost.resolve(`The worker never stayed up (${counted.paused.failed ?? counted.paused.how}).`);
     },

@@ -1,5 +1,5 @@
-// A worker from start to stop: it finds out how it can run sandboxes, runs jobs, reports that it lives, and gives back jobs
-// that it cannot finish.
+// A worker from its start to its stop. It finds out how it can run sandboxes, runs jobs, reports that it is alive, and gives
+// back jobs that it cannot finish.
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
@@ -24,14 +24,14 @@ import type { SandboxMode } from '../sandbox/sandbox-host.ts';
 import { probeSandbox } from '../sandbox/sandbox-mode.ts';
 
 /**
- * How long a worker that stops waits for jobs that are almost done. Then it gives back the others. Shorter than the time after
- * which the supervisor kills it.
+ * How long a worker that stops waits for jobs that are almost done. Then it gives back the others. This is shorter than the
+ * time after which the supervisor kills it.
  */
 const FINISH_MS = 2_000;
 
 export type StartedWorker = { drain(): Promise<void>; stop(): Promise<void> };
 
-/** Starts the worker. Resolves when it takes jobs. */
+/** Starts the worker. Resolves when the worker takes jobs. */
 export async function startWorker(config: Config, log: Logger): Promise<StartedWorker> {
   const opened = await openResources(config, log);
   const probe = await probeSandbox();
@@ -57,9 +57,10 @@ export async function startWorker(config: Config, log: Logger): Promise<StartedW
     remotes: openRemotes(),
     locks: openNamedLocks(opened.databaseUrl),
   };
-  // Removes files that a killed worker left unfinished, and root file systems that were not used lately.
+  // Removes files that a killed worker left incomplete, and extracted layers that were not used lately.
   if (probe.mode !== 'files-only') await trimRoots(resources.workspace);
-  // Reported before the first job, because a worker leaves jobs that it cannot do only to workers that are known to be able to.
+  // Reports before the first job, because a worker leaves a job that it cannot do only to workers whose reports say that they
+  // can do it.
   const report = await reportLife(resources, helm);
   const queue = await openQueue({ url: resources.databaseUrl });
   await queue.work(handlersOf(resources), {
@@ -71,7 +72,7 @@ export async function startWorker(config: Config, log: Logger): Promise<StartedW
   await ensureShared(resources.db);
   await inTransaction(resources.db, async (tx) => {
     await enqueue(tx, 'discover-products', {}, { key: 'start' });
-    // Run at each start, so that an installation that is off at the scheduled hour sends warnings too.
+    // This runs at each start, so that an installation that is off at the scheduled hour also sends warnings.
     await enqueue(tx, 'warn-of-ending-ways-in', {}, { key: 'start' });
   });
   log.info({ sandbox: probe.mode, concurrency: config.workerConcurrency }, 'worker started');

@@ -1,4 +1,4 @@
-// Charts of the library: what is read from them into a recipe, and every fault with its file.
+// Charts of the library: the values that a recipe reads from them, and every fault with its file.
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';

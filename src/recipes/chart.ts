@@ -1,4 +1,5 @@
-// Reads the Helm chart of a product, `products/<key>/chart/`, and the library charts (in the folder beside `products/`) that it depends on.
+// Reads the Helm chart of a product (`products/<key>/chart/`) and the library charts on which it depends. Library charts are
+// in the folder next to `products/`.
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ChartError } from '../helm/chart-error.ts';
@@ -11,24 +12,29 @@ import type { RecipeDocument } from './recipe-schema.ts';
 
 type Violation = { file: string; line: number; reason: string };
 
-/** `chart` is absent if the product has no chart or the chart has violations. */
+/** `chart` is absent if the product has no chart, or if the chart has violations. */
 type LoadedChart = { chart?: RecipeChart; violations: Violation[] };
 
 const FOLDER = 'chart';
-/** Files in the folder that are not part of the chart. README.md is generated, and begins with the text of README.head.md. */
+/**
+ * Files in the folder that do not belong to the chart. README.md is generated, and begins with the text of README.head.md.
+ */
 const SOURCES_ONLY = ['README.head.md'];
-/** A name that a chart of the library must not use: the engine writes this file, the list of the chart's images. */
+/** A name that a chart of the library must not use, because the engine writes this file: the list of the chart's images. */
 const WRITTEN_LATER = 'Images.lock';
-/** The repository of an image that Larder builds: `containers/<base image>/<product>`. */
+/** The repository of an image that Larder builds, `containers/<base image>/<product>`. */
 const REPOSITORY = /^containers\/[^/]+\/(?<product>[a-z][a-z0-9-]*)$/;
 
 /** Returns the path on disk of a file in the chart of a product. `directory` is the folder of the product library. */
 export function chartFilePath(directory: string, key: string, path: string): string {
-  // Files in charts/ are those of the library charts, because a chart's own folder has no charts/.
+  // Files in charts/ belong to library charts, because a chart's own folder has no charts/.
   return path.startsWith('charts/') ? join(directory, '..', path) : join(directory, key, FOLDER, path);
 }
 
-/** Reads the chart in a recipe's folder. Without HELM_CHART the chart is not read, so it may be unfinished. */
+/**
+ * Reads the chart in a recipe's folder. If the recipe does not have the packaging type HELM_CHART, the chart is not read, so
+ * it may be unfinished.
+ */
 export async function loadChart(
   directory: string,
   { key, packaging_types }: Pick<RecipeDocument, 'key' | 'packaging_types'>,
@@ -68,7 +74,7 @@ const LIBRARY_NAME = /^[a-z][a-z0-9-]*$/;
 
 type Dependency = { name: string; repository?: string };
 
-/** Reads the library charts that a chart depends on. */
+/** Reads the library charts on which a chart depends. */
 async function readLibraries(
   directory: string,
   dependencies: readonly Dependency[],
@@ -90,8 +96,8 @@ async function readLibraries(
 }
 
 /**
- * Returns the images in values.yaml that products of the library build. An image without a repository is not of a product. Throws
- * ChartError.
+ * Returns the images in values.yaml that products of the library build. An image without a repository belongs to no product.
+ * Throws ChartError.
  */
 function readImages(values: string, key: string): RecipeChart['images'] {
   const images = findImages(values).filter(({ repository }) => repository !== '');
@@ -99,7 +105,7 @@ function readImages(values: string, key: string): RecipeChart['images'] {
   if (!found.some(({ product }) => product === key)) {
     throw new ChartError('values.yaml', `has no image with the repository containers/<base image>/${key}`);
   }
-  // values.yaml must have each key whose value a release writes.
+  // values.yaml must contain each key that a release changes.
   const places = found.flatMap(({ place }) => ['repository', 'tag', 'digest'].map((name) => [...place, name]));
   editValues(
     values,

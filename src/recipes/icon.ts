@@ -1,20 +1,23 @@
-// A product's icon: a small SVG beside its recipe, without scripts or external references.
+// A product's icon: a small SVG next to its recipe, without scripts and external references.
 import { createHash } from 'node:crypto';
 import { lstat, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Digest } from '../contract/vocabulary.ts';
 
-/** Limit of an icon: enough for a few shapes. An image traced from a photograph would be larger, and not readable at 48 pixels. */
+/**
+ * The largest icon in bytes. It is enough for a few shapes. An image that was traced from a photograph is larger, and not
+ * recognizable at 48 pixels.
+ */
 const ICON_BYTES_MAX = 32 * 1024;
 
 export type Icon = {
-  /** The name of the icon's file beside recipe.yaml. */
+  /** The name of the icon's file, next to recipe.yaml. */
   source: string;
   digest: Digest;
   size: number;
 };
 
-/** Parts that an SVG must not have, because a browser would run them, load them, or link to them. */
+/** Parts that an SVG must not contain, because a browser would run them, load them or link to them. */
 const FORBIDDEN: readonly [RegExp, string][] = [
   [/<!(?:DOCTYPE|ENTITY)/i, 'a document type'],
   [/<script\b/i, 'a script'],
@@ -24,7 +27,7 @@ const FORBIDDEN: readonly [RegExp, string][] = [
   [/url\(\s*['"]?(?!#)|@import/i, 'an address'],
 ];
 
-/** Reads the icon of a recipe's folder. Returns it, or the reason for its rejection. */
+/** Reads the icon in a recipe's folder. Returns the icon, or the reason for its rejection. */
 export async function readIcon(folder: string, source: string): Promise<Icon | string> {
   const file = join(folder, source);
   const info = await lstat(file).catch(() => undefined);

@@ -8,12 +8,15 @@ const FILE_BYTES_MAX = 1024 * 1024; // scripts, configuration and templates, not
 const FILE_COUNT_MAX = 100;
 
 export type LibraryFiles = {
-  /** The files by their path in the folder; for the folder `files/`, the path does not begin with `files/`. */
+  /** The files by their path in the folder. For the folder `files/`, the path does not begin with `files/`. */
   files: Map<string, { digest: Digest; size: number }>;
   violations: { line: number; reason: string }[];
 };
 
-/** Reads `folder` in `directory`; a folder that does not exist has no files. In violations, the path of a file begins with `folder`. */
+/**
+ * Reads the folder `folder` in `directory`. If it does not exist, there are no files. In violations, the path of a file
+ * begins with `folder`.
+ */
 export async function readLibraryFiles(directory: string, folder: string): Promise<LibraryFiles> {
   const found: LibraryFiles = { files: new Map(), violations: [] };
   const root = join(directory, folder);
@@ -26,7 +29,7 @@ export async function readLibraryFiles(directory: string, folder: string): Promi
   for (const name of names.sort().slice(0, FILE_COUNT_MAX)) {
     const info = await lstat(join(root, name));
     if (info.isDirectory()) continue;
-    // Links are rejected, because a link could point to any file on the machine that reads the library.
+    // Rejects links, because a link could point to any file on the machine that reads the library.
     if (!info.isFile()) reject(`${folder}/${name} is not a regular file`);
     else if (info.size > FILE_BYTES_MAX) reject(`${folder}/${name} has more than ${FILE_BYTES_MAX} bytes`);
     else found.files.set(name, describe(await readFile(join(root, name))));

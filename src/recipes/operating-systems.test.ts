@@ -1,4 +1,4 @@
-// The operating systems of the library: read, or rejected with file, line and reason.
+// The operating systems of the library are read, or rejected with file, line and reason.
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-// Reads products/operating-systems.yaml: the operating systems of the library, with the end date of each.
+// Reads products/operating-systems.yaml, which has the operating systems of the library with the end date of each.
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Static, Type } from 'typebox';
@@ -14,12 +14,12 @@ const Library = Type.Object(
     operating_systems: Type.Array(
       Type.Object(
         {
-          /** The distribution and its version, as recipes name it. */
+          /** The distribution and its version, as in recipes. */
           key: OperatingSystemKey,
           name: Type.String({ minLength: 1, maxLength: 100 }),
           distro: Type.String({ pattern: '^[a-z]+$', expects: 'lowercase letters' }),
           version: Type.String({ pattern: '^\\d+(?:\\.\\d+)*$', expects: 'a version in quotes, as "12"' }),
-          // The codename becomes a suite of the package archive.
+          // The codename is used as a suite of the package archive.
           codename: Type.String({ pattern: '^[a-z]+$', expects: 'lowercase letters' }),
           end_of_life: Type.Optional(Day('The last day of its fixes.')),
         },

@@ -1,4 +1,4 @@
-// Plans made from a recipe: all inputs are pinned, the branch is inserted, and equal values give the same digest.
+// Plans that are made from a recipe. All inputs are pinned, the branch is inserted, and equal values give the same digest.
 import { beforeAll, describe, expect, test } from 'vitest';
 import { canonicalJson } from '../plan/canonical-json.ts';
 import type { BasePin, PackagePin } from '../plan/pin.ts';

@@ -10,15 +10,15 @@ import type { Recipe } from '../plan/recipe.ts';
 import { BRANCH_PLACEHOLDER } from './recipe-schema.ts';
 
 export type PlanPins = {
-  /** The upstream version, as returned by `mainVersion` of the resolver. */
+  /** The upstream version, which `mainVersion` of the resolver returns. */
   version: string;
   operating_system: string;
   platform: Platform;
   base: BasePin;
   packages: PackagePin[];
-  /** In the order in which they are applied. */
+  /** The customizations in the order in which they apply. */
   customizations: CustomizationPin[];
-  /** Seconds since 1970; see `ImagePlan.epoch`. */
+  /** Seconds since 1970 (see `ImagePlan.epoch`). */
   epoch: number;
 };
 
@@ -27,8 +27,8 @@ export class PlanError extends Error {
 }
 
 /**
- * Returns the plan of a product on a base image. Throws PlanError if the recipe has no branch for the version or does not support the
- * operating system.
+ * Returns the plan of a product on a base image. Throws PlanError if the recipe has no branch for the version, or does not
+ * support the operating system.
  */
 export function planFromRecipe(recipe: Recipe, pins: PlanPins): ImagePlan {
   const branch = branchOf(pins.version, recipe.branch.components);
@@ -86,7 +86,7 @@ function imageOf(recipe: Recipe): ImageSettings {
   };
 }
 
-/** Replaces {branch} in a recipe. It is the only placeholder, so that recipes stay readable. */
+/** Replaces {branch} in a recipe. There is no other placeholder, so that recipes stay readable. */
 function fillBranch(recipe: Recipe, branch: string): Recipe {
   return JSON.parse(JSON.stringify(recipe).replaceAll(BRANCH_PLACEHOLDER, branch)) as Recipe;
 }
@@ -96,7 +96,7 @@ export function planDigest(plan: ImagePlan): Digest {
   return `sha256:${createHash('sha256').update(canonicalJson(plan)).digest('hex')}`;
 }
 
-/** Returns the plan with other customizations. Everything else stays, even if the package archive has changed since. */
+/** Returns the plan with other customizations. All other parts stay, even if the package archive has changed since. */
 export function withCustomizations(plan: ImagePlan, customizations: CustomizationPin[]): ImagePlan {
   return { ...plan, customizations };
 }

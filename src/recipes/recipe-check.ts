@@ -1,4 +1,5 @@
-// Checks the rules for recipes that a schema cannot express: no name repeats, files exist, and each operating system has one main input.
+// Checks the rules for recipes that a schema cannot express. For example, names must not repeat, files must exist, and each
+// operating system must have one main input.
 import { isPurlType, PURL_TYPES, parsePurl } from '../plan/purl.ts';
 import type { LineOf } from '../yaml/read-yaml.ts';
 import { BRANCH_PLACEHOLDER, type RecipeDocument } from './recipe-schema.ts';
@@ -70,7 +71,7 @@ function readPurl(text: string): ReturnType<typeof parsePurl> | undefined {
   }
 }
 
-/** Returns faults of a package URL: a deb of one distribution cannot be an input on another distribution. */
+/** Returns the faults of a package URL. A deb of one distribution cannot be an input on another distribution. */
 function foreign(namespace: string | undefined, operatingSystems: string[]): string[] {
   return operatingSystems
     .filter((one) => one.split('-')[0] !== namespace)

@@ -1,21 +1,21 @@
-// The recipe format: the fields of `products/<key>/recipe.yaml` and their rules. docs/recipes.md explains their meaning.
+// The format of recipes: the fields of `products/<key>/recipe.yaml` and their rules. docs/recipes.md explains their meaning.
 import { type Static, type TSchema, Type } from 'typebox';
 import { PACKAGING_TYPES } from '../contract/vocabulary.ts';
 import { Mapping, Variants } from '../yaml/yaml-fields.ts';
 
-/** The placeholder for the branch in paths, commands and package names: with it, no recipe names a version. */
+/** The placeholder for the branch in paths, commands and package names. With it, recipes need not name a version. */
 export const BRANCH_PLACEHOLDER = '{branch}';
 
 const PATH_LENGTH_MAX = 4096; // Linux PATH_MAX
-/** Limit of every text in a recipe; descriptions are the longest texts. */
+/** The longest text in a recipe, in characters. Descriptions are the longest texts. */
 const TEXT_LENGTH_MAX = 2000;
-/** Limit of entries in every list and mapping: ten times the longest list in use. */
+/** The most entries in a list or mapping. This is ten times the longest list in use. */
 const ENTRIES_MAX = 100;
 
-/** Excludes control characters except tabs and line ends, and requires a visible character. */
+/** Excludes control characters except tabs and line ends. Requires a visible character. */
 const READABLE = '^(?=[\\s\\S]*\\S)[^\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f]*$';
 const PART = '(?!\\.{1,2}(?:/|$))[^/\\u0000-\\u001f\\u007f]+';
-/** Folders in which an image must not have files: the runtime fills them when a container starts. */
+/** Folders in which an image must not have files. The container runtime fills them when a container starts. */
 const RUNTIME_FOLDERS = '(?:proc|sys|dev|run|tmp)(?:/|$)';
 
 type TextOptions = { pattern?: string; expects?: string; maxLength?: number; format?: string };
@@ -56,7 +56,7 @@ const Mode = Text('The mode.', { pattern: '^[0-7]{4}$', expects: 'four octal dig
 const Owner = Whole('The user id of the owner.', [0, 65_535]);
 const Group = Whole('The group id.', [0, 65_535]);
 const Seconds = (description: string) => Whole(description, [1, 600]);
-// Ports below 1024 are rejected: on some machines only root may listen on them.
+// Ports below 1024 are rejected, because on some machines only root may listen on them.
 const Port = Whole('A port. Ports below 1024 need root on some machines.', [1024, 65_535]);
 const Environment = (description: string) =>
   Mapping(
@@ -190,7 +190,7 @@ export const RecipeSchema = Fields({
   user: Fields(
     {
       name: Text('The name of the user.', { pattern: '^[a-z][a-z0-9-]{0,30}$', expects: 'a user name' }),
-      // A number and not a name, so that the policy of a cluster can check it.
+      // The user is a number and not a name, so that the policy of a cluster can check it.
       uid: Whole('The user id; never 0, which is root.', [1, 65_533]),
       gid: Whole('The group id.', [0, 65_533]),
       home: Path('The home folder.'),

@@ -22,7 +22,7 @@ let source: string;
 beforeAll(async () => {
   scratch = await mkdtemp(join(tmpdir(), 'larder-recipes-'));
   source = await readFile(join(PRODUCTS, 'redis', 'recipe.yaml'), 'utf8');
-  // The folder of library charts must be beside the folder of products.
+  // The folder of library charts must be next to the folder of products.
   await cp(join(PRODUCTS, '../charts'), join(scratch, 'charts'), { recursive: true });
 });
 afterAll(async () => {
@@ -31,7 +31,7 @@ afterAll(async () => {
 
 let libraries = 0;
 
-/** Creates a library with only redis, after changing the text of its recipe. */
+/** Creates a library with only redis, whose recipe has the text that `change` returns. */
 async function library(change: (text: string) => string): Promise<string> {
   libraries += 1;
   const directory = join(scratch, `library-${libraries}`);

@@ -1,4 +1,5 @@
-// Reads the product library: each folder of products/ is a recipe with its files, validated and converted to plain JSON.
+// Reads the product library. Each folder of products/ is a recipe with its files. Recipes are validated and converted to
+// plain JSON.
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
@@ -16,7 +17,7 @@ import { type RecipeDocument, RecipeSchema } from './recipe-schema.ts';
 
 export type RecipeViolation = { file: string; line: number; reason: string };
 
-/** The error for violations in the recipes of a library. It has all of them, each with file, line and reason. */
+/** The error for a library with violations. It contains all violations of all recipes, each with file, line and reason. */
 export class RecipeRejected extends Error {
   readonly code = 'RECIPE_REJECTED';
   readonly violations: RecipeViolation[];
@@ -29,12 +30,12 @@ export class RecipeRejected extends Error {
 }
 
 const RECIPE_BYTES_MAX = 256 * 1024; // a hundred times the longest one
-/** The mode of files for which a recipe declares none; recipes declare 0755 for scripts. */
+/** The mode of a file if the recipe declares none. Recipes declare 0755 for scripts. */
 const FILE_MODE_DEFAULT = '0644';
 
 /**
- * Reads every recipe of a folder, sorted by key. Throws RecipeRejected with all violations of all recipes;
- * folders without recipe.yaml are rejected too, and names that begin with a dot are skipped.
+ * Reads every recipe of a folder, sorted by key. Throws RecipeRejected with all violations of all recipes. A folder without
+ * recipe.yaml is a violation too. Names that begin with a dot are skipped.
  */
 export async function loadRecipes(directory: string): Promise<Recipe[]> {
   const entries = (await readdir(directory, { withFileTypes: true })).filter(({ name }) => !name.startsWith('.'));
@@ -49,7 +50,7 @@ export async function loadRecipes(directory: string): Promise<Recipe[]> {
   return results.flatMap(({ recipe }) => (recipe ? [recipe] : []));
 }
 
-/** Writes the files of a recipe to content, because builds read them from there. `directory` is the folder of the library. */
+/** Stores the files of a recipe as content, because builds read them from there. `directory` is the folder of the library. */
 export async function storeRecipeFiles(directory: string, recipe: Recipe, content: ContentStore): Promise<void> {
   for (const { source, digest, size } of recipe.files) {
     await content.put(createReadStream(join(directory, recipe.key, 'files', source)), { digest, size });
@@ -63,21 +64,21 @@ export async function storeRecipeFiles(directory: string, recipe: Recipe, conten
   }
 }
 
-/** Returns the digests of the content that must be kept while the product is in the library: its files, icon and chart. */
+/** Returns the digests of the contents that must be kept while the product is in the library: its files, icon and chart. */
 export function recipeContents({ files, icon, chart }: Recipe): Digest[] {
   return [...files, ...(icon ? [icon] : []), ...(chart?.files ?? [])].map(({ digest }) => digest);
 }
 
-/** Returns a digest that changes with the recipe or any of its files. */
+/** Returns a digest of the recipe and its files. It changes if one of them changes. */
 export function recipeDigest(recipe: Recipe): Digest {
   return `sha256:${createHash('sha256').update(canonicalJson(recipe)).digest('hex')}`;
 }
 
 type Loaded = { recipe?: Recipe; violations: RecipeViolation[]; parentAt?: Omit<RecipeViolation, 'reason'> };
 
-/** Checks the parent that a recipe names: it must be another product of the library, and must have no parent itself. */
+/** Checks the parent of each recipe. It must be another product of the library, and must not have a parent itself. */
 function checkParents(results: Loaded[]): RecipeViolation[] {
-  // Not checked if any recipe could not be read, because that recipe may be the parent.
+  // If a recipe could not be read, this is not checked, because that recipe may be the parent.
   if (results.some(({ violations }) => violations.length > 0)) return [];
   const byKey = new Map(results.map((result) => [result.recipe?.key, result.recipe]));
   return results.flatMap(({ recipe, parentAt }) => {
@@ -142,12 +143,12 @@ async function loadRecipe(directory: string, folder: string): Promise<Loaded> {
 
 type License = Recipe['licenses'][number];
 
-/** Returns a license as a mapping. Recipes may write only an SPDX id, which is short for a mapping with that id. */
+/** Returns a license as a mapping. A recipe may contain only an SPDX id instead of a mapping with this id. */
 export function licenseOf(license: RecipeDocument['licenses'][number]): License {
   return typeof license === 'string' ? { key: license } : license;
 }
 
-/** Returns the violations of a file with its name. */
+/** Returns the violations with the name of their file. */
 export function inFile(file: string, violations: readonly YamlViolation[]): RecipeViolation[] {
   return violations.map(({ line = 1, reason }) => ({ file, line, reason }));
 }

@@ -1,4 +1,4 @@
-// Branches and versions are discovered in the machine's real archive.
+// Discovers branches and versions in the machine's real package archive.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,5 +1,5 @@
-// One resolver for each type of package URL: it finds the available versions of a recipe's product, and the packages to install for a
-// version.
+// One resolver for each type of package URL. It finds the available versions of a recipe's product, and the packages to
+// install for a version.
 import type { AptRoot } from '../debian/apt.ts';
 import { branchOf, upstreamVersion } from '../debian/debian-version.ts';
 import { installedVersion } from '../debian/dpkg-status.ts';
@@ -9,32 +9,35 @@ import { formatPurl, isPurlType, type PurlType, parsePurl } from '../plan/purl.t
 import type { Recipe } from '../plan/recipe.ts';
 import { BRANCH_PLACEHOLDER } from '../recipes/recipe-schema.ts';
 
-/** A version of a product in the archive of an operating system. */
+/** A version of a product in the package archive of an operating system. */
 type Discovered = {
   branch: string;
   /** The upstream version. */
   version: string;
-  /** The package URL of the main input, with the full version of the distribution. */
+  /** The package URL of the main input. It contains the full version of the distribution. */
   purl: string;
 };
 
 type Wanted = { operating_system: string; branch: string };
 
 export type Resolver = {
-  /** Returns the newest version of each branch in the operating system's archive; [] if the archive has none. */
+  /** Returns the newest version of each branch in the operating system's package archive. The list may be empty. */
   discover(recipe: Recipe, source: { operating_system: string; apt: AptRoot }): Promise<Discovered[]>;
-  /** Returns the packages that the solver must install: `name` or `name=version`. */
+  /** Returns the packages that the solver must install, each as `name` or `name=version`. */
   install(recipe: Recipe, wanted: Wanted): string[];
   /**
-   * Returns the upstream version of the product: in the resolved packages, or in the dpkg status of a base image that already has the
-   * product.
+   * Returns the upstream version of the product. Reads it from the resolved packages or, if the base image already has the
+   * product, from the dpkg status of the base image.
    */
   mainVersion(recipe: Recipe, wanted: Wanted & { packages: PackagePin[]; status?: string }): string | undefined;
 };
 
 export const resolvers = { deb: { discover, install, mainVersion } } satisfies Record<PurlType, Resolver>;
 
-/** Returns the resolver of a recipe's main input on an operating system; undefined if the recipe does not support that system. */
+/**
+ * Returns the resolver of a recipe's main input on an operating system. Returns undefined if the recipe does not support the
+ * operating system.
+ */
 export function resolverOf(recipe: Recipe, operatingSystem: string): Resolver | undefined {
   const main = inputsOf(recipe, operatingSystem).find((input) => input.main);
   const type = main && parsePurl(withBranch(main.purl, '0')).type;
@@ -52,8 +55,8 @@ async function discover(
     if (candidate === undefined) return [];
     const version = upstreamVersion(candidate);
     const branch = branchOf(version, recipe.branch.components);
-    // The name of the package must be that of its branch: a package postgresql-15 with version 16 would be a transitional package, and
-    // branch 16 already has this version.
+    // The name of the package must be the name for its branch. A package postgresql-15 with version 16 would be a
+    // transitional package, and branch 16 already has this version.
     if (branch === undefined || nameOf(withBranch(main, branch)) !== name) return [];
     const purl = formatPurl({
       ...parsePurl(withBranch(main, branch)),
@@ -98,7 +101,7 @@ function nameOf(purl: string): string {
 }
 
 /**
- * Returns a pattern for the names that `{branch}` may make: for postgresql-{branch}, it matches postgresql-15 and not
+ * Returns a pattern for the names that `{branch}` can make. For postgresql-{branch}, it matches postgresql-15, but not
  * postgresql-15-debversion.
  */
 function namePattern(purl: string): RegExp {

@@ -1,4 +1,4 @@
-// Limits of an archive: each ends the reading at the header that exceeds it.
+// Limits of an archive. The reading ends at the header that exceeds a limit.
 import { expect, it } from 'vitest';
 import { entry } from '../../test/fixtures/tar.ts';
 import { ArchiveMeter } from './archive-meter.ts';

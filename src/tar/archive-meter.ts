@@ -1,4 +1,5 @@
-// Limits of an archive. They are checked with each header, so that an entry above a limit ends the reading before its bytes are read.
+// Limits of an archive. They are checked at each header. So an entry that exceeds a limit ends the reading before its bytes
+// are read.
 import type { TarHeader } from './entry.ts';
 import { TarError } from './errors.ts';
 import { printable } from './header.ts';
@@ -8,23 +9,26 @@ import { nameLength } from './text.ts';
 import { parseWhiteout } from './whiteout.ts';
 
 export type ArchiveLimits = {
-  /** Total number of entries. */
+  /** The most entries. */
   entryCountMax: number;
-  /** Distinct folders, including folders that occur only in paths of other entries, because readers keep every folder in memory. */
+  /**
+   * The most distinct folders, because readers keep every folder in memory. A folder counts even if it occurs only in paths
+   * of other entries.
+   */
   folderCountMax: number;
-  /** Bytes of all paths and link targets together. */
+  /** The most bytes of all paths and link targets together. */
   namesBytesMax: number;
-  /** Bytes of all files together, as the headers declare them. */
+  /** The most bytes of all files together, as declared in the headers. */
   contentBytesMax: number;
 };
 
-/** NAME_MAX and PATH_MAX of Linux: files cannot have longer names and paths. */
+/** The longest name and the longest path, in bytes (NAME_MAX and PATH_MAX of Linux). */
 const NAME_BYTES_MAX = 255;
 const PATH_BYTES_MAX = 4096;
-/** Limit of components in a path: the deepest trees in images (nested `node_modules`) have some 60. */
+/** The most components in a path. The deepest folders in images (nested `node_modules`) have some 60. */
 export const DEPTH_MAX = 128;
 
-/** Counts the entries of one or several archives against the limits. */
+/** Counts the entries of one or more archives, and compares the counts with the limits. */
 export class ArchiveMeter {
   readonly #limits: ArchiveLimits;
   readonly #folders = new PathSet();
@@ -53,7 +57,7 @@ export class ArchiveMeter {
     }
   }
 
-  /** Stops at the first known folder, because the folders above it are known too. */
+  /** Adds the folders above a path. Stops at the first known folder, because the folders above it are known too. */
   #addFolders(path: string): void {
     if (path === this.#lastFolder) return;
     this.#lastFolder = path;
@@ -67,7 +71,7 @@ function checkPath({ path, type, target }: TarHeader): void {
   for (let start = 0; start <= path.length; depth++) {
     const slash = path.indexOf('/', start);
     const end = slash < 0 ? path.length : slash;
-    // Counts the bytes only of a name that could be too long: a character has at most four bytes.
+    // A character has at most four bytes. So bytes are counted only for a name that may be too long.
     if (end - start > NAME_BYTES_MAX / 4 && nameLength(path.slice(start, end)) > NAME_BYTES_MAX) {
       throw limit(`a name in the path is longer than ${NAME_BYTES_MAX} bytes`, path);
     }

@@ -1,4 +1,4 @@
-// Reads exact numbers of bytes from a stream whose chunks have any size. Keeps only one chunk in memory.
+// Reads exact numbers of bytes from a stream with chunks of any size. Keeps only one chunk in memory.
 import { TarError } from './errors.ts';
 
 export class ByteSource {
@@ -11,8 +11,8 @@ export class ByteSource {
   }
 
   /**
-   * Returns 1 to `most` bytes; undefined at the end. The bytes are a view into the stream's chunk, valid until the owner of the stream
-   * reuses the chunk.
+   * Returns 1 to `most` bytes, or undefined at the end. The bytes are a view into the stream's chunk. They are valid until
+   * the owner of the stream reuses the chunk.
    */
   async some(most: number): Promise<Buffer | undefined> {
     while (this.#chunk.length === 0) {
@@ -23,7 +23,10 @@ export class ByteSource {
     return taken;
   }
 
-  /** Returns exactly `length` bytes; undefined if the stream has no more bytes. Throws TRUNCATED if it has fewer. */
+  /**
+   * Returns exactly `length` bytes, or undefined if the stream has no more bytes. Throws TRUNCATED if the stream has fewer
+   * bytes.
+   */
   async exactly(length: number): Promise<Buffer | undefined> {
     const first = await this.some(length);
     if (first === undefined || first.length === length) return first;
@@ -37,7 +40,7 @@ export class ByteSource {
     return Buffer.concat(parts, length);
   }
 
-  /** Skips `length` bytes. Throws TRUNCATED if there are fewer. */
+  /** Skips `length` bytes. Throws TRUNCATED if the stream has fewer. */
   async skip(length: number): Promise<void> {
     for (let left = length; left > 0; ) {
       const part = await this.some(left);

@@ -1,4 +1,4 @@
-// A table of entries behaves like a Map, in the same order, within its limits.
+// A table of entries behaves like a Map and has the same order. It has limits.
 import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../../test/fixtures/tar.ts';
 import { EntryTable, TABLE_ENTRY_COUNT_MAX } from './entry-table.ts';

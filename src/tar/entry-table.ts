@@ -1,24 +1,25 @@
-// A merged listing in memory. It stores paths, numbers and digests in columns, so that an entry needs its path and some 80 bytes; as an
-// object it would need 400.
+// A merged listing in memory. Paths, numbers and digests are stored in columns, so that an entry needs some 80 bytes in
+// addition to its path. As an object, it would need 400.
 import { TarError } from './errors.ts';
 import type { EntryType, ListingEntry, MergedListing } from './listing-entry.ts';
 import { parentOf } from './path.ts';
 import { PathIndex } from './path-index.ts';
 
 /**
- * Limit of entries: a full desktop distribution has some 400,000 files. A table with this many entries and the longest names takes 80 MB.
+ * The most entries. A full desktop distribution has some 400,000 files. A table with this many entries and the longest names
+ * takes 80 MB.
  */
 export const TABLE_ENTRY_COUNT_MAX = 450_000;
-/** Limit of the bytes of all paths and link targets together; paths of a desktop distribution have 65 bytes on average. */
+/** The most bytes of all paths and link targets together. Paths of a desktop distribution have 65 bytes on average. */
 export const TABLE_NAMES_BYTES_MAX = 40 * 1024 * 1024;
 
 const TYPES: readonly EntryType[] = ['file', 'folder', 'symlink', 'hardlink', 'character', 'block', 'fifo'];
 const DIGEST_BYTES = 32;
 const DIGEST_PREFIX = 'sha256:';
-/** A bit in the stored type of an entry: set if the entry has a digest. */
+/** A bit in the stored type of an entry. It is set if the entry has a digest. */
 const HAS_DIGEST = 0x80;
 
-/** Number of rows in a segment. The table grows by whole segments, so that existing rows are not copied. */
+/** The number of rows in a segment. The table grows by whole segments, so that existing rows are not copied. */
 const SEGMENT_ROWS = 4096;
 
 type Segment = ReturnType<typeof newSegment>;
@@ -66,7 +67,10 @@ export class EntryTable implements MergedListing {
     return this.#paths.size;
   }
 
-  /** Whether the table had all parent folders of each entry before the entry, as in archives of tools that pack a whole tree. */
+  /**
+   * Whether the table had all parent folders of each entry before the entry. This is true for archives of tools that pack a
+   * whole folder.
+   */
   get isComplete(): boolean {
     return this.#isComplete;
   }

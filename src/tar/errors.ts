@@ -1,4 +1,5 @@
-// The error of this folder. It describes a fault of an archive as a code, and as a message for the person who made the archive.
+// The error of this folder. It describes a fault of an archive with a code and with a message for the person who made the
+// archive.
 
 /** The reasons why an archive is rejected. */
 export type TarErrorCode =
@@ -20,8 +21,8 @@ export type TarErrorCode =
   | 'LIMIT';
 
 /**
- * The error for an archive that cannot be read, and for entries that cannot be written. `path` is the path of the entry as written in the
- * archive.
+ * The error for an archive that cannot be read, or an entry that cannot be written. `path` is the path of the entry as
+ * written in the archive.
  */
 export class TarError extends Error {
   override readonly name = 'TarError';

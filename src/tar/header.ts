@@ -1,4 +1,5 @@
-// Reads and writes the 512-byte header block (POSIX.1-2017, pax, "ustar Interchange Format"), also in the older dialects v7 and GNU.
+// Reads and writes the 512-byte header block (POSIX.1-2017, pax, "ustar Interchange Format"). Also supports the older
+// dialects v7 and GNU.
 import { TarError } from './errors.ts';
 import { decodeName } from './text.ts';
 
@@ -23,22 +24,25 @@ const FIELDS = {
 type Field = keyof typeof FIELDS;
 
 export type RawHeader = {
-  /** The name as written, with a NUL and the bytes after it: other readers drop these bytes, so the check of names must see them. */
+  /**
+   * The name as written. It includes a NUL and the bytes after it. Other readers drop these bytes, so the check of names must
+   * see them.
+   */
   name: string;
-  /** One character; the NUL that old archives have is converted to '0'. */
+  /** The type, which is one character. Old archives have a NUL, which is converted to '0'. */
   type: string;
   mode: number;
   uid: number;
   gid: number;
   size: number;
   mtime: number;
-  /** The link target as written, with a NUL and the bytes after it, like `name`. */
+  /** The link target as written. Like `name`, it includes a NUL and the bytes after it. */
   linkname: string;
   major: number;
   minor: number;
 };
 
-/** Whether a block has only zeros. Two such blocks mark the end of an archive. */
+/** Whether a block contains only zeros. Two such blocks mark the end of an archive. */
 export function isZero(block: Buffer): boolean {
   return block.equals(ZEROS.subarray(0, block.length));
 }
@@ -56,7 +60,7 @@ export function parseHeader(block: Buffer): RawHeader {
   if (!posix && magic !== 'ustar  \0' && /[^\0]/.test(magic)) {
     throw new TarError('HEADER_FIELD', 'the header is of an unknown dialect', printable(name));
   }
-  // Only up to the first NUL: some writers (star) store times in the rest of the prefix field.
+  // Reads only up to the first NUL, because some writers (star) store times in the rest of the prefix field.
   const prefix = posix ? (fieldText(block, 'prefix').split('\0', 1)[0] ?? '') : '';
   const type = field(block, 'type').toString('latin1');
   const device = type === '3' || type === '4';
@@ -74,7 +78,7 @@ export function parseHeader(block: Buffer): RawHeader {
   };
 }
 
-/** Returns the sum of the block's bytes, with the checksum field counted as spaces. */
+/** Returns the sum of the block's bytes. In it, the bytes of the checksum field count as spaces. */
 export function checksumOf(block: Buffer): number {
   let sum = 0;
   for (let at = 0; at < BLOCK; at++) sum += at >= 148 && at < 156 ? 0x20 : (block[at] ?? 0);
@@ -104,12 +108,15 @@ function numberField(block: Buffer, name: Field, path: string): number {
   return value;
 }
 
-/** Returns the remedy for an invalid field of the owner, which many archives do not need. */
+/** Returns what to do about an invalid field of the owner. Many archives do not need such fields. */
 export function ownerRemedy(field: string): string {
   return field === 'uid' || field === 'gid' ? '; pack with --owner=0 --group=0' : '';
 }
 
-/** Parses a number: octal text, or base 256 if the first bit is set (GNU; star). Returns undefined for other bytes. */
+/**
+ * Parses a number, which is octal text or, if the first bit is set, in base 256 (GNU and star). Returns undefined for other
+ * bytes.
+ */
 export function parseNumber(bytes: Buffer): number | undefined {
   return ((bytes[0] ?? 0) & 0x80) === 0 ? octal(bytes) : base256(bytes);
 }
@@ -130,7 +137,7 @@ function base256(bytes: Buffer): number | undefined {
     : undefined;
 }
 
-/** Returns a name for a message: replaces control characters and shortens long names. */
+/** Returns a name for a message. Replaces control characters, and shortens long names. */
 export function printable(name: string): string {
   const head = name.length > 256 ? `${name.slice(0, 255)}…` : name;
   return head.toWellFormed().replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '\ufffd');

@@ -1,9 +1,10 @@
-// The keyed hash gives the results that its authors published.
+// The keyed hash gives the results that its authors have published.
 import { describe, expect, it } from 'vitest';
 import { halfSipHash, keyedHash } from './keyed-hash.ts';
 
 describe('HalfSipHash', () => {
-  // Published results of HalfSipHash-2-4: key 00 01 … 07, message 00 01 … of the given length, result little-endian.
+  // Published results of HalfSipHash-2-4. The key is 00 01 … 07, the message is 00 01 … with the given length, and the result
+  // is little-endian.
   const key = [0x03020100, 0x07060504] as const;
   it.each([
     [0, 'a9359f5b'],

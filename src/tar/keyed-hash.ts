@@ -1,24 +1,25 @@
-// HalfSipHash-1-3 (Aumasson and Bernstein, "SipHash: a fast short-input PRF"): a hash for tables to which an attacker may add keys.
+// HalfSipHash-1-3 (Aumasson and Bernstein, "SipHash: a fast short-input PRF"). It is a hash for tables to which an attacker
+// may add keys.
 import { randomInt } from 'node:crypto';
 
-/** A random key for each process, so that an attacker cannot choose names whose hashes collide. */
+/** A random key of this process, so that an attacker cannot choose names whose hashes collide. */
 const KEY: HashKey = [randomInt(2 ** 32) | 0, randomInt(2 ** 32) | 0];
 /**
- * One round per word and three at the end, as in the hash tables of Rust and Linux. Fewer than for signatures, because no secret depends on
- * the hash.
+ * One round for each word and three at the end, as in the hash tables of Rust and Linux. Signatures need more rounds, but no
+ * secret depends on this hash.
  */
 const TABLE_ROUNDS: Rounds = { word: 1, end: 3 };
 
-/** The two halves of the key, 32 bits each. */
+/** The two halves of the key. Each has 32 bits. */
 type HashKey = readonly [number, number];
 type Rounds = { word: number; end: number };
 
-/** Returns a hash of 32 bits of the bytes, with the key of this process. */
+/** Returns a 32-bit hash of the bytes, with the key of this process. */
 export function keyedHash(bytes: Buffer): number {
   return halfSipHash(bytes, KEY, TABLE_ROUNDS);
 }
 
-/** Returns HalfSipHash-`word`-`end` of the bytes, with 32 bits. */
+/** Returns HalfSipHash-`word`-`end` of the bytes, which has 32 bits. */
 export function halfSipHash(bytes: Buffer, [key0, key1]: HashKey, rounds: Rounds): number {
   const state = new Int32Array([key0, key1, 0x6c796765 ^ key0, 0x74656462 ^ key1]);
   const { length } = bytes;

@@ -1,4 +1,4 @@
-// Writes and reads listings as JSON lines, and merges listings of layers.
+// Writes and reads listings as JSON lines, and merges the listings of layers.
 import { expect, it } from 'vitest';
 import { chunked, concatenate } from '../../test/fixtures/tar.ts';
 import { applyListing, readListing, writeListing } from './listing.ts';

@@ -1,14 +1,15 @@
-// Listings of archives and layers, with one entry per path. Previews, diffs and overlays compare listings instead of unpacking archives.
+// Listings of archives and layers, with one entry for each path. Previews, diffs and overlays compare listings, so that
+// archives need not be extracted.
 import { EntryTable } from './entry-table.ts';
 import type { ListingEntry, MergedListing } from './listing-entry.ts';
 import { parentOf } from './path.ts';
 import { PathSet } from './path-index.ts';
 import { parseWhiteout } from './whiteout.ts';
 
-// Number of lines in one chunk, so that a store or a hash is not called for each of ten thousand lines.
+// The number of lines in one chunk. It saves calls of a store or a hash, because a listing has some ten thousand lines.
 const LINES_AT_ONCE = 500;
 
-/** Writes JSON lines with a fixed order of fields, so that equal listings have equal digests. */
+/** Writes JSON lines. The order of the fields is fixed, so that equal listings have equal digests. */
 export async function* writeListing(
   entries: AsyncIterable<ListingEntry> | Iterable<ListingEntry>,
 ): AsyncGenerator<Buffer, void> {
@@ -37,9 +38,10 @@ export async function* readListing(bytes: AsyncIterable<Uint8Array>): AsyncGener
 }
 
 /**
- * Merges the listing of a layer over the listing of lower layers (OCI image-spec, layer.md, "Applying Changesets" and "Whiteouts").
- * Whiteouts hide entries of lower layers, wherever they are in the layer. An entry that is not a folder replaces a folder with all its
- * content; a folder over a folder keeps the content. Throws TarError above the limits of a table.
+ * Merges the listing of a layer over the listing of the lower layers (OCI image-spec, layer.md, "Applying Changesets" and
+ * "Whiteouts"). Whiteouts hide entries of lower layers, wherever they are in the layer. An entry that is not a folder
+ * replaces a folder and all its content. A folder over a folder keeps the content. Throws TarError if the result exceeds the
+ * limits of a table.
  */
 export async function applyListing(below: MergedListing, layer: Entries): Promise<EntryTable> {
   return await layOver(EntryTable.from(below), layer);
@@ -47,7 +49,7 @@ export async function applyListing(below: MergedListing, layer: Entries): Promis
 
 type Entries = AsyncIterable<ListingEntry> | Iterable<ListingEntry>;
 
-/** Does the same as `applyListing`, but changes the table `below`, which the caller must not use any more. */
+/** Like `applyListing`, but changes the table `below`. The caller must not use this table any more. */
 export async function layOver(below: EntryTable, layer: Entries): Promise<EntryTable> {
   const added = new EntryTable();
   const gone = new PathSet();
@@ -64,7 +66,7 @@ export async function layOver(below: EntryTable, layer: Entries): Promise<EntryT
   }
   if (below.size === 0) return added;
   const hides = gone.size > 0 || emptied.size > 0 || replacesFolder;
-  // A folder that an entry replaces may have no entry of its own, if the table is not complete.
+  // If the table is not complete, a folder that an entry replaces may have no entry itself.
   if (hides || !below.isComplete) dropHidden(below, { added, gone, emptied });
   for (const entry of added.values()) below.set(entry);
   return below;
@@ -74,7 +76,10 @@ type Layer = { added: EntryTable; gone: PathSet; emptied: PathSet };
 
 function dropHidden(below: EntryTable, { added, gone, emptied }: Layer): void {
   const hiding = new Map([['', emptied.has('')]]);
-  /** Returns whether the content of a folder is hidden. The result for each folder is kept, and is derived from that of its parent. */
+  /**
+   * Returns whether the content of a folder is hidden. The result of each folder is kept, and is derived from the result of
+   * its parent folder.
+   */
   const hides = (folder: string): boolean => {
     const known = hiding.get(folder);
     if (known !== undefined) return known;

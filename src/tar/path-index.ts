@@ -1,12 +1,12 @@
-// Numbers paths in the order in which they are added. Stores them as bytes outside the heap: 450,000 strings in a Map would take twice the
-// memory.
+// Numbers paths in the order in which they are added. Stores them as bytes outside the heap. 450,000 strings in a Map would
+// take twice the memory.
 import { keyedHash } from './keyed-hash.ts';
 
-/** Size of the chunks in which paths are stored, one after the other. */
+/** The size of the chunks in which the bytes of paths are stored one after the other. */
 const CHUNK_BYTES = 1024 * 1024;
-/** Number of rows in a segment. The index grows by whole segments, so that existing rows are not copied. */
+/** The number of rows in a segment. The index grows by whole segments, so that existing rows are not copied. */
 const SEGMENT_ROWS = 4096;
-/** The largest part of the slots that is used, so that a search is short. */
+/** The largest share of the slots that is used. A search is short if there are free slots. */
 const LOAD_MAX = 0.75;
 const EMPTY = -1;
 const DELETED = -2;
@@ -14,8 +14,8 @@ const DELETED = -2;
 type Row = { chunk: Int32Array; start: Int32Array; length: Int32Array; hash: Int32Array };
 type Encoding = 'utf8' | 'utf16le';
 /**
- * A bit in the stored length of a path: set if the bytes of the path in the archive were not UTF-8. The string of such a path cannot be
- * encoded as UTF-8 either.
+ * A bit in the stored length of a path. It is set if the bytes of the path in the archive were not UTF-8. The string of such
+ * a path cannot be encoded as UTF-8.
  */
 const WIDE = 0x4000_0000;
 
@@ -32,7 +32,7 @@ export class PathIndex {
     return this.#size;
   }
 
-  /** Returns the number of a path; undefined if it is unknown. */
+  /** Returns the number of a path, or undefined if the path is unknown. */
   find(path: string): number | undefined {
     return this.#findEncoded(encoded(path));
   }
@@ -51,7 +51,7 @@ export class PathIndex {
     return { row, isNew: true };
   }
 
-  /** Removes a path. Its number is not used again. */
+  /** Removes a path. Its number is never used again. */
   delete(row: number): void {
     const { segment, at } = this.#segmentOf(row);
     for (let slot = this.#firstSlot(segment.hash[at] ?? 0); ; slot = this.#nextSlot(slot)) {
@@ -81,7 +81,7 @@ export class PathIndex {
       length: length.slice(),
       hash: hashes.slice(),
     }));
-    // Both indexes share the existing chunks, which never change. Each adds its new paths to new chunks of its own.
+    // Both indexes share the existing chunks, which never change. Each index adds its new paths to its own new chunks.
     copy.#chunks = [...this.#chunks];
     copy.#chunkEnd = CHUNK_BYTES;
     this.#chunkEnd = CHUNK_BYTES;
@@ -165,7 +165,7 @@ export class PathIndex {
   }
 }
 
-/** A set of paths, whose numbers are not needed. */
+/** A set of paths without numbers. */
 export class PathSet {
   readonly #index = new PathIndex();
 
@@ -184,10 +184,13 @@ export class PathSet {
 
 type Key = { bytes: Buffer; encoding: Encoding; hash: number };
 
-/** A buffer for the path that is being looked up: only one at a time, so one buffer is enough for all but the longest paths. */
+/**
+ * A buffer for the path that is being searched. Paths are searched one at a time, so one buffer is enough, except for the
+ * longest paths.
+ */
 const scratch = Buffer.alloc(16 * 1024);
 
-/** Returns the bytes of a path, valid until the next call. */
+/** Returns the bytes of a path. They are valid until the next call. */
 function encoded(path: string): Key {
   const encoding: Encoding = path.isWellFormed() ? 'utf8' : 'utf16le';
   const whole = 3 * path.length > scratch.length ? Buffer.alloc(3 * path.length) : scratch;

@@ -1,13 +1,17 @@
-// PAX extension records: `LENGTH KEY=VALUE\n`, where LENGTH counts the whole record (POSIX.1-2017, pax, "pax Extended Header").
+// PAX extension records: `LENGTH KEY=VALUE\n`. LENGTH is the length of the whole record (POSIX.1-2017, pax, "pax Extended
+// Header").
 import { TarError } from './errors.ts';
 import { ownerRemedy } from './header.ts';
 
 export type PaxRecords = Map<string, Buffer>;
 
-/** Limit of records in one header: writers set about ten, and one for each extended attribute. */
+/** The most records in one header. Writers set about ten, and one for each extended attribute. */
 const RECORD_COUNT_MAX = 256;
 
-/** Reads the body of an extension header; a later record with the same key replaces an earlier one. Throws EXTENSION for malformed records. */
+/**
+ * Reads the body of an extension header. If a key occurs twice, the later record counts. Throws EXTENSION for malformed
+ * records.
+ */
 export function parsePax(body: Buffer): PaxRecords {
   const records: PaxRecords = new Map();
   const sparseMap: Buffer[] = [];
@@ -36,11 +40,12 @@ export function parsePax(body: Buffer): PaxRecords {
 }
 
 /**
- * The two keys that version 0.0 of sparse files repeats for each part of a file. They are converted to the single record of version 0.1.
+ * The two keys that version 0.0 of sparse files repeats for each part of a file. They are converted to the single record of
+ * version 0.1.
  */
 const SPARSE_PART = ['GNU.sparse.offset', 'GNU.sparse.numbytes'];
 
-/** Writes records ordered by key, so that equal records give equal bytes. */
+/** Writes records sorted by key, so that equal records give equal bytes. */
 export function formatPax(records: PaxRecords): Buffer {
   const keys = [...records.keys()].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
   return Buffer.concat(keys.map((key) => formatRecord(key, records.get(key) ?? Buffer.alloc(0))));
@@ -48,13 +53,13 @@ export function formatPax(records: PaxRecords): Buffer {
 
 function formatRecord(key: string, value: Buffer): Buffer {
   const rest = Buffer.concat([Buffer.from(` ${key}=`), value, Buffer.from('\n')]);
-  // The length includes its own digits: adding them may make it one digit longer.
+  // The length includes its own digits. Adding them may make it one digit longer.
   let length = rest.length + String(rest.length).length;
   if (String(length).length !== String(rest.length).length) length = rest.length + String(length).length;
   return Buffer.concat([Buffer.from(String(length)), rest]);
 }
 
-/** Returns the value of a record that must be a whole number and not negative; undefined if the record is absent. */
+/** Returns the value of a record as a whole number that is not negative. Returns undefined if the record is absent. */
 export function paxInteger(records: PaxRecords, key: string, path: string): number | undefined {
   const text = records.get(key)?.toString('latin1');
   if (text === undefined) return undefined;

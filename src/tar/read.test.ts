@@ -38,7 +38,7 @@ async function codeOf(bytes: Uint8Array): Promise<string> {
   return error instanceof TarError ? error.code : String(error);
 }
 
-/** Returns an archive after changing its first header block, with the correct checksum. */
+/** Returns an archive whose first header block was changed and has the correct checksum. */
 function patched(archive: Buffer, change: (block: Buffer) => void): Buffer {
   const copy = Buffer.from(archive);
   const block = copy.subarray(0, 512);
@@ -221,7 +221,7 @@ describe('rejections', () => {
     const records = (key: string) => formatPax(new Map([[key, Buffer.from('value')]]));
     expect(await codeOf(await extended('g', records('path')))).toBe('GLOBAL_HEADER');
     expect((await readAll(await extended('g', records('comment'))))[0]?.header.path).toBe('a');
-    // In a layer, a global header is ignored, as by container engines.
+    // In a layer, a global header is ignored, as in container engines.
     expect((await readAll(await extended('g', records('path')), { lenient: true }))[0]?.header.path).toBe('a');
     expect(await codeOf(await extended('g', Buffer.from('99 path=a\n')))).toBe('EXTENSION');
   });

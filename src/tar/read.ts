@@ -1,5 +1,5 @@
-// Reads an archive as a stream, entry by entry, in constant memory. Supports v7, ustar, GNU long names, PAX headers, and optionally sparse
-// files.
+// Reads an archive as a stream, entry by entry, with constant memory. Supports v7, ustar, GNU long names, PAX headers, and
+// optionally sparse files.
 import { ByteSource } from './byte-source.ts';
 import type { TarEntry, TarHeader } from './entry.ts';
 import { TarError } from './errors.ts';
@@ -12,24 +12,26 @@ import { decodeName } from './text.ts';
 
 export type ReadOptions = {
   /**
-   * Called with the error of an entry (such as an invalid name or type) if the rest of the archive can still be read; the entry is omitted.
-   * Without this function, such an error ends the reading. The error of a broken archive always ends the reading.
+   * Called with the error of an entry, for example an invalid name or type, if the rest of the archive can still be read. The
+   * entry is then omitted. Without this function, such an error ends the reading. The error of a broken archive always ends
+   * the reading.
    */
   onBadEntry?: (error: TarError) => void;
   /**
-   * Accepts four faults that container engines accept in layers: a missing end marker, bytes after the end marker, a name with bytes after
-   * its NUL, and a global header, which is ignored. Not used for uploads.
+   * Accepts four faults that container engines accept in layers: a missing end marker, bytes after the end marker, a name
+   * with bytes after its NUL, and a global header, which is ignored. Uploads are read without this option.
    */
   lenient?: boolean;
   /**
-   * Accepts sparse files and reads their holes as zeros; without this option, sparse files are rejected. The number limits the bytes of all
-   * holes in the archive, because holes take almost no space in it. The `size` of a file includes its holes.
+   * Accepts sparse files, and reads their holes as zeros. Without this option, sparse files are rejected. The number is the
+   * most bytes of all holes in the archive. It is needed because holes take almost no space in the archive. The `size` of a
+   * file includes its holes.
    */
   holeBytesMax?: number;
 };
 
-// Limit of an extension header: enough for the longest path, the longest link and a few attributes of 64 KiB (the kernel's limit for one).
-// A larger header is an attack on the memory of the reader.
+// The most bytes of an extension header. It is enough for the longest path, the longest link and a few attributes of 64 KiB
+// (the kernel's limit for one). A larger header would use up the memory of the reader.
 const EXTENSION_BYTES_MAX = 1024 * 1024;
 
 const TYPES: Record<string, EntryType> = {
@@ -78,7 +80,7 @@ function tooManyHoles({ raw }: ReadHeader, holeBytesMax = 0): TarError {
   return new TarError('LIMIT', message, printable(raw.name));
 }
 
-/** The bytes of one entry. Bytes that the caller did not read are skipped before the next entry. */
+/** The bytes of one entry. Bytes that the caller has not read are skipped before the next entry. */
 class EntryBody implements AsyncIterable<Uint8Array> {
   readonly #source: ByteSource;
   readonly #padding: number;
@@ -135,10 +137,10 @@ function* piecesOf({ size, parts }: Pick<SparseFile, 'size' | 'parts'>): Generat
 }
 
 type Extensions = { local?: PaxRecords; longName?: string; longLink?: string };
-/** The header of an entry with its extension headers. `size` is the number of stored bytes. */
+/** The header of an entry, with its extension headers. `size` is the number of stored bytes. */
 type ReadHeader = { raw: RawHeader; extensions: Extensions; size: number; sparse?: SparseFile };
 
-/** Reads the next header and the extension headers before it; returns undefined at the end marker. */
+/** Reads the next header and the extension headers before it. Returns undefined at the end marker. */
 async function readHeader(
   source: ByteSource,
   { first, lenient, sparse }: { first: boolean; lenient: boolean; sparse: boolean },
@@ -180,7 +182,7 @@ async function withMap(
   return { ...read, sparse: await readSparse({ source, block, type, local, storedSize, name }) };
 }
 
-/** Cuts names at their first NUL, as other readers do. */
+/** Cuts names at their first NUL, like other readers. */
 function cutNames(raw: RawHeader): RawHeader {
   const cut = (name: string) => name.split('\0', 1)[0] ?? '';
   return { ...raw, name: cut(raw.name), linkname: cut(raw.linkname) };
@@ -197,7 +199,10 @@ function parseFirst(block: Buffer, first: boolean): RawHeader {
   }
 }
 
-/** Reads the end of the archive after the first zero block: a second zero block, and then only zeros, which fill the last record. */
+/**
+ * Reads the end of the archive after the first zero block. It must be a second zero block and then only zeros, which fill the
+ * last record.
+ */
 async function expectEnd(
   source: ByteSource,
   { block, first }: { block: Buffer | undefined; first: boolean },
@@ -229,8 +234,8 @@ async function readExtension(
   if (blocks === undefined) throw new TarError('TRUNCATED', 'the archive ends in the middle of an extension header');
   const body = blocks.subarray(0, raw.size);
   if (raw.type === 'g') {
-    // Of a global header, only a comment is accepted, in which git writes its commit. Other records would change every later entry, so they
-    // could hide a name.
+    // In a global header, only a comment is accepted. git writes its commit there. Other records would change every later
+    // entry, so they could hide a name.
     const other = [...parsePax(body).keys()].find((key) => key !== 'comment');
     if (other !== undefined && lenient) return;
     if (other === 'GNU.volume.label') throw new TarError('GLOBAL_HEADER', OPTIONS_OF_TYPES.V ?? '');
@@ -240,12 +245,12 @@ async function readExtension(
   }
   const kind = raw.type === 'x' ? 'local' : raw.type === 'L' ? 'longName' : 'longLink';
   if (extensions[kind] !== undefined) throw new TarError('EXTENSION', 'an entry has two extension headers of one kind');
-  // Copied, because the stream may reuse the chunk that contains the body.
+  // Copies the body, because the stream may reuse the chunk that contains it.
   if (kind === 'local') extensions.local = parsePax(Buffer.from(body));
   else extensions[kind] = decodeName(withoutTail(body));
 }
 
-/** Removes the NUL with which GNU tar ends long names; some writers add more than one. */
+/** Removes the NUL at the end of GNU tar's long names. Some writers add more than one. */
 function withoutTail(bytes: Buffer): Buffer {
   let end = bytes.length;
   while (end > 0 && bytes[end - 1] === 0) end--;
@@ -253,8 +258,8 @@ function withoutTail(bytes: Buffer): Buffer {
 }
 
 /**
- * Returns the number of bytes of an entry after its header. If fields contradict each other, the position of the next header is unknown, so
- * the reading ends.
+ * Returns the number of bytes of an entry after its header. If fields contradict each other, the position of the next header
+ * is unknown. So the reading ends.
  */
 function sizeOf(raw: RawHeader, { local }: Extensions): number {
   const name = printable(raw.name);
@@ -269,7 +274,7 @@ function sizeOf(raw: RawHeader, { local }: Extensions): number {
   return size;
 }
 
-/** Returns the entry; undefined if `onBadEntry` was called for it. */
+/** Returns the entry, or undefined if `onBadEntry` was called for it. */
 function validEntry(
   read: ReadHeader,
   onBadEntry: ReadOptions['onBadEntry'],
@@ -316,7 +321,7 @@ function interpret({ raw, extensions, size: storedSize, sparse }: ReadHeader): {
   return { header, name };
 }
 
-/** The highest id: Linux has ids of 32 bits, and the last one means "unchanged" (chown(2)). */
+/** The highest id. Linux has 32-bit ids, and the last one means "unchanged" (chown(2)). */
 const OWNER_ID_MAX = 0xfffffffe;
 
 function ownerId(id: number, shown: string): number {
@@ -331,7 +336,7 @@ function ownerId(id: number, shown: string): number {
   return id;
 }
 
-/** Types of entries of GNU tar that are not files, with the option of tar that writes them. */
+/** Types of entries in GNU tar that are not files, each with the option of tar that writes it. */
 const OPTIONS_OF_TYPES: Record<string, string> = {
   V: 'it is a volume label; pack without --label (-V)',
   D: 'it is the listing of an incremental backup; pack without --incremental (-G) and --listed-incremental (-g)',
@@ -367,13 +372,13 @@ function xattrsOf(records: PaxRecords): Record<string, Buffer> | undefined {
   return Object.fromEntries(found.map(([key, value]) => [key.slice(XATTR.length), value]));
 }
 
-/** Records with access lists of POSIX, of NFS version 4, and of macOS. */
+/** Records that contain access lists: of POSIX, of NFS version 4, and of macOS. */
 const ACLS = ['SCHILY.acl.access', 'SCHILY.acl.default', 'SCHILY.acl.ace'];
 const LIBARCHIVE_XATTR = 'LIBARCHIVE.xattr.';
 
 /**
- * Returns the names of attributes that other dialects store: those of SELinux (GNU tar), those of libarchive (names in URL encoding), and
- * flags of BSD.
+ * Returns the names of attributes that other dialects store: attributes of SELinux (GNU tar), attributes of libarchive (with
+ * URL-encoded names), and flags of BSD.
  */
 function otherAttributes(records: PaxRecords): string[] {
   return [...records.keys()].flatMap((key) => {

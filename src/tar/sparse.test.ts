@@ -1,4 +1,4 @@
-// Sparse files as GNU tar and bsdtar write them, in every format, and invalid maps.
+// Sparse files in every format of GNU tar and bsdtar, and invalid maps.
 import { execFileSync } from 'node:child_process';
 import { closeSync, mkdtempSync, openSync, rmSync, truncateSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -12,7 +12,7 @@ import { readTar } from './read.ts';
 import { formatHeader } from './write.ts';
 
 const MIB = 1024 ** 2;
-/** Longer than the name field, which has 100 bytes, so that an extension header has the name. */
+/** A name that is longer than the name field, which has 100 bytes. So the name is in an extension header. */
 const LONG = `${'n'.repeat(120)}.db`;
 let directory: string;
 const digests: Record<string, string> = {};
@@ -22,7 +22,7 @@ beforeAll(() => {
   make('hole-first', 3 * MIB, [[2 * MIB, 'tail']]);
   make('hole-last', 3 * MIB, [[0, 'head']]);
   make('only-hole', MIB, []);
-  // More parts than fit into a header of the old format and two of its extension blocks.
+  // There are more parts than fit into a header of the old format and two extension blocks.
   make(
     'many',
     8 * MIB,
@@ -104,7 +104,7 @@ describe('archives of real programs', () => {
   });
 });
 
-/** Returns an archive of one entry with these PAX records and these stored bytes. */
+/** Returns an archive with one entry, which has these PAX records and these stored bytes. */
 function withRecords(records: Record<string, string> | Buffer, stored = Buffer.alloc(0)): Buffer {
   const pax = Buffer.isBuffer(records)
     ? records

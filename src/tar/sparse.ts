@@ -1,28 +1,29 @@
-// Sparse files: reads which parts of a file an archive stores, in GNU's four formats (GNU tar manual, "Storing Sparse Files").
+// Sparse files. Reads which parts of a file an archive stores, in GNU's four formats (GNU tar manual, "Storing Sparse
+// Files").
 import type { ByteSource } from './byte-source.ts';
 import { TarError } from './errors.ts';
 import { BLOCK, parseNumber } from './header.ts';
 import { type PaxRecords, paxInteger } from './pax.ts';
 
-/** A part of a file whose bytes are stored. All bytes outside such parts are zeros. */
+/** A part of a file whose bytes are stored. All other bytes of the file are zeros. */
 export type SparsePart = { offset: number; length: number };
-/** `mapBytes` is the number of bytes of the map that are stored before the bytes of the file. */
+/** `mapBytes` is the number of bytes of the map, if the map is stored before the bytes of the file. */
 export type SparseFile = { size: number; parts: SparsePart[]; mapBytes: number };
 
-/** Limit of parts: a database file of 10 GiB with a hole in every other 64 KiB has 82,000. */
+/** The most parts of a file. A database file of 10 GiB with a hole in every other 64 KiB has 82,000. */
 const PART_COUNT_MAX = 100_000;
-/** Limit of digits in a number: the largest exact integer has this many. */
+/** The most digits in a number. The largest exact integer has this many. */
 const DIGITS_MAX = 16;
 
 type SparseEntry = {
   source: ByteSource;
-  /** The header block of the entry; read only for type `S`. */
+  /** The header block of the entry. It is read only for the type `S`. */
   block: Buffer;
   type: string;
   local: PaxRecords | undefined;
   /** The number of bytes that the archive stores for the entry. */
   storedSize: number;
-  /** The entry's name for messages. */
+  /** The name of the entry for messages. */
   name: string;
 };
 
@@ -31,7 +32,9 @@ export function isSparse({ type, local }: Pick<SparseEntry, 'type' | 'local'>): 
   return type === 'S' || (local !== undefined && [...local.keys()].some((key) => key.startsWith('GNU.sparse.')));
 }
 
-/** Reads the map of a sparse file, which may continue in the blocks after its header. Throws TarError SPARSE, TRUNCATED. */
+/**
+ * Reads the map of a sparse file. The map may continue in the blocks after the header. Throws TarError SPARSE and TRUNCATED.
+ */
 export async function readSparse(entry: SparseEntry): Promise<SparseFile> {
   const file = entry.type === 'S' ? await readOldMap(entry) : await readPaxMap(entry);
   checkParts(file, entry);
@@ -55,8 +58,8 @@ function malformed(what: string, name: string): TarError {
 }
 
 /**
- * The old format stores four parts in the header and 21 in each block after it; in each, a byte after the parts says whether another block
- * follows.
+ * The size of a part in the old format. This format stores four parts in the header, and 21 parts in each block after it. A
+ * byte after the parts says whether another block follows.
  */
 const PART_BYTES = 24;
 const HEADER_PARTS = { at: 386, count: 4, more: 482 };
@@ -95,8 +98,8 @@ function tooManyParts(name: string): TarError {
 }
 
 /**
- * Reads the map of the PAX formats. Versions 0.0 and 0.1 have it in the extension header (`parsePax` converts 0.0 to 0.1); version 1.0 has
- * it before the bytes of the file.
+ * Reads the map of the PAX formats. Versions 0.0 and 0.1 have the map in the extension header, and `parsePax` converts 0.0 to
+ * 0.1. Version 1.0 has the map before the bytes of the file.
  */
 async function readPaxMap(entry: SparseEntry): Promise<SparseFile> {
   const { local = new Map(), name, type } = entry;
@@ -112,8 +115,8 @@ async function readPaxMap(entry: SparseEntry): Promise<SparseFile> {
 }
 
 /**
- * Reads the map of version 1.0, with one number per line: the number of parts, then offset and length of each part. Zeros fill the last
- * block.
+ * Reads the map of version 1.0, which has one number on each line. The first is the number of parts. Then come the offset and
+ * the length of each part. Zeros fill the last block.
  */
 async function readStoredMap({
   source,

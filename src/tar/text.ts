@@ -1,11 +1,12 @@
-// Converts names between the bytes of tar and strings. Bytes that are not UTF-8 survive the conversion in both directions.
+// Converts names between the bytes of tar and strings. Bytes that are not UTF-8 are kept in both directions.
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-// A byte 0x80–0xff that is not part of valid UTF-8 becomes the lone surrogate U+DC80–U+DCFF, as in Python's "surrogateescape" (PEP 383).
+// A byte from 0x80 to 0xff that does not belong to valid UTF-8 becomes a lone surrogate from U+DC80 to U+DCFF, as in Python's
+// "surrogateescape" (PEP 383).
 const ESCAPE = 0xdc00;
 
-/** Decodes a name without loss. For the result, `hasBadBytes` returns whether the bytes were not UTF-8. */
+/** Decodes a name without loss. `hasBadBytes` of the result says whether the bytes were not UTF-8. */
 export function decodeName(bytes: Uint8Array): string {
   try {
     return utf8.decode(bytes);
@@ -32,8 +33,8 @@ function decodeEscaped(bytes: Uint8Array): string {
 }
 
 /**
- * For some first bytes, the second byte has a smaller range, so that no overlong form, no surrogate and nothing past U+10FFFF is valid (RFC
- * 3629, section 4).
+ * After some first bytes, the second byte has a smaller range. This excludes overlong forms, surrogates and everything above
+ * U+10FFFF (RFC 3629, section 4).
  */
 const SECOND_BYTES: Record<number, readonly [least: number, most: number]> = {
   224: [0xa0, 0xbf],
@@ -42,7 +43,7 @@ const SECOND_BYTES: Record<number, readonly [least: number, most: number]> = {
   244: [0x80, 0x8f],
 };
 
-/** Returns the length of the well-formed sequence at a position; 0 if there is none. */
+/** Returns the length of the valid sequence at a position, or 0 if there is none. */
 function sequenceLength(bytes: Uint8Array, at: number): number {
   const first = bytes[at] ?? 0;
   const length = first < 0x80 ? 1 : first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 0;

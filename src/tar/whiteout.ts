@@ -5,22 +5,22 @@ import { parentOf } from './path.ts';
 
 export const WHITEOUT = '.wh.';
 export const OPAQUE = '.wh..wh..opq';
-/** The prefix under which aufs stores internal records, which are not files of the image. */
+/** The prefix of internal records of aufs. They are not files of the image. */
 const RECORD = `${WHITEOUT}${WHITEOUT}`;
 
 export type Whiteout =
-  /** Everything that lower layers have in this folder is removed. */
+  /** All entries of lower layers in this folder are removed. */
   | { kind: 'opaque'; path: string }
-  /** This path is removed from the lower layers, with everything below it. */
+  /** This path, and everything below it, is removed from the lower layers. */
   | { kind: 'removed'; path: string }
   | { kind: 'record' };
 
 /**
- * Returns what a path in a layer removes; undefined if the path is that of a usual entry. Throws TarError NAME for a whiteout without a
- * name.
+ * Returns what a path in a layer removes. Returns undefined if the path belongs to a usual entry. Throws TarError NAME for a
+ * whiteout without a name.
  */
 export function parseWhiteout(path: string): Whiteout | undefined {
-  // A fast check first, because most paths contain no whiteout.
+  // This fast check comes first, because most paths contain no whiteout.
   const at = path.indexOf(WHITEOUT);
   if (at < 0 || (!path.startsWith(WHITEOUT) && !path.includes(`/${WHITEOUT}`))) return undefined;
   const names = path.split('/');

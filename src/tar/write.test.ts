@@ -1,4 +1,4 @@
-// Archives from the writer: their digest is compared with a stored one, and GNU tar and Larder's reader read them.
+// Archives of the writer. Their digest is compared with a stored one, and both GNU tar and Larder's reader can read them.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,4 @@
-// Writes an archive that depends only on its entries: ustar, with a PAX header only for values that ustar cannot store.
+// Writes an archive that depends only on its entries. It is ustar, with a PAX header only for values that ustar cannot store.
 import type { TarHeader, TarInput } from './entry.ts';
 import { TarError } from './errors.ts';
 import { BLOCK, checksumOf, printable, sizeFault, ZEROS } from './header.ts';
@@ -18,11 +18,11 @@ const TYPE_FLAGS: Record<EntryType, string> = {
 };
 
 const NAME_BYTES_MAX = 100;
-// The largest numbers that fit into fields of ustar: seven octal digits for owners, eleven for sizes and times.
+// The largest numbers in fields of ustar: seven octal digits for owners, and eleven for sizes and times.
 const OWNER_MAX = 0o7777777;
 const SIZE_MAX = 0o77777777777;
 
-// Headers and small bodies are joined into chunks of this size, so that a compressor is not called for every 512 bytes.
+// Headers and small bodies are joined into chunks of this size. Otherwise a compressor would be called for every 512 bytes.
 const PIECE_BYTES = 64 * 1024;
 
 /** Yields the archive of these entries, in order. Throws BODY_SIZE if a body does not have the length in its header. */
@@ -47,7 +47,7 @@ async function* pieces(entries: AsyncIterable<TarInput> | Iterable<TarInput>): A
     for await (const part of body ?? []) {
       written += part.length;
       if (written > header.size) break;
-      // Small chunks are copied, because they are buffered while the source continues, and the source may reuse their memory.
+      // Copies small chunks, because they are buffered while the source continues and the source may reuse their memory.
       yield part.length < PIECE_BYTES ? Buffer.from(part) : Buffer.from(part.buffer, part.byteOffset, part.byteLength);
     }
     if (written !== header.size)
@@ -61,7 +61,7 @@ function padding(size: number): Buffer {
   return ZEROS.subarray(0, (BLOCK - (size % BLOCK)) % BLOCK);
 }
 
-/** Returns the header block of an entry; if the entry needs a PAX header, that header comes first. */
+/** Returns the header block of an entry. If the entry needs a PAX header, the PAX header comes first. */
 export function formatHeader(header: TarHeader): Buffer {
   if (header.size > 0 && header.type !== 'file')
     throw new TarError('BODY_SIZE', sizeFault(header), printable(header.path));
@@ -89,8 +89,8 @@ function nameOf({ path, type }: TarHeader): string {
 }
 
 /**
- * Returns PAX records for values that ustar fields cannot store: long names, names beyond ASCII (whose charset ustar does not define),
- * large numbers, attributes.
+ * Returns PAX records for values that ustar fields cannot store: long names, names beyond ASCII (for which ustar defines no
+ * charset), large numbers, and attributes.
  */
 function recordsFor(header: TarHeader, { name, link }: { name: Buffer; link: Buffer }): PaxRecords {
   const records: PaxRecords = new Map();
@@ -114,7 +114,7 @@ function fitting(value: number, most: number): number {
 
 function formatExtension(path: string, records: PaxRecords): Buffer {
   const body = formatPax(records);
-  // The name of the PAX header itself. Only readers without PAX show it, and for them it must be harmless.
+  // The name of the PAX header itself. Readers that do not know PAX show it as a file, so it must be harmless.
   const ascii = baseName(path).replace(/[^\x21-\x7e]/g, '_');
   const block = formatBlock({
     name: Buffer.from(`PaxHeaders.0/${ascii}`.slice(0, NAME_BYTES_MAX)),

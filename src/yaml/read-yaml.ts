@@ -1,26 +1,29 @@
-// Reads a YAML document by a typebox schema. Returns a typed value, and all violations with line and path, and a suggestion for each
-// misspelled key.
+// Reads a YAML document by a typebox schema. Returns a typed value, and all violations with line and path. Suggests a key for
+// each misspelled key.
 import type { Static, TSchema } from 'typebox';
 import { similarWord } from '../nearest-word.ts';
 import { quoted } from './quoted.ts';
 import { scalarProblem } from './scalar-rules.ts';
 import { parseYaml, YamlError, type YamlValue } from './yaml-document.ts';
 
-/** One fault of a document. The reason names the path of the field. The line is absent if the fault concerns the whole document. */
+/**
+ * A fault of a document. The reason contains the path of the field. The line is absent if the fault is about the whole
+ * document.
+ */
 export type YamlViolation = { line?: number; reason: string };
 
 /**
- * Returns the line of a value by its path of keys and positions. If the document has no such value, returns the line of the nearest value
- * above it in the path.
+ * Returns the line of a value. The path consists of keys and positions. If the document has no such value, returns the line
+ * of the nearest value above it.
  */
 export type LineOf = (...path: (string | number)[]) => number;
 
-/** Whether the mapping at a path has no violation, so that the result contains all its fields. */
+/** Whether the mapping at a path has no violation. The result then contains all its fields. */
 export type IsWhole = (...path: (string | number)[]) => boolean;
 
 export type ReadYaml<T> = {
   /**
-   * The valid part of the document. Optional fields, entries of lists and entries of mappings are omitted if they have a fault. If a
+   * The valid part of the document. Optional fields and entries of lists and mappings are omitted if they have a fault. If a
    * required field is missing, there is no value at all.
    */
   value?: T;
@@ -29,7 +32,7 @@ export type ReadYaml<T> = {
   isWhole: IsWhole;
 };
 
-/** Reads a document. Unknown keys are violations. Faults of the document are returned, never thrown. */
+/** Reads a document. Unknown keys are violations. Faults of the document are returned and never thrown. */
 export function readYaml<S extends TSchema>(bytes: Uint8Array, schema: S): ReadYaml<Static<S>> {
   try {
     const root = parseYaml(bytes);
@@ -48,7 +51,7 @@ export function readYaml<S extends TSchema>(bytes: Uint8Array, schema: S): ReadY
   }
 }
 
-/** Returns the value at a path and its line. For a field, the line is that of its key. */
+/** Returns the value at a path and its line. The line of a field is the line of its key. */
 function locate(root: YamlValue, path: readonly (string | number)[]): { line: number; value: YamlValue } {
   let value = root;
   let line = root.line;
@@ -85,10 +88,13 @@ type Keywords = {
 
 class Reader {
   readonly violations: YamlViolation[] = [];
-  /** Mappings in which a violation was found. */
+  /** The mappings in which a violation was found. */
   readonly faulty = new Set<YamlValue>();
 
-  /** Returns the value; undefined for an empty value if the schema allows it; INVALID after adding violations. */
+  /**
+   * Returns the value. Returns undefined for an empty value that the schema allows. Otherwise adds violations and returns
+   * INVALID.
+   */
   read(node: YamlValue, schema: TSchema, path: string): unknown {
     const keywords = schema as Keywords;
     const types = [keywords.type ?? []].flat();
@@ -109,7 +115,7 @@ class Reader {
   }
 
   /**
-   * Reads a node that has several variants: by the variant that the discriminator names, otherwise by the variant for the kind of the node.
+   * Reads a node that may have several variants. The discriminator selects the variant or, without one, the kind of the node.
    */
   #variant(node: YamlValue, { anyOf = [], discriminator }: Keywords, path: string): unknown {
     if (discriminator === undefined) {
@@ -134,7 +140,7 @@ class Reader {
     if (node.items.length > maxItems) return this.#add(node.line, path, `must have at most ${maxItems} entries`);
     const entries = node.items.map((item, index) => ({ item, value: this.read(item, items, `${path}[${index}]`) }));
     const kept = entries.filter(({ value }) => value !== INVALID);
-    // Invalid items are removed from the node, so that positions in a path of `lineOf` are those in the returned value.
+    // Removes invalid items from the node, so that positions in a path of `lineOf` are positions in the returned value.
     node.items = kept.map(({ item }) => item);
     return kept.map(({ value }) => value);
   }
@@ -179,7 +185,7 @@ function unknownKey(key: string, known: readonly string[]): string {
   return `is not known; ${expected}`;
 }
 
-/** Returns the path of a field: `user.home`, `environment["A B"]`. */
+/** Returns the path of a field, such as `user.home` or `environment["A B"]`. */
 function inside(path: string, key: string): string {
   if (!/^[A-Za-z_][\w-]{0,79}$/.test(key)) return `${path}[${quoted(key)}]`;
   return path === '' ? key : `${path}.${key}`;

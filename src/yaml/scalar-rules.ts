@@ -1,4 +1,4 @@
-// Checks a scalar by its schema, and says in words what the schema requires: "must be …".
+// Checks a scalar by its schema. The message says what the schema requires: "must be …".
 import type { TSchema } from 'typebox';
 import { similarWord } from '../nearest-word.ts';
 import { quoted } from './quoted.ts';
@@ -15,13 +15,13 @@ type Keywords = {
   pattern?: string;
   format?: string;
   expects?: string;
-  /** The value may be a secret, so no message shows it. */
+  /** If true, the value may be a secret, so no message shows it. */
   writeOnly?: boolean;
   minimum?: number;
   maximum?: number;
 };
 
-/** Returns the fault of a value that the schema requires to be a scalar; undefined if the value is valid. */
+/** Returns the fault of a value that must be a scalar, or undefined if the value is valid. */
 export function scalarProblem(node: YamlValue, schema: TSchema): string | undefined {
   const keywords = schema as Keywords;
   const types = [keywords.type ?? []].flat();
@@ -52,7 +52,7 @@ function textProblem(node: YamlValue, keywords: Keywords, types: readonly string
   if (node.kind === 'nothing') return `must be a text${minLength === 0 ? '; write "" for an empty one' : ''}`;
   if (node.kind !== 'scalar') return 'must be a text';
   const { text, value } = node;
-  // If the field also accepts numbers, a number without quotes is accepted, and its text is used as written.
+  // If the field also accepts numbers, a number without quotes is accepted. Its text is used as written.
   if (typeof value !== 'string' && types.length === 1) return 'must be a text: write it in quotes';
   if (minLength > 0 && text.trim() === '') return 'must not be empty';
   if (text.length > maxLength) return `must have at most ${maxLength} characters`;
@@ -63,7 +63,9 @@ function textProblem(node: YamlValue, keywords: Keywords, types: readonly string
 
 const compiled = new Map<string, RegExp>();
 
-/** Returns the compiled pattern. Compiled patterns are kept forever: they come only from the schemas, so there are few. */
+/**
+ * Returns the compiled pattern. Compiled patterns are kept forever. There are few, because they come only from the schemas.
+ */
 function patternOf(source: string): RegExp {
   const pattern = compiled.get(source) ?? new RegExp(source, 'u');
   compiled.set(source, pattern);
@@ -72,6 +74,6 @@ function patternOf(source: string): RegExp {
 
 function isDate(value: string): boolean {
   const time = /^\d{4}-\d{2}-\d{2}$/.test(value) ? Date.parse(value) : Number.NaN;
-  // Compared with the text, because the parser converts a day that does not exist, such as 30 February, to another day.
+  // Compares with the text, because the parser converts a day that does not exist, such as 30 February, to another day.
   return !Number.isNaN(time) && new Date(time).toISOString().startsWith(value);
 }

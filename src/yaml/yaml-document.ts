@@ -1,4 +1,4 @@
-// Parses an untrusted YAML document into plain values with their lines. Rejects tags, and limits size, depth and aliases.
+// Parses an untrusted YAML document to plain values with their lines. Rejects tags, and limits size, depth and aliases.
 import {
   type Alias,
   type Document,
@@ -16,18 +16,19 @@ import {
 import { quoted } from './quoted.ts';
 
 /**
- * Limit of values in a document. A value counts again for each alias to it, because nested aliases could otherwise multiply without limit.
+ * The most values in a document. A value counts again for each alias to it, because nested aliases could otherwise multiply
+ * without limit.
  */
 const NODES_MAX = 20_000;
 const ALIASES_MAX = 100;
-/** Limit of tokens (words and punctuation): even in the worst case, this many are parsed in under a second. */
+/** The most tokens (words and punctuation). Even in the worst case, the parser needs less than a second for them. */
 const TOKENS_MAX = 100_000;
-/** Limit of nesting: the deepest field of a format has five levels. */
+/** The deepest nesting. The deepest field of a format has five levels. */
 const DEPTH_MAX = 16;
 
 /**
- * A scalar has two forms: the text as written (`0640`, `no`), and the value that YAML 1.2 assigns to it (640, "no"). The schema of the
- * field decides which of them is used.
+ * A scalar has two forms: the text as written (`0640`, `no`), and the value in YAML 1.2 (640, "no"). The schema of the field
+ * decides which form is used.
  */
 export type YamlValue =
   | { kind: 'scalar'; line: number; text: string; value: unknown }
@@ -35,10 +36,10 @@ export type YamlValue =
   | { kind: 'map'; line: number; entries: { key: string; line: number; value: YamlValue }[] }
   | { kind: 'nothing'; line: number };
 
-/** The error for a document that is not YAML or exceeds the limits. */
+/** The error for a document that is not YAML or exceeds a limit. */
 export class YamlError extends Error {
   override readonly name = 'YamlError';
-  /** The line of the error, from 1; absent if the error concerns the whole document. */
+  /** The line of the error. The first line is 1. Absent if the error is about the whole document. */
   readonly line?: number;
 
   constructor(message: string, line?: number) {
@@ -61,8 +62,8 @@ export function parseYaml(bytes: Uint8Array): YamlValue {
 
 function readDocument(text: string): YamlValue {
   const lines = new LineCounter();
-  // `uniqueKeys` is off, because it compares each key with every other one: a megabyte of keys would take minutes. The code that walks the
-  // document finds duplicates instead.
+  // `uniqueKeys` is disabled, because it compares each key with every other key: a megabyte of keys would take minutes.
+  // Instead, the code that visits the document finds duplicates.
   const document = parseDocument(text, {
     version: '1.2',
     schema: 'core',
@@ -85,8 +86,8 @@ function decode(bytes: Uint8Array): string {
 }
 
 /**
- * Counts the tokens with the lexer before the parser runs. The lexer is safe for any text. The parser is not: it creates an error for each
- * wrong token (seven seconds for a megabyte of commas) and recurses once per level.
+ * Counts the tokens with the lexer before the parser runs. The lexer is safe for any text, but the parser is not. It creates
+ * an error for each wrong token (seven seconds for a megabyte of commas), and recurses for each level.
  */
 function checkTokens(text: string): void {
   let tokens = 0;
@@ -104,15 +105,15 @@ function messageOf(problem: { code: string; message: string }): string {
   return `is not valid YAML: ${problem.message.split('\n', 1)[0]?.slice(0, 200) ?? ''}`;
 }
 
-/** The error for a merge key, which YAML 1.2 no longer has. */
+/** The error text for a merge key. YAML 1.2 does not have merge keys any more. */
 const MERGE_KEY =
   'merge keys (<<) are not supported; write the keys out, or give the whole value once as an anchor (&name) and use it as an alias (*name)';
 
 class Walk {
   readonly #lines: LineCounter;
   /**
-   * The target of each alias, resolved once: `alias.resolve` visits the whole document, and an alias inside a value is followed again for
-   * each alias to that value.
+   * The target of each alias. Each is resolved only once: `alias.resolve` visits the whole document, and an alias inside a
+   * value is followed again for each alias to this value.
    */
   readonly #targets = new Map<Alias, Node | undefined>();
   #nodes = 0;
@@ -146,7 +147,9 @@ class Walk {
     return { kind: 'nothing', line };
   }
 
-  /** Returns the node to which an alias refers. Throws if its anchor does not exist, which the parser does not check. */
+  /**
+   * Returns the node to which an alias refers. Throws if its anchor does not exist, because the parser does not check this.
+   */
   #target(alias: Alias, line: number): Node {
     const target = this.#targets.get(alias);
     if (target !== undefined) return target;

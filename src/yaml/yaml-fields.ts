@@ -1,9 +1,10 @@
-// Schemas of fields that YAML needs and typebox lacks: text as written, mappings whose keys match a pattern, values that may be empty.
+// Schemas of fields that YAML needs and typebox does not have: text as written, mappings whose keys match a pattern, and
+// values that may be empty.
 import { type Static, type TSchema, Type } from 'typebox';
 
 type TextOptions = {
   pattern?: string;
-  /** Completes the message for a value that does not match the pattern: "must be …". */
+  /** Completes the message "must be …" for a value that does not match the pattern. */
   expects?: string;
   maxLength?: number;
   minimum?: number;
@@ -13,8 +14,8 @@ type TextOptions = {
 };
 
 /**
- * A text that needs no quotes: `0640`, `500` and `no` are read as written. Larder's reader checks the text by its pattern; `minimum` and
- * `maximum` are only for editors, which see a number.
+ * A text that needs no quotes: `0640`, `500` and `no` are read as written. Larder's reader checks the text by its pattern.
+ * `minimum` and `maximum` are only for editors, because they see a number.
  */
 export function WrittenText(options: TextOptions = {}) {
   return Type.Unsafe<string>({ type: ['string', 'number', 'boolean'], ...options });
@@ -34,13 +35,13 @@ export function Mapping<V extends TSchema>(
   });
 }
 
-/** A field that may also be empty (`labels:`), which means the same as omitting the field. */
+/** A field that may also be empty, like `labels:`. An empty field means the same as an absent field. */
 export function Emptiable<S extends TSchema>(schema: S) {
   const { type } = schema as { type?: string };
   return Type.Optional(Type.Unsafe<Static<S>>({ ...schema, type: [type, 'null'] }));
 }
 
-/** One of several mappings. The field `name` selects the mapping: in each of them, it has another literal. */
+/** One of several mappings. The field `name` selects the mapping, because each mapping has another literal in this field. */
 export function Variants<S extends TSchema[]>(name: string, variants: [...S]) {
   return Type.Union(variants, { discriminator: { propertyName: name } });
 }
