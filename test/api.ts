@@ -1,4 +1,5 @@
-// The whole API for tests: a real database and disk content, two organizations with a catalog each, a token for each role.
+// The whole API for tests. It has a real database, content on disk, and two organizations, each with a catalog and a token
+// for each role.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -21,9 +22,9 @@ import { createTestDatabase, type TestDatabase } from './database.ts';
 export type ApiOrganization = {
   id: string;
   catalog_id: string;
-  /** API tokens. */
+  /** The API tokens, by role. */
   tokens: Record<Role, string>;
-  /** Access tokens. */
+  /** The access tokens, by role. */
   access: Record<Role, string>;
 };
 
@@ -37,22 +38,22 @@ export type TestApi = {
   identity: Identity;
   key: InstallationKey;
   readiness: Readiness;
-  /** Lines of the log. */
+  /** The lines of the log. */
   lines: string[];
   acme: ApiOrganization;
   rival: ApiOrganization;
-  /** Sends a request, as acme's owner if no token is given; a body is sent as JSON. */
+  /** Sends a request. Without a token, sends it as acme's owner. A body is sent as JSON. */
   ask(method: NonNullable<InjectOptions['method']>, url: string, ask?: Ask): Promise<LightMyRequestResponse>;
   close(): Promise<void>;
 };
 
 export type ApiOptions = {
   content?: (content: ContentStore) => ContentStore;
-  /** Makes the server from its parts; `buildServer` if absent. */
+  /** Makes the server from its parts. The default is `buildServer`. */
   build?: (parts: ServerParts) => FastifyInstance;
 };
 
-/** Opens an API over a database and a content store of its own. */
+/** Opens an API with its own database and content store. */
 export async function openTestApi(options: ApiOptions = {}): Promise<TestApi> {
   const database = await createTestDatabase();
   const directory = await mkdtemp(join(tmpdir(), 'larder-api-'));
@@ -105,7 +106,7 @@ async function createApiOrganization(db: Database, identity: Identity, name: str
   return { id, catalog_id, tokens, access };
 }
 
-/** Makes acme the owner of the installation, with the hosted registry that a first start creates. */
+/** Makes acme the owner of the installation, and creates the hosted registry like a first start. */
 export async function giveInstallation({ database, acme }: Pick<TestApi, 'database' | 'acme'>): Promise<void> {
   await inTransaction(database.db, async (tx) => {
     await tx.updateTable('organizations').set({ owns_installation: true }).where('id', '=', acme.id).execute();
@@ -113,7 +114,7 @@ export async function giveInstallation({ database, acme }: Pick<TestApi, 'databa
   });
 }
 
-/** Returns the messages of a rejection's violations, by field. */
+/** Returns the messages of a rejection's violations, by the name of the field. */
 export function violationsOf(response: LightMyRequestResponse): Record<string, string> {
   const { violations } = response.json() as { violations: { field: string; message: string }[] };
   return Object.fromEntries(violations.map(({ field, message }) => [field, message]));

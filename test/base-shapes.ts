@@ -1,4 +1,5 @@
-// Base images of every form that is found in registries, pushed byte by byte: a client would normalize them.
+// Base images in every form that exists in registries. They are pushed byte by byte, because a client would change them to a
+// common form.
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { type Descriptor, MEDIA_TYPES } from '../src/oci/descriptor.ts';
 import { isManifestType } from '../src/oci/manifest.ts';
@@ -12,7 +13,7 @@ import { descriptorOf, digestOf } from './registry.ts';
 type Document = Record<string, unknown>;
 type Blob = { bytes: Buffer; mediaType: string; diffId: string; fields?: Document };
 
-/** One repository of a registry without log-in. */
+/** One repository of a registry without a log-in. */
 export class ShapeRepository {
   readonly #base: string;
 
@@ -84,7 +85,7 @@ export async function layerOf(entries: TarInput[], mediaType?: string): Promise<
   return gzipLayer(await archiveOf(entries), mediaType);
 }
 
-/** Files that every image here has and that the tests of clients read. */
+/** Files that every image here contains. The tests of clients read them. */
 export const SYSTEM: readonly TarInput[] = [
   entry('etc'),
   entry('etc/shape', { content: 'shape' }),
@@ -92,7 +93,10 @@ export const SYSTEM: readonly TarInput[] = [
   ...DEBIAN_FILES,
 ];
 
-/** A layer as zstd:chunked writes it: parts in frames of their own, and a table of contents in a frame that readers skip. */
+/**
+ * Returns a layer in the format of zstd:chunked. Each part has its own frame, and the table of contents is in a frame that
+ * readers skip.
+ */
 function zstdChunked(tar: Buffer): Blob {
   const toc = zstdCompressSync(Buffer.from('{"version":1,"entries":[]}'));
   const skippable = Buffer.concat([Buffer.from('502a4d1800000000', 'hex'), toc]);
@@ -105,7 +109,7 @@ function zstdChunked(tar: Buffer): Blob {
   return { bytes, mediaType: MEDIA_TYPES.layerZstd, diffId: digestOf(tar), fields: { annotations } };
 }
 
-/** Valid base images, by form: each function pushes one under the tag. */
+/** Valid base images, by their form. Each function pushes an image under the tag. */
 export const READ_SHAPES: Record<string, (to: ShapeRepository, tag: string) => Promise<unknown>> = {
   'docker-v2': async (to, tag) =>
     await to.image([await layerOf([...SYSTEM], MEDIA_TYPES.dockerLayer)], { docker: true, tag }),
@@ -168,7 +172,7 @@ export const READ_SHAPES: Record<string, (to: ShapeRepository, tag: string) => P
 
 type Rejected = { push: (to: ShapeRepository, tag: string) => Promise<unknown>; cause: RegExp };
 
-/** Returns three layers: a whole system, a layer with these fields, and one more. */
+/** Returns three layers: a whole system, a layer with these fields, and one more layer. */
 async function below(fields: Partial<Blob>): Promise<Blob[]> {
   return [
     await layerOf([...SYSTEM]),
@@ -177,12 +181,12 @@ async function below(fields: Partial<Blob>): Promise<Blob[]> {
   ];
 }
 
-/** Appends the words for the second of three layers to the pattern of a cause. */
+/** Appends to the pattern of a cause the words that name the second of three layers. */
 function named(cause: RegExp): RegExp {
   return new RegExp(`${cause.source} \\(layer 2 of 3, sha256:[0-9a-f]{64}\\)\\.$`);
 }
 
-/** Images that are rejected as base images, with the cause. */
+/** Images that are rejected as base images, each with its cause. */
 export const REJECTED_SHAPES: Record<string, Rejected> = {
   foreign: {
     push: async (to, tag) => {

@@ -1,4 +1,4 @@
-// The resources of a worker for tests of jobs that build: a test catalog's database, and an engine in this process.
+// The resources of a worker, for tests of jobs that build: the database of a test catalog, and an engine in this process.
 import { engineHere } from '../src/engine/engine.ts';
 import type { WorkerResources } from '../src/jobs/worker-resources.ts';
 import { openLog } from '../src/log.ts';

@@ -1,4 +1,4 @@
-// A catalog for tests: organizations, a small library, and pipelines that the test ends instead of jobs.
+// A catalog for tests. It has organizations, a small library, and pipelines that the test advances instead of jobs.
 import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import { createApplicationRequest } from '../src/catalog/application-requests.ts';
@@ -37,7 +37,7 @@ const PRODUCTS = [
   { key: 'postgresql', name: 'PostgreSQL', branch: '15', version: '15.8', category: 'Database' },
 ];
 
-/** Returns the library that the first discovery finds; a test can change parts of it. */
+/** Returns the library that the first discovery finds. A test can change parts of it. */
 export function library(
   changes: Record<string, { version?: string; purl?: string; recipe?: string }> = {},
 ): DiscoveredProduct[] {
@@ -61,13 +61,16 @@ export function library(
   });
 }
 
-/** A fresh database with two organizations, a discovered library and two shared base images without a version. */
+/**
+ * Opens a catalog in a new database. It has two organizations, a discovered library, and two shared base images without a
+ * version.
+ */
 export async function openTestCatalog() {
   const database = await createTestDatabase();
   return await catalogOver(database, (name) => makeOrganization(database, name));
 }
 
-/** Opens a catalog over a database that may have organizations already. */
+/** Opens a catalog in a database that may already contain organizations. */
 export async function catalogOver(
   database: TestDatabase,
   organizationOf: (name: 'acme' | 'rival') => Promise<TestOrganization>,
@@ -101,7 +104,7 @@ export async function catalogOver(
   const rival = await organizationOf('rival');
   const offerings = await offeringIds(database);
 
-  /** Requests applications on Debian 12 and returns their ids in the order of the products. */
+  /** Requests applications on Debian 12. Returns their ids in the order of the products. */
   async function request(
     organization: TestOrganization,
     products: string[],
@@ -126,7 +129,7 @@ export async function catalogOver(
     return { request_id: id, application_ids: items.map((item) => item.application_id) };
   }
 
-  /** Records a version of a base image, Debian 12 by default. */
+  /** Records a version of a base image. The default is the base image of Debian 12. */
   async function baseMoves(digest: string, baseImageId = base) {
     return await write((tx) =>
       recordBaseImageVersion(tx, {
@@ -138,7 +141,7 @@ export async function catalogOver(
     );
   }
 
-  /** Uploads a customization; `text` makes its bytes distinct. */
+  /** Uploads a customization. `text` makes its bytes unique. */
   async function customize(
     organization: TestOrganization,
     text: string,
@@ -155,7 +158,7 @@ export async function catalogOver(
     return id;
   }
 
-  /** The open pipelines of an application, the oldest first. */
+  /** Returns the open pipelines of an application, the oldest first. */
   async function openPipelines(applicationId: string): Promise<string[]> {
     const rows = await db
       .selectFrom('pipelines')
@@ -168,7 +171,7 @@ export async function catalogOver(
     return rows.map((row) => row.id);
   }
 
-  /** The one open pipeline of an application. */
+  /** Returns the only open pipeline of an application. */
   async function openPipeline(applicationId: string): Promise<string> {
     const [id, ...more] = await openPipelines(applicationId);
     if (id === undefined || more.length > 0) throw new Error(`${more.length + (id ? 1 : 0)} pipelines are open`);
@@ -188,19 +191,19 @@ export async function catalogOver(
     customize,
     openPipelines,
     openPipeline,
-    /** Plans a pipeline as the planning job does, with a made-up digest in place of all inputs. */
+    /** Plans a pipeline like the planning job. An invented digest replaces all inputs. */
     plan: (pipelineId: string, salt?: string) => planByHand(database, pipelineId, salt),
-    /** Runs a pipeline until it is released. */
+    /** Advances a pipeline to its release. */
     finish: (pipelineId: string, salt?: string, packages?: LockedPackage[]) =>
       finishByHand(database, pipelineId, { salt, packages }),
-    /** Ids in the payloads of the jobs that wait for this task. */
+    /** Returns the ids in the payloads of the jobs that wait for this task. */
     waiting: (task: Task) => waitingJobs(database, task),
-    /** Deletes all jobs, as if workers had ended them. */
+    /** Deletes all jobs, as if workers had finished them. */
     clearJobs: () => database.pool.query('delete from queue.job'),
   };
 }
 
-/** Returns an uploaded archive as http passes it to the catalog. */
+/** Returns an uploaded archive in the form that http passes to the catalog. */
 export function archive(text: string): UploadedArchive {
   return {
     digest: digestOf(`archive ${text}`),
@@ -338,7 +341,7 @@ async function waitingJobs({ pool }: TestDatabase, task: Task): Promise<string[]
   return found.rows.map((row) => row.id);
 }
 
-/** An id that names nothing. */
+/** Returns an id to which nothing belongs. */
 export function nobody(): string {
   return randomUUID();
 }

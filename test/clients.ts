@@ -1,4 +1,4 @@
-// Clients that no Debian package contains, built once by `npm run clients` and kept outside the checkout.
+// Clients that no Debian package contains. `npm run clients` builds them once and keeps them outside the checkout.
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
@@ -15,22 +15,22 @@ export const CLIENTS_FOLDER =
   process.env['CLIENTS_BIN'] ?? join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'larder-clients');
 
 /**
- * `module`: the source of a client; `names`: its possible file names, the first for a new build. `isSlow`: the client
- * is built only when it is named, because its build takes five to nine minutes on two processors.
+ * `module` is the source of a client. `names` are its possible file names, and a new build gets the first. `isSlow`: the
+ * client is built only if it is named, because its build takes five to nine minutes on two processors.
  */
 const GO_CLIENTS: readonly { names: string[]; module: string; isSlow?: true }[] = [
   { names: ['crane'], module: 'github.com/google/go-containerregistry/cmd/crane@v0.22.1' },
   { names: ['kubeconform'], module: 'github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0' },
   { names: ['helm'], module: 'helm.sh/helm/v3/cmd/helm@v3.22.0' },
-  // `helm34` is a helm 4 that another package installed together with kubectl.
+  // `helm34` is a helm 4 that another package has installed together with kubectl.
   { names: ['helm4', 'helm34'], module: 'helm.sh/helm/v4/cmd/helm@v4.3.1' },
   { names: ['cosign'], module: 'github.com/sigstore/cosign/v3/cmd/cosign@v3.1.3', isSlow: true },
   { names: ['cosign2'], module: 'github.com/sigstore/cosign/v2/cmd/cosign@v2.6.5', isSlow: true },
 ];
-/** Helm takes ten minutes on two processors that have other work. */
+/** The time limit of a build. Helm takes ten minutes on two processors that have other work. */
 const BUILD_MS_MAX = 30 * 60_000;
 
-/** The schemas of Kubernetes' objects, as JSON, from 1.25 to 1.37. */
+/** The package with the schemas of Kubernetes' objects, as JSON, from 1.25 to 1.37. */
 const SCHEMAS_PACKAGE = 'kubernetes-validate==1.37.0';
 
 function findClient(name: string): string | undefined {
@@ -38,15 +38,15 @@ function findClient(name: string): string | undefined {
   return names.map((file) => join(CLIENTS_FOLDER, file)).find((path) => existsSync(path));
 }
 
-/** The client of google/go-containerregistry; undefined if it was not built. */
+/** The client of google/go-containerregistry. Undefined if it was not built. */
 export const CRANE = findClient('crane');
-/** Helm of each major version; undefined if it was not built. */
+/** Helm, for each major version. Undefined if it was not built. */
 export const HELM_3 = findClient('helm');
 export const HELM_4 = findClient('helm4');
-/** The client of sigstore of each major version; undefined if it was not built. */
+/** The client of sigstore, for each major version. Undefined if it was not built. */
 export const COSIGN_3 = findClient('cosign');
 export const COSIGN_2 = findClient('cosign2');
-/** The program that checks objects against the schemas in the folder; undefined if it was not built. */
+/** The program that checks objects against the schemas in the folder. Undefined if it was not built. */
 export const KUBECONFORM = findClient('kubeconform');
 const SCHEMAS_FOLDER = join(CLIENTS_FOLDER, 'schemas');
 export const SCHEMAS = KUBERNETES_VERSIONS.every((version) => existsSync(schemasOf(version)))
@@ -59,7 +59,7 @@ function schemasOf(version: string): string {
 
 async function buildClient({ names, module }: (typeof GO_CLIENTS)[number]): Promise<void> {
   const [name = ''] = names;
-  // Two majors of one program have one file name: each is built in a folder of its own.
+  // Each client is built in its own folder, because two major versions of a program have the same file name.
   const built = await mkdtemp(join(tmpdir(), 'larder-client-'));
   try {
     const env = { ...process.env, GOBIN: built, CGO_ENABLED: '0' };
@@ -91,8 +91,8 @@ async function fetchSchemas(): Promise<void> {
 }
 
 /**
- * Writes the schemas with relative references: those of the package are absolute addresses, which a checker would
- * look up in the network.
+ * Writes the schemas with relative references. The references in the package are absolute addresses, which a checker would
+ * request over the network.
  */
 async function writeSchemas(source: string, folder: string): Promise<void> {
   if (existsSync(folder)) return;
@@ -122,11 +122,11 @@ async function installClients(): Promise<void> {
   });
   await mkdir(CLIENTS_FOLDER, { recursive: true });
   await fetchSchemas();
-  // One at a time: each build uses every processor.
+  // Builds one client at a time, because each build uses every processor.
   for (const client of missing) await buildClient(client);
 }
 
-/** Prints which clients are installed. Tests of missing clients are skipped. */
+/** Prints which clients are installed. Tests that need a missing client are skipped. */
 function listClients(): void {
   for (const { names } of GO_CLIENTS) {
     const path = findClient(names[0] ?? '');

@@ -1,4 +1,5 @@
-// Containers of an unpacked product in bubblewrap: any user id, no capabilities, a read-only root, mounts, and this machine's network.
+// Containers of an extracted product in bubblewrap. They have any user id, no capabilities, a read-only root, mounts, and
+// this machine's network.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdir, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -9,43 +10,43 @@ import type { ProductBundle } from './product-bundle.ts';
 
 export type ContainerOptions = {
   environment?: Record<string, string>;
-  /** Folders and files of this machine by their path in the container. */
+  /** Folders and files of this machine, by their path in the container. */
   mounts?: Record<string, string>;
   readOnlyMounts?: Record<string, string>;
   uid?: number;
   gid?: number;
-  /** Replaces the command of the image. */
+  /** A command that replaces the command of the image. */
   command?: string[];
   entrypoint?: string[];
 };
 
 export type Container = {
-  /** Everything that the container has printed. */
+  /** Returns everything that the container has printed. */
   output(): string;
   /**
-   * Runs a second program in the namespaces of the container, with its environment and user. Never throws. The code is -1
-   * if the container does not run, or ends before the program does.
+   * Runs a second program in the namespaces of the container, with the container's environment and user. Never throws. The
+   * code is -1 if the container does not run or ends before the program.
    */
   exec(command: string[], environment?: Record<string, string>): Promise<{ code: number; output: string }>;
-  /** Sends the signal and waits for the end. */
+  /** Sends the signal and waits for the end of the container. */
   stop(signal?: NodeJS.Signals): Promise<void>;
-  /** The id that the container's first process has on this machine. Undefined before the process runs. */
+  /** Returns the id of the container's first process on this machine. Returns undefined before the process runs. */
   pid(): number | undefined;
   /** Resolves to the exit code. */
   ended: Promise<number>;
 };
 
 const STOP_MS_MAX = 20_000;
-/** A first start takes some seconds, and several times as long on a busy machine. */
+/** How long to wait for a first start. It takes some seconds, and several times as long on a busy machine. */
 const READY = { timeout: 60_000, interval: 100 };
 
-/** Returns why containers cannot run on this machine; an empty text if they can. */
+/** Returns the reason why containers cannot run on this machine. Returns an empty text if they can. */
 export function missingForContainers(): string {
   if (process.getuid?.() !== 0) return 'needs root';
   return sandboxMode.mode === 'files-only' ? 'needs a sandbox' : '';
 }
 
-/** Creates the files and folders that are mounted over, as container runtimes do, and starts the container. */
+/** Creates the files and folders for the mounts, like container runtimes, and starts the container. */
 export async function startContainer(bundle: ProductBundle, options: ContainerOptions = {}): Promise<Container> {
   const { image } = bundle.plan;
   const { mounts = {}, readOnlyMounts = {}, uid = image.user.uid, gid = image.user.gid } = options;
@@ -63,7 +64,7 @@ export async function startContainer(bundle: ProductBundle, options: ContainerOp
       [
         ...['--json-status-fd', '3', '--die-with-parent', '--cap-drop', 'ALL'],
         ...['--unshare-user', '--uid', String(uid), '--gid', String(gid)],
-        // The program has process id 1 and receives signals as in a container.
+        // The program has process id 1 and gets signals as in a container.
         ...['--unshare-pid', '--as-pid-1'],
         ...['--ro-bind', rootfs, '/', '--proc', '/proc', '--dev', '/dev', '--tmpfs', '/tmp'],
         ...Object.entries(mounts).flatMap(([path, source]) => ['--bind', source, path]),
@@ -99,7 +100,7 @@ export async function startContainer(bundle: ProductBundle, options: ContainerOp
   };
 }
 
-/** Waits until a command, such as a probe, succeeds in the container. Throws with the output of the container. */
+/** Waits until a command, such as a probe, succeeds in the container. Otherwise throws with the output of the container. */
 export async function expectReady(container: Container, command: string[]): Promise<void> {
   await expect
     .poll(async () => (await container.exec(command)).code, READY)

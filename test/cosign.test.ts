@@ -1,5 +1,5 @@
-// cosign verifies releases, and copies that other clients made, with the published key and no network but the
-// registry's.
+// cosign verifies releases, and copies that other clients made. It uses the published key, and no network except the
+// registry.
 import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
@@ -84,7 +84,7 @@ async function serveHosted(): Promise<number> {
 
 const tagOf = (ending: string) => `${digest.replace(':', '-')}${ending}`;
 
-/** Runs `cosign verify`; everything but loopback is out of its reach. */
+/** Runs `cosign verify`. It can reach only loopback addresses. */
 async function verify(cosign: string, reference: string, more: string[] = [], key = 'key.pem') {
   const env = {
     PATH: process.env['PATH'] ?? '',

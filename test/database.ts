@@ -1,4 +1,4 @@
-// A database for each test file: a clone of the migrated template, dropped at the end.
+// A database for each test file. It is a clone of the migrated template and is dropped at the end.
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { inject } from 'vitest';
@@ -13,12 +13,12 @@ export type TestDatabase = {
   drop(): Promise<void>;
 };
 
-/** Clones the template. Call it in `beforeAll` and `drop` in `afterAll`. */
+/** Clones the template. Call this in `beforeAll`, and `drop` in `afterAll`. */
 export async function createTestDatabase(options: { empty?: boolean } = {}): Promise<TestDatabase> {
   const serverUrl = inject('databaseServerUrl');
   const name = `test_${randomBytes(6).toString('hex')}`;
   const template = options.empty ? 'template0' : TEMPLATE;
-  // Copying files is faster than logging every page, and the database need not survive a crash.
+  // Copies the files, because logging every page is slower. The database need not survive a crash.
   await onServer(serverUrl, `create database ${name} template ${template} strategy file_copy`);
   const url = urlOfDatabase(serverUrl, name);
   const { db, pool, close } = openDatabase(url);

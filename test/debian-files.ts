@@ -1,4 +1,4 @@
-// The files that Larder requires in a base image. The programs are empty: these tests do not run them.
+// The files that Larder requires in a base image. The programs are empty, because these tests do not run them.
 import { NEEDED_PROGRAMS } from '../src/packaging/image/base-system.ts';
 import type { TarInput } from '../src/tar/entry.ts';
 import { entry } from './fixtures/tar.ts';
@@ -19,5 +19,5 @@ export const PROGRAM_FILES: readonly TarInput[] = NEEDED_PROGRAMS.map((name) =>
 /** The files for which an image is accepted as Debian 12. */
 export const DEBIAN_FILES: readonly TarInput[] = [DPKG_STATUS_FILE, OS_RELEASE_FILE, ...PROGRAM_FILES];
 
-/** Debian 12 as operating-systems.yaml declares it. */
+/** Debian 12, as operating-systems.yaml declares it. */
 export const DEBIAN_12 = { name: 'Debian 12', distro: 'debian', version: '12', codename: 'bookworm' };

@@ -1,5 +1,5 @@
-// A base image for tests that need a real Debian: one for each machine and user, kept between runs, and packages
-// selected for it.
+// A base image for tests that need a real Debian, and packages that are selected for it. There is one for each machine and
+// user, and it is kept between runs.
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -18,16 +18,13 @@ import { sandboxMode } from './fixtures/build.ts';
 const SUITE = 'bookworm';
 export const OPERATING_SYSTEM = 'debian-12';
 
-/** A folder that only this user can write to, so that nobody else can replace the base. */
+/** A folder to which only this user can write, so that nobody else can replace the base image. */
 const folder = join(tmpdir(), `larder-tests-${process.getuid?.() ?? 0}`);
 const remembered = join(folder, 'base.json');
 
 export type Debian = { base: BasePin; content: ContentStore };
 
-/**
- * Returns the base image with its content. Builds the image if content is missing; concurrent test files wait for the
- * build.
- */
+/** Returns the base image with its content. Builds it if content is missing. Concurrent test files wait for the build. */
 export async function debianBase(): Promise<Debian> {
   await mkdir(folder, { recursive: true, mode: 0o755 });
   const content = await openDiskContent(join(folder, 'content'));
@@ -46,7 +43,7 @@ export async function debianBase(): Promise<Debian> {
 
 const lock = join(folder, 'lock');
 
-/** Takes the lock. A lock whose process has ended counts as free. */
+/** Takes the lock. If the process that holds the lock has ended, the lock counts as free. */
 async function takeLock(): Promise<void> {
   for (;;) {
     try {
@@ -77,7 +74,10 @@ export async function buildDebian(content: ContentStore): Promise<BasePin> {
   }
 }
 
-/** Reads every content to its end, which verifies it. A kept pin without a platform has an older format. */
+/**
+ * Whether all content exists. Reads every content to its end, which verifies it. A kept pin without a platform has an older
+ * format and counts as incomplete.
+ */
 async function isWhole(content: ContentStore, pin: BasePin): Promise<boolean> {
   if (pin.manifest.platform === undefined) return false;
   const digests = [
@@ -96,7 +96,10 @@ async function isWhole(content: ContentStore, pin: BasePin): Promise<boolean> {
   }
 }
 
-/** Returns these packages and the dependencies that the base lacks, and stores them in the content of the base. */
+/**
+ * Returns these packages and the dependencies that the base image does not have. Stores them in the content of the base
+ * image.
+ */
 export async function solvePackages({ base, content }: Debian, install: string[]): Promise<PackagePin[]> {
   if (base.packages === undefined) return [];
   const apt = await openAptRoot({

@@ -1,5 +1,5 @@
-// Applications that are built, and a worker that distributes them to the hosted registry and to an outside registry, which a test can make
-// fail.
+// Built applications, and a worker that distributes them to the hosted registry and to an outside registry. A test can make
+// the outside registry fail.
 import { randomBytes } from 'node:crypto';
 import { getPipeline } from '../src/catalog/pipelines.ts';
 import { listReleases } from '../src/catalog/releases.ts';
@@ -96,7 +96,7 @@ export async function openTestDistribution() {
     return id;
   }
 
-  /** Advances a pipeline to its build; returns its plan and the artifact for the build. */
+  /** Advances a pipeline to its build. Returns its plan, and the artifact for the build. */
   async function planBuild(pipeline_id: string, version = '7.0.15', product = 'redis', image?: TestImage) {
     await catalog.write((tx) => startPhase(tx, { pipeline_id, phase: 'PACKAGING' }));
     const { plan_digest, artifact } = image ?? (await imageOf(version, product));
@@ -114,7 +114,7 @@ export async function openTestDistribution() {
     return { plan_digest, artifact };
   }
 
-  /** Advances a pipeline to the start of its distribution; returns the digest for its tags. */
+  /** Advances a pipeline to the start of its distribution. Returns the digest for its tags. */
   async function build(pipeline_id: string, version?: string, product?: string, image?: TestImage): Promise<string> {
     const { artifact } = await planBuild(pipeline_id, version, product, image);
     await catalog.write((tx) => succeedPhase(tx, { pipeline_id, phase: 'PACKAGING', artifact }));
@@ -154,7 +154,7 @@ export async function openTestDistribution() {
       const paging = { page: 1, page_size: 100, minimal_info: false, expand_relationships: false };
       return (await listReleases(db, principal, { catalog_id, ...paging })).items;
     },
-    /** Returns the digest of a tag in the registry outside. */
+    /** Returns the digest of a tag in the outside registry. */
     async outside(repository: string, tag: string): Promise<string | null> {
       const accept = { accept: MEDIA_TYPES.index };
       const answer = await fetch(`${docker.url}/v2/${repository}/manifests/${tag}`, {

@@ -1,4 +1,5 @@
-// Debian's docker-registry on loopback, as a real peer for the registry client: with htpasswd, with tokens, or open.
+// Debian's docker-registry on loopback, as a real registry for the registry client. It can require htpasswd or tokens, or no
+// log-in.
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -8,9 +9,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 export type DockerRegistry = {
-  /** `http://127.0.0.1:PORT` */
+  /** The address, `http://127.0.0.1:PORT`. */
   url: string;
-  /** `127.0.0.1:PORT` */
+  /** Host and port, `127.0.0.1:PORT`. */
   host: string;
   /** The process id, for measurements. */
   pid: number;
@@ -22,12 +23,12 @@ type Options = {
   token?: { realm: string; service: string; issuer: string; certificate: string };
 };
 
-/** Starts a registry with its files in a temporary folder and waits until it answers. */
+/** Starts a registry with its files in a temporary folder, and waits until it answers. */
 export async function startDockerRegistry(options: Options = {}): Promise<DockerRegistry> {
   const directory = await mkdtemp(join(tmpdir(), 'larder-docker-registry-'));
   const host = `127.0.0.1:${await freePort()}`;
   const file = join(directory, 'config.json');
-  // The registry reads YAML, and JSON is YAML.
+  // The registry reads YAML. JSON is valid YAML.
   await writeFile(file, JSON.stringify(await configuration(directory, host, options)));
   const child = spawn('docker-registry', ['serve', file], { stdio: 'ignore' });
   const stop = async () => {
@@ -51,7 +52,7 @@ async function configuration(directory: string, host: string, options: Options):
   if (options.htpasswd !== undefined) {
     const { username, password } = options.htpasswd;
     const path = join(directory, 'htpasswd');
-    // The registry computes bcrypt at each request; the lowest cost keeps the tests fast.
+    // The registry computes bcrypt at each request. The lowest cost keeps the tests fast.
     await writeFile(path, execFileSync('htpasswd', ['-Bbn', '-C', '4', username, password]));
     auth['htpasswd'] = { realm: 'larder tests', path };
   }
@@ -64,7 +65,7 @@ async function configuration(directory: string, host: string, options: Options):
     version: 0.1,
     log: { level: 'error', accesslog: { disabled: true } },
     storage: { filesystem: { rootdirectory: join(directory, 'data') }, delete: { enabled: true } },
-    // The addresses of foreign layers are stored, never fetched.
+    // The addresses of foreign layers are only stored and never requested.
     validation: { manifests: { urls: { allow: ['^https://example[.]org/'] } } },
     http: { addr: host, secret: 'shared by all registries of the tests' },
     ...(Object.keys(auth).length > 0 && { auth }),

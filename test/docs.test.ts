@@ -1,4 +1,5 @@
-// Names in documents exist: links, headings, paths, npm scripts, settings, commands and their options, operations of the API.
+// Names in documents exist: links, headings, paths, npm scripts, settings, commands and their options, and operations of the
+// API.
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Command } from 'commander';
@@ -14,9 +15,9 @@ const PAGES = globSync(['*.md', 'docs/*.md'], { cwd: ROOT }).filter((page) => pa
 const RECORDS = globSync('docs/decisions/*.md', { cwd: ROOT });
 const FOLDERS = ['src', 'test', 'docs', 'bench', 'migrations', 'products', 'charts', 'examples'];
 
-/** Misspelled settings that documents show as examples of a mistake. */
+/** Misspelled settings that documents show as an example of a mistake. */
 const MISTAKES = ['LARDER_DATABASE_ULR'];
-/** Links to other sites and to paths of a running service, which are not checked. */
+/** Links to other sites and to paths of a running service. They are not checked. */
 const TARGETS = /^(https?:|mailto:|\/)/;
 
 type Page = { path: string; text: string };
@@ -29,7 +30,7 @@ const withoutBlocks = (text: string) => text.replace(/^```[\s\S]*?^```/gm, '');
 const spansOf = (text: string) => [...withoutBlocks(text).matchAll(/`([^`\n]+)`/g)].map((found) => found[1] ?? '');
 const blocksOf = (text: string) => [...text.matchAll(/^```\w*\n([\s\S]*?)^```/gm)].map((found) => found[1] ?? '');
 
-/** GitHub's anchor of a heading. */
+/** Returns the anchors that GitHub makes for the headings. */
 function anchorsOf(text: string): Set<string> {
   const headings = [...withoutBlocks(text).matchAll(/^#+ (.+)$/gm)].map((found) => found[1] ?? '');
   return new Set(
@@ -53,7 +54,7 @@ function brokenLinks({ path, text }: Page): string[] {
   });
 }
 
-/** Whether a code span is a path of the repository; placeholders (`NOUN.ts`, `{…}`, `…`) are not. */
+/** Whether a code span is a path in the repository. Placeholders (`NOUN.ts`, `{…}`, `…`) are not. */
 const isPath = (span: string) => /^[\w.*/-]+$/.test(span) && !/[A-Z]{3,}\.ts|NAME|FOLDER/.test(span);
 
 function missingPaths({ text }: Page): string[] {
@@ -62,7 +63,10 @@ function missingPaths({ text }: Page): string[] {
   return inRepository.filter((span) => globSync(span, { cwd: ROOT }).length === 0);
 }
 
-/** ARCHITECTURE.md names folders and files below src/, and files of the folder that its line is about. */
+/**
+ * Returns names that do not exist. ARCHITECTURE.md names folders and files below src/, and files of the folder that its line
+ * describes.
+ */
 function missingSources({ text }: Page): string[] {
   const sources = new Set(
     globSync('src/**/*', { cwd: ROOT }).flatMap((path) => [path.slice(4), path.split('/').at(-1)]),
@@ -101,7 +105,9 @@ const program = createWholeProgram({ out: process.stdout, err: process.stderr, i
   throw new Error('a document starts no operation');
 });
 
-/** Returns the command lines after `larder` or `npm run larder --`, to the end of the line or to a pipe. */
+/**
+ * Returns the command lines after `larder` or `npm run larder --`. A command line ends at the end of the line or at a pipe.
+ */
 function commandLines({ text }: Page): string[] {
   const code = [...spansOf(text), ...blocksOf(text).flatMap((block) => block.split('\n'))];
   return code.flatMap((line) => {
@@ -110,7 +116,7 @@ function commandLines({ text }: Page): string[] {
   });
 }
 
-/** Returns the part of a command line that the program does not know; undefined if it knows all. */
+/** Returns the part of a command line that the program does not know, or undefined if it knows all parts. */
 function unknownPart(line: string): string | undefined {
   let command: Command = program;
   for (const word of line.split(/\s+/).filter(Boolean)) {
@@ -121,7 +127,7 @@ function unknownPart(line: string): string | undefined {
     }
     const next = command.commands.find((one) => one.name() === word || one.aliases().includes(word));
     if (next) command = next;
-    // A word that is not a command is an argument; the program itself has no arguments.
+    // A word that is not a command is an argument. The program itself has no arguments, so the word is unknown.
     else if (command === program && /^[a-z-]+$/.test(word)) return `${line}: ${word}`;
   }
   return undefined;
@@ -140,10 +146,10 @@ const operations: Record<string, object> = Object.fromEntries(
     methods,
   ]),
 );
-/** Paths that are served beside the contract: documents, schemas, pictures, and the log-in of browsers. */
+/** Paths that are served in addition to the contract: documents, schemas, pictures, and the log-in of browsers. */
 const OUTSIDE_CONTRACT = /^\/v1\/api\.|^\/larder\/v1\/(schemas\/|products\/\{key\}\/icon$|sign-in\/oidc$|$)/;
 
-/** Operations in code spans, with or without a method; a path that is shortened by `…` is not checked. */
+/** Returns unknown operations in code spans, with or without a method. A path that is shortened with `…` is not checked. */
 function unknownOperations({ text }: Page): string[] {
   const found = spansOf(text).map((span) => /^(?:([A-Z]+) )?(\/(?:larder\/)?v1\/[^\s?…]*)(?:\?\S*)?$/.exec(span));
   return found.flatMap((parts) => {

@@ -1,4 +1,4 @@
-// A process for a test to kill: it starts PostgreSQL, writes a row, sends a message to its parent, and waits.
+// A process that a test kills. It starts PostgreSQL, writes a row, sends a message to its parent, and waits.
 import pg from 'pg';
 import { startEmbedded } from '../src/db/embedded.ts';
 import { unprivileged } from './global-setup.ts';

@@ -1,4 +1,4 @@
-// An entry point started as by a person or a service manager: its output, its exit code, and its processes.
+// An entry point, started like by a person or a service manager. Tests read its output, its exit code and its processes.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,14 +10,14 @@ export type StartedEntrance = {
   child: ChildProcess;
   url: string;
   data: string;
-  /** Returns everything that it wrote to standard output and standard error. */
+  /** Returns everything that the entry point has written to standard output and standard error. */
   said(): string;
-  /** Waits until the output matches; throws if the entry point ends before. */
+  /** Waits until the output matches. Throws if the entry point ends before that. */
   says(pattern: RegExp): Promise<void>;
   ready(): Promise<void>;
-  /** Resolves with its exit code, or the signal that ended it. */
+  /** Resolves with the exit code, or with the signal that ended the entry point. */
   ended: Promise<number | string>;
-  /** Waits until no process of its folder is left. */
+  /** Waits until no process that uses the data folder is left. */
   nobodyLeft(): Promise<void>;
 };
 
@@ -27,15 +27,15 @@ type EntranceOptions = {
   env?: Record<string, string>;
   args?: string[];
   data?: string;
-  /** A program that runs the entry point, with its arguments. */
+  /** A program that runs the entry point, and the program's arguments. */
   under?: string[];
-  /** The command that starts it instead of Node and the file. */
+  /** The command that starts the entry point, instead of Node and the file. */
   command?: string[];
-  /** An open file for its output, which is then not read here. */
+  /** An open file for the output. If present, the output is not read here. */
   stdout?: number;
 };
 
-/** Starts `src/bin/NAME.ts` on a folder of its own (or `data`) and a free port. */
+/** Starts `src/bin/NAME.ts` with a new folder (or `data`) and a free port. */
 export async function startEntrance(
   name: 'all-in-one' | 'demo' | 'server' | 'worker' | 'cli',
   options: EntranceOptions = {},
@@ -82,11 +82,11 @@ export async function startEntrance(
   };
 }
 
-/** Ends the processes that a test left, and removes the folders. */
+/** Ends the processes that a test has left, and removes the folders. */
 export async function endEntrances(): Promise<void> {
   const all = started.splice(0);
   for (const { child } of all) if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM');
-  // Folders are removed after all processes have ended: several entry points may share one folder.
+  // Removes folders after all processes have ended, because several entry points may share a folder.
   await Promise.all(all.map(({ ended }) => ended));
   for (const { data } of all) rmSync(data, { recursive: true, force: true, maxRetries: 5 });
 }

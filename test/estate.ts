@@ -1,5 +1,5 @@
-// Creates one thing of each kind that an organization can own. Ids are stored under the name of the kind's path
-// parameter.
+// Creates one resource of each kind that an organization can own. Ids are stored under the name of the path parameter of
+// their kind.
 import { randomBytes } from 'node:crypto';
 import { ensureHostedRegistry } from '../src/catalog/initial-rows.ts';
 import { inTransaction } from '../src/db/database.ts';
@@ -10,8 +10,8 @@ import { packed, rootfs } from './fixtures/customization.ts';
 import { formOf } from './multipart.ts';
 
 /**
- * The ids of an organization's things, by the path parameter of the kind. There are two registries: the hosted one, then one of its
- * own. Create things of a new kind in `makeEstate`.
+ * The ids of an organization's resources, by the path parameter of their kind. There are two registries: first the hosted
+ * registry, and then a registry of the organization. `makeEstate` creates the resources.
  */
 export type Estate = Record<string, readonly [string, ...string[]]>;
 
@@ -24,7 +24,7 @@ export type TestEstates = {
   shared: Record<string, string>;
 };
 
-/** Opens an API with two organizations, each of which owns one of everything. */
+/** Opens an API with two organizations. Each of them owns one resource of each kind. */
 export async function openTestEstates(): Promise<TestEstates> {
   const api = await openTestApi();
   const catalog = await catalogOver(api.database, (name) => organizationOf(api, name));
@@ -41,7 +41,7 @@ export async function openTestEstates(): Promise<TestEstates> {
   return { api, catalog, acme, rival, shared };
 }
 
-/** Returns an organization of the API as an organization of a test catalog. */
+/** Returns an organization of the API in the form of a test catalog's organization. */
 export async function organizationOf(api: TestApi, name: 'acme' | 'rival'): Promise<TestOrganization> {
   const { id, catalog_id } = api[name];
   const registry = await inTransaction(api.database.db, (tx) => ensureHostedRegistry(tx, id, 'http://127.0.0.1:8080/'));
@@ -120,9 +120,7 @@ async function failOn(catalog: TestCatalog, organization: TestOrganization, base
   await catalog.write((tx) => failPhase(tx, { pipeline_id, phase, cause: 'BUILD_ERROR', message: 'no space left' }));
 }
 
-/**
- * Breaks a released application by a customization. Returns the ids of the customization and of the failed pipeline.
- */
+/** Breaks a released application with a customization. Returns the ids of the customization and of the failed pipeline. */
 export async function breakByCustomization(
   catalog: TestCatalog,
   organization: TestOrganization,
@@ -147,7 +145,7 @@ const REGISTRY = {
   ...{ access_key: 'own', access_secret: 's3cret' },
 };
 
-/** Returns a function. Each call returns another failed pipeline of one application that can be retried. */
+/** Returns a function. Each call of it returns another failed pipeline of one application that can be retried. */
 export function failedPipelines(catalog: TestCatalog, product: string): () => Promise<string> {
   let application: string | undefined;
   let last = '';

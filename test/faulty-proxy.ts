@@ -1,9 +1,12 @@
-// A reverse proxy between a client and a real registry, with the faults that a test requests.
+// A reverse proxy between a client and a real registry. It makes the faults that a test requests.
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** The fault of a request: an answer instead of the registry's, or a connection that is cut after so many bytes of the body or the answer (-1: before its head). */
+/**
+ * The fault of a request. Either the proxy answers instead of the registry, or it closes the connection after this many bytes
+ * of the body or the answer. -1 closes the connection before the head of the answer.
+ */
 type Fault =
   | { status: number; headers?: Record<string, string>; body?: string }
   | { cutRequestAfter: number }
@@ -11,14 +14,14 @@ type Fault =
 
 export type FaultyProxy = {
   url: string;
-  /** Each received request, as `METHOD path?query`. */
+  /** The received requests, each as `METHOD path?query`. */
   seen: string[];
-  /** Called for each request; undefined forwards it. */
+  /** Called for each request. If it returns undefined, the request is forwarded. */
   fault: (request: IncomingMessage) => Fault | undefined;
   stop(): Promise<void>;
 };
 
-/** Starts a proxy that forwards everything until `fault` is set. */
+/** Starts a proxy. It forwards everything until `fault` is set. */
 export async function startFaultyProxy(upstream: string): Promise<FaultyProxy> {
   const server = createServer((asked, answer) => {
     proxy.seen.push(`${asked.method} ${asked.url}`);
@@ -51,7 +54,7 @@ function pass(
   { asked, answer, upstream }: Passing,
   fault?: { cutRequestAfter: number } | { cutAnswerAfter: number },
 ): void {
-  // The Host header is kept, so that addresses in the registry's answers lead through this proxy.
+  // Keeps the Host header, so that addresses in the registry's answers lead to this proxy.
   const onward = request(new URL(asked.url ?? '/', upstream), {
     method: asked.method,
     headers: asked.headers,

@@ -1,9 +1,9 @@
-// Loaded into a process of Larder by `node --import`: it reads the share of free space from the file that TEST_FREE_SHARE names.
+// Loaded into a process of Larder with `node --import`. It reads the share of free space from the file in TEST_FREE_SHARE.
 import { readFileSync } from 'node:fs';
 import promises from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 
-/** The number of blocks that is reported: any number in which the share at the limit is exact. */
+/** The number of blocks that is reported. Any number would do with which the share at the limit is exact. */
 const BLOCKS = 100_000;
 
 const statfs = promises.statfs;

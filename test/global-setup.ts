@@ -1,4 +1,5 @@
-// Before the first test: one embedded PostgreSQL for the whole run, with a migrated database that every test file clones.
+// Runs before the first test. Starts one embedded PostgreSQL for the whole run, with a migrated database that every test file
+// clones.
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,12 +19,12 @@ export const TEMPLATE = 'larder_template';
 
 const PREFIX = 'larder-test-';
 
-/** Tests need no durability; everything else is as in production. */
+/** Settings of PostgreSQL. Tests need no durability. All other settings are as in production. */
 const SETTINGS = { fsync: 'off', full_page_writes: 'off', synchronous_commit: 'off', max_connections: '300' };
 
 let running: { server: Embedded; directory: string } | undefined;
 
-/** Starts the server and makes the template (vitest calls this once for each run). */
+/** Starts the server and makes the template. vitest calls this once in each run. */
 export async function setup(project: TestProject): Promise<void> {
   removeLeftovers();
   const directory = join(tmpdir(), `${PREFIX}${process.pid}`);
@@ -57,7 +58,7 @@ export function urlOfDatabase(serverUrl: string, database: string): string {
   return url.toString();
 }
 
-/** PostgreSQL rejects root, so a run as root starts it as another account. */
+/** Returns another account if root runs the tests, because PostgreSQL does not run as root. */
 export function unprivileged(): { uid: number; gid: number } | undefined {
   if (process.getuid?.() !== 0) return undefined;
   const account = findAccount('larder') ?? findAccount('nobody');
@@ -65,7 +66,7 @@ export function unprivileged(): { uid: number; gid: number } | undefined {
   return { uid: account.uid, gid: account.gid };
 }
 
-/** Ends the servers and removes the folders of this user's earlier runs that were killed. */
+/** Ends the servers of this user's earlier runs that were killed, and removes their folders. */
 function removeLeftovers(): void {
   for (const name of readdirSync(tmpdir()).filter((entry) => entry.startsWith(PREFIX))) {
     const owner = Number(name.slice(PREFIX.length));
@@ -75,7 +76,7 @@ function removeLeftovers(): void {
       const postmaster = Number(readFileSync(pidFile, 'utf8').split('\n')[0]);
       if (readFileSync(`/proc/${postmaster}/cmdline`, 'utf8').includes(name)) process.kill(postmaster, 'SIGQUIT');
     } catch {
-      // No server is left, or it belongs to another user.
+      // There is no such server, or it belongs to another user.
     }
     rmSync(join(tmpdir(), name), { recursive: true, force: true, maxRetries: 5 });
   }

@@ -1,38 +1,39 @@
-// The filters and orders of each list of the contract, and the things of src/http/lists.test.ts that each filter and order returns.
+// The filters and orders of each list in the contract. For src/http/lists.test.ts, also the items that each filter and order
+// must return.
 import type { TestEstates } from './estate.ts';
 import type { IdOf } from './sample-request.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: items are of every kind of thing
 export type Item = any;
 
-/** A value to filter by, and the things that the filter keeps. */
+/** A value for a filter, and the items that the filter keeps. */
 type Filter = {
   value: () => string;
   keeps: (item: Item) => boolean;
-  /** The filter keeps everything or nothing here. */
+  /** True if the filter keeps all items or none. */
   whole?: true;
-  /** The filter shows things that the list leaves out otherwise. */
+  /** True if the filter shows items that the list omits otherwise. */
   beyond?: true;
   /** Parameters that the filter requires. */
   with?: () => Record<string, string>;
 };
 
 export type List = {
-  /** Further parameters, so that the list returns everything. */
+  /** Additional parameters with which the list returns all items. */
   base?: Record<string, string>;
   filters: Record<string, Filter[]>;
-  /** The value by which each order sorts; `one` if all things have the same value here. */
+  /** The value by which each order sorts. `one` if all items have the same value. */
   orders?: Record<string, ((item: Item) => unknown) | 'one'>;
-  /** Returns the things of an answer that is not a page. */
+  /** Returns the items of an answer that is not a page. */
   items?: (answer: Item) => Item[];
 };
 
 const is = (value: string, keeps: (item: Item) => boolean): Filter => ({ value: () => value, keeps });
 const all = (value: string): Filter => ({ value: () => value, keeps: () => true, whole: true });
 const none = (value: string): Filter => ({ value: () => value, keeps: () => false, whole: true });
-/** Returns a version with padded numbers, which sort as text. */
+/** Returns a version whose numbers are padded, so that it sorts as text. */
 const padded = (version: string | undefined) => version?.replace(/\d+/g, (digits) => digits.padStart(8, '0'));
-/** Filters by a flag that all things here have, or that none has. */
+/** A filter by a boolean value that all items have, or that none has. */
 const always = [all('true'), none('false')];
 const never = [none('true'), all('false')];
 const removed: Filter[] = [all('false'), { ...is('true', (item) => 'removed_at' in item), beyond: true }];
@@ -207,7 +208,7 @@ export function listsOf(estates: TestEstates): Record<string, List> {
       },
     },
     listOrganizations: {
-      // An owner who does not own the installation sees only the own organization.
+      // An owner who does not own the installation sees only their own organization.
       filters: { name: [all('CM'), none('nobody')] },
       orders: { NAME: 'one', NAMESPACE: 'one', CREATED_AT: 'one' },
     },

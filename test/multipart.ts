@@ -1,11 +1,11 @@
-// Uploads for tests, written byte by byte: any parts in any order, valid or not.
+// Uploads for tests. They are written byte by byte, with any parts in any order, so that they may be invalid.
 import { Buffer } from 'node:buffer';
 
 export type Part = { name: string; content: string | Uint8Array; filename?: string; type?: string };
 
 const BOUNDARY = 'larder-test-boundary';
 
-/** The headers and body of a multipart/form-data request. */
+/** Returns the headers and body of a multipart/form-data request. */
 export function formOf(...parts: Part[]): { headers: Record<string, string>; body: Buffer } {
   const pieces = parts.flatMap((part) => [Buffer.from(headOf(part)), Buffer.from(part.content), Buffer.from('\r\n')]);
   return {

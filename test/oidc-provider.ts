@@ -1,4 +1,4 @@
-// A real identity provider on loopback, with its own pages for log-in and consent, and a browser that fills them in.
+// A real identity provider on loopback, with its own pages for log-in and consent. Also a browser that fills in these pages.
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { FastifyInstance, LightMyRequestResponse } from 'fastify';
@@ -7,19 +7,22 @@ import { Provider } from 'oidc-provider';
 
 export type TestProvider = {
   issuer: string;
-  /** The id of the client that sends its secret in a header. There are also `posting`, with the same secret, and `public`, without one. */
+  /**
+   * The id of the client that sends its secret in a header. There are two more clients: `posting`, with the same secret, and
+   * `public`, without a secret.
+   */
   clientId: string;
   clientSecret: string;
-  /** Claims of people, by the name with which they log in. */
+  /** The claims of people, by the name with which they log in. */
   people: Map<string, Record<string, unknown>>;
-  /** Changes answers of the provider; undefined leaves an answer unchanged. */
+  /** Changes answers of the provider. If undefined, answers stay unchanged. */
   meddle: ((context: { path: string; body?: unknown }) => void) | undefined;
-  /** Paths that were requested. */
+  /** The paths that were requested. */
   asked: string[];
   stop(): Promise<void>;
 };
 
-/** Starts a provider with clients for this redirect address. */
+/** Starts a provider whose clients have this redirect address. */
 export async function startTestProvider(redirectUri: string): Promise<TestProvider> {
   let listener: RequestListener = () => undefined;
   const server = createServer((request, response) => listener(request, response));
@@ -71,15 +74,17 @@ export type Page = {
 };
 
 export type Browser = {
-  /** Cookies by origin, then by name. */
+  /** The cookies by origin, and then by name. */
   cookies: Map<string, Map<string, string>>;
-  /** Opens an address and follows redirects; ends before an address whose path is `before`, with status 0. */
+  /**
+   * Opens an address and follows redirects. Stops before an address with the path `before`, and then returns the status 0.
+   */
   open(address: string, before?: string): Promise<Page>;
-  /** Posts a form, then follows redirects in the same way. */
+  /** Posts a form, and then follows redirects like `open`. */
   post(address: string, form: Record<string, string>, before?: string): Promise<Page>;
 };
 
-/** Opens a browser. Requests to the origin go to the server that `serverFor` returns, others over the network. */
+/** Opens a browser. Requests to the origin go to the server that `serverFor` returns. Other requests use the network. */
 export function openBrowser(origin: string, serverFor?: (path: string) => FastifyInstance): Browser {
   const cookies: Browser['cookies'] = new Map();
   const jarOf = (url: URL) => {
@@ -128,14 +133,17 @@ export function openBrowser(origin: string, serverFor?: (path: string) => Fastif
   };
 }
 
-/** Logs in at the provider's pages, from Larder's start to the last page, or to the redirect before the path `before`. */
+/**
+ * Logs in at the provider's pages, from the start at Larder to the last page. With `before`, stops before the redirect to
+ * this path.
+ */
 export async function logIn(
   browser: Browser,
   begin: string,
   { as, before }: { as: string; before?: string },
 ): Promise<Page> {
   let page = await browser.open(begin, before);
-  // The provider asks for a log-in unless it knows the person by a cookie, and asks once for consent.
+  // The provider asks for a log-in, unless it knows the person by a cookie. It asks for consent once.
   for (let turn = 0; turn < 2 && page.status === 200; turn++) {
     const action = /<form[^>]+action="([^"]+)"/.exec(page.text)?.[1];
     const prompt = /name="prompt" value="(\w+)"/.exec(page.text)?.[1];

@@ -1,4 +1,4 @@
-// A pipeline's row, for tests that check the results of its phases.
+// Reads a pipeline's row, for tests that check the results of its phases.
 import type { Database } from '../src/db/database.ts';
 
 /** Returns the row, or undefined if the pipeline does not exist. Locks nothing. */

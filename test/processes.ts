@@ -1,7 +1,10 @@
-// Finds the processes of this machine that belong to a data folder, in /proc.
+// Finds, in /proc, the processes of this machine that belong to a data folder.
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
-/** Returns the processes with the folder in their command line or environment, or as their working folder: the tree, PostgreSQL and its backends. */
+/**
+ * Returns the processes that have the folder in their command line, in their environment, or as their working directory.
+ * These are the process tree of Larder, PostgreSQL, and its backends.
+ */
 export function processesOf(folder: string): string[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
@@ -16,7 +19,7 @@ export function processesOf(folder: string): string[] {
     });
 }
 
-/** Returns '' if the process has ended or belongs to another user. */
+/** Returns the result of `read`. Returns '' if the process has ended or belongs to another user. */
 function look(read: () => string): string {
   try {
     return read();

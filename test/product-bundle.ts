@@ -1,4 +1,5 @@
-// A product of the library for other tools: built by its recipe, pushed to a registry, pulled by skopeo and unpacked by umoci.
+// A product of the library, for other tools. It is built from its recipe, pushed to a registry, pulled by skopeo and
+// extracted by umoci.
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -23,10 +24,10 @@ import { EPOCH, noCache } from './redis-builds.ts';
 export const PRODUCTS = new URL('../products/', import.meta.url).pathname;
 const execute = promisify(execFile);
 
-/** `directory` has `bundle/` with rootfs/ and config.json. */
+/** `directory` contains `bundle/` with rootfs/ and config.json. */
 export type ProductBundle = AsyncDisposable & { directory: string; plan: ImagePlan };
 
-/** Builds a product and unpacks it. Takes a minute if there is no base image yet. */
+/** Builds a product and extracts it. This takes a minute if there is no base image yet. */
 export async function openProductBundle(recipe: Recipe): Promise<ProductBundle> {
   await using stack = new AsyncDisposableStack();
   const directory = await mkdtemp(join(tmpdir(), 'larder-runtime-'));

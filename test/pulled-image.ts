@@ -1,4 +1,5 @@
-// An image used by other tools without Larder: pulled by skopeo, unpacked by umoci, and started by bubblewrap with its own user and entrypoint.
+// An image that other tools use without Larder. skopeo pulls it, umoci extracts it, and bubblewrap starts it with its own
+// user and entrypoint.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -6,7 +7,7 @@ import type { ImageConfig, Index, Manifest } from '../src/oci/descriptor.ts';
 
 export type PulledImage = { layout: string; manifest: Manifest; config: ImageConfig };
 
-/** Copies an image, `host/repository:tag`, to an OCI layout and reads its documents from there. */
+/** Copies an image, `host/repository:tag`, to an OCI layout, and reads its documents from the layout. */
 export function pullImage(
   from: string,
   { layout, creds, tag = 'pulled' }: { layout: string; creds: string; tag?: string },
@@ -21,12 +22,12 @@ export function pullImage(
 }
 
 export type RunningImage = {
-  /** Runs a second program in the image and returns its output. Throws if it fails. */
+  /** Runs a second program in the image and returns its output. Throws if the program fails. */
   exec(command: string[]): string;
   stop(): Promise<void>;
 };
 
-/** Unpacks an image to `folder` and starts it with no environment but its own. */
+/** Extracts an image to `folder`, and starts it with only its own environment. */
 export function runImage({ layout, config }: PulledImage, folder: string): RunningImage {
   execFileSync('umoci', ['unpack', '--rootless', '--image', `${layout}:pulled`, folder], { stdio: 'pipe' });
   const root = join(folder, 'rootfs');
@@ -46,7 +47,10 @@ export function runImage({ layout, config }: PulledImage, folder: string): Runni
   };
 }
 
-/** Returns arguments for the image's own user, environment and folder. The network is this machine's, so that a second program reaches the first. */
+/**
+ * Returns arguments for the image's own user, environment and working directory. The network is the network of this machine,
+ * so that a second program can connect to the first.
+ */
 function bubblewrap(root: string, { config }: ImageConfig): string[] {
   const [uid = '0', gid = '0'] = (config?.User ?? '0:0').split(':');
   const environment = (config?.Env ?? []).flatMap((one) => {

@@ -1,4 +1,4 @@
-// Handlers for tests of the queue: one for all tasks of pipelines and base images; the others do nothing.
+// Handlers for tests of the queue. One handler is for all tasks of pipelines and base images. The others do nothing.
 import type { Handlers, JobContext } from '../src/db/queue-worker.ts';
 
 /** Calls `handle` with the id in the payload of each job. */

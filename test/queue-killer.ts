@@ -1,10 +1,9 @@
-// A worker for the test of jobs that kill their worker: the job «killer» kills the process, other jobs take some
-// time.
+// A worker for the test of jobs that kill their worker. The job «killer» kills the process, and other jobs take some time.
 import { setTimeout as delay } from 'node:timers/promises';
 import { openQueue } from '../src/db/queue-worker.ts';
 import { handlersWith } from './queue-handlers.ts';
 
-/** Long enough that jobs which are taken together run at the same time. */
+/** The duration of a job. It is long enough that jobs which are taken together run at the same time. */
 const WORK_MS = 300;
 
 const [url = ''] = process.argv.slice(2);

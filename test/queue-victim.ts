@@ -1,4 +1,4 @@
-// A worker for the tests that kill a worker: it takes jobs, sends their ids to its parent, and never ends the jobs.
+// A worker for tests that kill a worker. It takes jobs, sends their ids to its parent, and never ends the jobs.
 import { openQueue } from '../src/db/queue-worker.ts';
 import { handlersWith } from './queue-handlers.ts';
 

@@ -1,4 +1,4 @@
-// Connections of hostile and slow clients: any source address on loopback, any bytes, and the received bytes.
+// Connections of hostile and slow clients. They can have any source address on loopback and send any bytes.
 import { connect, type Socket } from 'node:net';
 
 export type RawConnection = {
@@ -7,13 +7,16 @@ export type RawConnection = {
   received(): string;
   /** Returns whether the server has ended its side or the connection broke. */
   isEnded(): boolean;
-  /** Resolves when the connection is made, or has failed. */
+  /** Resolves when the connection is open or has failed. */
   connected: Promise<void>;
-  /** Resolves with the time from the beginning to the end of the connection, however it ends. */
+  /** Resolves, however the connection ends, with the time from its beginning to its end. */
   closed: Promise<number>;
 };
 
-/** Connects from an address (default: 127.0.0.1) and sends the first bytes. The connection stays open after the server ends its side. */
+/**
+ * Connects from an address (default: 127.0.0.1) and sends the first bytes. The connection stays open after the server has
+ * ended its side.
+ */
 export function openRaw(port: number, { from = '127.0.0.1', first }: { from?: string; first?: string }): RawConnection {
   const startedAt = performance.now();
   const socket = connect({ port, host: '127.0.0.1', localAddress: from, allowHalfOpen: true });
@@ -28,10 +31,13 @@ export function openRaw(port: number, { from = '127.0.0.1', first }: { from?: st
   return { socket, received: () => text, isEnded: () => socket.destroyed || socket.readableEnded, connected, closed };
 }
 
-/** Fewer than the kernel queues for a server (511): a connection that does not fit hangs in retransmissions. */
+/**
+ * How many connections are opened at once. This is less than the kernel queues for a server (511). Further connections would
+ * wait for retransmissions.
+ */
 const AT_ONCE = 300;
 
-/** Opens many connections. `ask` sends a request, whose answer shows that the server has accepted the connections before it. */
+/** Opens many connections. `ask` sends a request. Its answer shows that the server has accepted the earlier connections. */
 export async function openMany(
   count: number,
   { open, ask }: { open: () => RawConnection; ask: () => Promise<unknown> },
@@ -46,7 +52,7 @@ export async function openMany(
   return all;
 }
 
-/** Sends a piece again and again until the connection is closed. */
+/** Sends the same bytes repeatedly until the connection is closed. */
 export function sendRepeatedly(
   { socket }: RawConnection,
   { everyMs, piece = 'x' }: { everyMs: number; piece?: string },
@@ -55,7 +61,7 @@ export function sendRepeatedly(
   socket.once('close', () => clearInterval(timer));
 }
 
-/** The head of a request. */
+/** Returns the head of a request. */
 export function headOf(method: string, path: string, headers: Record<string, string | number> = {}): string {
   const lines = Object.entries({ host: 'larder.test', ...headers }).map(([name, value]) => `${name}: ${value}\r\n`);
   return `${method} ${path} HTTP/1.1\r\n${lines.join('')}\r\n`;

@@ -1,4 +1,4 @@
-// For tests of whole builds: redis on a real Debian, in a workspace of its own.
+// For tests of whole builds: redis on a real Debian, in a separate workspace.
 import { gunzipSync } from 'node:zlib';
 import type { Digest } from '../src/contract/vocabulary.ts';
 import type { Inspection } from '../src/customization/inspection.ts';
@@ -18,7 +18,7 @@ import { chunked, concatenate, readAll, type WholeEntry } from './fixtures/tar.t
 import { samplePlan } from './stored-values.ts';
 
 export const EPOCH = 1_760_000_000;
-/** A base image is built once for each machine, in about 14 s; the rest takes seconds. */
+/** The time limit. A base image is built once for each machine, in about 14 s. The rest takes seconds. */
 export const SLOW_MS = 180_000;
 
 export type RedisBuilds = AsyncDisposable & {

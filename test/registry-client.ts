@@ -1,4 +1,4 @@
-// Requests of tests to a registry over HTTP, in short form.
+// Short functions with which tests send requests to a registry over HTTP.
 import { expect } from 'vitest';
 import { MEDIA_TYPES } from '../src/oci/descriptor.ts';
 import { basic, digestOf, type TestImage, type TestRegistry } from './registry.ts';
@@ -55,7 +55,7 @@ export function clientOf(registry: TestRegistry): TestClient {
   return client;
 }
 
-/** Returns the first error code of an answer. */
+/** Returns the first error code in an answer. */
 export async function codeOf(response: Response): Promise<string> {
   const answer = (await response.json()) as { errors: { code: string; message: string }[] };
   return answer.errors[0]?.code ?? '';
@@ -65,7 +65,7 @@ export function locationOf(response: Response): string {
   return response.headers.get('location') ?? '';
 }
 
-/** Returns the address of the next page, or undefined after the last. */
+/** Returns the address of the next page, or undefined on the last page. */
 export function nextPage(response: Response): string | undefined {
   return /^<(.+)>; rel="next"$/.exec(response.headers.get('link') ?? '')?.[1];
 }

@@ -1,4 +1,4 @@
-// A release in a test registry: pushed as a job pushes it, and read as clients read it.
+// A release in a test registry. It is pushed like by a job, and read like by a client.
 import { contentTarget } from '../src/oci/content-target.ts';
 import { copyArtifact } from '../src/oci/copy.ts';
 import { MEDIA_TYPES } from '../src/oci/descriptor.ts';
@@ -7,7 +7,7 @@ import { hostedTarget } from '../src/registry/target.ts';
 import { descriptorOf, type TestImage, type TestRegistry } from './registry.ts';
 import type { TestClient } from './registry-client.ts';
 
-/** Returns an index of images in the form in which Larder pushes it under its tags. */
+/** Returns an index of images in the form in which Larder pushes it. */
 export function indexOf(...images: TestImage[]): string {
   const manifests = images.map(({ manifest }) => descriptorOf(manifest, MEDIA_TYPES.manifest));
   return JSON.stringify({ schemaVersion: 2, mediaType: MEDIA_TYPES.index, manifests });
@@ -17,11 +17,11 @@ type Released = {
   name: string;
   image: TestImage;
   tags: string[];
-  /** The organization; acme by default. */
+  /** The organization. The default is acme. */
   organization_id?: string | null;
 };
 
-/** Pushes an index with one image as a job does. */
+/** Pushes an index with one image, like a job. */
 export async function pushRelease(registry: TestRegistry, { name, image, tags, ...more }: Released): Promise<void> {
   const index = indexOf(image);
   const { content, database, acme } = registry;
@@ -30,7 +30,7 @@ export async function pushRelease(registry: TestRegistry, { name, image, tags, .
   await copyArtifact(contentTarget(content), hostedTarget(options), descriptorOf(index, MEDIA_TYPES.index), { tags });
 }
 
-/** Returns the digest that a tag or digest names, or null if it names nothing. */
+/** Returns the digest of a tag or digest in the registry, or null if it does not exist. */
 export async function digestAt(client: TestClient, name: string, reference: string): Promise<string | null> {
   return (await client.call('HEAD', `/v2/${name}/manifests/${reference}`)).headers.get('docker-content-digest');
 }
@@ -41,7 +41,7 @@ export async function errorOf(response: Response): Promise<{ status: number; cod
   return { status: response.status, code: errors[0]?.code ?? '', message: errors[0]?.message ?? '' };
 }
 
-/** Returns the events of a repository in the audit trail, oldest first. */
+/** Returns the events of a repository in the audit trail, the oldest first. */
 export async function eventsOn({ database }: TestRegistry, name: string): Promise<Record<string, string>[]> {
   const { rows } = await database.pool.query(
     `select * from audit_events where subject_id ~ ('^' || $1 || '[:@]') order by happened_at, id`,
@@ -50,7 +50,7 @@ export async function eventsOn({ database }: TestRegistry, name: string): Promis
   return rows;
 }
 
-/** Stores an image that a client pushed before Larder's repository names were reserved. */
+/** Stores an image as if a client had pushed it before Larder's repository names were reserved. */
 export async function pushBeforeReserved(
   registry: TestRegistry,
   client: TestClient,

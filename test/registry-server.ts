@@ -1,4 +1,5 @@
-// A hosted registry as a process of its own, for tests that kill or measure it: `node registry-server.ts <database url> <content directory> <key file>`.
+// A hosted registry as a separate process, for tests that kill or measure it. Usage: `node registry-server.ts <database url>
+// <content directory> <key file>`.
 import Fastify from 'fastify';
 import { openDiskContent } from '../src/content/disk.ts';
 import { openDatabase } from '../src/db/database.ts';

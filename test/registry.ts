@@ -1,4 +1,4 @@
-// A hosted registry for tests: real tables, a content store on disk, two organizations, and a token for each role.
+// A hosted registry for tests. It has real tables, a content store on disk, two organizations, and a token for each role.
 import { createHash } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
@@ -24,14 +24,14 @@ export type TestRegistry = {
   database: TestDatabase;
   content: ContentStore;
   directory: string;
-  /** `http://127.0.0.1:port`, on which it listens. */
+  /** The address on which the registry listens, `http://127.0.0.1:port`. */
   url: string;
   acme: TestOrganization;
   rival: TestOrganization;
   close(): Promise<void>;
 };
 
-/** Starts a registry on loopback over a database of its own. `log` receives its errors, a line of JSON each. */
+/** Starts a registry on loopback with its own database. `log` receives its errors, each as a line of JSON. */
 export async function openTestRegistry(
   options: { content?: (content: ContentStore) => ContentStore; log?: (line: string) => void } = {},
 ): Promise<TestRegistry> {
@@ -73,7 +73,7 @@ async function createTestOrganization(db: Database, namespace: string): Promise<
   });
 }
 
-/** Returns the Authorization header of an API token. */
+/** Returns the Authorization header for an API token. */
 export function basic(token: string): { authorization: string } {
   return { authorization: `Basic ${Buffer.from(`anyone:${token}`).toString('base64')}` };
 }
@@ -88,7 +88,7 @@ export function descriptorOf(bytes: Uint8Array | string, mediaType: string): Des
 
 export type TestImage = { config: string; layer: Buffer; manifest: string; digest: Digest };
 
-/** Returns a small image; the same seed makes the same bytes. */
+/** Returns a small image. The same seed gives the same bytes. */
 export function testImage(seed: string, more: Record<string, unknown> = {}): TestImage {
   const config = JSON.stringify({ architecture: 'amd64', os: 'linux', rootfs: { type: 'layers', diff_ids: [] }, seed });
   const layer = Buffer.from(`layer of ${seed}`);

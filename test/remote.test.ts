@@ -1,4 +1,5 @@
-// Larder's registry client with its hosted registry: the suite of all targets, and the capabilities that only this registry has.
+// Larder's registry client with its hosted registry: the suite of all targets, and the capabilities that only this registry
+// has.
 import { randomBytes } from 'node:crypto';
 import { buffer } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';

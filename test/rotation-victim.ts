@@ -1,4 +1,4 @@
-// A process that rotates keys, for a test to kill.
+// A process that rotates keys. A test kills it.
 import { openDatabase } from '../src/db/database.ts';
 import { rotateKeys } from '../src/identity/key-rotation.ts';
 

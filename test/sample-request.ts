@@ -1,4 +1,4 @@
-// Requests made from the contract: valid requests with given ids, and the places of ids in them.
+// Requests that are made from the contract: valid requests with given ids, and the places of ids in them.
 import type { TObject, TSchema } from 'typebox';
 import type { EndpointDefinition } from '../src/contract/endpoint.ts';
 import { requestExample } from '../src/http/openapi/openapi-examples.ts';
@@ -6,10 +6,10 @@ import type { Ask } from './api.ts';
 import { packed, rootfs } from './fixtures/customization.ts';
 import { formOf } from './multipart.ts';
 
-/** Returns the id to send for a kind; throws if the kind is unknown. */
+/** Returns the id to send for a kind. Throws if the kind is unknown. */
 export type IdOf = (kind: string) => string;
 
-/** The place of an id: the steps to it in a body, or the name of a parameter. */
+/** The place of an id: the steps to the id in a body, or the name of a parameter. */
 export type Place = { steps: (string | number)[]; kind: string };
 
 type Shape = {
@@ -22,10 +22,10 @@ type Shape = {
   expects?: string;
 };
 
-/** Fields with ids that have another name than the path parameter of their kind. */
+/** Fields with ids whose name differs from the path parameter of their kind. */
 const OTHER_NAMES: Record<string, string> = { application_offering_id: 'offering_id', actor_id: 'user_id' };
 
-/** Returns the kind of id in a field of this name and schema, or undefined if the field has none. */
+/** Returns the kind of id in a field with this name and schema. Returns undefined if the field has no id. */
 export function kindOf(name: string, schema: TSchema): string | undefined {
   const { type, items, format, expects = '' } = schema as Shape;
   if (type === 'array' && items !== undefined) return kindOf(name.replace(/s$/, ''), items);
@@ -45,7 +45,7 @@ export function idPlaces(schema: TSchema | undefined, above: (string | number)[]
   });
 }
 
-/** Returns the variants of a body: one, except for a union. */
+/** Returns the variants of a body. Only a union has more than one. */
 export function variantsOf(body: TSchema): TSchema[] {
   return (body as Shape).anyOf ?? [body];
 }
@@ -58,7 +58,9 @@ export function samplePath({ path, params }: EndpointDefinition, idOf: IdOf): st
   });
 }
 
-/** Returns the query of an endpoint: its required parameters, with ids from `idOf` if given, and the given values. */
+/**
+ * Returns the query of an endpoint: the given values, and its other required parameters. Ids come from `idOf` if it is given.
+ */
 export function sampleQuery({ query }: EndpointDefinition, given: Record<string, string> = {}, idOf?: IdOf): string {
   const required = (query as Shape | undefined)?.required ?? [];
   const example = query === undefined ? {} : (requestExample(query) as Record<string, unknown>);
@@ -78,7 +80,9 @@ function isDefaulted(query: TObject | undefined, name: string): boolean {
   return 'default' in (query?.properties[name] ?? {});
 }
 
-/** Returns a JSON body with the required fields and every id: the example of the OpenAPI document with ids from `idOf`. */
+/**
+ * Returns a JSON body with the required fields and every id. It is the example of the OpenAPI document, with ids from `idOf`.
+ */
 export function sampleBody(schema: TSchema, idOf: IdOf): Record<string, unknown> {
   const { required = [] } = schema as Shape;
   const places = idPlaces(schema);
@@ -89,7 +93,7 @@ export function sampleBody(schema: TSchema, idOf: IdOf): Record<string, unknown>
   return body;
 }
 
-/** Puts a value at its place in a body. */
+/** Writes a value to its place in a body. */
 export function put(body: Record<string, unknown>, steps: readonly (string | number)[], value: unknown): void {
   let at: Record<string | number, unknown> = body;
   for (const step of steps.slice(0, -1)) at = at[step] as Record<string | number, unknown>;

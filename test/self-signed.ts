@@ -1,7 +1,10 @@
-// Key pairs for TLS servers of tests: each certificate is its own authority.
+// Key pairs for TLS servers in tests. Each certificate is its own authority.
 import { execFileSync } from 'node:child_process';
 
-/** Writes a key and its certificate, PEM, valid for a day from now. `altNames` is a subjectAltName of openssl, for example `DNS:localhost`. */
+/**
+ * Writes a key and its certificate in PEM. It is valid for one day. `altNames` is a subjectAltName of openssl, for example
+ * `DNS:localhost`.
+ */
 export function makeSelfSigned(files: { key: string; cert: string }, name: string, altNames?: string): void {
   const kind = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '1'];
   const names = ['-subj', `/CN=${name}`, ...(altNames === undefined ? [] : ['-addext', `subjectAltName=${altNames}`])];

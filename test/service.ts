@@ -1,4 +1,5 @@
-// The whole service as a person starts it: one process tree on a free port, with a folder of its own, used through its API.
+// The whole service, started like by a person: one process tree with a free port and its own folder. Tests use it through its
+// API.
 import { type ChildProcess, execFileSync, fork, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -8,8 +9,8 @@ import { join } from 'node:path';
 import { type Client, openClient } from '../src/client/client.ts';
 
 /**
- * Two base images are built while tests already send requests: the builds take a minute on an idle machine, and five
- * beside other tests.
+ * How long to wait. Tests already send requests while two base images are built. The builds take a minute on an idle machine,
+ * and five minutes next to other tests.
  */
 export const PATIENCE_MS = 600_000;
 const POLL_MS = 200;
@@ -22,20 +23,17 @@ export type Service = {
   apiToken: string;
   client: Client;
   catalog_id: string;
-  /** The present process ids, by the kind of process. */
+  /** Returns the current process id of this kind of process. */
   pidOf(what: Part): number;
   stop(): Promise<void>;
 };
 
 type ServiceOptions = {
-  /** If the signal is aborted during the start, all started processes are ended, and the start throws. */
+  /** If the signal is aborted during the start, all started processes are ended and the start throws. */
   signal?: AbortSignal;
 };
 
-/**
- * Starts the service and waits until it is ready. If it does not become ready, neither a process nor a folder is
- * left.
- */
+/** Starts the service and waits until it is ready. If it does not become ready, no process and no folder is left. */
 export async function startTestService(
   env: Record<string, string> = {},
   { signal }: ServiceOptions = {},
@@ -70,7 +68,7 @@ export async function startTestService(
   }
 }
 
-/** Starts another worker of a service, with a data folder of its own. Resolves when it takes jobs. */
+/** Starts another worker of a service, with its own data folder. Resolves when it takes jobs. */
 export async function startTestWorker(
   service: Service,
   env: Record<string, string>,
@@ -104,7 +102,7 @@ function environmentOf(pid: number): Record<string, string> {
   return Object.fromEntries(lines.map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]));
 }
 
-/** Calls `ask` until it returns a truthy value, and returns that value. */
+/** Calls `ask` until it returns a truthy value. Returns this value. */
 export async function until<T>(what: string, ask: () => Promise<T | undefined | false>): Promise<T> {
   const started = Date.now();
   for (;;) {
@@ -139,8 +137,8 @@ function postmaster(data: string): number {
 }
 
 /**
- * Removes a data folder. Root file systems of sandboxes belong to subordinate ids; they can be removed only in the
- * user namespace of their owner.
+ * Removes a data folder. Extracted layers belong to subordinate ids, so they can be removed only in the user namespace of
+ * their owner.
  */
 export async function removeData(data: string): Promise<void> {
   await rm(data, { recursive: true, force: true }).catch(() =>

@@ -9,7 +9,7 @@ import type { OidcSettings } from '../src/identity/oidc-settings.ts';
 import { giveInstallation, openTestApi, type TestApi } from './api.ts';
 import { type Browser, logIn, openBrowser, type Page, startTestProvider, type TestProvider } from './oidc-provider.ts';
 
-/** The origin of a proxy with TLS in front of the server, so that cookies are set as over https. */
+/** The origin of a proxy with TLS in front of the server, so that cookies are set as for https. */
 export const ORIGIN = 'https://larder.test';
 export const BEGIN = `${ORIGIN}/larder/v1/sign-in/oidc`;
 export const CALLBACK = '/larder/v1/sign-in/oidc/callback';
@@ -22,16 +22,16 @@ type Who = { user: { id: string; name: string }; role: string; organization: { i
 export type TestSignIn = {
   provider: TestProvider;
   api: TestApi;
-  /** Starts another server of the same installation, with these settings in addition to those of the provider. */
+  /** Starts another server of the same installation. `changed` replaces settings of the provider. */
   startServer(changed?: Partial<OidcSettings>, options?: IdentityOptions): Promise<FastifyInstance>;
-  /** Logs in under a name, from BEGIN to the last page; `who` is the answer of HOME to the same browser. */
+  /** Logs in with a name, from BEGIN to the last page. `who` is the answer of HOME to the same browser. */
   enter(server: FastifyInstance, as: string, person?: Person): Promise<{ browser: Browser; page: Page; who: Who }>;
-  /** Returns the row of the user who is connected with the provider's account of this name. */
+  /** Returns the row of the user who is connected to the provider's account with this name. */
   userOf(subject: string): Promise<Record<string, unknown> | undefined>;
   close(): Promise<void>;
 };
 
-/** Opens a TestSignIn before the tests of a file and closes it after them. Its members exist from the first test on. */
+/** Opens a TestSignIn before the tests of a file, and closes it after them. Its members exist when the first test begins. */
 export function signInOfFile(): TestSignIn {
   const signIn = {} as TestSignIn;
   beforeAll(async () => {

@@ -1,11 +1,11 @@
-// Reads the signatures of an image from a registry over HTTP, and verifies them with openssl: independently of Larder's code.
+// Reads the signatures of an image from a registry over HTTP, and verifies them with openssl, without Larder's code.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { newReleaseKeyPair } from '../src/identity/release-key-pairs.ts';
 
-/** The repository's address: `http://127.0.0.1:5000/v2/team/redis`. */
+/** The address of the repository, such as `http://127.0.0.1:5000/v2/team/redis`. */
 type At = { repository: string; headers?: Record<string, string> };
 
 const ACCEPT = ['application/vnd.oci.image.manifest.v1+json', 'application/vnd.oci.image.index.v1+json'].join(', ');
@@ -38,7 +38,9 @@ export async function readTagged(at: At, digest: string): Promise<TaggedSignatur
   );
 }
 
-/** Returns the bundles that refer to an image: by the API, or by the tag of registries without it. */
+/**
+ * Returns the bundles that refer to an image. Finds them with the referrers API or, in registries without it, under the tag.
+ */
 export async function readBundles(at: At, digest: string): Promise<Bundle[]> {
   const index = await readJson(at, `referrers/${digest}`).catch(() =>
     readJson(at, `manifests/${digest.replace(':', '-')}`),
@@ -81,7 +83,7 @@ export function isVerifiedByOpenssl({ bytes, signature }: Signed, publicKey: str
   }
 }
 
-/** Returns the bytes with one bit of the byte in the middle changed. */
+/** Returns the bytes with one changed bit in the middle byte. */
 export function flipped(bytes: Buffer): Buffer {
   const copy = Buffer.from(bytes);
   const middle = copy.length >> 1;
@@ -89,7 +91,7 @@ export function flipped(bytes: Buffer): Buffer {
   return copy;
 }
 
-/** Writes a new private key in PEM into a folder. Returns the path. */
+/** Writes a new private key in PEM to a folder. Returns the path. */
 export function writeNewKey(folder: string): string {
   const { id, private_key } = newReleaseKeyPair();
   writeFileSync(join(folder, `${id}.pem`), private_key);

@@ -1,4 +1,4 @@
-// Counts the statements that a pool sends to PostgreSQL, for tests of how many an operation needs.
+// Counts the statements that a pool sends to PostgreSQL. Tests use it to check how many an operation needs.
 import type { Pool } from 'pg';
 
 /** Returns the number of statements that the pool sends while `act` runs, including those that begin and end transactions. */

@@ -10,7 +10,7 @@ import type { StoredInspection } from '../src/plan/inspection.ts';
 import type { BasePin, PackagePin } from '../src/plan/pin.ts';
 import type { Recipe } from '../src/plan/recipe.ts';
 
-/** Returns a digest of any text, for rows whose content is not read. */
+/** Returns the digest of any text, for rows whose content is not read. */
 export function digestOf(text: string): Digest {
   return `sha256:${createHash('sha256').update(text).digest('hex')}`;
 }
@@ -76,7 +76,7 @@ export function samplePlan(changes: Partial<ImagePlan> = {}): ImagePlan {
   };
 }
 
-/** Returns an artifact of one image; `text` makes its root distinct. */
+/** Returns an artifact with one image. `text` makes its root unique. */
 export function sampleArtifact(text = 'artifact'): Artifact {
   return artifactAt(digestOf(text));
 }

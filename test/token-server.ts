@@ -1,4 +1,4 @@
-// A token server for a real registry, as distribution's token specification describes it.
+// A token server for a real registry, as the token specification of the distribution project describes it.
 import { createPrivateKey, randomUUID, sign, X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
@@ -13,7 +13,7 @@ export type TokenServer = {
   token: { realm: string; service: string; issuer: string; certificate: string };
   /** The scopes of each issued token, in order. */
   given: string[][];
-  /** The lifetime of a token in seconds: `said` in the answer, `real` in the token itself. */
+  /** The lifetime of a token in seconds. `said` is in the answer, and `real` is in the token itself. */
   lifetime: { said: number; real: number };
   stop(): Promise<void>;
 };
@@ -21,7 +21,7 @@ export type TokenServer = {
 const SERVICE = 'registry.test';
 const ISSUER = 'tokens.test';
 
-/** Starts a server that issues tokens to one user, for any requested scope. */
+/** Starts a server that issues tokens to one user, for every requested scope. */
 export async function startTokenServer(user: { username: string; password: string }): Promise<TokenServer> {
   const { key, certificate } = await makeKey();
   const expected = `Basic ${Buffer.from(`${user.username}:${user.password}`).toString('base64')}`;

@@ -6,8 +6,8 @@ import { describe, expect, test } from 'vitest';
 const SOURCE = new URL('../src/', import.meta.url).pathname;
 
 /**
- * Each folder (or file at the top of src/), and the folders that it may import. A folder that is missing here can
- * import nothing and be imported by nothing.
+ * Each folder (or file at the top of src/) with the folders that it may import. A folder that is missing here can import
+ * nothing and cannot be imported.
  */
 const WALLS: Record<string, readonly string[]> = {
   bin: ['cli', 'client', 'config', 'demo', 'host', 'installation', 'log', 'process', 'start-error'],
@@ -125,7 +125,7 @@ const WALLS: Record<string, readonly string[]> = {
   tar: ['contract'],
 };
 
-/** Names that belong to one packaging type: of its plan, its artifact and its repositories. */
+/** Names that belong to one packaging type: names in its plan, its artifact and its repositories. */
 const TYPED = new RegExp(
   [
     String.raw`\bmanifests(?:\?\.)?\[`,
@@ -146,7 +146,7 @@ function sourceFiles(folder: string): string[] {
     .map((entry) => join(entry.parentPath, entry.name));
 }
 
-/** Folders with permissions of their own inside another. */
+/** Folders inside another folder that have their own permissions. */
 const INNER = ['oci/remote', 'packaging/chart', 'packaging/image'];
 
 function folderOf(path: string): string {
@@ -167,7 +167,7 @@ function importsOf(file: string): Import[] {
   }));
 }
 
-/** Returns the first import cycle of each file that is in one. */
+/** Returns the first import cycle of each file that is in a cycle. */
 function cyclesIn(imports: readonly Import[]): string[] {
   const graph = Map.groupBy(imports, ({ file }) => file);
   return [...graph.keys()].flatMap((start) => wayBack(graph, start)?.join(' → ') ?? []);
@@ -200,7 +200,7 @@ describe('walls', () => {
     const upward = Object.entries(WALLS).flatMap(([from, permitted]) =>
       permitted.filter((to) => (level.get(to) ?? 0) <= (level.get(from) ?? 0)).map((to) => `${from} → ${to}`),
     );
-    // The table of packaging types and its entries are one part: an entry imports the type of the table.
+    // The table of packaging types and its entries belong together, because an entry imports the type of the table.
     const entries = ['packaging/chart', 'packaging/image'];
     expect(upward.sort()).toEqual(entries.flatMap((one) => [`packaging → ${one}`, `${one} → packaging`]).sort());
   });
@@ -236,7 +236,7 @@ describe('walls', () => {
   });
 
   test('jobs name no packaging type', () => {
-    // Base images are container images: they are read and built in the same folder as the images on them.
+    // Base images are container images. They are read and built in the same folder as the images on them.
     const OF_BASE_IMAGES = ['jobs/build-base-image.ts', 'jobs/follow-base-image.ts'];
     const broken = productFiles
       .filter((file) => relative(SOURCE, file).startsWith('jobs/') && !OF_BASE_IMAGES.includes(relative(SOURCE, file)))

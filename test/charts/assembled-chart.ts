@@ -1,4 +1,4 @@
-// The charts of products/ as they are packaged: each chart with a copy of the library chart.
+// The charts of products/ in their packaged form: each chart contains a copy of the library chart.
 
 import { existsSync } from 'node:fs';
 import { cp, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
@@ -8,7 +8,7 @@ import { join } from 'node:path';
 const ROOT = new URL('../../', import.meta.url).pathname;
 const PRODUCTS = join(ROOT, 'products');
 
-/** Keys of the products that have a chart. */
+/** Returns the keys of the products that have a chart. */
 export async function chartKeys(): Promise<string[]> {
   return (await readdir(PRODUCTS)).filter((key) => existsSync(join(chartFolder(key), 'Chart.yaml'))).sort();
 }
@@ -18,7 +18,7 @@ export const readChartFile = async (key: string, name: string) => await readFile
 
 export type AssembledChart = AsyncDisposable & { path: string };
 
-/** Copies a chart into a temporary folder, and the library chart into its `charts/`. */
+/** Copies a chart to a temporary folder, and the library chart to the chart's `charts/`. */
 export async function assembleChart(key: string): Promise<AssembledChart> {
   const directory = await mkdtemp(join(tmpdir(), 'larder-chart-'));
   const path = join(directory, key);

@@ -1,6 +1,6 @@
-// Compares the values of a chart with those of Bitnami's chart of the same product. In bitnami-keys/, `<chart>.txt`
-// lists the documented keys of some charts, and `used-<chart>.tsv` the keys that public values files set, each with
-// the number of files.
+// Compares the values of a chart with the values of Bitnami's chart of the same product. The folder bitnami-keys/ has two
+// kinds of files. `<chart>.txt` lists the documented keys of a chart. `used-<chart>.tsv` lists the keys that public values
+// files set, each with the number of files.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -12,25 +12,25 @@ const GUIDE = readFileSync(new URL('../../docs/migrate-from-bitnami.md', import.
 const DOCUMENTED_SHARE_MIN = 0.9;
 const FILES_MIN = 2;
 
-/** A documented key that no chart has itself: Helm reads it for the dependencies of an umbrella chart. */
+/** A documented key that no chart itself has. Helm reads it for the dependencies of an umbrella chart. */
 const NOT_OF_CHARTS = ['enabled'];
 
 const linesOf = (name: string) => readFileSync(join(KEYS, name), 'utf8').trim().split('\n');
 
-/** Keys that values files of a chart set, with the number of files. */
+/** Returns the keys that values files of a chart set, with the number of files. */
 function usedKeys(chart: string): Map<string, number> {
   const rows = linesOf(`used-${chart}.tsv`).slice(1);
   return new Map(rows.map((line) => line.split('\t')).map(([key = '', files]) => [key, Number(files)]));
 }
 
-/** The keys that values files set, with the number of files: one map for each chart. */
+/** The keys that values files set, with the number of files, one map for each chart. */
 const USED_KEYS = readdirSync(KEYS).flatMap((name) => {
   const chart = /^used-(.*)\.tsv$/.exec(name)?.[1];
   return chart === undefined ? [] : [usedKeys(chart)];
 });
 const filesWith = (key: string) => USED_KEYS.reduce((sum, keys) => sum + (keys.get(key) ?? 0), 0);
 
-/** Whether the migration guide names the key, or a part above it as `part.*`. */
+/** Whether the migration guide names the key, or names a part above it as `part.*`. */
 const isExplained = (key: string) =>
   [key, ...key.split('.').map((_, at, parts) => `${parts.slice(0, at).join('.')}.*`)].some((name) =>
     GUIDE.includes(`\`${name}\``),

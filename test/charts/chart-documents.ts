@@ -1,12 +1,12 @@
-// Generates a chart's values.schema.json and README.md from the comments of its values.yaml.
+// Generates a chart's values.schema.json and README.md from the comments in its values.yaml.
 import type { ChartSection, ChartValue } from './chart-values.ts';
 import { listKeys } from './chart-values.ts';
 
 type Schema = Record<string, unknown>;
 
 /**
- * The types of a text: YAML reads `port: 6379` and `password: 12345` without quotes as numbers, and an empty text
- * means "not set".
+ * The types of a text value. YAML reads `port: 6379` and `password: 12345` without quotes as numbers, and an empty text means
+ * "not set".
  */
 const SCALAR = ['string', 'number', 'boolean', 'null'];
 
@@ -15,13 +15,16 @@ function typeOf({ default: value, choices, description }: ChartValue): Schema {
   const list = description.includes(' a list') ? ['array'] : [];
   if (typeof value === 'boolean') return { type: ['boolean', 'null', ...list] };
   if (typeof value === 'number') return { type: ['number', 'string', 'null'] };
-  // Instead of a list or a map, users may write a text with templates.
+  // Users may write a text with templates instead of a list or a map.
   if (Array.isArray(value)) return { type: ['array', 'string', 'null'] };
   if (typeof value === 'object') return { type: ['object', 'string', 'null'] };
   return { type: value === '' ? [...SCALAR, ...list] : SCALAR };
 }
 
-/** Allows unknown keys: a quarter of the values files in use have some, and they have no effect. */
+/**
+ * Returns the schema of a value. It allows unknown keys, because a quarter of the values files in use contain some. They have
+ * no effect.
+ */
 function schemaOf(value: ChartValue): Schema {
   const described = { description: value.description, default: value.default };
   if (value.children.length === 0) return { ...typeOf(value), ...described };
@@ -52,7 +55,7 @@ function row({ key, value }: { key: string; value: ChartValue }): string {
 
 export type ChartReadme = { name: string; version: string; description: string; introduction: string };
 
-/** Returns the README: the text of README.head.md, then a table of keys for each section. */
+/** Returns the README: the text of README.head.md, and then a table of keys for each section. */
 export function chartReadme(chart: ChartReadme, sections: readonly ChartSection[]): string {
   const tables = sections.map((section) => {
     const keys = listKeys([section]).filter(({ value }) => value.children.length === 0);

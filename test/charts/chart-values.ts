@@ -1,13 +1,14 @@
-// Reads a chart's values.yaml with its comments: each key with its description and default. README and schema are generated from it.
+// Reads a chart's values.yaml with its comments. Each key gets its description and default. README and schema are generated
+// from this.
 import { isMap, isScalar, type Pair, parseDocument, type YAMLMap } from 'yaml';
 
 export type ChartValue = {
   name: string;
   description: string;
-  /** The only allowed values, from a line "One of: a, b." of the description. */
+  /** The only allowed values. They come from a line "One of: a, b." in the description. */
   choices?: string[];
   default: unknown;
-  /** The documented keys of a map. An empty map has none: it accepts any key. */
+  /** The documented keys of a map. An empty map has none, because it accepts any key. */
   children: ChartValue[];
 };
 
@@ -48,7 +49,7 @@ function readMap(map: YAMLMap): ChartValue[] {
   );
 }
 
-/** Reads values.yaml. A line `## Title` begins a section. Throws where a key has no description. */
+/** Reads values.yaml. A line `## Title` begins a section. Throws if a key has no description. */
 export function readChartValues(text: string): ChartSection[] {
   const document = parseDocument(text);
   if (document.errors[0]) throw document.errors[0];
@@ -81,7 +82,7 @@ export function listKeys(sections: readonly ChartSection[]): { key: string; valu
   return sections.flatMap(({ values }) => values.flatMap((value) => below(value, '')));
 }
 
-/** Whether the chart documents a key, or a map above it that accepts any key. */
+/** Whether the chart documents a key, or documents a map above it that accepts any key. */
 export function isDocumented(sections: readonly ChartSection[], key: string): boolean {
   let values = sections.flatMap((section) => section.values);
   for (const name of key.split('.')) {

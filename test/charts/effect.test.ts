@@ -1,5 +1,6 @@
-// Every documented value of a chart has an effect: with another value, the rendering of at least one set of values changes.
-// Beside the sets in values/, those in values-for-effect/ enable values that the restricted rules reject or that exclude others.
+// Every documented value of a chart has an effect: with another value, at least one rendering changes. The charts are
+// rendered with the sets of values in values/ and in values-for-effect/. The second folder has values that the rules of Pod
+// Security reject, or that exclude other values.
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,14 +13,14 @@ import { HELMS, renderText } from './helm.ts';
 const [helm] = HELMS;
 const GUIDE = new URL('../../docs/migrate-from-bitnami.md', import.meta.url);
 const FOLDERS = ['values', 'values-for-effect'];
-/** About 700 renderings of 0.1 seconds, which take several times as long on a busy machine. */
+/** The time limit. There are about 700 renderings of 0.1 seconds. On a busy machine, they take several times as long. */
 const EFFECT_MS_MAX = 400_000;
-/** The beginning of the chart's own errors. */
+/** The beginning of the errors that the chart itself causes. */
 const CHART_MESSAGE = 'The values are not valid';
-/** Renderings at a time. */
+/** How many renderings run at a time. */
 const PARALLEL = 4;
 
-/** Values for keys that do not accept the value "other", by the end of the key. */
+/** Values for keys that do not accept the value "other". They are selected by the end of the key. */
 const OTHERS: [RegExp, unknown][] = [
   [/^extraDeploy$/, [{ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'other' } }]],
   [/\.users$/, [{ username: 'other' }]],
@@ -49,7 +50,7 @@ const lookUp = (values: unknown, key: string) =>
 const nest = (key: string, value: unknown) =>
   partsOf(key).reduceRight<unknown>((inner, name) => ({ [name]: inner }), value);
 
-/** Removes what helm generates anew at each rendering: certificates, and passwords that the values do not set. */
+/** Removes the values that helm generates anew at each rendering: certificates, and passwords that are not set. */
 const withoutRandom = (rendered: string) =>
   rendered.replaceAll(/^ +(ca\.crt|tls\.crt|tls\.key|[a-z-]*password): .*$/gm, '');
 
@@ -68,8 +69,8 @@ test.skipIf(helm === undefined).each(await chartKeys())(
       const sets = await Promise.all(
         files.map(async (file) => ({ file, text: await readFile(file, 'utf8'), before: await render(file) })),
       );
-      // The largest set comes first: it shows the effect of most keys, so that the other sets need not be rendered
-      // for these.
+      // The largest set comes first, because it shows the effect of most keys. The other sets need not be rendered for these
+      // keys.
       sets.sort((a, b) => b.text.length - a.text.length);
       const hasEffect = async (key: string, value: ChartValue) => {
         for (const { file, text, before } of sets) {

@@ -1,4 +1,5 @@
-// README.md and values.schema.json of each chart: committed as generated from values.yaml. `npm run charts` writes them.
+// README.md and values.schema.json of each chart must equal the files that are generated from values.yaml. `npm run charts`
+// writes them.
 import { Ajv } from 'ajv';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
@@ -25,7 +26,7 @@ describe.each(await chartKeys())('the chart %s', async (key) => {
     const validate = new Ajv({ strict: false }).compile(JSON.parse(chartSchema(name, sections)));
     expect(validate(parse(values)), JSON.stringify(validate.errors)).toBe(true);
     expect(validate({ image: [] })).toBe(false);
-    // An unknown key has no effect and causes no error.
+    // An unknown key has no effect, and must cause no error.
     expect(validate({ sentinal: { enabled: true } })).toBe(true);
   });
 

@@ -9,17 +9,17 @@ import { HELM_3, HELM_4 } from '../clients.ts';
 import type { KubernetesObject } from './object-rules.ts';
 
 const execute = promisify(execFile);
-/** A rendering takes a second on a busy machine. */
+/** The time limit of helm. On a busy machine, a rendering takes a second. */
 const HELM_MS_MAX = 60_000;
 const OUTPUT_BYTES_MAX = 16 * 1024 * 1024;
 
-/** The helms that are installed. */
+/** The installed versions of helm. */
 export const HELMS = [
   { name: 'helm 3', path: HELM_3 },
   { name: 'helm 4', path: HELM_4 },
 ].flatMap(({ name, path }) => (path === undefined ? [] : [{ name, path }]));
 
-/** Runs helm and returns its output. Throws with helm's own message. */
+/** Runs helm and returns its output. Throws an error with helm's own message. */
 export async function runHelm(path: string, ...args: string[]): Promise<string> {
   const options = {
     timeout: HELM_MS_MAX,
@@ -29,27 +29,28 @@ export async function runHelm(path: string, ...args: string[]): Promise<string> 
   return (await execute(path, args, options)).stdout;
 }
 
-/** Renders a chart for the release "shop" in the namespace "store", on the newest Kubernetes unless arguments say otherwise. */
+/**
+ * Renders a chart for the release "shop" in the namespace "store". Uses the newest Kubernetes unless the arguments name
+ * another version.
+ */
 export async function renderText(helm: string, chart: string, ...args: string[]): Promise<string> {
-  // A helm that was built from its module assumes Kubernetes 1.20.
+  // If helm was built from its module, it assumes Kubernetes 1.20 by default.
   const version = ['--kube-version', KUBERNETES_VERSIONS.at(-1) ?? ''];
   return await runHelm(helm, 'template', 'shop', chart, '--namespace', 'store', ...version, ...args);
 }
 
-/** The objects of a rendering. */
+/** Renders a chart and returns its objects. */
 export async function renderChart(helm: string, chart: string, ...args: string[]): Promise<KubernetesObject[]> {
   return parseObjects(await renderText(helm, chart, ...args));
 }
 
-/**
- * Renders a chart with values. helm gets them as JSON, so that numbers have the type that they have in users' files.
- */
+/** Renders a chart with values. helm gets them as JSON, so that numbers have the same type as in the files of users. */
 export async function renderValues(helm: string, chart: string, values: object): Promise<KubernetesObject[]> {
   const args = Object.entries(values).flatMap(([key, value]) => ['--set-json', `${key}=${JSON.stringify(value)}`]);
   return await renderChart(helm, chart, ...args);
 }
 
-/** Reads YAML documents as objects, sorted by kind and name. Throws if the YAML is not valid or has a key twice. */
+/** Reads YAML documents as objects, sorted by kind and name. Throws if the YAML is invalid or a key occurs twice. */
 export function parseObjects(rendered: string): KubernetesObject[] {
   const documents = parseAllDocuments(rendered);
   const objects = Array.isArray(documents)
@@ -63,7 +64,7 @@ export function parseObjects(rendered: string): KubernetesObject[] {
   return objects.sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1));
 }
 
-/** Runs a program with a text as its input, and returns its exit code and output. */
+/** Runs a program with a text as input. Returns its exit code and output. */
 export async function runWith(
   program: string,
   args: string[],

@@ -1,4 +1,5 @@
-// What `larder charts check-values` calls ignored has no effect: helm renders each chart with an unknown key in every map of its values.
+// A key that `larder charts check-values` reports as ignored has no effect. Helm renders each chart with an unknown key in
+// every map of its values.
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,13 +10,15 @@ import { HELMS, renderText } from './helm.ts';
 
 const [helm] = HELMS;
 const FOLDERS = ['values', 'values-for-effect'];
-/** About ten renderings. */
+/** The time limit for about ten renderings. */
 const RENDERINGS_MS_MAX = 120_000;
 const UNKNOWN = 'unknownKey';
 
 type Values = { [name: string]: string | Values };
 
-/** Returns values with an unknown key in each documented map. Each has its path as its value, in marks. */
+/**
+ * Returns values with an unknown key in each documented map. Each unknown key has its own path, between marks, as its value.
+ */
 function unknownKeys(schema: ValuesSchema, path = ''): Values {
   const maps = Object.entries(schema.properties ?? {}).filter(([, { properties }]) => properties !== undefined);
   const inner = maps.map(([name, below]) => [name, unknownKeys(below, `${path}${name}.`)] as const);

@@ -1,4 +1,4 @@
-// The committed schemas are those that Kubernetes publishes; `npm run kubernetes-schemas` writes them.
+// The committed schemas equal the schemas that Kubernetes publishes. `npm run kubernetes-schemas` writes them.
 import { expect, test } from 'vitest';
 import { KUBERNETES_VERSIONS } from '../../src/packaging/chart/kubernetes-kinds.ts';
 import { SCHEMAS } from '../clients.ts';

@@ -1,4 +1,5 @@
-// Makes the schemas in charts/schemas/ from those that `npm run clients` installs: the kinds that charts may contain, without descriptions.
+// Makes the schemas in charts/schemas/ from the schemas that `npm run clients` installs. They have only the kinds that charts
+// may contain, and no descriptions.
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { KUBERNETES_KINDS } from '../../src/packaging/chart/kubernetes-kinds.ts';
@@ -7,16 +8,16 @@ import { SCHEMAS } from '../clients.ts';
 type Schema = { [keyword: string]: unknown };
 
 /**
- * Keywords that define what is valid. The other keywords describe a field, or define how two versions of an object
+ * Keywords that define which values are valid. The other keywords describe a field, or define how two versions of an object
  * are merged.
  */
 const KEPT = ['type', 'enum', 'required', '$ref', 'items', 'properties', 'additionalProperties'];
-/** Bounds of the formats of whole numbers. */
+/** The bounds of the formats of whole numbers. */
 const INT32 = { minimum: -(2 ** 31), maximum: 2 ** 31 - 1 };
-/** RFC 4648, section 4, as the API server decodes it. */
+/** The syntax of base64 (RFC 4648, section 4), as the API server decodes it. */
 const BASE64 = '^(?:[A-Za-z0-9+/\\s]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?\\s*$';
 
-/** Returns the text of a file of charts/schemas/. */
+/** Returns the text of a file in charts/schemas/. */
 export async function reducedSchemas(version: string): Promise<string> {
   const file = join(SCHEMAS ?? '', `v${version}-standalone-strict`, '_definitions.json');
   const { $defs } = JSON.parse(await readFile(file, 'utf8')) as { $defs: Record<string, Schema> };
@@ -36,7 +37,7 @@ export async function reducedSchemas(version: string): Promise<string> {
 }
 
 function reduce(schema: Schema): Schema {
-  // The value is a text or a number. The published schema is a `oneOf` that rejects null, because both of its
+  // The value is a text or a number. The published schema is a `oneOf` that wrongly rejects null, because both of its
   // branches allow null.
   const union = schema['oneOf'] as { type: string[] }[] | undefined;
   if (union !== undefined) return { type: [...new Set(union.flatMap(({ type }) => type))] };
@@ -48,7 +49,7 @@ function reduce(schema: Schema): Schema {
   return { ...Object.fromEntries(kept), ...bounds };
 }
 
-/** The status of an object is written by Kubernetes, and so are managed fields. */
+/** Fields that Kubernetes writes itself, so that charts must not set them. */
 const NOT_OF_CHARTS = ['status', 'managedFields'];
 
 function reduceKeyword(keyword: string, value: unknown): unknown {

@@ -1,4 +1,5 @@
-// Runs the Memcached container of the chart as rendered, in the network of this machine: open, with authentication, and with a memory that survives.
+// Runs the Memcached container of the rendered chart in the network of this machine: without and with authentication, and
+// with a memory that survives a restart.
 import { connect } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { SLOW_MS } from '../redis-builds.ts';
@@ -13,7 +14,7 @@ const SECOND_MS = 1000;
 const [MAGIC_REQUEST, GET, SASL_AUTH] = [0x80, 0x00, 0x21];
 const [STATUS_OK, STATUS_MISSING, STATUS_AUTH] = [0x00, 0x01, 0x20];
 
-/** Sends requests on one connection, each after the answer to the one before, and returns the answers. */
+/** Sends requests on one connection, each after the previous answer. Returns the answers. */
 async function ask(...requests: (string | Buffer)[]): Promise<Buffer[]> {
   const socket = connect(PORT, '127.0.0.1').setTimeout(ANSWER_MS_MAX, () => socket.destroy(new Error('no answer')));
   try {
@@ -29,7 +30,7 @@ async function ask(...requests: (string | Buffer)[]): Promise<Buffer[]> {
 }
 const askText = async (request: string) => String((await ask(request))[0]).trimEnd();
 
-/** A request of the binary protocol. */
+/** Returns a request of the binary protocol. */
 function binary(opcode: number, key: string, value = ''): Buffer {
   const header = Buffer.alloc(24);
   header.writeUInt8(MAGIC_REQUEST, 0);
@@ -84,10 +85,10 @@ describe.skipIf(reason !== '')(`the memcached container of the chart ${reason}`,
     const first = await containers.start('kept', rendered);
     expect(await askText('set kept 0 0 5\r\nvalue\r\n')).toBe('STORED');
     const { lifecycle } = getContainer(rendered.objects, rendered.workload).container;
-    // The container ends before the command of the hook does.
+    // The container ends before the command of the hook.
     expect(await first.exec(lifecycle?.preStop?.exec.command ?? [])).toEqual({ code: -1, output: '' });
     await first.ended;
-    // Waits for the next second: Memcached starts with an empty cache if it stopped in the same second.
+    // Waits for the next second, because Memcached starts with an empty cache if it stopped in the same second.
     const next = (Math.floor(Date.now() / SECOND_MS) + 1) * SECOND_MS;
     await expect.poll(() => Date.now(), { timeout: 2 * SECOND_MS }).toBeGreaterThan(next);
     await containers.start('kept', rendered);

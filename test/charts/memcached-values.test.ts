@@ -1,4 +1,4 @@
-// Values of the Memcached chart that exclude each other or that reach several objects, and what its entry point rejects.
+// Values of the Memcached chart that exclude each other or affect several objects, and settings that its entry point rejects.
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';

@@ -1,4 +1,5 @@
-// Runs the nginx container of the chart as rendered, in the network of this machine: the image's own site, then server blocks, streams and settings of values.
+// Runs the nginx container of the rendered chart in the network of this machine. First it serves the image's own site, and
+// then server blocks, streams and settings from values.
 import { mkdir, writeFile } from 'node:fs/promises';
 import { request } from 'node:https';
 import { join } from 'node:path';
@@ -11,7 +12,7 @@ const reason = missingForCharts();
 const [HTTP, HTTPS, SITE, STREAM, STATUS] = [17080, 17443, 17081, 17082, 18080];
 const eventually = { timeout: 30_000, interval: 100 };
 
-/** Returns the status, the Location and the text of the answer, or `no answer`. */
+/** Returns the status, the Location and the text of an answer, or `no answer`. */
 async function get(port: number, path = '/'): Promise<string> {
   const answer = await fetch(`http://127.0.0.1:${port}${path}`, { redirect: 'manual' }).catch(() => undefined);
   return answer === undefined
@@ -19,7 +20,7 @@ async function get(port: number, path = '/'): Promise<string> {
     : `${answer.status} ${answer.headers.get('location') ?? ''}${await answer.text()}`;
 }
 
-/** Returns the text at https://localhost if this authority signed the certificate of the server. */
+/** Returns the text at https://localhost, if this authority has signed the server's certificate. */
 async function getSecure(port: number, ca: string): Promise<string> {
   return await new Promise((resolve, reject) => {
     const sent = request({ host: '127.0.0.1', port, servername: 'localhost', ca }, (answer) => resolve(text(answer)));

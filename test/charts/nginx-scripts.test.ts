@@ -1,4 +1,4 @@
-// Runs the shell scripts of the nginx image and chart by this machine's shell: values that they reject, and a site
+// Runs the shell scripts of the nginx image and chart with this machine's shell: values that the scripts reject, and a site
 // that is copied from git.
 import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';

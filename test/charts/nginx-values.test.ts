@@ -1,4 +1,4 @@
-// Values of the nginx chart that have an old form, that exclude each other, or that reach several objects.
+// Values of the nginx chart that have an old form, exclude each other, or affect several objects.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type AssembledChart, assembleChart } from './assembled-chart.ts';
 import { HELMS, renderValues } from './helm.ts';

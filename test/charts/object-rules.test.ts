@@ -1,4 +1,4 @@
-// Each rule for objects finds its fault in an object that has the fault.
+// Each rule for objects finds its fault in an object with this fault.
 import { expect, test } from 'vitest';
 import { type KubernetesObject, ownFaults } from './object-rules.ts';
 

@@ -1,4 +1,5 @@
-// Objects that a chart renders, and rules for those of our charts that are stricter than the rules for every chart in src/packaging/chart/.
+// Objects that a chart renders, and rules for the objects of our own charts. These rules are stricter than the rules for
+// every chart in src/packaging/chart/.
 
 export type KubernetesObject = {
   apiVersion: string;
@@ -20,15 +21,15 @@ type PodSpec = {
 type PodTemplate = { spec: PodSpec };
 type JobTemplate = { spec: { template: PodTemplate } };
 
-/** A name of this length fits into a label. */
+/** The longest name, in characters. A name of this length fits into a label. */
 const NAME_MAX = 63;
 
-/** Returns the object of this kind and name; undefined if the chart did not render it. */
+/** Returns the object with this kind and name, or undefined if the chart did not render it. */
 export function findObject(objects: readonly KubernetesObject[], kind: string, name: string) {
   return objects.find((object) => object.kind === kind && object.metadata.name === name);
 }
 
-/** The pod of a workload, or of a pod itself. */
+/** Returns the pod of a workload. A pod object is its own pod. */
 export function findPod(object: KubernetesObject): PodSpec | undefined {
   if (object.kind === 'Pod') return object.spec as PodSpec;
   if (object.kind === 'CronJob') return (object.spec?.['jobTemplate'] as JobTemplate | undefined)?.spec.template.spec;
@@ -49,7 +50,7 @@ function podFaults(pod: PodSpec): string[] {
   ];
 }
 
-/** Returns the faults of an object under our own rules. */
+/** Returns the faults of an object by our own rules. */
 export function ownFaults(object: KubernetesObject): string[] {
   const pod = findPod(object);
   return [

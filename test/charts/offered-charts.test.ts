@@ -1,4 +1,4 @@
-// Every chart that the library offers can be planned, built and rendered by helm with the images of its products.
+// Every chart that the library offers can be planned, built, and rendered by helm with the images of its products.
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';

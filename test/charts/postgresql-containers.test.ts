@@ -1,5 +1,5 @@
-// Runs the containers of the PostgreSQL chart as rendered (command, environment, volumes, user, read-only root): a primary, a synchronous replica,
-// the test of the chart, and the backup.
+// Runs the containers of the rendered PostgreSQL chart (command, environment, volumes, user, read-only root): a primary, a
+// synchronous replica, the test of the chart, and the backup.
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -62,7 +62,7 @@ describe.skipIf(reason !== '')(`a primary and a replica ${reason}`, () => {
 
       expect(await query(primary, "insert into goods values ('flour')")).toBe('');
       expect(await query(replica, 'select name from goods', REPLICA_PORT)).toBe('flour');
-      // The replica has the primary's setting: PostgreSQL does not start a replica with a lower one.
+      // The replica must have the primary's setting, because PostgreSQL does not start a replica with a lower one.
       expect(await query(replica, 'show max_connections', REPLICA_PORT)).toBe('33');
       const metrics = dataOf(objects, 'Secret', 'shop-postgresql')['metrics-password'] ?? '';
       const count = 'select count(*) from pg_stat_replication where state is not null';
@@ -108,7 +108,7 @@ describe.skipIf(reason !== '')(`a primary and a replica ${reason}`, () => {
         'ldapbasedn=dc=example, dc=com',
         'ldapbindpasswd=a "quoted" password, with # and spaces',
         'ldapport=389',
-        // PostgreSQL's default: the whole tree.
+        // The default of PostgreSQL, which searches the whole tree.
         'ldapscope=2',
         'ldapsearchfilter=(uid=$username)',
         'ldapserver=ldap.example.com',

@@ -1,4 +1,4 @@
-// Values of the PostgreSQL chart that YAML reads as another type, that exclude each other, or that reach several objects.
+// Values of the PostgreSQL chart that YAML reads as another type, exclude each other, or affect several objects.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type AssembledChart, assembleChart } from './assembled-chart.ts';
 import { HELMS, renderValues } from './helm.ts';

@@ -1,4 +1,4 @@
-// A product's image, built by its recipe, in containers as the product's chart renders them.
+// A product's image, which is built from its recipe, in containers that the product's chart renders.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,16 +10,16 @@ import { HELMS, renderValues } from './helm.ts';
 import type { KubernetesObject } from './object-rules.ts';
 import { environmentOf, getContainer, writeVolumes } from './rendered-pod.ts';
 
-/** Returns why containers of charts cannot run on this machine; an empty text if they can. */
+/** Returns the reason why containers of charts cannot run on this machine. Returns an empty text if they can. */
 export function missingForCharts(): string {
   return HELMS.length === 0 ? 'needs helm' : missingForContainers();
 }
 
 export type RenderedWorkload = {
   objects: KubernetesObject[];
-  /** kind/name */
+  /** The workload as kind/name. */
   workload: string;
-  /** Variables that replace rendered ones: all containers share the address and the ports of this machine. */
+  /** Variables that replace rendered variables, because all containers share the address and the ports of this machine. */
   environment?: Record<string, string>;
 };
 
@@ -27,15 +27,15 @@ export type ProductContainers = AsyncDisposable & {
   directory: string;
   render: (values: object) => Promise<KubernetesObject[]>;
   /**
-   * Starts the first container of a workload, and waits until its readiness probe succeeds, if it has one. Volumes are
-   * folders below `directory/name`; the content of emptyDirs and claims is kept for the next start with this name.
+   * Starts the first container of a workload. If it has a readiness probe, waits until the probe succeeds. Volumes are
+   * folders below `directory/name`. The content of emptyDirs and claims is kept for the next start with this name.
    */
   start: (name: string, rendered: RenderedWorkload) => Promise<Container>;
   /** Stops all containers. */
   stop: () => Promise<void>;
 };
 
-/** Builds a product's image and assembles its chart. Takes a minute if there is no base image yet. */
+/** Builds a product's image and assembles its chart. This takes a minute if there is no base image yet. */
 export async function openProductContainers(key: string): Promise<ProductContainers> {
   await using stack = new AsyncDisposableStack();
   const recipe = (await loadRecipes(PRODUCTS)).find((one) => one.key === key);
@@ -58,7 +58,7 @@ export async function openProductContainers(key: string): Promise<ProductContain
       ...(await writeVolumes(objects, found, join(directory, name))),
       uid: securityContext.runAsUser,
       gid: securityContext.runAsGroup,
-      // A rendered command replaces that of the image with its arguments.
+      // A rendered command replaces the image's command and its arguments.
       ...(command && { entrypoint: command, command: [] }),
       ...(args && { command: args }),
     });

@@ -1,5 +1,5 @@
-// Runs the containers of the Redis chart as rendered (command, environment, user, read-only root) in the network of this machine:
-// three nodes with sentinels that replicate, fail over, and take the old primary back.
+// Runs the containers of the rendered Redis chart (command, environment, user, read-only root) in the network of this
+// machine: three nodes with sentinels that replicate, fail over, and accept the old primary again.
 import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -21,7 +21,7 @@ const [helm] = HELMS;
 const reason = missingForCharts();
 const PASSWORD = `a "quoted" \\n \\ $HOME 'password'`;
 const DOWN_AFTER_MS = 2000;
-/** A fail-over takes some seconds, and several times as long on a busy machine. */
+/** The time limit of a fail-over. It takes some seconds, and several times as long on a busy machine. */
 const FAILOVER_MS = 60_000;
 
 describe.skipIf(reason !== '')(`three nodes with sentinels ${reason}`, () => {
@@ -38,7 +38,7 @@ describe.skipIf(reason !== '')(`three nodes with sentinels ${reason}`, () => {
     if (recipe === undefined) throw new Error('products/redis is missing');
     directory = await mkdtemp(join(tmpdir(), 'larder-nodes-'));
     bundle = await openProductBundle(recipe);
-    // Writes the file that the kubelet writes for each pod.
+    // Writes the hosts file, which in a cluster the kubelet writes for each pod.
     await writeFile(join(bundle.directory, 'bundle/rootfs/etc/hosts'), '127.0.0.1 localhost\n');
     chart = await assembleChart('redis');
     const set = ['sentinel.enabled=true', `sentinel.downAfterMilliseconds=${DOWN_AFTER_MS}`, 'auth.existingSecret=x'];
@@ -51,7 +51,7 @@ describe.skipIf(reason !== '')(`three nodes with sentinels ${reason}`, () => {
     if (directory !== undefined) await rm(directory, { recursive: true, force: true });
   });
 
-  /** Variables that replace rendered ones: all nodes have the address of this machine. */
+  /** Variables that replace rendered variables, because all nodes have the address of this machine. */
   function replacedVariables(node: number): Record<string, string> {
     return {
       REDIS_PASSWORD: PASSWORD,
@@ -65,7 +65,7 @@ describe.skipIf(reason !== '')(`three nodes with sentinels ${reason}`, () => {
     };
   }
 
-  /** Mounts a ConfigMap as files of a folder. */
+  /** Writes a ConfigMap as files of a folder, which is mounted. */
   async function mountFiles(name: string, data: Record<string, string>): Promise<string> {
     const folder = join(directory, name);
     await mkdir(folder, { recursive: true });
@@ -95,7 +95,7 @@ describe.skipIf(reason !== '')(`three nodes with sentinels ${reason}`, () => {
     running.set(`${name}-${node}`, started);
   }
 
-  /** Stops a container at once, as a lost node does. */
+  /** Stops a container at once, like a node that is lost. */
   const kill = async (name: string) => await running.get(name)?.stop('SIGKILL');
 
   async function ask(port: number, ...command: string[]): Promise<string> {
@@ -125,7 +125,7 @@ describe.skipIf(reason !== '')(`three nodes with sentinels ${reason}`, () => {
       for (const node of [0, 1, 2]) {
         const knows = async () => await ask(sentinelPort(node), 'SENTINEL', 'ckquorum', 'mymaster');
         await expect.poll(knows, eventually).toContain('OK 3 usable Sentinels');
-        // A sentinel asks the primary for its replicas every 10 seconds, and can fail over only to those that it knows.
+        // A sentinel asks the primary for its replicas every 10 seconds. It can fail over only to replicas that it knows.
         const replicas = async () => await ask(sentinelPort(node), 'SENTINEL', 'master', 'mymaster');
         await expect.poll(replicas, eventually).toContain('num-slaves\n2\n');
       }
@@ -144,7 +144,7 @@ describe.skipIf(reason !== '')(`three nodes with sentinels ${reason}`, () => {
       expect(await ask(redisPort(0), 'GET', 'before')).toBe('kept');
       expect(await ask(redisPort(0), 'ROLE')).toContain('slave');
       await expect.poll(() => primaryOf(0), eventually).toBe(primary);
-      // The restarted sentinel has its former id: with a new id it would count as a fourth sentinel and raise the
+      // The restarted sentinel must have its old id. With a new id, it would count as a fourth sentinel and raise the
       // majority.
       const known = await ask(sentinelPort(1), 'SENTINEL', 'sentinels', 'mymaster');
       expect(known.match(/^runid$/gm)).toHaveLength(2);

@@ -1,5 +1,5 @@
-// Runs the shell scripts of the Redis image and chart by this machine's shell: values that they reject, and settings
-// that they write. Instead of the real programs, a redis-server in a temporary folder prints its arguments and
+// Runs the shell scripts of the Redis image and chart with this machine's shell: values that the scripts reject, and settings
+// that they write. The real programs are replaced: a redis-server in a temporary folder prints its arguments and
 // configuration, and a redis-cli prints `master`.
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';

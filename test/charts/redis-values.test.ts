@@ -1,4 +1,4 @@
-// Values of the Redis chart that YAML reads as another type, that exclude each other, or that reach several objects.
+// Values of the Redis chart that YAML reads as another type, exclude each other, or affect several objects.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type AssembledChart, assembleChart } from './assembled-chart.ts';
 import { HELMS, renderText, renderValues } from './helm.ts';
@@ -21,7 +21,7 @@ describe.skipIf(helm === '')('the chart redis (needs helm)', () => {
   test('writes a password of digits with all its digits', async () => {
     const objects = await render({ auth: { password: 12345678 } });
     expect(decode(findObject(objects, 'Secret', 'shop-redis')?.data?.['redis-password'])).toBe('12345678');
-    // JavaScript and helm both read 2^53 + 2 exactly, and no odd number above 2^53.
+    // Both JavaScript and helm read 2^53 + 2 exactly. They cannot read an odd number above 2^53 exactly.
     await expect(render({ auth: { password: 2 ** 53 + 2 } })).rejects.toThrow('write it in quotes');
   });
 
@@ -37,7 +37,7 @@ describe.skipIf(helm === '')('the chart redis (needs helm)', () => {
     expect(text.split('\n').map((line) => line.split(' ').slice(1, 3).join(' '))).toEqual(
       expect.arrayContaining(['a off', 'b off', 'c on', 'd on']),
     );
-    // SHA-256 of 12345678.
+    // The SHA-256 of 12345678.
     expect(text).toContain('#ef797c8118f02dfb649607dd5d3f8c7623048c9c063d532cc95c5ed7a898a64f');
   });
 

@@ -1,4 +1,5 @@
-// Built charts with a real helm: pulled from the hosted registry and from docker-registry by tag, and rendered with the images of each.
+// Built charts with a real helm. They are pulled by tag from the hosted registry and from docker-registry, and rendered with
+// the images of each registry.
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -65,7 +66,7 @@ async function buildChart(version = VERSION): Promise<Artifact> {
   return await chartPackaging.build(plan, { ...tools(), version });
 }
 
-/** Pushes as Larder does: clients cannot push to its repositories in the hosted registry. */
+/** Pushes like Larder, because clients cannot push to Larder's repositories in the hosted registry. */
 async function push(host: string): Promise<void> {
   const { pool } = hosted.database;
   const egress = createEgress({ allow: ['127.0.0.1'] });

@@ -1,4 +1,5 @@
-// Containers of a rendered chart for bubblewrap: their environment, and their volumes as folders of this machine.
+// Containers of a rendered chart, for bubblewrap. They have the rendered environment, and their volumes are folders of this
+// machine.
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { findObject, findPod, type KubernetesObject } from './object-rules.ts';
@@ -23,7 +24,10 @@ type RenderedContainer = {
 };
 type RenderedPod = { containers: RenderedContainer[]; volumes?: Volume[] };
 
-/** Returns a container of a workload (kind/name), the first one unless named. Throws if the chart did not render it. */
+/**
+ * Returns a container of a workload (kind/name). Without a name, returns the first one. Throws if the chart did not render
+ * it.
+ */
 export function getContainer(objects: KubernetesObject[], workload: string, name?: string) {
   const [kind = '', workloadName = ''] = workload.split('/');
   const object = findObject(objects, kind, workloadName);
@@ -33,7 +37,9 @@ export function getContainer(objects: KubernetesObject[], workload: string, name
   return { pod, container };
 }
 
-/** Returns the data of a ConfigMap or Secret of the chart as text by key; undefined if the chart did not render it. */
+/**
+ * Returns the data of a ConfigMap or Secret of the chart as text, by key. Returns undefined if the chart did not render it.
+ */
 function findData(objects: KubernetesObject[], kind: string, name = ''): Record<string, string> | undefined {
   const found = findObject(objects, kind, name);
   if (found === undefined) return undefined;
@@ -42,12 +48,15 @@ function findData(objects: KubernetesObject[], kind: string, name = ''): Record<
   return { ...Object.fromEntries(data), ...found.stringData };
 }
 
-/** Returns the data of a ConfigMap or Secret of the chart as text by key; nothing if the chart did not render it. */
+/**
+ * Returns the data of a ConfigMap or Secret of the chart as text, by key. Returns an empty object if the chart did not render
+ * it.
+ */
 export function dataOf(objects: KubernetesObject[], kind: string, name: string): Record<string, string> {
   return findData(objects, kind, name) ?? {};
 }
 
-/** Returns the rendered environment of a container, with the values of rendered secrets. */
+/** Returns the rendered environment of a container, including the values of rendered secrets. */
 export function environmentOf(
   objects: KubernetesObject[],
   { env = [] }: Pick<RenderedContainer, 'env'>,
@@ -71,14 +80,14 @@ async function writeSource(objects: KubernetesObject[], kind: string, source: So
   }
 }
 
-/** Writes the volumes of a container below a folder, as the kubelet does, and returns the source of each mount by its path. */
+/** Writes the volumes of a container below a folder, like the kubelet. Returns the source of each mount by its path. */
 export async function writeVolumes(
   objects: KubernetesObject[],
   { pod, container }: ReturnType<typeof getContainer>,
   directory: string,
 ): Promise<{ mounts: Record<string, string>; readOnlyMounts: Record<string, string> }> {
   const { volumeMounts = [] } = container;
-  // Volumes of claim templates are not in the list of volumes.
+  // The list of volumes does not contain the volumes of claim templates.
   const names = [...(pod.volumes ?? []), ...volumeMounts].map(({ name }) => name);
   for (const name of names) await mkdir(join(directory, name), { recursive: true });
   for (const volume of pod.volumes ?? []) {

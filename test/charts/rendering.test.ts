@@ -1,5 +1,5 @@
-// The charts of products/ with helm 3 and 4: lint, renderings of sets of values, schemas of two Kubernetes versions,
-// and rules for objects. values/ contains the sets, golden/ the expected renderings, which `vitest -u` writes.
+// The charts of products/ with helm 3 and 4: lint, renderings of sets of values, schemas of two Kubernetes versions, and
+// rules for objects. values/ has the sets. golden/ has the expected renderings, which `vitest -u` writes.
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -16,12 +16,12 @@ import { type KubernetesObject, ownFaults } from './object-rules.ts';
 
 const VALUES = join(import.meta.dirname, 'values');
 const [helm] = HELMS;
-/** A word of this length in a secret's file is a secret; shorter words may be syntax of the file. */
+/** A word of at least this length in the file of a secret counts as secret. Shorter words may be syntax of the file. */
 const SECRET_CHARACTERS_MIN = 16;
-/** Rules for every chart. */
+/** The rules that apply to every chart. */
 const CHECKS = [checkPodSecurity, checkResources, checkProbes, checkNames];
 
-/** Replaces the values of secrets that differ between two renderings, which helm made at random. */
+/** Replaces the values of secrets that differ between two renderings, because helm made them at random. */
 function withoutRandom(objects: KubernetesObject[], others: KubernetesObject[]): KubernetesObject[] {
   return objects.map((object, at) => {
     if (object.kind !== 'Secret' || object.data === undefined) return object;
@@ -78,7 +78,7 @@ describe.skipIf(helm === undefined).each(await chartKeys())('the chart %s (needs
     test('has secrets only in objects of the kind Secret', async () => {
       const objects = await render(helm?.path ?? '', set);
       const open = JSON.stringify(objects.filter(({ kind }) => kind !== 'Secret'));
-      // Leaves out service bindings: these Secrets also have host and port, which are not secret.
+      // Omits service bindings, because these Secrets also contain host and port, which are not secret.
       const secrets = objects.filter(({ kind, type }) => kind === 'Secret' && !`${type}`.startsWith('servicebinding'));
       const encoded = secrets.flatMap(({ data }) => Object.values(data ?? {}));
       const written = secrets.flatMap(({ stringData }) => Object.values(stringData ?? {}));

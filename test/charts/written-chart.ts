@@ -1,10 +1,10 @@
-// Charts of a few files, for tests of verification.
+// Writes charts with a few files, for tests of verification.
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { AssembledChart } from './assembled-chart.ts';
 
-/** Writes a chart into a temporary folder: Chart.yaml, values.yaml and the files, by their path in the chart. */
+/** Writes a chart to a temporary folder: Chart.yaml, values.yaml and the given files, by their path in the chart. */
 export async function writeChart(files: Record<string, string>): Promise<AssembledChart> {
   const path = await mkdtemp(join(tmpdir(), 'larder-chart-'));
   const chart = 'apiVersion: v2\nname: hostile\nversion: 1.0.0\nicon: https://example.com/icon.svg\n';

@@ -1,4 +1,4 @@
-// The answers of a conformance run: operations that accepted no request that fits the document.
+// The answers of a conformance run. Finds operations that accepted no request that matches the document.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,7 +9,7 @@ test('returns the operations that accepted no fitting request, whatever other an
   const folder = mkdtempSync(join(tmpdir(), 'larder-answers-'));
   try {
     const file = join(folder, 'answers.txt');
-    // `signIn` accepted only a request that does not fit the document, which does not count.
+    // `signIn` accepted only a request that does not match the document. Such a request does not count.
     writeFileSync(file, 'getUser 404 positive\ngetUser 200 positive\nsignIn 401 positive\nsignIn 200 negative\n');
     expect(neverAccepted(readAnswers(file), ['getUser', 'signIn', 'listUsers'])).toEqual(['signIn', 'listUsers']);
   } finally {

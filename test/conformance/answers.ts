@@ -1,14 +1,15 @@
-// The answers of a conformance run, as the hooks of schemathesis record them: which operations accepted a request that fits the document.
+// The answers of a conformance run, which the hooks of schemathesis record. They show which operations accepted a request
+// that matches the document.
 import { readFileSync } from 'node:fs';
 
 export type Answer = {
   operation: string;
   status: number;
-  /** True when the request fits the OpenAPI document. */
+  /** Whether the request matches the OpenAPI document. */
   fits: boolean;
 };
 
-/** Reads one answer a line: the operation, the status, and whether the request fits. */
+/** Reads the answers. Each line has the operation, the status, and whether the request matches. */
 export function readAnswers(file: string): Answer[] {
   const lines = readFileSync(file, 'utf8')
     .split('\n')
@@ -19,7 +20,7 @@ export function readAnswers(file: string): Answer[] {
   });
 }
 
-/** Returns the operations of which no fitting request got a 2xx or a 3xx: the run did not test them. */
+/** Returns the operations whose matching requests never got a 2xx or a 3xx. The run has not tested these operations. */
 export function neverAccepted(answers: readonly Answer[], operations: readonly string[]): string[] {
   const accepted = new Set(
     answers.filter(({ status, fits }) => fits && status < 400).map(({ operation }) => operation),

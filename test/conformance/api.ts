@@ -1,4 +1,5 @@
-// Runs schemathesis, installed by pip from pinned versions, over the OpenAPI document of a whole service with a release in it.
+// Runs schemathesis with the OpenAPI document of a whole service that has a release. pip installs schemathesis from pinned
+// versions.
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -14,16 +15,16 @@ import { makeThings, type Things } from './things.ts';
 const REQUIREMENTS = fileURLToPath(new URL('api/requirements.txt', import.meta.url));
 const HOOKS = fileURLToPath(new URL('api/hooks.py', import.meta.url));
 
-/** Makes the same cases in every run, so that a failure can be repeated. */
+/** The seed of the generator. Every run makes the same cases, so that a failure can be repeated. */
 const SEED = '20261121';
-/** Cases for each operation and phase. So many test each keyword of each schema. */
+/** The number of cases for each operation and phase. With so many, each keyword of each schema is tested. */
 const CASES = 20;
 
 const INSTALL_MS_MAX = 300_000;
-/** A run takes three minutes on an idle machine, and ten times as long beside other work. */
+/** The time limit of a run. It takes three minutes on an idle machine, and ten times as long on a busy one. */
 const RUN_MS_MAX = 1_800_000;
 
-/** Runs schemathesis and prints its lines as they arrive, except its last line: a line with the counts replaces it. */
+/** Runs schemathesis and prints its lines as they arrive. Its last line is replaced by a line with the counts. */
 async function run(program: string, ground: Ground): Promise<number> {
   const { service, work, signal } = ground;
   const things = await makeThings(service, signal);
@@ -53,15 +54,15 @@ async function run(program: string, ground: Ground): Promise<number> {
   };
   const status = await runProgram([program, ...args], { cwd: work, env: files, signal, timeoutMs: RUN_MS_MAX, onLine });
   const never = reportAcceptance(readAnswers(files.ANSWERS_FILE));
-  // A run that ends with an error but without a failed case counts as one failure; each operation that accepted no
-  // request counts as one more.
+  // A run that ends with an error but without a failed case counts as one failure. Each operation that accepted no request
+  // counts as one more.
   const failed = Math.max(found, status === 0 ? 0 : 1) + never.length;
   const passed = cases - found;
   console.log(closingLine('api', { passed, failed, skipped }));
   return failed > 0 || passed === 0 ? 1 : 0;
 }
 
-/** Prints how many fitting requests were accepted. Prints and returns the operations of which no fitting request was accepted. */
+/** Prints how many matching requests were accepted. Prints and returns the operations that accepted no matching request. */
 function reportAcceptance(answers: readonly Answer[]): string[] {
   const fitting = answers.filter(({ fits }) => fits);
   const accepted = fitting.filter(({ status }) => status < 400);
@@ -75,7 +76,7 @@ function count(line: string, word: string): number {
   return Number(new RegExp(`(\\d+) ${word}`).exec(line)?.[1] ?? 0);
 }
 
-/** Makes a virtual environment, once for each list of versions. Returns the path of the program in it. */
+/** Creates a virtual environment, once for each list of versions. Returns the path of the program in it. */
 async function install(signal: AbortSignal): Promise<string> {
   const version = createHash('sha256').update(readFileSync(REQUIREMENTS)).digest('hex').slice(0, 12);
   const folder = fileURLToPath(new URL(`../../node_modules/.cache/schemathesis-${version}`, import.meta.url));
@@ -101,12 +102,15 @@ async function accessToken(url: string, apiToken: string): Promise<string> {
   return ((await response.json()) as { access_token: string }).access_token;
 }
 
-/** Returns the settings of the run: identifiers of existing things, and the checks to disable because the published rules of the API contradict them. */
+/**
+ * Returns the settings of the run: identifiers of existing objects, and the checks to disable because the published rules of
+ * the API contradict them.
+ */
 function settings({ parameters, operations, otherOperations }: Things, tokens: { own: string; other: string }): string {
   return [
     `hooks = ${JSON.stringify(HOOKS)}\nheaders = { Authorization = "Bearer ${tokens.own}" }`,
     '[checks]\n# Removed things can still be read, with `removed_at`.\nuse_after_free.enabled = false',
-    // A run fails on warnings: a warning names an operation for which no case was accepted.
+    // A run fails on warnings, because a warning names an operation that accepted no case.
     '[warnings]\nfail-on = ["missing_auth", "missing_test_data", "unused_openapi_auth", "missing_deserializer"]',
     `[parameters]\n${Object.entries(parameters).map(assignment).join('\n')}`,
     ...Object.entries(operations).map(([operation, given]) =>
@@ -129,7 +133,7 @@ function assignment([name, value]: [string, string]): string {
   return `${name} = ${JSON.stringify(value)}`;
 }
 
-/** Returns the exceptions of one operation, each for a rule that a schema cannot express. */
+/** Returns the exceptions of one operation. Each is for a rule that a schema cannot express. */
 function exceptions(operation: string, endpoint: EndpointDefinition): string[] {
   const checks: string[] = [];
   const rejections = rejectionsOfFitting(operation, endpoint);
@@ -137,7 +141,7 @@ function exceptions(operation: string, endpoint: EndpointDefinition): string[] {
     const statuses = ['2xx', '3xx', '401', '403', '404', '409', '429', ...rejections];
     checks.push(`positive_data_acceptance.expected-statuses = ${JSON.stringify(statuses)}`);
   }
-  // A part of a form is text, whatever the type of the generated value.
+  // A part of a form is text, whatever type the generated value has.
   if (endpoint.multipart !== undefined) {
     checks.push(
       'negative_data_rejection.expected-statuses = ["204", "400", "401", "403", "404", "412", "413", "415", "429"]',
@@ -148,9 +152,9 @@ function exceptions(operation: string, endpoint: EndpointDefinition): string[] {
 }
 
 /**
- * Returns the statuses with which a request that fits the schema may still be rejected: an identifier in a query or a body that names
- * nothing, a time in the past, rules on several parameters, or an archive with wrong content (400); a product without a release, or
- * another entity tag than the thing's (412).
+ * Returns the statuses with which a request that matches the schema may still be rejected. 400: an identifier in a query or a
+ * body of a missing object, a time in the past, a violated rule on several parameters, or an archive with wrong content. 412:
+ * a product without a release, or another entity tag than the current one.
  */
 function rejectionsOfFitting(operation: string, endpoint: EndpointDefinition): string[] {
   const { method, query, body, multipart, rules, problems } = endpoint;
@@ -160,13 +164,13 @@ function rejectionsOfFitting(operation: string, endpoint: EndpointDefinition): s
     rules !== undefined ||
     operation === 'exchangeToken' ||
     operation === 'setPassword';
-  // The generator sends `0` as If-Match despite the pattern; it is not an entity tag.
+  // The generator sends `0` as If-Match although the pattern forbids it. It is not an entity tag.
   const conditional = method === 'PATCH' || method === 'DELETE';
   const rejected = named || conditional || multipart !== undefined;
   return [
     ...(rejected ? ['400'] : []),
     ...(conditional || problems.includes(412) ? ['412'] : []),
-    // 422: an earlier case used the Idempotency-Key with another body.
+    // 422: an earlier case used the same Idempotency-Key with another body.
     ...(method === 'POST' ? ['422'] : []),
   ];
 }

@@ -1,4 +1,5 @@
-// Prepares a conformance run: required packages, a whole service and a folder. Service and folder are removed however the run ends.
+// Prepares a conformance run: the required packages, a whole service, and a folder. The service and the folder are removed
+// even if the run fails.
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { constants, tmpdir } from 'node:os';
@@ -10,25 +11,28 @@ import { type Service, startTestService } from '../service.ts';
 
 export type Ground = {
   service: Service;
-  /** A folder for the run's own files. */
+  /** A folder for the files of the run. */
   work: string;
   /** Aborted when the run is asked to end. */
   signal: AbortSignal;
 };
 
 export type ConformanceOptions = {
-  /** The command that the person typed: advice repeats it with the option that gives consent. */
+  /** The command that the person entered. Errors repeat it with the option that gives consent. */
   command: string;
   requirements: readonly Requirement[];
-  /** Fetches or builds the suite; returns the path of its program. */
+  /** Downloads or builds the suite. Returns the path of its program. */
   install: (signal: AbortSignal, work: string) => Promise<string>;
-  /** Runs the program; returns the exit code of the whole run. */
+  /** Runs the program. Returns the exit code of the whole run. */
   run: (program: string, ground: Ground) => Promise<number>;
 };
 
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 
-/** Installs the packages that the suite requires (with consent: an answer, `--yes`, or CI), and runs it. Returns the exit code: 128 plus the number of a signal that ended it. */
+/**
+ * Runs the suite. First installs the packages that it requires, with consent (an answer, `--yes`, or CI). Returns the exit
+ * code. If a signal ended the run, this is 128 plus the number of the signal.
+ */
 export async function runConformance(options: ConformanceOptions): Promise<number> {
   const stopping = new AbortController();
   const stopped = SIGNALS.map((name) => {
@@ -76,15 +80,18 @@ async function runOnGround({ install, run }: ConformanceOptions, signal: AbortSi
 
 export type ProgramOptions = {
   cwd?: string;
-  /** Variables beside the environment of this process. */
+  /** Variables in addition to the environment of this process. */
   env?: Record<string, string>;
   signal: AbortSignal;
   timeoutMs: number;
-  /** Called with each line of the output; if absent, the output is passed through. */
+  /** Called with each line of the output. If absent, the output is printed unchanged. */
   onLine?: (line: string) => void;
 };
 
-/** Runs a program to its end. Returns its exit code, or null if a signal or the time limit ended it. Throws if it cannot start or the run was aborted. */
+/**
+ * Runs a program to its end. Returns its exit code, or null if a signal or the time limit ended it. Throws if the program
+ * cannot start or the run was aborted.
+ */
 export async function runProgram([program = '', ...args]: string[], options: ProgramOptions): Promise<number | null> {
   const { cwd, signal, timeoutMs, onLine } = options;
   signal.throwIfAborted();

@@ -1,4 +1,5 @@
-// Runs the OCI distribution conformance suite, built by Go from its pinned module, against the hosted registry of a whole service.
+// Runs the OCI distribution conformance suite against the hosted registry of a whole service. Go builds the suite from its
+// pinned module.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -8,28 +9,32 @@ import { type Ground, runConformance, runProgram } from './ground.ts';
 
 const SUITE = 'github.com/opencontainers/distribution-spec/conformance';
 
-/** Fetching the modules and compiling takes a minute on a cold cache; the suite itself takes seconds. */
+/**
+ * The time limit of the build. Downloading the modules and compiling takes a minute with an empty cache. The suite itself
+ * takes seconds.
+ */
 const BUILD_MS_MAX = 300_000;
 const RUN_MS_MAX = 120_000;
 
 type Outcome = { name: string; state: 'passed' | 'failed' | 'skipped'; message: string };
 
 /**
- * Tests that may be skipped: for each, another test of the suite runs, because the specification permits either behaviour. Any other
- * skipped test counts as failed.
+ * Tests that may be skipped. The specification permits either behaviour, so for each of them, another test of the suite runs
+ * instead. Any other skipped test counts as failed.
  */
 const SKIPS_ALLOWED: readonly RegExp[] = [
   // This test is for registries that accept no pushes.
   /Get tag name from environment$/,
   /Populate registry with test tags \(no push\)$/,
-  // A mount from any repository that the caller may read succeeds (201), so no mount is answered with an upload
+  // The mount of a blob from any repository that the caller can read succeeds (201). So no mount is answered with an upload
   // session.
   /Cross-mounting of nonexistent blob should yield session id$/,
-  // Without `from` nothing is mounted: a registry that searches all repositories discloses the blobs of others.
+  // Without `from`, nothing is mounted. A registry that searches all repositories would disclose the blobs of other
+  // organizations.
   /automatic content discovery enabled should return a 201$/,
 ];
 
-/** Returns the path of the program. The suite needs no cgo, so no C compiler is required. */
+/** Builds the suite and returns the path of the program. The suite needs no cgo, so no C compiler is required. */
 async function buildSuite(signal: AbortSignal, work: string): Promise<string> {
   console.log(`Building ${SUITE}`);
   const program = join(work, 'conformance.test');
@@ -43,7 +48,7 @@ async function buildSuite(signal: AbortSignal, work: string): Promise<string> {
   return program;
 }
 
-/** Ignores the suite's exit code and output: its report, which is read afterwards, has the same results. */
+/** Ignores the suite's exit code and output, because its report has the same results and is read afterwards. */
 async function runSuite(program: string, { work, service, signal }: Ground): Promise<number> {
   console.log(`Running it against ${service.url}`);
   await runProgram([program, '-ginkgo.no-color'], {
@@ -69,14 +74,14 @@ async function runSuite(program: string, { work, service, signal }: Ground): Pro
   return report(readOutcomes(join(work, 'junit.xml')));
 }
 
-/** Reads ginkgo's JUnit report: one element in each line, with its attributes in a fixed order. */
+/** Reads ginkgo's JUnit report. Each line has one element, with its attributes in a fixed order. */
 function readOutcomes(file: string): Outcome[] {
   const cases = readFileSync(file, 'utf8').split('<testcase ').slice(1);
   return cases.flatMap((text): Outcome[] => {
     const name = /name="([^"]*)"/.exec(text)?.[1] ?? '';
     const status = /status="([^"]*)"/.exec(text)?.[1] ?? '';
     const message = /message="([^"]*)"/.exec(text)?.[1] ?? '';
-    // The report also has the suite's own steps. A step counts only if it failed.
+    // The report also contains the suite's own steps. A step counts only if it failed.
     if (status === 'passed') return name.startsWith('[It]') ? [{ name, state: 'passed', message }] : [];
     return [{ name, state: status === 'skipped' || status === 'pending' ? 'skipped' : 'failed', message }];
   });

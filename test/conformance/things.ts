@@ -1,4 +1,4 @@
-// The objects that a conformance run uses: a release, a failure, and objects of each kind that operations may change or remove.
+// The objects of a conformance run: a release, a failure, and objects of each kind that operations may change or remove.
 import { openClient } from '../../src/client/client.ts';
 import { type Service, until } from '../service.ts';
 
@@ -6,24 +6,24 @@ import { type Service, until } from '../service.ts';
 type Values = Record<string, string>;
 
 export type Things = {
-  /** Parameters of every operation. */
+  /** The parameters of every operation. */
   parameters: Values;
-  /** Parameters of single operations, by operation; they replace `parameters`. */
+  /** Parameters of single operations. They replace `parameters`. */
   operations: Record<string, Values>;
-  /** Fields of every body and query: the hooks replace generated values with them. */
+  /** Fields of every body and query. The hooks replace generated values by them. */
   fields: Record<string, unknown>;
-  /** Fields of the body, the query and the path of one operation. Of a list, each call uses the next value. */
+  /** Fields of the body, the query and the path of one operation. If a value is a list, each call uses the next item. */
   operationFields: Record<string, Record<string, unknown>>;
-  /** API token of an organization that has only a failed pipeline, so that no customization or request changes it. */
+  /** The API token of an organization that has only a failed pipeline. No customization or request changes this pipeline. */
   otherToken: string;
   /** Operations that are called with `otherToken`. */
   otherOperations: readonly string[];
 };
 
-/** `setPassword` sets the same password again, so that `signInWithPassword` always accepts it. */
+/** `setPassword` sets this password again, so that `signInWithPassword` always accepts it. */
 const PASSWORD = { email: 'owner@example.org', password: 'a password of the conformance run' };
 const DAY_MS = 86_400_000;
-/** Objects for each operation that removes one: this many requests can be accepted. */
+/** How many objects exist for each operation that removes an object. So many requests can be accepted. */
 const REMOVABLE_COUNT = 3;
 
 /** Creates all objects that a run uses. */
@@ -52,7 +52,7 @@ export async function makeThings(service: Service, signal: AbortSignal): Promise
     operationFields: {
       ...(await removables(service)),
       createBaseImage: { container_image: 'base/debian:12' },
-      // `createApplicationRequest` creates and removes other applications than those that other operations use.
+      // `createApplicationRequest` creates and removes applications that no other operation uses.
       createApplicationRequest: await requestable(service, failed.base_image_id),
       getReleaseFailure: failed.releasable,
       signInWithPassword: PASSWORD,
@@ -63,7 +63,7 @@ export async function makeThings(service: Service, signal: AbortSignal): Promise
   };
 }
 
-/** Creates several objects for each operation that removes one. */
+/** Creates several objects for each operation that removes an object. */
 async function removables({ client }: Service): Promise<Record<string, Record<string, string[]>>> {
   const registry_id = (await client.call('listRegistries', { hosted: true })).items[0]?.id ?? '';
   const made: Record<string, Record<string, string[]>> = {
@@ -110,8 +110,8 @@ async function requestable({ client, catalog_id }: Service, base_image_id: strin
 }
 
 /**
- * Creates an organization with a failed pipeline that fails again when it is retried: its registry is the service itself, with a
- * wrong log-in.
+ * Creates an organization with a failed pipeline. The pipeline fails again when it is retried, because its registry is the
+ * service itself with a wrong log-in.
  */
 async function failedPipeline({ client: installation, url }: Service, signal: AbortSignal) {
   const made = await installation.call('createOrganization', { name: 'failing', owner: { name: 'own' } });
@@ -149,8 +149,8 @@ async function failedPipeline({ client: installation, url }: Service, signal: Ab
 }
 
 /**
- * Creates the objects that an operation may change or remove: each operation has its own, so that none removes another's. The base
- * image is the installation's own one, registered again by the organization.
+ * Creates the objects that an operation may change or remove. Each operation has its own object, so that no operation removes
+ * the object of another one. The base image is the installation's own base image, which the organization registers again.
  */
 async function ownThings({ client, apiToken }: Service): Promise<Record<string, Record<string, string>>> {
   const registry_id = (await client.call('listRegistries', { hosted: true })).items[0]?.id ?? '';
@@ -207,7 +207,7 @@ async function ownThings({ client, apiToken }: Service): Promise<Record<string, 
   };
 }
 
-/** Requests redis, waits until it is released, and returns an identifier of each object that then exists. */
+/** Requests redis and waits until it is released. Returns an identifier of each object that exists then. */
 async function identifiers({ client, catalog_id }: Service, signal: AbortSignal): Promise<Record<string, string>> {
   const offering = (await client.call('listOfferings', { product_key: 'redis', packaging_types: ['CONTAINER_IMAGE'] }))
     .items[0];

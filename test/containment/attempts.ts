@@ -1,5 +1,5 @@
-// Common parts of attempts to leave a sandbox: an image with the tools of an attacker, every mode of sandboxes on this machine, and a
-// folder of the machine that must not change.
+// Common parts of attempts to leave a sandbox: an image with the tools of an attacker, every sandbox mode of this machine,
+// and a folder of the machine that must not change.
 import {
   chmodSync,
   lstatSync,
@@ -25,7 +25,7 @@ import type { RunOptions, SandboxExit } from '../../src/sandbox/sandbox-run.ts';
 import type { TarInput } from '../../src/tar/entry.ts';
 import { programsLayer, sandboxMode, type TestWorkspace, testWorkspace } from '../fixtures/build.ts';
 
-/** Programs beside those of other tests: a language that makes system calls by their number, and programs that are used for escapes. */
+/** Additional programs: a language that can call any system call by its number, and programs that are used for escapes. */
 const TOOLS = [
   'perl',
   'cp',
@@ -45,7 +45,10 @@ const TOOLS = [
 
 export type Way = { name: string; probe: SandboxMode };
 
-/** Returns every way to run sandboxes on this machine: the mode of isolation, and what enforces the limits. */
+/**
+ * Returns every way to run sandboxes on this machine. A way is a sandbox mode together with the mechanism that enforces the
+ * limits.
+ */
 export function ways(): Way[] {
   if (sandboxMode.mode === 'files-only') return [];
   const { host } = sandboxMode;
@@ -62,12 +65,12 @@ export function ways(): Way[] {
   return found;
 }
 
-/** The image's own user, which runs its program in a verification. */
+/** The user of the image. In a verification, the program of the image runs as this user. */
 export const USER = { uid: 1001, gid: 1001, groups: [] };
 
 export type Ground = AsyncDisposable & {
   workspace: TestWorkspace;
-  /** Extracts the attacker's image, with further entries as a layer of their own. */
+  /** Extracts the attacker's image. `entries` become an additional layer. */
   roots(entries?: TarInput[]): Promise<string[]>;
   open(options?: OpenOptions): Promise<Sandbox & AsyncDisposable>;
 };
@@ -121,24 +124,24 @@ export async function attempt(
   return { ...exit, output };
 }
 
-/** Returns a line of perl that makes a system call and prints its result: «ok 0», or the error. */
+/** Returns a line of perl that calls a system call and prints its result: «ok 0», or the error. */
 export function systemCall(number: number, ...args: (number | string)[]): string {
-  // The arguments are in a list: perl passes the strings of a list as buffers that the call may write to.
+  // The arguments are in a list. perl passes the strings of a list as buffers to which the call may write.
   return `perl -e 'my @a = (${args.join(', ')}); my $r = syscall(${number}, @a); print $r < 0 ? "rejected: $!\\n" : "ok $r\\n"'`;
 }
 
 export type Canary = Disposable & {
-  /** A folder that every user of this machine may write to. */
+  /** A folder to which every user of this machine may write. */
   folder: string;
-  /** Returns everything in the folder as text, to compare. */
+  /** Returns everything in the folder as text, so that it can be compared. */
   state(): string;
 };
 
-/** Makes a folder on this machine that an attempt changes if it leaves the sandbox. */
+/** Creates a folder on this machine. An attempt that leaves the sandbox changes this folder. */
 export function placeCanary(): Canary {
   const folder = join(tmpdir(), `larder-canary-${process.pid}-${Math.random().toString(36).slice(2)}`);
   mkdirSync(join(folder, 'inner'), { recursive: true });
-  // The umask limits the mode of mkdir.
+  // chmod is needed, because the umask reduces the mode of mkdir.
   for (const path of [folder, join(folder, 'inner')]) chmodSync(path, 0o777);
   writeFileSync(join(folder, 'file'), 'as it was', { mode: 0o666 });
   writeFileSync(join(folder, 'inner', 'file'), 'as it was', { mode: 0o666 });

@@ -1,5 +1,5 @@
-// Attacks on the engine process of an image: its death ends one task, with the cause; the worker, other tasks and
-// locks continue.
+// Attacks of an image on its engine process. If the process dies, one task ends and reports the cause. The worker, other
+// tasks and locks continue.
 import { readdirSync, readFileSync } from 'node:fs';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -34,7 +34,7 @@ const setup = () => ({
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'larder-engine-'));
-  // The account of the sandboxes must be able to enter.
+  // The account of the sandboxes must be able to enter the folder.
   await chmod(directory, 0o755);
   content = await openDiskContent(join(directory, 'content'));
   engine = openEnginePool({
@@ -112,7 +112,7 @@ test('unlimited memory ends the process and not the worker; another process does
   await expect(task).rejects.toThrow(`used more than ${ENGINE_MEMORY_BYTES / 1024 ** 2} MiB of memory`);
   await expect(task).rejects.toBeInstanceOf(EngineProcessDied);
   expect(child.alive).toBe(false);
-  // A task that is sent after the process has ended is rejected too, instead of waiting for a result.
+  // A task that is sent after the process has ended must be rejected too, and must not wait for a result.
   await expect(
     child.run('verify', await slowVerification(), { onCall: () => new Promise(() => undefined) }),
   ).rejects.toBeInstanceOf(EngineProcessDied);
@@ -128,7 +128,7 @@ test('Ctrl-C in the worker’s terminal does not reach it, because it has its ow
   task.catch(() => undefined);
   await expect.poll(() => engines().filter((pid) => !before.has(pid)).length).toBe(1);
   const [pid = 0] = engines().filter((one) => !before.has(one));
-  // proc_pid_stat(5): the fields after the name are state, parent, process group.
+  // The fields after the name are state, parent and process group (proc_pid_stat(5)).
   const group = (of: number | 'self') => readFileSync(`/proc/${of}/stat`, 'utf8').split(') ')[1]?.split(' ')[2];
   expect(group(pid)).toBe(String(pid));
   expect(group('self')).not.toBe(String(pid));
@@ -215,7 +215,7 @@ test('ends when the channel to a dead worker breaks', async () => {
 
 const MINUTES: ProductTest = { name: 'waits', kind: 'exec', command: ['sleep', '7919191'], timeout_seconds: 600 };
 
-/** An image whose verification runs for minutes. */
+/** Returns an image whose verification runs for minutes. */
 async function slowVerification(word = 'image'): Promise<{ plan: ImagePlan; artifact: Artifact }> {
   const layer = await programsLayer(content);
   const image = await writeImage(content, {

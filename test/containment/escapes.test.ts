@@ -1,5 +1,5 @@
-// Attempts of a script to leave the sandbox: other namespaces, the kernel, this machine's files, processes, names and network. Each states
-// the expected answer of the kernel, so that a test fails if its attempt stops earlier.
+// Attempts of a script to leave the sandbox, through other namespaces, the kernel, and this machine's files, processes, names
+// and network. Each attempt states the expected answer of the kernel. So a test fails if its attempt stops earlier.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { openSync } from 'node:fs';
@@ -13,7 +13,7 @@ import { attempt, type Ground, openGround, placeCanary, systemCall, USER, ways }
 const DENIED = /Operation not permitted/;
 const NO_FAMILY = /Address family not supported/;
 
-/** System calls by their number on x86_64, each with its effect. */
+/** System calls by their number on x86_64, each with the expected answer. */
 const CALLS: readonly [name: string, call: string, answer: RegExp][] = [
   ['unshare: a user namespace', systemCall(272, 0x10000000), DENIED],
   ['unshare: a mount namespace', systemCall(272, 0x00020000), DENIED],
@@ -67,7 +67,7 @@ const CALLS: readonly [name: string, call: string, answer: RegExp][] = [
   ['ports of the machine', systemCall(173, 0x70, 1, 1), DENIED],
 ];
 
-/** Scripts, with the output that each must have. */
+/** Scripts, each with the output that it must have. */
 const SCRIPTS: readonly [name: string, script: string, answer: RegExp][] = [
   ['a device for the disk', 'mknod /tmp/disk b 8 0', DENIED],
   ['a device for memory', 'mknod /tmp/memory c 1 1', DENIED],
@@ -121,7 +121,7 @@ for (const way of ways()) {
       test.each(SCRIPTS)('script: %s', async (_script, script, answer) => {
         for (const one of [sandbox, verification]) {
           const outcome = await attempt(one, `${script} 2>&1 || sh -c '${script.replaceAll("'", `'\\''`)}' 2>&1`, who);
-          // A user of the image is stopped by the file's mode, root of the sandbox by the mount.
+          // The mode of the file stops a user of the image. The mount stops root of the sandbox.
           expect(outcome.output).toMatch(
             user === undefined
               ? answer
@@ -166,7 +166,7 @@ for (const way of ways()) {
           expect(output).not.toContain(secret);
         }
         const descriptors = (await attempt(sandbox, 'ls /proc/self/fd /proc/$$/fd', who)).output.match(/^\d+$/gm) ?? [];
-        // The shell and ls have three standard files each, the shell has its file 10, and ls has the folder that it
+        // The shell and ls each have three standard files. The shell also has its file 10, and ls has the folder that it
         // reads.
         expect(descriptors.every((number) => Number(number) <= 3 || Number(number) === 10)).toBe(true);
       });
@@ -245,7 +245,7 @@ for (const way of ways()) {
       };
       for (const user of [undefined, USER]) {
         let output = '';
-        // The variables are not read by a shell, which drops names that it cannot use.
+        // The variables are not read with a shell, because a shell drops names that it cannot use.
         await sandbox.run(
           { command: ['env', '-0'], environment: { PATH: '/usr/bin', ...environment }, ...(user && { user }) },
           { onOutput: (chunk) => (output += chunk.toString().replaceAll('\0', '|')) },

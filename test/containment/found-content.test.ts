@@ -1,4 +1,4 @@
-// Content of all organizations is in one store: knowing a digest is not enough to get the bytes.
+// The content of all organizations is in one store. To know a digest must not be enough to get the bytes.
 import { Readable } from 'node:stream';
 import { expect, test } from 'vitest';
 import type { ByteRange } from '../../src/content/content.ts';
@@ -30,12 +30,12 @@ test('a base image cannot use a layer of another organization that its own regis
       return Readable.from(await hostile.open(descriptor.digest));
     },
   };
-  // Copies with the options of the job `follow-base-image`.
+  // Copies with the same options as the job `follow-base-image`.
   const copying = copyArtifact(source, contentTarget(store), root, { sourceMustHold: true });
   await expect(copying).rejects.toMatchObject({ name: 'RegistryError', side: 'source' });
   expect(asked).toContain(digest);
 
-  // Other bytes in place of the layer are rejected too.
+  // Other bytes instead of the layer must be rejected too.
   await expect(
     copyArtifact(
       { ...source, fetch: async (blob, range) => (blob.digest === digest ? guess(range) : source.fetch(blob)) },

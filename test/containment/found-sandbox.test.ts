@@ -1,5 +1,5 @@
-// A second series of attacks on the sandboxes: files left for the capture, hostile answers of services to their
-// tests, counts that all sandboxes of a machine share, and layers that fill the disk.
+// A second series of attacks on sandboxes: files left for the capture, hostile answers of services to their tests, counters
+// that all sandboxes of a machine share, and layers that fill the disk.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -19,7 +19,7 @@ import { attempt, type Ground, openGround, systemCall, USER, ways } from './atte
 const MIB = 1024 ** 2;
 const PATH = { PATH: '/usr/bin' };
 
-/** Starts a perl program that prints `done` when it has its resources, and keeps them until it is killed. */
+/** Starts a perl program that prints `done` when it has its resources. The program keeps them until it is killed. */
 async function hold(
   sandbox: Sandbox,
   program: string,
@@ -65,7 +65,7 @@ for (const way of ways()) {
       expect(output).toBe('rejected: Function not implemented\n');
     });
 
-    // Without control groups, each process gets an equal share of processor time.
+    // Without control groups, each process gets an equal share of the processor time.
     test.skipIf(!('cpu' in groupsOf(way)))(
       'hundreds of busy sessions do not stop a process of the service',
       async () => {
@@ -75,7 +75,7 @@ for (const way of ways()) {
         const worst = await longestPause(3000);
         running.kill();
         await running.exited;
-        // The pause would take seconds if each session had as much processor time as this process.
+        // If each session had as much processor time as this process, the pause would take seconds.
         expect(worst).toBeLessThan(1000);
       },
     );
@@ -93,7 +93,7 @@ for (const way of ways()) {
           paths.push(`${type} ${path}`);
         return { layer, paths };
       };
-      /** Runs the script in a new sandbox whose topmost layer is the captured one, and returns the script's output. */
+      /** Runs the script in a new sandbox whose topmost layer is the captured layer. Returns the script's output. */
       const shown = async (layer: Awaited<ReturnType<typeof capture>>['layer'], script: string) => {
         if (layer === undefined) throw new Error('there is no layer');
         const own = await prepareRoots(ground.workspace, [layer], { step: 'attempt' });
@@ -155,7 +155,10 @@ for (const way of ways()) {
     });
 
     describe('a service that sends its tests', () => {
-      /** Serves each connection by a perl statement, in which `$h` is the connection. Uses system calls, because no perl module is installed. */
+      /**
+       * Returns a server that handles each connection with a perl statement. `$h` is the connection. It uses system calls,
+       * because no perl module is installed.
+       */
       const server = (reply: string): string => `
         my $f = syscall(41, 2, 1, 0); my $a = pack("S n N x8", 2, 8080, 0x7f000001);
         syscall(49, $f, $a, 16) == 0 or die "bind: $!"; syscall(50, $f, 64); print "done\\n";
@@ -254,7 +257,7 @@ function commandLength(pid: string): number {
   }
 }
 
-/** Returns the longest time for which this process waited for a processor. */
+/** Returns the longest time for which this process had to wait for a processor. */
 async function longestPause(durationMs: number): Promise<number> {
   let worst = 0;
   const begin = performance.now();

@@ -1,8 +1,12 @@
-// Requests that attack the parsers of a running server: each gets an answer with its cause, and the server serves others meanwhile.
+// Requests that attack the parsers of a running server. Each gets an answer with the cause, and the server continues to serve
+// other requests.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Ground, openSharesGround, type Tenant } from './shares-ground.ts';
 
-/** Five times the measured wait: on a busy machine, another client waited for `/livez` for at most 0.6 s. */
+/**
+ * The longest allowed wait of another client. It is five times the measured wait: on a busy machine, another client waited at
+ * most 0.6 s for `/livez`.
+ */
 const WAIT_MS_MAX = 3_000;
 
 let ground: Ground;
@@ -20,7 +24,10 @@ const BOUNDARIES = '--b\r\n'.repeat(4_000_000);
 const FORM = 'multipart/form-data; boundary=b';
 const HEADERS = Array.from({ length: 5_000 }, (_, index) => `x-${index}: y\r\n`).join('');
 
-/** Sends an upload, and returns its violations and the longest time that another client waited for an answer meanwhile. */
+/**
+ * Sends an upload. Returns its violations, and the longest time that another client had to wait for an answer during the
+ * upload.
+ */
 async function upload(body: string, type: string) {
   const sent = ground.ask('POST', acme.uploads, { authorization: acme.api, headers: { 'content-type': type }, body });
   const begin = performance.now();

@@ -1,5 +1,5 @@
-// The jobs of other organizations are done although the servers of one organization keep a worker waiting, or there are jobs that no worker
-// can read.
+// The servers of one organization keep a worker waiting, or there are jobs that no worker can read. The jobs of other
+// organizations must still be done.
 import { Readable } from 'node:stream';
 import { setInterval } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -51,8 +51,8 @@ test('registries that never end an answer do not hold all slots', PATIENCE, asyn
   for (const id of slowIds) await follow(id, { group: 'attacker', priority: 30 });
   const begun = await work();
   await until('the attacker has its share', async () => begun.length === SHARE);
-  // No other organization has jobs yet. A job of the attacker that needs no outside server is still done, in a slot
-  // for builds.
+  // No other organization has jobs yet. A job of the attacker that needs no outside server must still be done, in a slot for
+  // builds.
   await build('own', { group: 'attacker' });
   await until('its build is done', async () => begun.includes('own'));
   for (const id of ['a', 'b', 'c']) await build(id, { group: 'victim' });
@@ -91,7 +91,7 @@ test('jobs of other versions, with payloads that no handler reads, stop no other
   await build('a', { group: 'victim' });
   await database.pool.query(`select pg_notify('${QUEUE_CHANNEL}', '')`);
   await until('the next job is done', async () => begun.includes('a'));
-  // A job that no handler can read is not retried, although four attempts are left.
+  // A job that no handler can read must not be retried, although four attempts are left.
   const { rows } = await database.pool.query(`select state from queue.job where priority = 90`);
   expect(rows).toEqual(strange.map(() => ({ state: 'failed' })));
 });

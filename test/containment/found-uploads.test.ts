@@ -1,4 +1,5 @@
-// Small uploads that could cost a server much: each needs little processor time and memory, because one process serves all tenants.
+// Small uploads that could cost a server much. Each must need little processor time and memory, because one process serves
+// all organizations.
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { gzipSync } from 'node:zlib';
@@ -8,9 +9,15 @@ import type { TarInput } from '../../src/tar/entry.ts';
 import { EXAMPLE_ROOT, rejectionsOf, yaml } from '../fixtures/customization.ts';
 import { archiveOf, entry } from '../fixtures/tar.ts';
 
-/** Without the limits, these uploads took up to 22 s (aliases), 10 s (folders) and 1.5 s (certificates). */
+/**
+ * The most processor time of an upload. Without the limits, these uploads took up to 22 s (aliases), 10 s (folders) and 1.5 s
+ * (certificates).
+ */
 const PROCESSOR_MS_MAX = 4_000;
-/** Without the limits, one of these uploads needed 220 MiB until it ended, and an organization may send 16 at once. */
+/**
+ * The most heap of an upload. Without the limits, one of these uploads needed 220 MiB until its end, and an organization may
+ * send 16 at once.
+ */
 const HEAP_BYTES_MAX = 100 * 1024 ** 2;
 
 let collectGarbage: () => void;
@@ -19,7 +26,7 @@ beforeAll(() => {
   collectGarbage = runInNewContext('gc');
 });
 
-/** Returns the violations of an upload, and the processor time and heap that reading it needs. */
+/** Returns the violations of an upload, and the processor time and heap that were needed to read it. */
 async function costOf(entries: TarInput[]) {
   const archive = gzipSync(await archiveOf(entries));
   collectGarbage();
@@ -66,8 +73,8 @@ describe('an attacker uploads', { timeout: 60_000 }, () => {
     expectCheap(cost);
     expect(cost.rejections[0]).toBe('file: the archive holds names of more than 8388608 bytes in total');
     expect(cost.rejections[1]).toMatch(/it is beneath rootfs\/a, which is not a folder$/);
-    // The answer lists 100 violations and counts the others. Reading ended long before the last entry, so the count
-    // is small.
+    // The answer lists 100 violations and counts the others. The reading ended long before the last entry, so the count is
+    // small.
     const more = Number(/^and (\d+) more$/.exec(cost.rejections.at(-1) ?? '')?.[1]);
     expect(more).toBeGreaterThan(1_000);
     expect(more).toBeLessThan(3_000);
@@ -95,7 +102,8 @@ describe('an attacker uploads', { timeout: 60_000 }, () => {
     expect(cost.rejections.length).toBeLessThan(150);
   });
 
-  // `resolve` of the YAML library visits the whole document: aliases followed in 30,000 values took 22 s.
+  // `resolve` of the YAML library visits the whole document. Without the limits, following aliases in 30,000 values took 22
+  // s.
   test('aliases of aliases before many values', async () => {
     const times = (count: number, text: string) => `[${Array(count).fill(text).join(',')}]`;
     const cost = await costOf([

@@ -1,4 +1,5 @@
-// Common parts of attempts with images: images whose documents and layers are written byte by byte, and the result of their pinning.
+// Common parts of attempts with images. The documents and layers of the images are written byte by byte. Returns the results
+// of pinning them.
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -23,24 +24,24 @@ import { archiveOf, entry } from '../fixtures/tar.ts';
 
 export const NAME = 'host/team/evil:1';
 
-/** A layer in a registry: compressed bytes, and the digest that the config claims for its tar. */
+/** A layer in a registry: its compressed bytes, and the diffID in the config, which may be wrong. */
 export type HostileLayer = { bytes: Buffer; diffId: Digest };
 
 export function digestOf(bytes: Uint8Array): Digest {
   return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
 }
 
-/** Returns a layer with these bytes as its tar. */
+/** Returns a layer whose tar has these bytes. */
 export function layerOf(tar: Buffer): HostileLayer {
   return { bytes: gzipSync(tar, { level: 1 }), diffId: digestOf(tar) };
 }
 
-/** Returns a layer of these entries. */
+/** Returns a layer with these entries. */
 export async function layerWith(entries: TarInput[]): Promise<HostileLayer> {
   return layerOf(await archiveOf(entries));
 }
 
-/** Returns an archive of one header with any values and without its body. */
+/** Returns an archive that has one header with any values, but not its body. */
 export function headerOnly(header: Partial<TarHeader> & { path: string }, patch?: (block: Buffer) => void): Buffer {
   const whole = formatHeader({ ...entry(header.path, { content: '' }).header, ...header });
   const block = whole.subarray(-512);
@@ -51,15 +52,15 @@ export function headerOnly(header: Partial<TarHeader> & { path: string }, patch?
 
 export type HostileImage = {
   layers?: HostileLayer[];
-  /** Fields that replace those of a harmless config; bytes replace the whole document. */
+  /** Fields that replace fields of a harmless config. If it is a Buffer, it replaces the whole document. */
   config?: object | Buffer;
-  /** Fields that replace those of a harmless manifest; bytes replace the whole document. */
+  /** Fields that replace fields of a harmless manifest. If it is a Buffer, it replaces the whole document. */
   manifest?: object | Buffer;
-  /** An index that is the root of the image instead of the manifest. */
+  /** An index. If present, it is the root of the image instead of the manifest. */
   index?: (manifest: Descriptor) => object | Buffer;
 };
 
-/** Stores an image and returns the descriptor that its tag would name. */
+/** Stores an image. Returns the descriptor to which its tag would point. */
 export async function storeImage(content: ContentStore, image: HostileImage): Promise<Descriptor> {
   const layers = image.layers ?? [await layerWith([...DEBIAN_FILES])];
   const config = bytesOf(image.config, {
@@ -85,14 +86,15 @@ function bytesOf(given: object | Buffer | undefined, harmless: object): Buffer {
   return Buffer.isBuffer(given) ? given : Buffer.from(JSON.stringify({ ...harmless, ...given }));
 }
 
-/** Pins an image as a worker does. */
+/** Pins an image like a worker. */
 export async function pin(image: HostileImage, content = memoryContent()): Promise<BasePin> {
   const root = await storeImage(content, image);
   return await pinBaseImage({ workspace: { content }, root, name: NAME, system: DEBIAN_12 });
 }
 
 /**
- * Returns the message of the BuildError that ends the pinning. Throws at any other end: success, or an error that the queue retries.
+ * Returns the message of the BuildError that ends the pinning. Throws if the pinning succeeds, or if it ends with an error
+ * that the queue would retry.
  */
 export async function rejectionOf(image: HostileImage): Promise<string> {
   const end = await pin(image).catch((error: unknown) => error);
@@ -103,12 +105,13 @@ export async function rejectionOf(image: HostileImage): Promise<string> {
 const run = promisify(execFile);
 
 /**
- * Makes Node collect garbage early, so that the peak shows the memory that an image needs: the young generation is small, and the old
- * generation is collected before it grows. Node ends beyond 256 MiB of live values.
+ * Options of Node that make it collect garbage early, so that the peak shows the memory that an image needs. The young
+ * generation is small, and the old generation is collected before it grows. Node ends if it has more than 256 MiB of live
+ * values.
  */
 const COLLECT_EARLY = ['--max-semi-space-size=1', '--max-old-space-size=256', '--optimize-for-size'];
 
-/** Pins an image in a process of its own. Returns the result, and the peak memory of the process in MiB. */
+/** Pins an image in a separate process. Returns the result and the peak memory of the process in MiB. */
 export async function measuredPin(image: HostileImage): Promise<{ end: string; peakMib: number }> {
   const directory = await mkdtemp(join(tmpdir(), 'larder-hostile-'));
   try {

@@ -1,4 +1,4 @@
-// Attempts by the package database of an image, which Larder and apt read, and by the output of the image's own tools.
+// Attacks with the package database of an image, which Larder and apt read, and with the output of the image's own tools.
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -125,7 +125,7 @@ describe('files that a script left', () => {
     watch: { paths: KEPT_FILES, onFile: () => undefined },
   };
 
-  /** Captures a folder of this machine with the tar that captures sandboxes. */
+  /** Captures a folder of this machine with the same tar as for sandboxes. */
   async function captured(folder: string): Promise<unknown> {
     const child = spawn('tar', ['--create', '--format=posix', '--sort=name', '--directory', folder, '.']);
     child.stdout.on('error', () => undefined);
@@ -153,7 +153,7 @@ describe('files that a script left', () => {
 
   it('deeply nested folders', async () => {
     const folder = mkdtempSync(join(tree, 'deep-'));
-    // One folder at a time, because the whole path is longer than the kernel accepts.
+    // Creates one folder at a time, because the whole path is longer than the kernel accepts.
     const nest = 'for (let i = 0; i < 6000; i++) { require("node:fs").mkdirSync("d"); process.chdir("d") }';
     execFileSync(process.execPath, ['-e', nest], { cwd: folder });
     await expect(captured(folder)).rejects.toMatchObject({

@@ -1,4 +1,4 @@
-// Attempts of a registered image by its layers: when it is pinned, and when its layers are extracted for a sandbox.
+// Attacks with the layers of a registered image: when the image is pinned, and when its layers are extracted for a sandbox.
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { buffer } from 'node:stream/consumers';
@@ -116,7 +116,7 @@ describe('the root folder', () => {
   });
 });
 
-/** Returns an extension header with its body. */
+/** Returns an extension header and its body. */
 function withBody(type: string, body: Buffer): Buffer {
   const header = headerOnly({ path: 'ext', size: body.length }, (block) => block.write(type, 156)).subarray(0, 512);
   return Buffer.concat([header, body, Buffer.alloc((512 - (body.length % 512)) % 512)]);
@@ -142,7 +142,7 @@ describe('the bytes of a layer', () => {
       { bytes: Buffer.from('28b52ffdffffffffffffffffffffff', 'hex'), diffId: digestOf(tar) },
       'the zstd stream of a layer ends too early',
     ],
-    // A frame header (RFC 8878, 3.1.1.1) with the largest window exponent that the format has.
+    // A frame header (RFC 8878, section 3.1.1.1) with the largest window exponent of the format.
     [
       'ask for a window of terabytes',
       { bytes: Buffer.from('28b52ffd00f8010000', 'hex'), diffId: digestOf(tar) },
@@ -159,7 +159,7 @@ describe('the bytes of a layer', () => {
     );
   });
 
-  /** Zeros compress a thousandfold by gzip, and more by zstd. */
+  /** The number of zeros. gzip compresses zeros by a factor of a thousand, and zstd even more. */
   const zeros = 3 * 1024 ** 3;
   it.each([
     ['gzip', () => createGzip({ level: 1 })],

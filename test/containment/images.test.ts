@@ -1,4 +1,4 @@
-// Attempts of a registered image by its documents: each is rejected with a cause that its owner can read.
+// Attacks with the documents of a registered image. Each image is rejected with a cause that its owner can read.
 import { describe, expect, it } from 'vitest';
 import { MEDIA_TYPES } from '../../src/oci/descriptor.ts';
 import { describeBytes, EMPTY_CONFIG } from '../../src/oci/manifest.ts';
@@ -6,7 +6,10 @@ import { hostPlatform } from '../../src/packaging/image/base-image.ts';
 import { DEBIAN_FILES } from '../debian-files.ts';
 import { layerWith, pin, rejectionOf } from './hostile-images.ts';
 
-/** Contains NUL, which separates arguments in an argument file: the text after it would be read as arguments of the sandbox. */
+/**
+ * Contains NUL, which separates arguments in an argument file. The text after the NUL would be read as arguments of the
+ * sandbox.
+ */
 const INJECTED = 'X=a\0--bind\0/\0/mnt\0';
 const settings = (config: object) => ({ config: { config } });
 

@@ -1,5 +1,5 @@
-// Attempts of a script to exceed its share of the machine. Each ends by itself or is ended, the exit names the limit, nothing is
-// left, and other sandboxes continue.
+// Attempts of a script to use more than its share of the machine. Each attempt ends by itself or is ended. The exit names the
+// limit, nothing is left, and other sandboxes continue.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -18,13 +18,13 @@ const SMALL: Partial<SandboxLimits> = {
 const perl = (program: string): string => `exec perl -e '${program}'`;
 /** Allocates memory as fast as possible until it is stopped. */
 const FILL = 'my @x; push @x, "x" x 1000000 while 1';
-/** Forks processes that stay. */
+/** Forks processes that do not end. */
 const FORKS =
   'for my $i (1 .. 4000) { my $p = fork; if (!defined $p) { print "rejected: $!\\n"; select(undef, undef, undef, 0.05); next } if ($p == 0) { sleep 600; exit } }';
 
 /**
- * For each attempt: name, script, the limit that the exit must name (or the output with which the attempt fails by
- * itself), and the ways of running sandboxes to which the attempt applies.
+ * The attempts. Each has a name, a script, and the limit that the exit must name. If the attempt fails by itself, it has the
+ * expected output instead of the limit. It also has the ways of running sandboxes to which it applies.
  */
 const ATTEMPTS: readonly [
   name: string,
@@ -102,7 +102,7 @@ const ATTEMPTS: readonly [
   ],
 ];
 
-/** Lower limits for attempts, so that they end soon. */
+/** Lower limits for some attempts, so that they end soon. */
 const LIMITS: Record<string, Partial<SandboxLimits>> = {
   'processor time in one process': { cpuSeconds: 1 },
   time: { wallClockMs: 500 },
@@ -166,7 +166,7 @@ for (const way of ways()) {
       expect(left).toEqual([]);
       expect(readdirSync(join(ground.workspace.directory, 'sandboxes'))).toEqual([]);
       if (probe.mode === 'files-only' || probe.host.control.mode === 'watchdog') return;
-      // Counts only groups without processes: the groups of other tests have some.
+      // Counts only groups without processes, because groups of other tests may have some.
       const forgotten = () =>
         groupsOf(probe.host.control).filter((folder) => readFileSync(join(folder, 'cgroup.procs'), 'utf8') === '');
       await expect.poll(() => forgotten().filter((folder) => mine.has(folder))).toEqual([]);
@@ -174,7 +174,7 @@ for (const way of ways()) {
   });
 }
 
-/** Returns the existing groups of sandboxes and engine processes, of this test and of others. */
+/** Returns the existing groups of sandboxes and engine processes, including groups of other tests. */
 function groupsOf(control: ResourceControl): string[] {
   if (control.mode === 'watchdog') return [];
   return Object.values(control.folders).flatMap((folder) =>

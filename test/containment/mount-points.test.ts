@@ -1,11 +1,14 @@
-// Links at every component of every path that a sandbox mounts on or writes to: in the image before it is opened, and made by a
-// script between two commands. The machine must not change.
+// Links at every component of every path on which a sandbox mounts or to which it writes. The links are in the image before
+// the sandbox opens, or a script makes them between two commands. The machine must not change.
 import { describe, expect, test } from 'vitest';
 import type { TarInput } from '../../src/tar/entry.ts';
 import { entry } from '../fixtures/tar.ts';
 import { attempt, openGround, placeCanary, USER, ways } from './attempts.ts';
 
-/** Paths that sandboxes mount on, or write to before the image's own programs run: folders, and files in them. */
+/**
+ * Paths on which sandboxes mount, or to which they write before the image's own programs run. These are folders, and files in
+ * them.
+ */
 const FOLDERS = ['proc', 'dev', '.larder', 'etc', 'run', 'tmp', 'oldroot', 'newroot'];
 const INNER = [
   'proc/self',
@@ -19,7 +22,7 @@ const INNER = [
 ];
 const PLACES = [...INNER, ...FOLDERS];
 
-/** Targets of the links, by a description. Most lead to `folder`, which is on this machine. */
+/** Targets of the links, by a description. Most of them point to `folder`, which is on this machine. */
 const TARGETS: Record<string, (folder: string) => string> = {
   absolute: (folder) => folder,
   'absolute, through the old root': (folder) => `/oldroot${folder}`,
@@ -38,7 +41,7 @@ function planted(places: string[], target: string): TarInput[] {
   return places.map((place) => entry(place, { type: 'symlink', target, mode: 0o777 }));
 }
 
-// The watchdog is left out: how limits are enforced makes no difference to mounts.
+// The watchdog is omitted, because mounts do not depend on how limits are enforced.
 for (const way of ways().filter(({ name }) => !name.endsWith('watchdog'))) {
   describe(way.name, () => {
     for (const [kind, targetOf] of Object.entries(TARGETS)) {
@@ -73,7 +76,7 @@ for (const way of ways().filter(({ name }) => !name.endsWith('watchdog'))) {
             `mv /${place} /gone.$$ 2>/dev/null; rm -rf /${place} 2>/dev/null; mkdir -p "$(dirname /${place})"; ln -s '${target}' /${place} 2>/dev/null`,
         );
         await attempt(sandbox, [...plant, 'true'].join('\n'));
-        // The folders above the mount points are then replaced by links too.
+        // After that, the folders above the mount points are also replaced by links.
         await attempt(sandbox, `for name in etc run var srv; do mv /$name /$name.gone; ln -s '${target}' /$name; done`);
         for (const user of [undefined, USER]) {
           const outcome = await attempt(
@@ -87,7 +90,7 @@ for (const way of ways().filter(({ name }) => !name.endsWith('watchdog'))) {
         }
         expect(canary.state()).toBe(before);
         for await (const _chunk of sandbox.capture()) {
-          // The capture is read to its end: it follows no link either.
+          // Reads the capture to its end, because it must follow no link either.
         }
         expect(canary.state()).toBe(before);
       });

@@ -1,4 +1,5 @@
-// A process that pins one image and prints the result and its peak memory: `pin-child.ts CONTENT-FOLDER ROOT-AS-JSON`.
+// A process that pins one image, and prints the result and its peak memory. Usage: `pin-child.ts CONTENT-FOLDER
+// ROOT-AS-JSON`.
 import { readFileSync } from 'node:fs';
 import { openDiskContent } from '../../src/content/disk.ts';
 import { pinBaseImage } from '../../src/packaging/image/base-image-pin.ts';
@@ -11,6 +12,6 @@ const end = await pinBaseImage({ workspace: { content }, root: JSON.parse(root),
   () => 'pinned',
   (error: unknown) => String(error),
 );
-// VmHWM instead of getrusage(2), which also counts memory of the parent from before this program began.
+// Uses VmHWM, because getrusage(2) also counts memory of the parent from before this program began.
 const peakKib = Number(/^VmHWM:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]);
 process.stdout.write(JSON.stringify({ end, peakMib: Math.round(peakKib / 1024) }));

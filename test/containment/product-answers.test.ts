@@ -1,4 +1,5 @@
-// Attempts of a finished image by the answers of its service to the product's tests: each test ends at its limit of size or time.
+// Attacks of a finished image with the answers of its service to the product's tests. Each test ends at its limit of size or
+// time.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { attemptTest, type Started } from '../../src/packaging/image/product-test.ts';
 import type { ProductTest } from '../../src/plan/image-plan.ts';
@@ -7,7 +8,7 @@ import type { SandboxCommand } from '../../src/sandbox/sandbox-command.ts';
 import { type Ground, openGround, USER, ways } from './attempts.ts';
 
 const PORT = 8080;
-/** Returns a script that listens and runs `answer` for each connection; it ignores readers that disconnect. */
+/** Returns a script that listens and runs `answer` for each connection. It ignores clients that disconnect. */
 const serve = (answer: string): string => `
   $SIG{PIPE} = "IGNORE"; $| = 1;
   socket(S, 2, 1, 6) or die $!; setsockopt(S, 1, 2, pack("i", 1));

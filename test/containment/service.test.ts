@@ -1,5 +1,6 @@
-// The whole service under attack: customizations with hostile scripts, packages and files, and hostile base images from a registry.
-// Each attempt ends in seconds as one failed pipeline or one unhealthy base image with the cause; the same server and worker continue.
+// Attacks on the whole service: customizations with hostile scripts, packages and files, and hostile base images from a
+// registry. Each attack ends within seconds as one failed pipeline or one unhealthy base image, with the cause. The same
+// server and worker continue.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,12 +11,9 @@ import { PATIENCE_MS, type Service, startTestService, until } from '../service.t
 import { type Canary, placeCanary } from './attempts.ts';
 
 const STORY_MS = 2 * PATIENCE_MS;
-/**
- * The limit for "ends in seconds": a build of redis takes two seconds here, and this machine may be busy with other
- * tests.
- */
+/** The time limit of an attack. A build of redis takes two seconds here, but other tests may keep this machine busy. */
 const ATTEMPT_MS = 60_000;
-/** The memory that an attempt may take in worker and engine processes beyond the largest harmless build. */
+/** How much more memory an attempt may use in worker and engine processes than the largest harmless build. */
 const MEMORY_BYTES_MAX = 100 * 1024 ** 2;
 
 let service: Service;
@@ -87,12 +85,14 @@ async function ended(customization_id: string) {
   const { client, catalog_id } = service;
   return await until('the customization ended', async () => {
     const found = await client.call('getCustomization', { catalog_id, customization_id });
-    // The status is DELETED if no release contained the customization.
+    // The status is DELETED if no release contains the customization.
     return /_(SUCCEEDED|FAILED)$|^DELETED$/.test(found.status ?? '') && found;
   });
 }
 
-/** Runs `act`. Returns its result, and the peak memory of the worker and its largest engine process meanwhile. */
+/**
+ * Runs `act`. Returns its result. Also returns the peak memory of the worker and its largest engine process during the run.
+ */
 async function watched<T>(act: () => Promise<T>): Promise<{ result: T; peakBytes: number }> {
   let peakBytes = 0;
   const timer = setInterval(() => {
@@ -107,7 +107,7 @@ async function watched<T>(act: () => Promise<T>): Promise<{ result: T; peakBytes
 
 type Process = { pid: number; parent: number; bytes: number; args: string };
 
-/** Returns the processes of this machine. Arguments are cut, because attacks of other tests have megabytes of them. */
+/** Returns the processes of this machine. Arguments are cut, because attacks of other tests have megabytes of arguments. */
 function listProcesses(): Process[] {
   const columns = 'ppid=,pid=,rss=,args=';
   const lines = execFileSync('ps', ['-eo', columns, '--cols', '2000'], { encoding: 'utf8' }).split('\n');
@@ -119,7 +119,7 @@ function listProcesses(): Process[] {
 
 function memoryOfWorker(): number {
   const processes = listProcesses();
-  // One engine process handles the attempt; another may be idle or finish the earlier deletion.
+  // One engine process handles the attempt. Another one may be idle or may still handle the earlier deletion.
   const engines = processes.filter(({ parent, args }) => parent === worker && args.includes('engine-process'));
   const own = processes.find(({ pid }) => pid === worker);
   return (own?.bytes ?? 0) + Math.max(0, ...engines.map(({ bytes }) => bytes));
@@ -127,7 +127,7 @@ function memoryOfWorker(): number {
 
 const PERL = '#!/usr/bin/perl\n';
 
-/** Customizations, each with the words of its failure, or `SUCCEEDED` if the result is harmless. */
+/** Customizations. Each has the expected words of its failure, or `SUCCEEDED` if the result is harmless. */
 const ATTEMPTS: readonly [name: string, files: Record<string, string>, outcome: RegExp | 'SUCCEEDED'][] = [
   [
     'a dpkg-deb that prints without end',
@@ -282,7 +282,10 @@ function sleeping(seconds: string): boolean {
   return listProcesses().some(({ args }) => args === `sleep ${seconds}`);
 }
 
-/** Returns the command lines of a process, its descendants, and processes without a parent: other tests have sandboxes of their own. */
+/**
+ * Returns the command lines of a process, its descendants, and processes without a parent. Processes of other tests are
+ * omitted, because they have their own sandboxes.
+ */
 function treeAndOrphans(root: number): string[] {
   const all = listProcesses();
   const below = (parent: number): Process[] =>

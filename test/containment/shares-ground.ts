@@ -1,4 +1,5 @@
-// A whole server with its registry and three organizations, for attempts of one client to exclude the others.
+// A whole server with its registry and three organizations. It is for attempts of one client to use up the resources of the
+// others.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -20,9 +21,9 @@ type Sent = { from?: string; authorization?: string; headers?: Record<string, st
 export type Ground = {
   port: number;
   tenants: [Tenant, Tenant, Tenant];
-  /** Sends one request on a connection of its own. */
+  /** Sends one request on a new connection. */
   ask(method: string, path: string, sent?: Sent): Promise<Answer>;
-  /** Uploads a file that is not an archive: 400 if the server reads it, 429 or 503 if not. */
+  /** Uploads a file that is not an archive. The answer is 400 if the server reads the file, and otherwise 429 or 503. */
   upload(tenant: Tenant, from?: string): Promise<Answer>;
   /** Begins an upload whose body stops after its first bytes. */
   startUpload(tenant: Tenant, from?: string): RawConnection;

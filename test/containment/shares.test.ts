@@ -1,5 +1,5 @@
-// Other clients are still served while one client or one organization opens as many uploads, transfers and
-// connections as it can.
+// One client or one organization opens as many uploads, transfers and connections as it can. Other clients must still be
+// served.
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import {
   BODY_RATE_WINDOW_MS,
@@ -58,7 +58,7 @@ describe('an attacker tries to use up the uploads', () => {
     for (const full of [acme, rival]) {
       await vi.waitFor(async () => expect((await ground.upload(full, OTHER)).status).toBe(429), PATIENCE);
     }
-    // The first upload of an organization is accepted although its address has used its share.
+    // The first upload of an organization is accepted, even if its address has used up its share.
     const first = ground.startUpload(third, ATTACKER);
     const rejected = await vi.waitFor(async () => {
       const answer = await ground.upload(third, ATTACKER);
@@ -108,7 +108,7 @@ describe('an attacker tries to use up the connections', () => {
     const half = await openMany(2100, { open: () => openRaw(ground.port, { from: ATTACKER, first }), ask: isServed });
     await vi.waitFor(() => expect(openOf(half)).toBeLessThanOrEqual(CONNECTIONS_PER_ADDRESS_MAX), PATIENCE);
     await isServed();
-    // Late connections have a smaller share, so another client behind the attacker's address is served.
+    // Late connections have a smaller share. So another client behind the attacker's address can still be served.
     await vi.waitFor(() => expect(openOf(half)).toBe(PENDING_PER_ADDRESS_MAX), PATIENCE);
     expect((await ground.ask('GET', '/livez', { from: ATTACKER })).status).toBe(200);
     closeAll(half);

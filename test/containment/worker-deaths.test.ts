@@ -1,4 +1,5 @@
-// Workers that die repeatedly: by a job, which fails without harm to others, and at every start, while all other processes stay up.
+// Workers that die repeatedly. Either a job kills them: it fails, and others are not affected. Or they die at every start:
+// then all other processes stay up.
 import { fileURLToPath } from 'node:url';
 import { afterEach, expect, test } from 'vitest';
 import { inTransaction } from '../../src/db/database.ts';
@@ -36,7 +37,7 @@ test('a job that kills its worker each time fails with that cause, and no other 
       died = deaths;
     },
   });
-  /** Leaves out scheduled jobs, one of which may run during the test. */
+  /** Omits scheduled jobs, because one of them may run during the test. */
   const rows = async () => {
     const { rows } = await database.pool.query<{ id: string; state: string; retry_count: number; output: unknown }>(
       `select data -> 'payload' ->> 'pipeline_id' as id, state, retry_count, output from queue.job
@@ -54,7 +55,7 @@ test('a job that kills its worker each time fails with that cause, and no other 
     ...['a', 'b', 'c', 'd', 'e'].map(done),
     { id: 'killer', state: 'failed', retry_count: 0, output: expect.objectContaining({ losses: ATTEMPTS_MAX }) },
   ]);
-  // The job killed a worker once while other jobs ran, then ATTEMPTS_MAX times while it ran alone.
+  // The job killed a worker once while other jobs ran, and then ATTEMPTS_MAX times while it ran alone.
   expect(died.deaths).toBe(1 + ATTEMPTS_MAX);
   await database.drop();
 });
@@ -65,7 +66,7 @@ test('a worker that dies at every start pauses work, and API, registry and datab
   const fault = `if (/worker\\.ts$/.test(process.argv[1])) process.kill(process.pid, 'SIGKILL')`;
   const metricsPort = await freePort();
   const NODE_OPTIONS = `--import=data:text/javascript,${encodeURIComponent(fault)}`;
-  // A new installation that was never ready has no service to keep running: its start fails with the reason.
+  // A new installation that was never ready has no running service to protect. So its start fails with the reason.
   const fresh = await startEntrance('all-in-one', { env: { NODE_OPTIONS } });
   const { data } = await startOnce();
   const service = await startEntrance('all-in-one', {

@@ -1,4 +1,5 @@
-// The chart of Redis on the whole service: requested alone, built after its image, verified by the worker that has helm, pulled and rendered.
+// The chart of Redis in the whole service. It is requested alone, built after its image, verified by the worker that has helm,
+// and pulled and rendered by helm.
 import { chmod, copyFile, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,10 +17,10 @@ let folder: string;
 let withHelm: { stop(): Promise<void> } | undefined;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'larder-chart-story-'));
-  // The service gives up root, and its account may not be able to enter the folder of the clients.
+  // The service gives up root, and its account may not be able to enter the folder of the clients. So the client is copied.
   await chmod(folder, 0o755);
   const program = join(folder, 'helm');
-  // The worker of the service has no helm, a second one does.
+  // The worker of the service has no helm. A second worker has helm.
   service = await startTestService({ LARDER_HELM: join(folder, 'none') });
   if (helm === undefined) return;
   await copyFile(helm.path, program);

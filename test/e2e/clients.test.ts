@@ -1,4 +1,5 @@
-// Images built on base images of every form, read by other clients than Larder's: skopeo, umoci, buildah and crane.
+// Images on base images of every form. Other clients than Larder's must be able to read them: skopeo, umoci, buildah and
+// crane.
 import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -23,9 +24,12 @@ import { type DockerRegistry, startDockerRegistry } from '../docker-registry.ts'
 import { entry } from '../fixtures/tar.ts';
 
 const execute = promisify(execFile);
-/** Docker's format has no zstd, and umoci of Debian 12 unpacks only gzip and plain layers. */
+/** Forms with zstd layers. Docker's format has no zstd, and umoci of Debian 12 extracts only gzip and plain layers. */
 const ZSTD = new Set(['zstd-chunked', 'type-that-lies']);
-/** `crane validate` reads the bytes of gzip layers only; `crane export` reads those of all layers. */
+/**
+ * Forms with layers that are not gzip. `crane validate` reads only the bytes of gzip layers. `crane export` reads the bytes
+ * of all layers.
+ */
 const NOT_GZIP = new Set([...ZSTD, 'plain-tar']);
 
 let directory: string;
@@ -48,7 +52,7 @@ const run = async (program: string, ...args: string[]) => (await execute(program
 const skopeo = (...args: string[]) => run('skopeo', '--insecure-policy', ...args);
 const remote = (repository: string) => openRemote({ url: peer.url, egress, repository });
 
-/** Reads a base image as its check does, builds on it, and pushes the result under the same tag. */
+/** Reads a base image like its check, builds on it, and pushes the result under the same tag. */
 async function pushBuilt(shape: string): Promise<string> {
   await READ_SHAPES[shape]?.(new ShapeRepository(peer.host, 'bases'), shape);
   const source = remote('bases');

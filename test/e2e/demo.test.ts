@@ -1,4 +1,5 @@
-// The demonstration as a person runs it: interrupted, run again on the same data, its printed commands run in a shell, and stopped.
+// The demonstration as a person runs it. It is interrupted and run again with the same data, its printed commands are run in
+// a shell, and it is stopped.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,7 +8,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openClient } from '../../src/client/client.ts';
 import { freePort, PATIENCE_MS, removeData, until } from '../service.ts';
 
-/** Longer than each wait of the test, so that a wait that fails is reported by its name. */
+/** The time limit of the test. It is longer than each wait, so that a failed wait is reported by its name. */
 const STORY_MS = 2 * PATIENCE_MS;
 
 let scratch: string;
@@ -62,7 +63,7 @@ async function stopped(child: ChildProcess): Promise<number | null> {
   return child.exitCode;
 }
 
-/** Returns the first printed line that begins with this text, for a shell. */
+/** Returns the first printed line that begins with this text, as a command for a shell. */
 function printed(demo: Demo, start: string): string {
   const line = demo
     .said()

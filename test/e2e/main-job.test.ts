@@ -1,4 +1,5 @@
-// The main job on the whole service: request, customize, pull with another client, break and delete the customization; and kill each process.
+// The main job in the whole service: request, customize, pull with another client, break and delete the customization, and
+// kill each process.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -11,7 +12,7 @@ import { archiveOf } from '../customization-archive.ts';
 import { DUMMY_KEY } from '../fixtures/customization.ts';
 import { PATIENCE_MS, type Service, startTestService, until } from '../service.ts';
 
-/** Longer than each wait of the test, so that a wait that fails is reported by its name. */
+/** The time limit of the test. It is longer than each wait, so that a failed wait is reported by its name. */
 const STORY_MS = 2 * PATIENCE_MS;
 
 let service: Service;
@@ -50,7 +51,7 @@ async function request(keys: string[]): Promise<string> {
 async function completed(application_request_id: string) {
   const { client, catalog_id } = service;
   return await until('the request ended', async () => {
-    // A server that was killed does not answer until its restart.
+    // A killed server does not answer until its restart.
     const found = await client
       .call('getApplicationRequest', { catalog_id, application_request_id })
       .catch(() => undefined);
@@ -72,7 +73,7 @@ async function settled(pattern: RegExp) {
   });
 }
 
-/** Pulls with skopeo, a client other than Larder's, and reads the image from skopeo's layout. */
+/** Pulls with skopeo, which is not Larder's client, and reads the image from skopeo's layout. */
 function pull(reference: string, name: string) {
   const layout = join(scratch, name);
   const source = `docker://${service.url.slice('http://'.length)}/main/containers/debian-12/${reference}`;
@@ -150,7 +151,7 @@ describe('the main job', () => {
     }
     const after = pull('redis:7.0', 'customized');
     expect(after.config.config?.Env).toContain('COMPANY=acme');
-    // The image's own link /lib → usr/lib stays; the file is in usr/lib.
+    // The image's own link /lib → usr/lib stays, so the file is in usr/lib.
     expect(after.file('usr/lib/company/motd')).toBe('hello\n');
     expect(after.manifest.layers.slice(0, before.manifest.layers.length)).toEqual(before.manifest.layers);
   });

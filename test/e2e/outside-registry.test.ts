@@ -1,5 +1,5 @@
-// An outside registry with a base image, on the whole service: releases to the registry, wrong credentials, an
-// outage, and a base image that moves.
+// An outside registry with a base image, in the whole service: releases to the registry, wrong credentials, an outage, and a
+// base image whose tag moves.
 import { execFileSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -13,17 +13,17 @@ import { type FaultyProxy, startFaultyProxy } from '../faulty-proxy.ts';
 import { pullImage, runImage } from '../pulled-image.ts';
 import { PATIENCE_MS, type Service, startTestService, until } from '../service.ts';
 
-/** Longer than each wait of the test, so that a wait that fails is reported by its name. */
+/** The time limit of the test. It is longer than each wait, so that a failed wait is reported by its name. */
 const STORY_MS = 2 * PATIENCE_MS;
 const LOGIN = { username: 'robot', password: 'open sesame 7' };
 const CREDS = `${LOGIN.username}:${LOGIN.password}`;
-/** The repository of redis in the outside registry, with the path that the registry is registered with. */
+/** The repository of redis in the outside registry. It begins with the path with which the registry is registered. */
 const REDIS = 'team/containers/debian-12/redis';
 
 let service: Service;
 let docker: DockerRegistry;
 /**
- * A proxy at the address that Larder knows as the registry's. The proxy counts requests, and fails them when a test
+ * A proxy at the address that Larder knows as the registry's address. The proxy counts requests, and lets them fail if a test
  * says so.
  */
 let proxy: FaultyProxy;
@@ -77,7 +77,10 @@ async function releases() {
   return items;
 }
 
-/** Returns the customization once its last operation and the newest pipeline have ended: the operation succeeds with the first release. */
+/**
+ * Returns the customization after its last operation and the newest pipeline have ended. The operation succeeds with the
+ * first release.
+ */
 async function settled(operation: 'CREATE' | 'UPDATE' | 'DELETE') {
   const { client, catalog_id } = service;
   return await until('the customization settled', async () => {
@@ -93,7 +96,7 @@ async function motd(text: string, name: string): Promise<void> {
   await service.client.call('updateCustomization', { catalog_id: service.catalog_id, customization_id, file });
 }
 
-/** Sends a request to the outside registry without the proxy, as its owner does. */
+/** Sends a request to the outside registry without the proxy, like the registry's owner. */
 async function outside(path: string): Promise<Response> {
   return await fetch(`${docker.url}/v2/${path}`, {
     headers: {
@@ -226,7 +229,7 @@ describe('an outside registry beside the hosted one', () => {
     const before = (await releases()).length;
     await client.call('updateRegistry', { registry_id, access_secret: 'guessed wrong 9' });
     await motd('second\n', 'second');
-    // The update succeeds, because the release to the hosted registry does.
+    // The update succeeds, because the release to the hosted registry succeeds.
     expect((await settled('UPDATE')).status).toBe('PROCESSING_UPDATE_SUCCEEDED');
     const [failed] = (await client.call('listPipelines', { catalog_id, page_size: 1 })).items;
     const phase = failed?.phases.find(({ status }) => status === 'FAILED');
@@ -245,7 +248,7 @@ describe('an outside registry beside the hosted one', () => {
     const before = (await releases()).map(({ id }) => id);
     proxy.seen.length = 0;
     let cut = 0;
-    // More failures than the six attempts of one request, so that the queue has to retry too.
+    // There are more failures than the six attempts of one request, so the queue must retry too.
     proxy.fault = () => (uploaded().length > 0 && cut++ < 8 ? { cutAnswerAfter: -1 } : undefined);
     await service.client.call('deleteCustomization', { catalog_id: service.catalog_id, customization_id });
     expect((await settled('DELETE')).status).toBe('PROCESSING_DELETE_SUCCEEDED');
@@ -260,10 +263,10 @@ describe('an outside registry beside the hosted one', () => {
 
 describe('a base image in the outside registry', () => {
   let base_image_id: string;
-  /** Each base image has its own repository. */
+  /** The repository of redis on the other base image, because each base image has its own repository. */
   const ON_BASE = 'team/containers/company-12/redis';
 
-  /** Moves the tag to another image: the former one with one more label. */
+  /** Moves the tag to another image, which is the former image with one more label. */
   function moveBase(version: string): void {
     const layout = join(scratch, 'base');
     execFileSync('umoci', ['config', '--image', `${layout}:base`, '--config.label', `version=${version}`]);
@@ -272,8 +275,7 @@ describe('a base image in the outside registry', () => {
   }
 
   /**
-   * Requests a check of the base image. Waits until the base image has this many pipelines, and returns them, newest
-   * first.
+   * Requests a check of the base image. Waits until the base image has this many pipelines. Returns them, the newest first.
    */
   async function pipelinesAfterLook(count: number) {
     const { client, catalog_id } = service;

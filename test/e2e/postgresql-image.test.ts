@@ -1,4 +1,5 @@
-// The PostgreSQL image in containers: variables of compose files and charts, passwords with any characters, scripts, and replication.
+// The PostgreSQL image in containers: variables of compose files and charts, passwords with any characters, scripts, and
+// replication.
 import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -22,7 +23,7 @@ const ETC = '/usr/local/etc/postgresql';
 const PRIMARY_PORT = '17532';
 const REPLICA_PORT = '17533';
 const OTHER_UID = 1_000_720_000;
-/** A first start takes some seconds, and several times as long on a busy machine. */
+/** How long to wait for a first start. It takes some seconds, and several times as long on a busy machine. */
 const eventually = { timeout: 60_000, interval: 100 };
 
 describe.skipIf(reason !== '')(`the PostgreSQL image ${reason}`, () => {
@@ -58,7 +59,7 @@ describe.skipIf(reason !== '')(`the PostgreSQL image ${reason}`, () => {
 
   const expectReady = (container: Container) => expectHealthy(container, ['/usr/local/bin/postgresql-health']);
 
-  /** Runs a statement over TCP, as a client with a password does. */
+  /** Runs a statement over TCP, like a client with a password. */
   async function query(container: Container, sql: string, user = 'postgres', password = PASSWORD, database = user) {
     const { code, output } = await container.exec(
       ['sh', '-c', 'exec psql -XAtq -h 127.0.0.1 -U "$1" -d "$2" -c "$3"', 'query', user, database, sql],
@@ -99,7 +100,7 @@ describe.skipIf(reason !== '')(`the PostgreSQL image ${reason}`, () => {
       const first = await start(options);
       await expectReady(first);
       expect(await query(first, 'select name from goods order by 1', 'app', PASSWORD, 'pantry')).toBe('flour\nsalt');
-      // .sql files run as the user of the container's variables.
+      // .sql files run as the user in the container's variables.
       expect(
         await query(first, "select tableowner from pg_tables where tablename = 'goods'", 'app', PASSWORD, 'pantry'),
       ).toBe('app');
@@ -115,12 +116,12 @@ describe.skipIf(reason !== '')(`the PostgreSQL image ${reason}`, () => {
           .split('ready to accept connections')[1]
           ?.match(/connection authorized: .*psql/g),
       ).toHaveLength(4);
-      // The server has no password in its environment.
+      // The environment of the server must not contain a password.
       expect(await readFile(`/proc/${first.pid()}/environ`, 'utf8')).not.toContain('quoted');
       await first.stop();
 
-      // Starts with another user id, as after a change of the platform. umask 0077 permits only the owner to read the
-      // files; on this machine both ids are the same account.
+      // Starts with another user id, as after a change of the platform. umask 0077 lets only the owner read the files. On
+      // this machine, both ids are the same account.
       const second = await start({ ...options, uid: OTHER_UID });
       await expectReady(second);
       expect(await query(second, 'select count(*) from goods', 'app', PASSWORD, 'pantry')).toBe('2');

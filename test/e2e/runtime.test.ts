@@ -1,5 +1,6 @@
-// The library's images under a real OCI runtime (runc), as clusters run them: as their own user, as any user of group 0, with a read-only root.
-// One product for each run, chosen by the number of commits; LARDER_TEST_PRODUCTS names others (redis,nginx), or all.
+// The library's images in a real OCI runtime (runc), as in clusters: as their own user, as any user of group 0, and with a
+// read-only root. Each run tests one product, which the number of commits selects. LARDER_TEST_PRODUCTS can name other
+// products (redis,nginx), or all.
 import { execFile, execFileSync, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
@@ -22,19 +23,19 @@ const turn = commitCount() % recipes.length;
 const chosen = recipes.filter(({ key }, at) =>
   asked === undefined ? at === turn : asked === 'all' || asked.split(',').includes(key),
 );
-/** The first start of a database takes about ten seconds. */
+/** How long to wait for a first start. The first start of a database takes about ten seconds. */
 const HEALTHY_MS = 60_000;
 
 function commitCount(): number {
   try {
     return Number(execFileSync('git', ['rev-list', '--count', 'HEAD'], { cwd: import.meta.dirname, encoding: 'utf8' }));
   } catch {
-    // There is no number of commits if the sources are a copy without history.
+    // If the sources are a copy without history, there is no number of commits.
     return 0;
   }
 }
 
-/** runc makes mounts and namespaces as root. */
+/** Why the test is skipped. runc needs root for mounts and namespaces. */
 const reason = process.getuid?.() !== 0 ? 'needs root' : sandboxMode.mode === 'files-only' ? 'needs a sandbox' : '';
 
 type Spec = {
@@ -62,7 +63,7 @@ describe.skipIf(reason !== '').each(chosen.map((recipe) => [recipe.key, recipe] 
     }, SLOW_MS);
     afterAll(() => bundle?.[Symbol.asyncDispose]());
 
-    /** The bundle of umoci, without the control groups that this machine does not have. */
+    /** Returns the bundle of umoci, without control groups that this machine does not have. */
     async function bundleOf(change: (spec: Spec) => void): Promise<string> {
       const bundle = join(directory, randomUUID());
       await mkdir(bundle);
@@ -74,7 +75,7 @@ describe.skipIf(reason !== '').each(chosen.map((recipe) => [recipe.key, recipe] 
       spec.mounts = spec.mounts.filter(({ type }) => type !== 'cgroup');
       const variables = Object.entries(plan.test_environment ?? {}).map(([name, value]) => `${name}=${value}`);
       spec.process.env.push(...variables);
-      // Mounts each volume as clusters do: empty, and writable by the group.
+      // Mounts each volume like a cluster: empty, and writable for the group.
       for (const destination of [...plan.image.volumes, '/tmp']) {
         spec.mounts = spec.mounts.filter((mount) => mount.destination !== destination);
         const options = [

@@ -1,4 +1,5 @@
-// A whole Larder on a disk that fills up: below five per cent free space it rejects uploads and builds wait, both with the reason; at five per cent both continue.
+// A whole Larder on a disk that fills up. With less than five per cent free space, it rejects uploads, and builds wait; both
+// give the reason. With five per cent, both continue.
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -23,7 +24,7 @@ function leaveFree(share: number): void {
 
 beforeAll(async () => {
   scratch = mkdtempSync(join(tmpdir(), 'larder-space-'));
-  // The folder is readable by all, because Larder reads it as another account if it is started as root.
+  // Everybody can read the folder, because Larder reads it as another account if it is started as root.
   chmodSync(scratch, 0o755);
   leaveFree(0.5);
   const NODE_OPTIONS = `--import=${new URL('../free-share.ts', import.meta.url).href}`;
@@ -45,7 +46,7 @@ async function content(): Promise<unknown> {
   return ((await answer.json()) as { checks: { content: unknown } }).checks.content;
 }
 
-/** Uploads a customization for a base image without applications: it is accepted, and nothing is built for it. */
+/** Uploads a customization for a base image without applications. It is accepted, and nothing is built for it. */
 async function upload(): Promise<number> {
   const file = await archiveOf(scratch, { 'rootfs/etc/motd': 'hello\n' }, `company-${Math.random()}`);
   const { items } = await client.call('listBaseImages', {});
@@ -94,7 +95,7 @@ test('just below five per cent, uploads get 503, and a build waits and logs the 
   leaveFree(0.0499);
   expect(await content()).toEqual({ ok: true, free_percent: 4.9, has_room: false });
   expect(await upload()).toBe(503);
-  // The registry reads the free space every second.
+  // The registry measures the free space every second.
   await until('the registry takes nothing', async () => (await push()) === 503);
   await request('memcached');
   await service.says(/the content store's disk has 4\.9 % left; builds wait until it has 5 %/);

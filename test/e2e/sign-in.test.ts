@@ -1,4 +1,4 @@
-// Log-in of people as an operator configures it: a server with settings in its environment, and a real identity provider.
+// Log-in of people, configured like by an operator: a server with settings in its environment, and a real identity provider.
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-// The suite that every content store must pass; the test of each kind of store runs it.
+// The suite that every content store must pass. The test of each kind of store runs it.
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
@@ -10,7 +10,7 @@ type Opened = { store: ContentStore; close?: () => Promise<void> };
 
 const NOTHING: Digest = `sha256:${'0'.repeat(64)}`;
 
-/** Declares the suite for one kind of store; `open` returns an empty store. */
+/** Declares the suite for one kind of store. `open` returns an empty store. */
 export function testContentStore(kind: string, open: () => Promise<Opened>): void {
   describe(`content store: ${kind}`, () => {
     let opened: Opened;
@@ -215,7 +215,7 @@ export function digestOf(bytes: Uint8Array): Digest {
   return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
 }
 
-/** Bytes as a stream of chunks of one size. */
+/** Returns the bytes as a stream of chunks of one size. */
 export function chunksOf(bytes: Buffer, size: number): AsyncIterable<Uint8Array> {
   const starts = Array.from({ length: Math.ceil(bytes.length / size) }, (_, index) => index * size);
   return Readable.from(starts.map((start) => bytes.subarray(start, start + size)));
@@ -237,7 +237,10 @@ async function* reusedBuffer(): AsyncIterable<Uint8Array> {
   }
 }
 
-/** Returns a stream that yields the text, waits for `wake`, and yields one more byte. `sent` resolves when the text was read. */
+/**
+ * Returns a stream that yields the text, waits for `wake`, and then yields one more byte. `sent` resolves when the text was
+ * read.
+ */
 function silentAfter(text: string): { bytes: AsyncIterable<Uint8Array>; sent: Promise<void>; wake: () => void } {
   const sent = Promise.withResolvers<void>();
   const woken = Promise.withResolvers<void>();

@@ -1,4 +1,5 @@
-// The suite that each packaging type must pass, run by src/packaging/packagings.test.ts with real builds in engine processes.
+// The suite that each packaging type must pass. src/packaging/packagings.test.ts runs it with real builds in engine
+// processes.
 import { readdirSync, readFileSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -27,19 +28,21 @@ import { removeWorkFolder, sandboxMode } from '../fixtures/build.ts';
 export type PackagingFixture = AsyncDisposable & {
   /** A plan with a customization and at least one test that passes. */
   plan: Plan;
-  /** Contains the contents that the plan and the inspections name, and possibly more. */
+  /** The store. It has the contents that the plan and the inspections name, and possibly more. */
   content: ContentStore;
   /** Inspections of the plan's customizations, by the digest of the archive. */
   inspections: Map<Digest, StoredInspection>;
-  /** The version of the artifact, for packagings whose artifacts contain one. */
+  /** The version of the artifact. Present for packagings whose artifacts contain their own version. */
   version?: string;
-  /** Lines of the log in the middle of a build, in order; a build is ended at each of them. */
+  /** Patterns of log lines in the middle of a build, in their order. A build is interrupted at each of them. */
   moments: RegExp[];
-  /** Cleans the work folder of a killed worker, as a worker does at its start. */
+  /** Cleans the work folder of a killed worker, like a worker at its start. */
   tidy(directory: string): Promise<void>;
 };
 
-/** Builds and the first verification run packages and scripts, on a machine that other tests use too. */
+/**
+ * The time limit of builds and of the first verification. They run packages and scripts, and other tests use the machine too.
+ */
 const SLOW_MS = 300_000;
 
 /** Declares the suite for one packaging type. */
@@ -47,7 +50,7 @@ export function testPackaging(type: Plan['packaging_type'], open: () => Promise<
   describe.skipIf(sandboxMode.mode === 'files-only')(`packaging: ${type}`, () => {
     let fixture: PackagingFixture;
     let docker: DockerRegistry;
-    /** The build that other builds are compared with, and its place. */
+    /** The place of the build with which other builds are compared. */
     let place: BuildPlace;
     let artifact: Artifact;
 
@@ -107,7 +110,7 @@ export function testPackaging(type: Plan['packaging_type'], open: () => Promise<
     test('a registry gets it under a name and tags of its own', () => {
       const { repository, immutableTag, movingTags } = packagingOf(fixture.plan).place(fixture.plan, fixture.version);
       expect(repository.name).toMatch(/^[a-z0-9]+(?:[._-][a-z0-9]+)*$/);
-      // An artifact with a version of its own has the version as its tag, so there is no tag for another revision.
+      // An artifact that contains its own version has this version as its tag. So there is no tag for another revision.
       const immutable = fixture.version === undefined ? [immutableTag(0), immutableTag(1)] : [immutableTag(0)];
       const tags = [...immutable, ...movingTags({ revision: 1, others: [] })];
       for (const tag of tags) expect(tag).toMatch(/^\w[\w.-]{0,127}$/);
@@ -168,7 +171,7 @@ async function copyContents(from: ContentStore, to: ContentStore, digests: reado
 
 type Distributed = { plan: Plan; version: string | undefined; artifact: Artifact; docker: DockerRegistry };
 
-/** Pushes every root to a registry that has nothing yet, as the distribution does. */
+/** Pushes every root to an empty registry, like the distribution. */
 async function distributeFrom(content: ContentStore, { plan, version, artifact, docker }: Distributed): Promise<void> {
   const { repository, immutableTag } = packagingOf(plan).place(plan, version);
   const registry = openRegistry({ url: docker.url, egress: createEgress({ allow: ['127.0.0.1'] }) });
@@ -185,25 +188,25 @@ type BuildPlace = AsyncDisposable & {
   content: ContentStore;
   build(): Promise<Artifact>;
   verify(artifact: Artifact): Promise<{ passed: boolean; tests: object[] }>;
-  /** Builds until the log matches `moment`, then ends the build or its process. */
+  /** Builds until the log matches `moment`. Then ends the build or its process. */
   endAt(moment: RegExp, how: 'abort' | 'kill'): Promise<Artifact>;
-  /** Processes that work in this place, by their command lines. */
+  /** Returns the command lines of the processes that work in this place. */
   processes(): string[];
-  /** Files and folders of the work folder, two levels deep: below are the contents of caches. */
+  /** Returns the files and folders of the work folder, two levels deep. The levels below are the contents of caches. */
   workFiles(): Promise<string[]>;
   contents(): Promise<Digest[]>;
-  /** Drops interrupted puts and uploads, and returns their number. */
+  /** Deletes interrupted puts and uploads, and returns their number. */
   unfinishedContents(): Promise<number>;
 };
 
 /**
- * Opens a place that is like another machine: an empty work folder, and a store with the contents that the plan and
+ * Opens a place that is like another machine. It has an empty work folder, and a store with the contents that the plan and
  * the inspections name.
  */
 async function openPlace(fixture: PackagingFixture): Promise<BuildPlace> {
   const { plan, content: source, inspections, version } = fixture;
   const root = await mkdtemp(join(tmpdir(), 'larder-packaging-'));
-  // The account of the sandboxes must be able to enter.
+  // The account of the sandboxes must be able to enter the folder.
   await chmod(root, 0o755);
   const [directory, contentDirectory] = [join(root, 'work'), join(root, 'content')];
   // A packaging that needs no work folder would not create it.
@@ -241,7 +244,7 @@ async function openPlace(fixture: PackagingFixture): Promise<BuildPlace> {
       try {
         return await child.run('build', input, { onCall, log: { write }, signal: controller.signal });
       } finally {
-        // Ends the process, as the pool does: an aborted process gets no other task.
+        // Ends the process like the pool, because an aborted process gets no other task.
         await child.end();
       }
     },
@@ -262,8 +265,8 @@ async function openPlace(fixture: PackagingFixture): Promise<BuildPlace> {
 }
 
 /**
- * Answers the calls of an engine: keeps layers by their key, as a worker's table does, and grants every lock, because
- * one build runs at a time.
+ * Answers the calls of an engine. Keeps layers by their key, like the table of a worker. Grants every lock, because one build
+ * runs at a time.
  */
 function answerCalls(layers: Map<string, BuiltLayer>): CallHandler {
   return async (to, input) => {
@@ -284,8 +287,8 @@ async function listFiles(directory: string): Promise<string[]> {
 }
 
 /**
- * Returns the processes whose command names the folder, or in whose file system something of the folder is mounted,
- * as in each sandbox.
+ * Returns the processes whose command contains the folder. Also returns processes in whose file system something of the
+ * folder is mounted, as in each sandbox.
  */
 function processesIn(folder: string): string[] {
   return readdirSync('/proc')
@@ -294,7 +297,7 @@ function processesIn(folder: string): string[] {
     .map((pid) => readProcess(pid, 'cmdline').replaceAll('\0', ' '));
 }
 
-/** Returns an empty text if the process has ended. */
+/** Returns a file of a process in /proc. Returns an empty text if the process has ended. */
 function readProcess(pid: string, file: string): string {
   try {
     return readFileSync(`/proc/${pid}/${file}`, 'utf8');

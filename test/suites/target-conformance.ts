@@ -1,4 +1,4 @@
-// The suite that every target of a copy must pass; the test of each kind of target runs it.
+// The suite that every target of a copy must pass. The test of each kind of target runs it.
 import { randomBytes } from 'node:crypto';
 import { buffer } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -8,12 +8,12 @@ import type { Target } from '../../src/oci/target.ts';
 
 type Opened = {
   target: Target;
-  /** Another repository of the same registry and its name, if the target has repositories. */
+  /** Another repository of the same registry, and its name. Absent if the target has no repositories. */
   neighbour?: { target: Target; name: string };
   close?: () => Promise<void>;
 };
 
-/** Declares the suite for one kind of target; `open` returns an empty target. */
+/** Declares the suite for one kind of target. `open` returns an empty target. */
 export function testTarget(kind: string, open: () => Promise<Opened>): void {
   describe(`target: ${kind}`, () => {
     let opened: Opened;
