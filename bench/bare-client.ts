@@ -1,9 +1,9 @@
-// A client that only sends the requests of a push, with prepared bodies, as fast as a registry answers them.
+// A client that only sends the requests of a push, with prepared bodies. It sends them as fast as a registry answers.
 import { Agent, type IncomingMessage, request } from 'node:http';
 import type { ContentStore } from '../src/content/content.ts';
 import type { Descriptor, Index, Manifest } from '../src/oci/descriptor.ts';
 
-/** The documents of one image whose layers the repository has. */
+/** The documents of one image. The repository already has its layers. */
 export type BarePush = { repository: string; config: Document; manifest: Document; index: Document };
 
 type Document = { descriptor: Descriptor; bytes: Buffer };
@@ -28,7 +28,7 @@ export type BareClient = {
   close(): void;
 };
 
-/** A client for a registry without log-in, with `lanes` connections. */
+/** Returns a client for a registry without a log-in. `lanes` is the number of its connections. */
 export function openBareClient(url: string, lanes: number): BareClient {
   const agent = new Agent({ keepAlive: true, maxSockets: lanes });
 

@@ -1,4 +1,5 @@
-// Larder's engine for the comparison: the functions of packaging and distribution, one image after the other, with one registry.
+// Larder's engine for the comparison. It runs the functions of packaging and distribution, one image after the other, with
+// one registry.
 import type { Socket } from 'node:net';
 import type { ContentStore } from '../src/content/content.ts';
 import type { inspectArchive } from '../src/customization/inspect.ts';
@@ -33,7 +34,7 @@ export type BenchRegistry = {
   name: string;
   repository(name: string): Target;
   prefix: string;
-  /** The store that the images are made in. */
+  /** The store in which the images are made. */
   content: ContentStore;
   counts?: () => Counts;
 };
@@ -72,7 +73,7 @@ export function openRemoteRegistry(input: {
   return { name, prefix, content, repository: (repository) => registry.repository(repository), counts };
 }
 
-/** Makes images to customize: all have the same base, each has its own config. */
+/** Makes images to customize. All have the same base image, and each has its own config. */
 export async function makeImages(
   content: ContentStore,
   base: Base,
@@ -95,7 +96,7 @@ export async function makeImages(
   return images;
 }
 
-/** Pushes the images that every program starts from. */
+/** Pushes the images with which every program begins. */
 export async function publish(registry: BenchRegistry, images: Image[], tag: string): Promise<void> {
   const uploads = createSharedUploads();
   for (const { repository, base } of images) {
@@ -113,16 +114,16 @@ export async function listingOf(content: ContentStore, base: Base) {
   return below;
 }
 
-/** In-memory locks are enough: only this process of the benchmark builds images. */
+/** Locks in memory are enough, because only this process of the benchmark builds images. */
 const exclusive = exclusiveBy(keyedLocks());
 
-/** Returns a layer cache in memory in place of the table of built layers. */
+/** Returns a layer cache in memory. It replaces the table of built layers. */
 function layerMemory(): LayerCache {
   const layers = new Map<Digest, BuiltLayer>();
   return { get: async (key) => layers.get(key), set: async (key, layer) => void layers.set(key, layer) };
 }
 
-/** The application of one customization to images in one registry, with the caches of a worker. */
+/** The application of one customization to images in one registry. It has the caches of a worker. */
 export type Campaign = {
   registry: BenchRegistry;
   base: Base;
@@ -138,12 +139,14 @@ export function openCampaign(input: Omit<Campaign, 'cache' | 'uploads'>): Campai
   return { ...input, cache: layerMemory(), uploads: createSharedUploads() };
 }
 
-/** Builds and pushes one image with the functions of packaging and distribution: files layer, config, manifest, index, push. */
+/**
+ * Builds and pushes one image with the functions of packaging and distribution: files layer, config, manifest, index, push.
+ */
 export async function customize(campaign: Campaign, image: Image, version: number): Promise<Descriptor> {
   const { registry, uploads, tag } = campaign;
   const index = await packageImage(campaign, image, version);
   const repository = registry.prefix + image.repository;
-  // A worker reads from the table of registry blobs that this repository has the base's layers.
+  // A worker would read from the table of registry blobs that this repository has the layers of the base image.
   const present = new Set(image.base.layers.map(({ digest }) => digest));
   await copyArtifact(contentTarget(registry.content), registry.repository(repository), index, {
     tags: [tag],

@@ -1,4 +1,5 @@
-// Base images of a fleet: Larder's own Debian with a layer and a config of their own, pushed to the hosted registry over HTTP.
+// The base images of a fleet. Each is Larder's own Debian with its own layer and config, and is pushed to the hosted registry
+// over HTTP.
 
 import type { Client } from '../src/client/client.ts';
 import type { ContentStore } from '../src/content/content.ts';
@@ -16,12 +17,12 @@ import type { LarderServer } from './larder.ts';
 
 const EPOCH = 1_760_000_000;
 
-/** Pushes one base under its tag again with another generation of its layer. */
+/** Pushes one base image again under its tag, with another generation of its layer. */
 export type PushBase = (name: string, generation: number) => Promise<void>;
 
 export type ReleasedImage = { url: string; digest: string };
 
-/** Reads the base of a released image: the lowest layer, and a config with this layer only. */
+/** Reads the base image of a released image: its lowest layer, and a config with only this layer. */
 export async function openBases(larder: LarderServer, released: ReleasedImage): Promise<PushBase> {
   const egress = createEgress({ allow: ['127.0.0.1'] });
   const credentials = { username: 'bench', password: larder.apiToken };
@@ -58,7 +59,7 @@ async function readBase(content: ContentStore, digest: ReleasedImage['digest']) 
   return { config, layer: { descriptor, diff_id, created_by: 'Debian' } };
 }
 
-/** Registers a pushed base as a base image of the organization. */
+/** Registers a base image, which was pushed before, for the organization. */
 export async function registerBase(
   client: Client,
   name: string,

@@ -1,4 +1,4 @@
-// One campaign of a fleet: a change that makes many pipelines, followed to the last release, with its cost.
+// One campaign of a fleet: a change that makes many pipelines. It is followed to the last release, and its cost is measured.
 import type pg from 'pg';
 import type { Client } from '../src/client/client.ts';
 import type { Pipeline } from '../src/contract/pipeline.ts';
@@ -7,11 +7,11 @@ import { memoryOf, type Processes, readProcessorTime, subtractTimes } from './fl
 import { type LarderServer, type Polling, until } from './larder.ts';
 
 /**
- * `pollMs`: a tenth of the time to the first release, so that polling costs little. `patienceMs`: the largest fleet
- * makes its last release within an hour.
+ * `pollMs` is a tenth of the time to the first release, so that polling costs little. `patienceMs` is an hour, because the
+ * largest fleet makes its last release within an hour.
  */
 export const POLLING: Polling = { pollMs: 100, patienceMs: 3_600_000 };
-/** The largest page of the API. */
+/** The largest page size of the API. */
 export const PAGE = 100;
 
 export type Fleet = {
@@ -29,7 +29,7 @@ export type Campaign = {
   failed: number;
   firstSeconds: number;
   lastSeconds: number;
-  /** Mean duration of each phase in seconds, while other pipelines run too. */
+  /** The mean duration of each phase in seconds, while other pipelines also run. */
   phases: Record<PhaseType, number>;
   processorMs: Record<string, number>;
   statements: number;
@@ -38,7 +38,7 @@ export type Campaign = {
   memory: { server: number; worker: number };
 };
 
-/** Releases a second. */
+/** Returns the number of releases in a second. */
 export const perSecond = ({ releases, lastSeconds }: Pick<Campaign, 'releases' | 'lastSeconds'>) =>
   releases / lastSeconds;
 
@@ -67,7 +67,7 @@ async function countersOf({ database }: Fleet): Promise<Counters> {
   return rows[0] ?? { statements: 0, jobs: 0, syncs: 0 };
 }
 
-/** Calls `begin`, which makes `releases` pipelines, and follows them to their end. */
+/** Calls `begin`, which makes `releases` pipelines, and follows these pipelines to their end. */
 export async function runCampaign(
   fleet: Fleet,
   { name, releases, begin }: { name: string; releases: number; begin: () => Promise<void> },

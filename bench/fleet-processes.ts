@@ -1,26 +1,27 @@
-// Use of resources by the processes of a fleet: memory of server and worker, processor time of each kind of process.
+// The resources that the processes of a fleet use: the memory of the server and the worker, and the processor time of each
+// kind of process.
 import { readdirSync, readFileSync } from 'node:fs';
 
-/** Clock ticks of /proc (proc_pid_stat(5)): 100 a second on every Linux that Node runs on. */
+/** Clock ticks in /proc (proc_pid_stat(5)). There are 100 in a second on every Linux on which Node runs. */
 const TICKS_PER_SECOND = 100;
 
 function statOf(pid: number): string[] {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // The name is in parentheses and may contain spaces.
+    // The name of the process is in parentheses and may contain spaces.
     return text.slice(text.lastIndexOf(')') + 2).split(' ');
   } catch {
     return [];
   }
 }
 
-/** Processor seconds of a process and of its ended children, for which it has waited. */
+/** Returns the processor seconds of a process and of its children that have ended and for which it has waited. */
 function secondsOf(pid: number): number {
   const fields = statOf(pid);
   return [11, 12, 13, 14].reduce((sum, at) => sum + Number(fields[at] ?? 0), 0) / TICKS_PER_SECOND;
 }
 
-/** Processor seconds of the process without its children. */
+/** Returns the processor seconds of the process without its children. */
 function ownSecondsOf(pid: number): number {
   const fields = statOf(pid);
   return (Number(fields[11] ?? 0) + Number(fields[12] ?? 0)) / TICKS_PER_SECOND;
@@ -37,7 +38,7 @@ function descendantsOf(root: number): number[] {
   return found.slice(1);
 }
 
-/** Seconds in which the whole machine was busy (proc_stat(5)). */
+/** Returns the seconds in which the processors of the machine were busy (proc_stat(5)). */
 function busySeconds(): number {
   const fields = (/^cpu (.*)$/m.exec(readFileSync('/proc/stat', 'utf8'))?.[1] ?? '').trim().split(/\s+/).map(Number);
   const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0] = fields;
@@ -48,8 +49,8 @@ export type Processes = { server: number; worker: number; postgres: number };
 export type ProcessorTime = { server: number; worker: number; postgres: number; engine: number; machine: number };
 
 /**
- * Processor seconds so far. `engine`: the worker's children with their sandboxes. A process counts once its parent has waited for
- * it: processes that end with their sandbox are only in `machine`.
+ * Returns the processor seconds so far. `engine` is the worker's children with their sandboxes. A process counts when its
+ * parent has waited for it. Processes that end with their sandbox are only in `machine`.
  */
 export function readProcessorTime({ server, worker, postgres }: Processes): ProcessorTime {
   const engines = descendantsOf(worker);
@@ -67,7 +68,7 @@ export function subtractTimes(after: ProcessorTime, before: ProcessorTime): Proc
   return Object.fromEntries(keys.map((key) => [key, after[key] - before[key]])) as ProcessorTime;
 }
 
-/** Resident MiB. */
+/** Returns the resident memory in MiB. */
 export function memoryOf(pid: number): number {
   try {
     return Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024;

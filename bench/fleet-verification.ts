@@ -1,4 +1,5 @@
-// Verification alone: the same plans, artifacts and number of engine processes as a worker, without queue and database. It is a process of its own because it gives up root, as a worker does.
+// Only the verification, with the same plans, artifacts and number of engine processes as in a worker, but without queue and
+// database. It is a separate process, because it gives up root like a worker.
 import { join } from 'node:path';
 import { leaveRoot } from '../src/bin/entrance.ts';
 import { harmlessEnvironment, readConfig } from '../src/config/config.ts';
@@ -22,7 +23,7 @@ await leaveRoot('worker', config);
 prepareControlGroups();
 const content = await openDiskContent(config.contentDirectory);
 const probe = await probeSandbox();
-// The verification has its own folder, so that it finds no layer that the worker extracted.
+// The verification has its own folder, so that it does not find layers that the worker has extracted.
 const directory = join(config.data, 'work', 'bench');
 const workspace = { directory, content, probe, exclusive: exclusiveBy(keyedLocks()) };
 const engine = openEnginePool({
@@ -31,7 +32,10 @@ const engine = openEnginePool({
   environment: harmlessEnvironment(),
 });
 
-/** Extracts all layers of an artifact but the topmost. The worker has these layers too, from earlier releases of the fleet. */
+/**
+ * Extracts all layers of an artifact except the topmost. The worker also has these layers, from earlier releases of the
+ * fleet.
+ */
 async function layOut(artifact: Artifact): Promise<void> {
   const { parts, content: own } = soleRoot(artifact);
   for (const { manifest } of parts) {
@@ -46,8 +50,8 @@ type Input = { plan: ReturnType<typeof readStoredPlan>; artifact: Artifact };
 let inputs: Input[] = [];
 
 /**
- * Verifies the first images to start the engine processes. For all images, extracts every layer except the topmost
- * beforehand.
+ * Prepares the measurement. Verifies the first images, so that the engine processes are started. For all images, extracts
+ * every layer except the topmost.
  */
 async function prepare({ artifacts }: VerifyMessage): Promise<VerifyDone> {
   const all = await Promise.all(

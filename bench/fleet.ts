@@ -1,5 +1,7 @@
-// A fleet through the API alone: N applications on base images of Debian 12 and 13, two versions of a global customization, and a base image that moves; compared with the rate of verification alone.
-// `npm run bench:fleet` (100 applications), `-- 1000` for another number, `-- --quick` for 4 on two base images and one customization.
+// A fleet that is used only through the API: N applications on base images of Debian 12 and 13, two versions of a global
+// customization, and a base image whose tag moves. The rate is compared with the rate of only the verification.
+// `npm run bench:fleet` uses 100 applications, `-- 1000` another number, and `-- --quick` 4 applications on two base images
+// with one customization.
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, mkdtempSync, readFileSync } from 'node:fs';
@@ -24,16 +26,15 @@ const QUICK = process.argv.includes('--quick');
 const APPLICATIONS = Number(process.argv.slice(2).find((arg) => /^\d+$/.test(arg)) ?? (QUICK ? 4 : 100));
 const SYSTEMS = ['Debian 12', 'Debian 13'];
 /**
- * Largest number of applications on one base image: one of each offering; in a quick run, so few that each Debian has
- * one base image.
+ * The most applications on one base image: one of each offering. In a quick run, so few that each Debian has one base image.
  */
 const PER_BASE = QUICK ? Math.ceil(APPLICATIONS / SYSTEMS.length) : Number.POSITIVE_INFINITY;
-/** Verification alone runs over at most this many images: its rate does not depend on their number. */
+/** The most images of which only the verification is measured. Its rate does not depend on their number. */
 const VERIFIED_MAX = 60;
 const FIRST_RELEASE_AIM_SECONDS = 1.5;
 const RATE_AIM = 0.9;
 
-/** PostgreSQL counts statements when it is started with this library. */
+/** Starts PostgreSQL with this library, so that it counts statements. */
 async function countStatements(directory: string): Promise<void> {
   const account = process.getuid?.() === 0 ? (findAccount('larder') ?? findAccount('nobody')) : undefined;
   const dataDirectory = join(directory, 'postgresql');
@@ -93,7 +94,7 @@ async function request({ client, catalog_id }: Fleet, base_image_id: string, off
   });
 }
 
-/** Verifies the images that the last campaign released, and does nothing else. */
+/** Only verifies the images that the last campaign released. Returns the rate. */
 async function measureVerification(fleet: Fleet, verifier: ChildProcess): Promise<number> {
   const { rows } = await fleet.database.query<VerifyMessage['artifacts'][number]>(
     `select plan_digest, artifact from pipelines where status = 'SUCCEEDED' and artifact is not null
@@ -120,7 +121,7 @@ async function askVerifier(verifier: ChildProcess, message: VerifyMessage | 'ver
   return answer;
 }
 
-/** Makes base images and requests at most PER_BASE offerings on each, until there are APPLICATIONS applications. */
+/** Makes base images, and requests at most PER_BASE offerings on each of them until there are APPLICATIONS applications. */
 async function makeFleet(
   fleet: Fleet,
 ): Promise<{ campaign: Campaign; bases: string[]; push: (name: string, generation: number) => Promise<void> }> {
@@ -182,7 +183,7 @@ async function customize({ client, catalog_id }: Fleet, former: string | undefin
   return former;
 }
 
-/** `rates`: the rates of verification alone, one for each campaign after the first. */
+/** Prints the results. `rates` are the rates of only the verification, one for each campaign after the first. */
 function report(campaigns: Campaign[], rates: number[]): void {
   const [first, ...later] = campaigns;
   for (const [at, ceiling] of rates.entries()) {
@@ -276,7 +277,7 @@ async function main(directory: string): Promise<void> {
 
 await prepareBench();
 const directory = mkdtempSync(join(tmpdir(), 'larder-bench-fleet-'));
-// PostgreSQL's own user must be able to enter.
+// PostgreSQL's own user must be able to enter the folder.
 chmodSync(directory, 0o711);
 try {
   await main(directory);

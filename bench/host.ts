@@ -2,7 +2,7 @@
 import { prepareHost } from '../src/host/prepare.ts';
 import { TEST_REQUIREMENTS } from '../src/host/requirements.ts';
 
-/** Throws HostError when something is missing and may not be installed. */
+/** Throws HostError if a package is missing and may not be installed. */
 export async function prepareBench(): Promise<void> {
   await prepareHost({
     requirements: TEST_REQUIREMENTS,

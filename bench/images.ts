@@ -1,5 +1,6 @@
-// Images customized with one files-only archive and pushed, in one run: Larder's engine into its hosted registry and to docker-registry, umoci + skopeo and buildah on the same docker-registry.
-// `npm run bench:images` (50 images, three rounds), or `npm run bench:images -- 20` for another number of images.
+// Images that are customized with one archive of files and pushed, in one run. Larder's engine pushes to its hosted registry
+// and to docker-registry. umoci + skopeo and buildah push to the same docker-registry.
+// `npm run bench:images` uses 50 images and three rounds. `npm run bench:images -- 20` uses another number of images.
 import { randomBytes } from 'node:crypto';
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { chown } from 'node:fs/promises';
@@ -39,18 +40,21 @@ import { type LarderServer, ratio, startLarder } from './larder.ts';
 import { buildahPeer, type Peer, umociPeer } from './peers.ts';
 
 const IMAGES = Number(process.argv.slice(2).find((arg) => /^\d+$/.test(arg)) ?? 50);
-/** buildah takes some hundreds of milliseconds for an image, so fewer images give its rate. */
+/**
+ * The number of images for buildah. It takes some hundreds of milliseconds for each image, so fewer images are enough to
+ * measure its rate.
+ */
 const BUILDAH_IMAGES = Math.min(10, IMAGES);
-/** Rounds of each program. The best one counts, because other work on the machine slows single rounds. */
+/** The number of rounds of each program. The best round counts, because other work on the machine slows single rounds. */
 const ROUNDS = 3;
 /**
- * Images that each program makes before the first round. They are not measured, because they also compile code, open
- * connections and read files into memory.
+ * How many images each program makes before the first round. They are not measured, because programs also compile code, open
+ * connections and read files into memory at first.
  */
 const WARM_UP_IMAGES = Math.min(16, IMAGES);
-/** Images that each program makes at the same time. */
+/** How many images each program makes at the same time. */
 const LANES = 8;
-/** Files of the customization, 578 KB in all: like jars and programs, they cannot be compressed. */
+/** The number of files in the customization, 578 KB together. They cannot be compressed, like jars and programs. */
 const FILES = 12;
 const FILE_BYTES = 48 * 1024;
 
@@ -59,7 +63,7 @@ const OUR_TAG = 'larder';
 
 type Figures = { name: string; images: number; seconds: number; counts?: Counts };
 
-/** Runs a task for each item, `LANES` at once. */
+/** Runs a task for each item, `LANES` at a time. */
 async function inLanes<Item>(items: Item[], task: (item: Item, lane: number) => Promise<void>): Promise<void> {
   const waiting = [...items];
   await Promise.all(
@@ -79,7 +83,10 @@ function rateOf({ images, seconds }: Figures): number {
   return images / seconds;
 }
 
-/** `endpoint`: the registry that clients pull from. After the measurement, every image is read there to check it. */
+/**
+ * Measures Larder. `endpoint` is the registry from which clients pull. After the measurement, every image is read from it to
+ * check the image.
+ */
 async function measureLarder(
   campaign: Campaign,
   images: Image[],
@@ -100,7 +107,7 @@ async function measureLarder(
   return { name, images: images.length, seconds, ...(counts && { counts }) };
 }
 
-/** Sends the requests of one more version from a client that does nothing else: the highest rate of the registry. */
+/** Measures the highest rate of the registry. A client that does nothing else sends the requests of one more version. */
 async function measureBare(campaign: Campaign, images: Image[], url: string): Promise<Figures> {
   const { registry, tag } = campaign;
   const pushes = await Promise.all(
@@ -144,7 +151,7 @@ type Bench = {
   directory: string;
   base: Base;
   below: Listing;
-  /** Each registry with the endpoint that its clients use. */
+  /** Each registry, with the endpoint that its clients use. */
   registries: { registry: BenchRegistry; endpoint: BenchRegistry }[];
   docker: { host: string; url: string; registry: BenchRegistry };
 };
@@ -177,7 +184,7 @@ async function playRound(bench: Bench, round: number, count: number): Promise<Fi
     await measurePeer(buildah, docker.registry, { images: images.slice(0, BUILDAH_IMAGES), tag: 'buildah' }),
   ]);
   const figures: Figures[][] = [];
-  // Each round begins with another program than the round before.
+  // Each round begins with another program than the previous round.
   for (let turn = 0; turn < play.length; turn += 1) {
     const at = (turn + round) % play.length;
     figures[at] = (await play[at]?.()) ?? [];
@@ -245,8 +252,8 @@ function reportRatios(figures: Figures[]): void {
 }
 
 /**
- * Opens the content folder of the server. As root, gives new contents to the account that the server runs as, as if a
- * worker had written them.
+ * Opens the content folder of the server. If run by root, gives new contents to the account of the server, as if a worker had
+ * written them.
  */
 async function openSharedContent(directory: string): Promise<ContentStore> {
   const content = await openDiskContent(directory);
@@ -323,7 +330,7 @@ async function compare(directory: string, larder: LarderServer, docker: { url: s
 
 await prepareBench();
 const directory = mkdtempSync(join(tmpdir(), 'larder-bench-images-'));
-// PostgreSQL's own user must be able to enter.
+// PostgreSQL's own user must be able to enter the folder.
 chmodSync(directory, 0o711);
 try {
   await using stack = new AsyncDisposableStack();

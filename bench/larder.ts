@@ -1,4 +1,5 @@
-// Larder's server as an operator runs it with a PostgreSQL, for measurements through its endpoints: API, files and registry in one process.
+// Larder's server, started like by an operator with a PostgreSQL. It is measured through its endpoints: API, files and
+// registry in one process.
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
@@ -12,22 +13,22 @@ import { findAccount } from '../src/host/accounts.ts';
 import { PROCESS_FLAGS } from '../src/process/supervise.ts';
 
 export type LarderServer = {
-  /** `http://127.0.0.1:PORT` */
+  /** The address, `http://127.0.0.1:PORT`. */
   url: string;
   pid: number;
   /** The beginning of the names of the server's repositories. */
   namespace: string;
   organization_id: string;
   databaseUrl: string;
-  /** The server's content folder, for a worker that shares it. */
+  /** The content folder of the server. A worker may share it. */
   contentDirectory: string;
   apiToken: string;
   stop(): Promise<void>;
 };
 
 /**
- * Starts a server without a worker, on an empty folder that the database's user can enter, or on the folder of a former run with the
- * token of its first start.
+ * Starts a server without a worker. Uses an empty folder that the database's user can enter, or the folder of an earlier run
+ * with the token of its first start.
  */
 export async function startLarder(directory: string, former?: { apiToken: string }): Promise<LarderServer> {
   const account = process.getuid?.() === 0 ? (findAccount('larder') ?? findAccount('nobody')) : undefined;
@@ -49,8 +50,8 @@ export async function startLarder(directory: string, former?: { apiToken: string
     },
   );
   const stop = async () => {
-    // Killed, because its data are not needed any more: a server without a worker never becomes ready, so SIGTERM
-    // would not drain it.
+    // The server is killed, because its data are not needed any more. SIGTERM would not stop it normally, because a server
+    // without a worker never becomes ready.
     if (server.exitCode === null && server.kill('SIGKILL')) {
       await once(server, 'exit');
     }
@@ -76,10 +77,10 @@ export async function startLarder(directory: string, former?: { apiToken: string
   }
 }
 
-/** `patienceMs`: how long a wait may take. `pollMs`: the pause after each call. */
+/** `patienceMs` is how long a wait may take, and `pollMs` is the pause after each call. */
 export type Polling = { pollMs: number; patienceMs: number };
 
-/** Calls `look` until it returns a value, and returns the value. Throws when there is none after `patienceMs`. */
+/** Calls `look` until it returns a value, and returns this value. Throws if there is none after `patienceMs`. */
 export async function until<T>(
   what: string,
   { pollMs, patienceMs }: Polling,
@@ -97,7 +98,7 @@ export async function until<T>(
 /** A server that does not start within a minute has failed. */
 const START: Polling = { pollMs: 50, patienceMs: 60_000 };
 
-/** Waits for the organization of a first start: the token is printed before the organization is committed. */
+/** Waits for the organization of a first start, because the token is printed before the organization is committed. */
 async function firstOrganization(databaseUrl: string): Promise<{ id: string; namespace: string }> {
   const { db, close } = openDatabase(databaseUrl);
   try {

@@ -1,15 +1,16 @@
-// The requests of the lists benchmark, made from the contract: each paged list at its first page, at page 500, with each filter and each order.
+// The requests of the benchmark of lists. They are made from the contract: each paged list at its first page, at page 500,
+// with each filter, and with each order.
 import type { EndpointDefinition } from '../src/contract/endpoint.ts';
 import { endpoints } from '../src/contract/endpoints.ts';
 
 export type Case = {
   name: string;
   path: string;
-  /** True for the first page and page 500, which are also requested at a steady rate. */
+  /** True for the first page and page 500. These are also requested at a steady rate. */
   steady: boolean;
 };
 
-/** Values of parameters, by name, or by operation and name where a name means several things. */
+/** Values of parameters, by name. If a name has several meanings, by operation and name. */
 export type Values = Record<string, string>;
 
 export const PAGE = 500;
@@ -19,7 +20,9 @@ type Property = { type?: string; enum?: string[]; default?: unknown; items?: Pro
 
 const NOT_FILTERS = new Set(['page', 'page_size', 'cursor', 'order_field', 'order_direction']);
 
-/** Returns every case of every list, and the names of cases without a value. `pagesOf` returns the number of pages of a path. */
+/**
+ * Returns every case of every list, and the names of cases without a value. `pagesOf` returns the number of pages of a path.
+ */
 export async function casesOf(
   values: Values,
   pagesOf: (path: string) => Promise<number>,
@@ -38,7 +41,7 @@ export async function casesOf(
     const always = required.map((field) => query(operation, field, { values, properties }) ?? '').join('&');
     const add = (label: string, query: string, steady = false) =>
       cases.push({ name: `${operation} ${label}`, path: `${path}?${query}${always && `&${always}`}`, steady });
-    // A list with a cursor has no numbered pages after the first.
+    // A list with a cursor has no page numbers, so only its first page is requested.
     const isCounted = 'page' in properties;
     add('page 1', isCounted ? 'page=1' : `page_size=${PAGE_SIZE}`, true);
     const last = isCounted ? Math.min(PAGE, await pagesOf(`${path}?${always}`)) : 1;

@@ -1,5 +1,6 @@
-// A large catalog made from a seed: rows as the service writes them, by statements that insert many at once.
-// Foreign keys and indexes of the large tables are dropped first and created again afterwards, when PostgreSQL checks every row.
+// A large catalog that is made from a seed. It has the same rows as the service writes, but each statement inserts many rows.
+// Foreign keys and indexes of the large tables are dropped first and created again at the end. PostgreSQL then checks every
+// row.
 import pg from 'pg';
 
 /** The numbers of rows. */
@@ -22,11 +23,13 @@ export function scaled(share: number): Sizes {
 }
 
 const SEED = 'larder';
-/** Products; each has five branches. */
+/** The most products. Each has five branches. */
 const PRODUCTS_MAX = 200;
 const BRANCHES = 5;
 const BASE_IMAGES = 10;
-/** The largest allowed number of registries of an application: a pipeline has a release in each. */
+/**
+ * The number of registries of an application, which is the largest allowed number. A pipeline has a release in each registry.
+ */
 const REGISTRIES = 10;
 
 /** The inspection of an empty archive. */
@@ -49,13 +52,16 @@ const LARGE = [
   'customization_applications',
 ];
 
-/** SQL for the id of the row with this number and kind: the same in every run. */
+/** Returns SQL for the id of the row with this number and kind. It is the same in every run. */
 const id = (kind: string, number: string) => `md5('${SEED} ${kind} ' || (${number}))::uuid`;
 const digest = (kind: string, number: string) =>
   `'sha256:' || encode(sha256(convert_to('${SEED} ${kind} ' || (${number}), 'UTF8')), 'hex')`;
 const releaseId = (pipeline: string, registry: string) =>
   `to_hex(1760000000 + ${pipeline}) || substr(md5('${SEED} release ' || ${pipeline} || '/' || ${registry}), 1, 16)`;
-/** SQL for the start of pipeline n: a pipeline starts every five minutes, the last one on the first of November. */
+/**
+ * Returns SQL for the start of pipeline n. A pipeline starts every five minutes, and the last one starts on the first of
+ * November.
+ */
 const began = (n: string, pipelines: number) =>
   `(timestamptz '2026-11-01 00:00:00Z' - (${pipelines} - ${n}) * interval '5 minutes')`;
 
@@ -90,7 +96,10 @@ async function onlyCatalog(client: pg.Client): Promise<BenchCatalog> {
   return catalog;
 }
 
-/** Drops foreign keys and indexes, and returns the statements that create them again, indexes first: foreign keys need them. */
+/**
+ * Drops foreign keys and indexes. Returns the statements that create them again, the indexes first, because foreign keys need
+ * them.
+ */
 async function putAside(client: pg.Client): Promise<string[]> {
   const tables = `any('{${LARGE.join(',')}}'::regclass[])`;
   const keys = await client.query<{ relation: string; name: string; definition: string }>(`
@@ -113,13 +122,13 @@ function statementsOf(catalog: BenchCatalog, sizes: Sizes): Record<string, strin
   return { ...choiceStatements(catalog, sizes), ...builtStatements(catalog, sizes), ...customizing(catalog, sizes) };
 }
 
-/** Returns how many products and offerings give this number of applications, together with the base images. */
+/** Returns how many products and offerings are needed, together with the base images, for this number of applications. */
 function choices({ applications }: Sizes): { products: number; offerings: number } {
   const products = Math.min(PRODUCTS_MAX, applications / BASE_IMAGES / BRANCHES);
   return { products, offerings: products * BRANCHES };
 }
 
-/** Statements for offerings, base images, registries, applications and requests. */
+/** Returns the statements for offerings, base images, registries, applications and requests. */
 function choiceStatements({ organization_id, catalog_id }: BenchCatalog, sizes: Sizes): Record<string, string> {
   const { products, offerings } = choices(sizes);
   const owned = `'${organization_id}'::uuid`;
@@ -181,14 +190,14 @@ function choiceStatements({ organization_id, catalog_id }: BenchCatalog, sizes: 
   };
 }
 
-/** Returns the number of pipelines without a release: failed, cancelled or in progress. */
+/** Returns the number of pipelines without a release, which are failed, cancelled or in progress. */
 function othersOf({ pipelines }: Sizes): number {
   return Math.round(pipelines / 40);
 }
 
 /**
- * Statements for pipelines, which take all applications in turn. Each pipeline has a release in each registry; one in
- * forty has no release.
+ * Returns the statements for pipelines, which use all applications in turn. A pipeline has a release in each registry, but
+ * one in forty has no release.
  */
 function builtStatements({ organization_id, catalog_id }: BenchCatalog, sizes: Sizes): Record<string, string> {
   const inCatalog = `'${organization_id}'::uuid, '${catalog_id}'::uuid`;
@@ -237,17 +246,18 @@ function builtStatements({ organization_id, catalog_id }: BenchCatalog, sizes: S
 }
 
 /**
- * Statements for customizations. The newest is global; before it there is one for each base image but the last, then in turn one for a product, a
- * branch, and a branch on a base image. Each release of the latest round contains the global one and that of its product.
+ * Returns the statements for customizations. The newest is global. Before it, there is one for each base image except the
+ * last. The others are in turn for a product, for a branch, and for a branch on a base image. Each release of the latest
+ * round contains the global customization and the customization of its product.
  */
 function customizing({ organization_id, catalog_id }: BenchCatalog, sizes: Sizes): Record<string, string> {
   const { offerings } = choices(sizes);
   const total = sizes.customizations;
-  // Customizations are earlier than the latest round of releases, which contain them.
+  // The customizations are older than the latest round of releases, which contain them.
   const made = `timestamptz '2026-11-01Z' - ${sizes.applications + 1} * interval '5 minutes' - c * interval '8 hours'`;
   const kind = `(case when c = 0 then 'GLOBAL' when c < ${BASE_IMAGES} then 'BASE' when c % 20 = 0 then 'PRODUCT' when c % 5 = 0 then 'BRANCH' else 'ONE' end)`;
-  // SQL condition: customization c is for all products, and application n has no release with it, because the latest
-  // pipeline of n has no release.
+  // SQL condition: customization c is for all products, and application n has no release with it, because the latest pipeline
+  // of n has no release.
   const stuck = `c.product_key is null and n % 100 in (1, 3) and n < ${othersOf(sizes)}`;
   const latest = (n: string) => `(${sizes.pipelines - sizes.applications} + ${n})`;
   return {

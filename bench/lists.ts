@@ -1,6 +1,8 @@
-// Every list of the API over a million releases, at 1 and 300 connections, compared with two floors of the same run: the page's statements sent with `pg` alone, and Fastify sending the same bytes from memory.
-// `npm run bench:lists`, or `npm run bench:lists -- 0.02` for a fiftieth of the rows, and `-- 0.02 listReleases` for the cases whose name begins with it;
-// `--quick` for first pages and page 500 alone, `--data=FOLDER` to keep the filled database for the next run.
+// Every list of the API with a million releases, with 1 and with 300 connections. It is compared with two lower bounds,
+// measured in the same run: the statements of the page sent with only `pg`, and Fastify sending the same bytes from memory.
+// `npm run bench:lists` uses all rows. `npm run bench:lists -- 0.02` uses a fiftieth of the rows, and `-- 0.02 listReleases`
+// only the cases whose name begins with this word.
+// `--quick` requests only first pages and page 500. `--data=FOLDER` keeps the filled database for the next run.
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -24,15 +26,15 @@ const DATA = process.argv.find((arg) => arg.startsWith('--data='))?.slice('--dat
 
 const CONNECTIONS = [1, 300] as const;
 /**
- * A page larger than this is requested on a tenth of the connections, and not at a steady rate: a page of
- * customizations embeds releases and has megabytes.
+ * A page larger than this is requested on a tenth of the connections, and not at a steady rate. Such a page has megabytes: a
+ * page of customizations contains releases.
  */
 const HEAVY_BYTES = 256 * 1024;
-/** The aim for the p95 of an answer divided by the sum of the p95 of both floors. */
+/** The aim for the p95 of an answer, divided by the sum of the p95 of both lower bounds. */
 const AIM = 2;
 /** The aim for the p95 of any page with 300 clients, in milliseconds. */
 const AIM_MS = 20;
-/** The interval of each of the 300 clients at a steady rate. */
+/** The interval between requests of each of the 300 clients at a steady rate. */
 const EVERY_MS = 1_000;
 const SECONDS = { ours: 0.4, floor: 0.25, steady: 1.2 };
 
@@ -40,14 +42,14 @@ type Figures = {
   name: string;
   bytes: number;
   statements: number;
-  /** Latencies of Larder, one entry for each number of connections. */
+  /** The latencies of Larder, one entry for each number of connections. */
   ours: Latencies[];
   sql: Latencies[];
   memory: Latencies[];
   steady?: Latencies;
 };
 
-/** The API in this process, over the database of the server: the statements of a request can be recorded. */
+/** The API in this process, with the database of the server. Its statements can be recorded. */
 type Watched = {
   ask(path: string): Promise<{ body: string; statements: Statement[] }>;
   token: string;
@@ -73,7 +75,8 @@ async function watchApi(larder: LarderServer, directory: string): Promise<Watche
 
 async function askWatched(app: FastifyInstance, { path, token }: { path: string; token: string }) {
   const asked = { url: path, headers: { authorization: `Bearer ${token}` } };
-  // The first request makes the lookups that the server repeats only now and then, so that the recorded request makes none.
+  // The server repeats some lookups only from time to time. The first request makes these lookups, so that the recorded
+  // request makes none.
   await app.inject(asked);
   const statements: Statement[] = [];
   const { query } = pg.Client.prototype;
@@ -92,14 +95,14 @@ async function askWatched(app: FastifyInstance, { path, token }: { path: string;
 }
 
 /**
- * Returns the statements that read a page, without those that check existence or count. They are prepared if the
- * server prepares them.
+ * Returns the statements that read a page, without those that check existence or count. If the server prepares them, they are
+ * prepared here too.
  */
 function bareQuery(statements: Statement[]): Statement[] {
   const page = statements.filter(
     ({ text }) => !/^(\s|\/\*.*?\*\/)*select array\[exists/.test(text) && !/ as total\b/.test(text),
   );
-  // If the server knows that a page is empty, it does not query the page: then all its statements are the floor.
+  // If the server knows that a page is empty, it does not query the page. Then all its statements are the lower bound.
   return page.length > 0 ? page : statements;
 }
 
@@ -228,7 +231,7 @@ function isAsked({ name, steady }: Case): boolean {
   return name.startsWith(ONLY) && (steady || !QUICK);
 }
 
-/** Sorts the lists of catalogs, which have the most rows, before the other lists. */
+/** Sorts the lists of catalogs before other lists, because they have the most rows. */
 function ofCatalogFirst(a: Case, b: Case): number {
   return Number(b.path.includes('/catalogs/')) - Number(a.path.includes('/catalogs/'));
 }
@@ -270,7 +273,7 @@ async function main(directory: string): Promise<void> {
 
 const directory = DATA ?? mkdtempSync(join(tmpdir(), 'larder-bench-lists-'));
 mkdirSync(directory, { recursive: true });
-// PostgreSQL's own user must be able to enter.
+// PostgreSQL's own user must be able to enter the folder.
 chmodSync(directory, 0o711);
 try {
   await main(directory);

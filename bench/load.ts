@@ -1,4 +1,5 @@
-// The load of the lists benchmark, in a process of its own: a number of connections, each of which sends the next request after the answer or at an interval.
+// The load of the benchmark of lists, in a separate process. It has a number of connections. Each sends its next request
+// after the answer or at an interval.
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import pg from 'pg';
@@ -7,25 +8,28 @@ import pg from 'pg';
 export type Load = {
   connections: number;
   seconds: number;
-  /** The interval of requests of each connection. If absent, a connection sends its next request after the answer. */
+  /** The interval between requests of each connection. If absent, a connection sends its next request after the answer. */
   everyMs?: number;
 } & ({ http: { port: number; path: string; token?: string } } | { sql: { url: string; statements: Statement[] } });
 
 /** A statement with a name is prepared once for each connection. */
 export type Statement = { name?: string; text: string; values: unknown[] };
 
-/** Milliseconds from the request to the answer's last byte; rejected requests (503 under too much load) are included. */
+/**
+ * Latencies in milliseconds, from the request to the last byte of the answer. Rejected requests (503 under too much load) are
+ * included.
+ */
 export type Latencies = { p50: number; p95: number; p99: number; answers: number; rejected: number; perSecond: number };
 
-/** The pool of a server has as many connections. */
+/** The number of connections. The pool of a server has as many. */
 const POOL_CONNECTIONS = 10;
 
-/** Returns whether the request was served. */
+/** Sends one request. Returns whether it was served. */
 type Ask = () => Promise<boolean>;
 
 async function run(load: Load): Promise<Latencies> {
   const { asks, close } = 'http' in load ? await openHttp(load.connections, load.http) : openSql(load);
-  // As many requests as the pool has connections: all are open before the measurement starts.
+  // Sends as many requests as the pool has connections, so that all connections are open before the measurement.
   await Promise.all(asks.slice(0, POOL_CONNECTIONS).map((ask) => ask()));
   const took: number[] = [];
   let rejected = 0;
@@ -79,7 +83,10 @@ async function openHttp(
   };
 }
 
-/** Sends one request and reads its whole answer. It does less than an HTTP client, so that the measured processes have the two cores. */
+/**
+ * Sends one request and reads its whole answer. It does less work than an HTTP client, so that the two cores are free for the
+ * measured processes.
+ */
 function exchange(socket: Socket, request: string): Promise<boolean> {
   return new Promise((resolve, reject) => {
     let left: number | undefined;

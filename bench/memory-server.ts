@@ -1,4 +1,5 @@
-// Fastify sending bytes from memory, in a process of its own: the lower bound for any server that sends these bytes with Fastify.
+// Fastify in a separate process, which sends bytes from memory. This is the lower bound for any server that sends these bytes
+// with Fastify.
 import { fastify } from 'fastify';
 
 const app = fastify();

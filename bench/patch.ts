@@ -1,4 +1,5 @@
-// One patched package installed into one image: by Larder's engine from its lock, and by apt in the same sandbox from the same archive indexes.
+// One patched package that is installed into one image. Larder's engine installs it from its lock. apt installs it in the
+// same sandbox from the same indexes of the archive.
 import { execFileSync } from 'node:child_process';
 import { cp } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -25,8 +26,8 @@ const RUNS = 5;
 export type PatchFigures = { ours: number; apt: number; solve: number };
 
 /**
- * apt has no network in a sandbox. It gets the archive's indexes, already fetched, and the .deb in its cache. So neither side fetches
- * anything: the measured time of apt is its solving and its dpkg.
+ * Measures both programs. apt has no network in a sandbox. So it gets the indexes of the archive, and the .deb in its cache.
+ * Neither program downloads anything: the measured time of apt is its solving and its dpkg.
  */
 export async function measurePatch(directory: string): Promise<PatchFigures> {
   const { base, content } = await debianBase();
@@ -87,8 +88,8 @@ apt-get -q -y --no-download --reinstall --no-install-recommends -o Debug::NoLock
 rm -f /var/cache/apt/archives/*.deb /var/cache/apt/*.bin`;
 
 /**
- * Removes the package's stanza. The base has the newest version already; without the stanza, the lock names this
- * version, as it would name a newer one.
+ * Removes the package's stanza. The base image already has the newest version. Without the stanza, the lock contains this
+ * version, like it would contain a newer one.
  */
 function withoutPackage(status: string): string {
   return status

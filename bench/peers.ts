@@ -1,4 +1,5 @@
-// Other image builders, run as their users run them: each adds one archive to an image of a registry as a layer and pushes the result.
+// Other image builders, run like by their users. Each adds one archive as a layer to an image of a registry, and pushes the
+// result.
 import { execFile } from 'node:child_process';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -8,28 +9,28 @@ const run = promisify(execFile);
 
 export type Peer = {
   name: string;
-  /** Fetches the base's layers once, before the images are customized: Larder has these layers too. */
+  /** Downloads the layers of the base image once, before the images are customized. Larder also has these layers. */
   prepare(repository: string): Promise<void>;
   customize(repository: string, lane: number): Promise<void>;
   stop(): Promise<void>;
 };
 
 type PeerInput = {
-  /** `127.0.0.1:PORT` */
+  /** Host and port of the registry, `127.0.0.1:PORT`. */
   host: string;
-  /** The tag of the image to start from. */
+  /** The tag of the image to customize. */
   from: string;
   /** The tag of the image that is pushed. */
   to: string;
-  /** The files as a plain tar. */
+  /** The files as an uncompressed tar. */
   tar: string;
-  /** The folder for all files of the peer. */
+  /** The folder for all files of the program. */
   directory: string;
 };
 
 /**
- * umoci appends the layer, skopeo pulls and pushes. Each lane has a layout of its own: umoci loses images when two processes write
- * the index of one layout.
+ * umoci appends the layer, and skopeo pulls and pushes. Each lane has its own layout, because umoci loses images if two
+ * processes write the index of one layout.
  */
 export function umociPeer({ host, from, to, tar, directory }: PeerInput, lanes: number): Peer {
   const layout = (lane: number) => join(directory, `layout-${lane}`);
@@ -56,9 +57,7 @@ export function umociPeer({ host, from, to, tar, directory }: PeerInput, lanes: 
   };
 }
 
-/**
- * buildah, with its store in a folder of its own. It uses its faster driver, `overlay`, if the machine permits that.
- */
+/** buildah, with a separate folder for its store. It uses its faster driver, `overlay`, if the machine permits it. */
 export async function buildahPeer({ host, from, to, tar, directory }: PeerInput): Promise<Peer> {
   const options = (driver: string) => [
     '--root',

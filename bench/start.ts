@@ -1,4 +1,6 @@
-// Start and first images: time until ready with an empty folder and with a used one, from request to release with a cold and a warm base, and one patched package by Larder and by apt.
+// The start and the first images. Measures the time until Larder is ready, with an empty folder and with a used one. Measures
+// the time from a request to its release, with a new and with an existing base image. Also measures one patched package with
+// Larder and with apt.
 // `npm run bench:start`
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -16,16 +18,15 @@ const COLD_AIM_SECONDS = 60;
 const WARM_AIM_SECONDS = 8;
 
 /**
- * `pollMs` is shorter than the precision of the figures. A start or a release that takes longer than `patienceMs` has
- * failed.
+ * `pollMs` is shorter than the precision of the results. A start or a release that takes longer than `patienceMs` has failed.
  */
 const POLLING: Polling = { pollMs: 25, patienceMs: 240_000 };
 
 type Service = { client: Client; seconds: number; apiToken: string; stop(): Promise<void> };
 
 /**
- * Runs `npm start` on this folder and measures the time until /readyz answers 200. A second start prints no token, so the caller passes the
- * token of the first.
+ * Runs `npm start` with this folder, and measures the time until /readyz answers 200. A second start prints no token, so the
+ * caller passes the token of the first start.
  */
 async function startService(data: string, known?: string): Promise<Service> {
   const port = await freePort();
@@ -55,7 +56,7 @@ async function endService(service: ChildProcess): Promise<void> {
   if (service.exitCode === null && service.kill('SIGTERM')) await once(service, 'exit');
 }
 
-/** Requests a product, waits for its release, and returns the seconds. */
+/** Requests a product, waits for its release, and returns the number of seconds. */
 async function requestProduct(client: Client, product_key: string): Promise<number> {
   const catalog_id = (await client.call('listCatalogs', {})).items[0]?.id ?? '';
   const offering = await until('an offering', POLLING, async () => {
@@ -81,7 +82,7 @@ async function requestProduct(client: Client, product_key: string): Promise<numb
   return (performance.now() - begun) / 1000;
 }
 
-/** Makes the data folder of a start; the account that Larder becomes must be able to enter it. */
+/** Makes the data folder of a start. The account to which Larder switches must be able to enter the folder. */
 async function inFolder<T>(act: (folder: string) => Promise<T>): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), 'larder-bench-start-'));
   chmodSync(folder, 0o755);

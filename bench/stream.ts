@@ -1,5 +1,6 @@
-// Peak memory of the server while one large layer is pushed and pulled: Larder's hosted registry and docker-registry, the same bytes in the same run.
-// `npm run bench:stream` (2 GiB), or `npm run bench:stream -- 256` for another number of MiB.
+// The peak memory of the server while one large layer is pushed and pulled. Compares Larder's hosted registry and
+// docker-registry, with the same bytes in the same run.
+// `npm run bench:stream` uses 2 GiB. `npm run bench:stream -- 256` uses another number of MiB.
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -15,7 +16,7 @@ import { ratio, startLarder } from './larder.ts';
 const MIB = 1024 * 1024;
 const SIZE_MIB = Number(process.argv.slice(2).find((arg) => /^\d+$/.test(arg)) ?? 2048);
 
-/** The aim for the peak memory of the server while the layer passes through: 200 MB. */
+/** The aim for the peak memory of the server during a push or pull of the layer: 200 MB. */
 const AIM_MIB = 200e6 / MIB;
 
 const seed = randomBytes(MIB);
@@ -31,7 +32,10 @@ type Figures = {
   pullSeconds: number;
 };
 
-/** Returns the layer's bytes, made anew for each use: blocks that neither compression nor deduplication makes smaller. */
+/**
+ * Returns the layer's bytes, which are made anew for each use. Neither compression nor deduplication can make its blocks
+ * smaller.
+ */
 function layer(): Readable {
   return Readable.from(
     (function* () {
@@ -89,15 +93,15 @@ async function pull(peer: Peer, digest: string): Promise<void> {
   }
 }
 
-/** Resident memory counted by the kernel: the present one (VmRSS), or the peak since the last reset (VmHWM). */
+/** Returns the resident memory by the kernel's count: the current value (VmRSS), or the peak since the last reset (VmHWM). */
 function memoryMib(pid: number, field: 'VmRSS' | 'VmHWM'): number {
   const [, kib] = new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
   return Number(kib) / 1024;
 }
 
 /**
- * Runs `act`, and returns its duration and the peak memory of the process meanwhile: writing 5 to clear_refs resets
- * VmHWM (proc(5)).
+ * Runs `act`. Returns its duration, and the peak memory of the process during the run. Writing 5 to clear_refs resets VmHWM
+ * (proc(5)).
  */
 async function peakDuring(pid: number, act: () => Promise<void>): Promise<{ mib: number; seconds: number }> {
   writeFileSync(`/proc/${pid}/clear_refs`, '5');
@@ -130,7 +134,7 @@ function report(figures: Figures[]): void {
   }
 }
 
-/** Prints the ratios, one in each line. Later runs are compared by them. */
+/** Prints the ratios, one on each line. Later runs are compared by these lines. */
 function reportRatios(ours: Figures, theirs: Figures): void {
   const peak = ({ pushMib, pullMib }: Figures) => Math.max(pushMib, pullMib);
   ratio('peak memory, Larder / the aim of 200 MB', peak(ours) / AIM_MIB);
@@ -142,7 +146,7 @@ function reportRatios(ours: Figures, theirs: Figures): void {
 
 await prepareBench();
 const directory = mkdtempSync(join(tmpdir(), 'larder-bench-stream-'));
-// PostgreSQL's own user must be able to enter.
+// PostgreSQL's own user must be able to enter the folder.
 chmodSync(directory, 0o711);
 try {
   console.log(`one layer of ${SIZE_MIB} MiB, pushed in one PATCH and pulled back`);
