@@ -34,7 +34,7 @@ const SECRET_TEXTS: readonly [RegExp, string][] = [
   [new RegExp(`${BEGIN}(larder[a-z]*_)[\\w-]{20,}`, 'g'), `$1${HIDDEN}`],
   // JSON web tokens, which have three parts. The first part is a JSON object in base64url.
   [new RegExp(`${BEGIN}eyJ[\\w-]{6,}\\.[\\w-]+\\.[\\w-]*`, 'g'), HIDDEN],
-  // Tokens of chat services, used by webhooks and bots.
+  // Tokens of chat services. Webhooks and bots use them.
   [new RegExp(`${BEGIN}xox[a-z]-[\\w-]+`, 'g'), HIDDEN],
   // Private keys in PEM. In a finished line, their line ends are escaped.
   [/-----BEGIN [A-Z ]{0,32}PRIVATE KEY-----[^"]*?(-----END [A-Z ]{0,32}PRIVATE KEY-----|(?="))/g, HIDDEN],

@@ -1,5 +1,5 @@
-// Slow test files run in turn: `npm test -- --rotate` (run.ts) leaves out those that neither have their turn nor test
-// what changed.
+// Slow test files run in turn. `npm test -- --rotate` (run.ts) skips a slow file unless it is the file's turn or the change
+// affects what the file tests.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -9,7 +9,7 @@ export type SlowFile = {
   file: string;
   /** How long the file takes on two processors without other work. */
   seconds: number;
-  /** What the file tests, as beginnings of paths: the file runs when one of these changes. */
+  /** What the file tests, as beginnings of paths. The file runs when a path with such a beginning changes. */
   tests: readonly string[];
 };
 
@@ -45,8 +45,8 @@ export const SLOW_FILES: readonly SlowFile[] = [
 export type Rotation = { due: { file: string; why: 'turn' | 'change' }[]; left: string[] };
 
 /**
- * Chooses the slow files for one commit. `commits`: the number of commits up to it. `changed`: the paths that changed
- * since the last run, or undefined if they are not known, which makes every file run.
+ * Chooses the slow files for one commit. `commits` is the number of commits up to this commit. `changed` contains the paths
+ * that changed since the last run. If `changed` is undefined, these paths are not known, and every file runs.
  */
 export function chooseFiles(
   files: readonly SlowFile[],
@@ -63,7 +63,10 @@ export function chooseFiles(
   return rotation;
 }
 
-/** Gives each file a turn, so that all turns take about the same time: the longest files first, each to the shortest turn. */
+/**
+ * Gives each file a turn, so that all turns take about the same time. Assigns the longest files first, each to the turn that
+ * is the shortest so far.
+ */
 function shareTurns(files: readonly SlowFile[]): Map<string, number> {
   const seconds = Array.from({ length: TURNS }, () => 0);
   const turns = new Map<string, number>();
@@ -76,26 +79,35 @@ function shareTurns(files: readonly SlowFile[]): Map<string, number> {
 }
 
 const ROOT = join(import.meta.dirname, '..');
-/** The commit of the last run with `--rotate` in which all tests passed: it is kept outside the checkout, as the clients are. */
+/**
+ * The file with the commit of the last run with `--rotate` in which all tests passed. Like the clients, it is outside the
+ * checkout.
+ */
 const PASSED = join(CLIENTS_FOLDER, 'tests-passed');
 
 function git(...args: string[]): string {
   return execFileSync('git', args, { cwd: ROOT, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }).trim();
 }
 
-/** Chooses the files for the commit of this checkout. The change is everything since the last passed run, or the last commit. */
+/**
+ * Chooses the files for the commit of this checkout. A change is everything since the last run that passed. If that run is
+ * not known, a change is everything in the last commit.
+ */
 export function rotationOfCheckout(): Rotation {
   const commits = Number(git('rev-list', '--count', 'HEAD'));
   return chooseFiles(SLOW_FILES, { commits, changed: changedPaths() });
 }
 
-/** Returns undefined if the checkout does not have the commit before its last one. */
+/**
+ * Returns the paths that changed. Returns undefined if the checkout has neither the commit of the last run nor the previous
+ * commit.
+ */
 function changedPaths(): string[] | undefined {
   for (const since of [lastPassed(), 'HEAD~1']) {
     try {
       if (since !== undefined) return git('diff', '--name-only', '-z', since).split('\0');
     } catch {
-      // The commit is not in this checkout: it belongs to another one, or the history is cut off.
+      // The commit is not in this checkout. It may belong to another checkout, or this checkout has only the newest commits.
     }
   }
   return undefined;
@@ -114,7 +126,7 @@ export function recordPassed(): void {
   writeFileSync(PASSED, `${git('rev-parse', 'HEAD')}\n`);
 }
 
-/** Returns lines that say what runs and what is left out. */
+/** Returns lines that name the files that run, with the reason, and the files that wait for their turn. */
 export function rotationLines({ due, left }: Rotation): string[] {
   const named = (why: 'turn' | 'change') => due.filter((one) => one.why === why).map(({ file }) => file);
   return [

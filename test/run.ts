@@ -1,5 +1,5 @@
-// `npm test`: lists the packages that the tests require and the machine lacks, installs them with consent (CI and --yes
-// give it), and runs the tests. With `--rotate`, slow test files run in turn (rotation.ts).
+// `npm test` lists the packages that the tests require and the machine lacks. It installs them if the user agrees (CI and
+// `--yes` count as agreement), and runs the tests. With `--rotate`, slow test files run in turn (rotation.ts).
 import { spawn } from 'node:child_process';
 import { HostError, prepareHost } from '../src/host/prepare.ts';
 import { TEST_REQUIREMENTS } from '../src/host/requirements.ts';

@@ -1,4 +1,4 @@
-// Every command of `larder` ends with an exit status and a clear line without a stack trace, whatever fails.
+// Every command of `larder` ends with an exit status and a clear line. No failure prints a stack trace.
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';

@@ -10,8 +10,8 @@ import { allOf, present, wireTime } from './wire.ts';
 type EventRow = { [F in keyof AuditEvent]-?: AuditEvent[F] | null } & { cursor: string };
 
 /**
- * Lists the events of an organization, newest first. At most two statements; each reads at most one page. Throws INVALID if
- * the actor is unknown.
+ * Lists the events of an organization, newest first. Runs at most two statements, and each statement reads at most one page.
+ * Throws INVALID if the actor is unknown.
  */
 export async function listAuditEvents(
   db: Database,

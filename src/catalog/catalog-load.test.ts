@@ -1,5 +1,5 @@
-// The catalog with concurrent writers and many rows: deadlocks are retried, all pipelines end, and the number of statements for
-// a page does not depend on the number of rows.
+// The catalog with concurrent writers and many rows. Deadlocks are retried, and all pipelines end. The number of statements
+// for a page does not depend on the number of rows.
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { digestOf, openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
 import { countStatements } from '../../test/statements.ts';

@@ -28,7 +28,7 @@ export type Violation = { field: string; message: string };
 export class CatalogError extends Error {
   override readonly name = 'CatalogError';
   readonly code: CatalogErrorCode;
-  /** The violations, if the code is INVALID; otherwise empty. */
+  /** The violations. Empty unless the code is INVALID. */
   readonly violations: Violation[];
   /** The kind of the resource that was not found, if the code is NOT_FOUND. */
   readonly noun: string | undefined;

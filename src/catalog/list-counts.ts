@@ -4,7 +4,7 @@ import { type RawBuilder, sql } from 'kysely';
 import type { Principal } from './principal.ts';
 import { allOf } from './wire.ts';
 
-/** Selects the rows to count: those with all given attributes. */
+/** The attributes that a row must have to be counted. */
 export type Counted = {
   catalog_id: string;
   nouns: readonly ('application' | 'application request' | 'pipeline' | 'hidden pipeline' | 'release')[];

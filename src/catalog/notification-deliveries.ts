@@ -86,7 +86,7 @@ async function requireProvider(db: Database, principal: Principal, id: string, l
 /** A delivery with everything that a worker needs to send it. */
 export type ClaimedDelivery = {
   id: string;
-  /** The number of this attempt; the first is 1. */
+  /** The number of this attempt, beginning with 1. */
   attempts: number;
   organization_id: string;
   /** A stored NotificationEvent, not parsed yet. */

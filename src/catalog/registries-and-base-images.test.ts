@@ -1,5 +1,5 @@
 // Registries and base images are registered, changed and removed. The removal is rejected while applications use them. An
-// organization cannot see those of another organization.
+// organization cannot see the registries and base images of another organization.
 import type { TSchema } from 'typebox';
 import { Value } from 'typebox/value';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';

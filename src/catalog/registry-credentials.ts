@@ -91,8 +91,8 @@ export async function createRegistryCredential(
 }
 
 /**
- * The length of the random part of a credential's name. Two names of one organization are rarely equal; if they are, the
- * database rejects the second one.
+ * The length, in bytes, of the random part of a credential's name. Two credentials of one organization rarely get the same
+ * name. If they do, the database rejects the second one.
  */
 const NAME_BYTES = 6;
 

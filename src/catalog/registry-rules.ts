@@ -36,7 +36,7 @@ function defaultKeyOf({ access_key }: ProviderRules): string | null {
 /** The log-in of a registry, without the secret itself. */
 export type LogIn = { provider: RegistryProvider; access_key: string | null; has_secret: boolean };
 
-/** A change of a log-in. Fields that are absent stay unchanged; `null` removes a field. */
+/** A change of a log-in. An absent field stays unchanged, and `null` removes a field. */
 export type LogInChange = { access_key?: string | null; access_secret?: string | null };
 
 /**

@@ -13,7 +13,7 @@ export type Worker = {
   sandbox_mode: 'userns' | 'root' | 'files-only';
   /** Why the worker has no better sandbox mode, and how an operator can change that. */
   sandbox_reasons: string[];
-  /** How the memory and processes of sandboxes are limited; null if they are not limited. */
+  /** How the worker limits the memory and processes of its sandboxes. Null if it does not limit them. */
   limits: 'cgroup-v2' | 'cgroup-v1' | 'watchdog' | null;
   /** Why the worker has no control groups. */
   limits_reasons: string[];

@@ -32,7 +32,7 @@ export class KeySuggestions {
     return elsewhere.length > PLACES_MAX ? undefined : inWords(elsewhere.slice(0, SUGGESTED_MAX));
   }
 
-  /** Returns the keys whose paths end with `end`, those with the fewest levels first. */
+  /** Returns the keys whose paths end with `end`. Keys with fewer levels come first. */
   #placesOf(end: string): string[] {
     const levels = (key: string) => key.split('.').length;
     return this.#keys.filter((key) => key === end || key.endsWith(`.${end}`)).sort((a, b) => levels(a) - levels(b));

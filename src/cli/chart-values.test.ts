@@ -106,7 +106,7 @@ test('maps without documented keys, maps that are copied, and empty files have n
   expect(lines('# nothing\n')).toEqual([]);
 });
 
-/** Returns keys as long as the documented ones, so that each is compared with all of them. */
+/** Returns keys as long as the documented keys, because each such key is compared with all documented keys. */
 const keys = (count: number) =>
   Array.from({ length: count }, (_, at) => `master-replica-persistence-size${at}: 1\n`).join('');
 

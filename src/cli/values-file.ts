@@ -8,7 +8,7 @@ export class ValuesError extends Error {
 
 /** The most tokens (words and punctuation). A line has about six, and the longest public values files have 6,000 lines. */
 const TOKENS_MAX = 200_000;
-/** The deepest nesting of brackets and braces. The parser takes seconds for tens of thousands. */
+/** The deepest nesting of brackets and braces. With tens of thousands of levels, the parser takes seconds. */
 const BRACKETS_MAX = 100;
 /** The most characters of the parser's own message. */
 const MESSAGE_MAX = 200;

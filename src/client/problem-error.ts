@@ -67,7 +67,10 @@ export function isAway(error: unknown): error is Error {
   return error instanceof UnreachableError;
 }
 
-/** Returns the reason why fetch failed. The error of fetch itself has no reason; only its cause has one. */
+/**
+ * Returns the reason why fetch failed. fetch throws an error without a reason, and the cause of that error contains the
+ * reason.
+ */
 function reasonOf(cause: unknown): string {
   const inner = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause;
   if (!(inner instanceof Error)) return '';

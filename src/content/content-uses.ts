@@ -27,7 +27,7 @@ export async function addUses(tx: Transaction, user: ContentUser, digests: Itera
     on conflict do nothing`.execute(tx);
 }
 
-/** Deletes all uses of a row, or only those of the given contents. */
+/** Deletes the uses that belong to a row. With `digests`, deletes only the uses of these contents. */
 export async function dropUses(tx: Transaction, user: ContentUser, digests?: readonly Digest[]): Promise<void> {
   let uses = tx.deleteFrom('content_uses').where('kind', '=', user.kind).where('id', '=', user.id);
   if (digests) uses = uses.where('digest', 'in', digests);

@@ -33,8 +33,8 @@ export function ignoreMissing(error: unknown): undefined {
 }
 
 /**
- * Small chunks, such as lines and headers, are joined to about this size before they are written. A write costs about 30 µs,
- * whatever its size is.
+ * Small chunks, such as lines and headers, are joined to about this size before they are written. Each write costs about 30
+ * µs, even for a small chunk.
  */
 const GATHERED_BYTES = 128 * 1024;
 

@@ -36,8 +36,8 @@ export type Success =
   | { status: 202 | 204; description: string };
 
 /**
- * The rejections that an endpoint documents. They are in addition to those of all endpoints (500, 503), and of all endpoints
- * that require an access token (401, 403).
+ * The statuses of rejections that an endpoint declares. Every endpoint can also answer 500 and 503. Every endpoint that
+ * requires an access token can also answer 401 and 403.
  */
 export type ProblemStatus = 400 | 401 | 403 | 404 | 409 | 412 | 413 | 415 | 429;
 

@@ -45,7 +45,7 @@ export type ReleaseSigningKeysTable = {
   origin: SigningKeyOrigin;
   created_at: DefaultTime;
   created_by: string;
-  /** Null for the current key. */
+  /** The time at which the key stops signing. Null for the current key. */
   signs_until: OptionalTime;
 };
 

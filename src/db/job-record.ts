@@ -1,5 +1,5 @@
-// The record of a job: what the queue stores about the job between its runs. It is in pg-boss's column `output` of the job's
-// row.
+// The record of a job. It contains what the queue stores about the job between its runs. The column `output` of the job's row
+// in pg-boss's table contains the record.
 import { ATTEMPTS_MAX } from './queue.ts';
 
 export type JobRecord = {

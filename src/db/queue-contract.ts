@@ -5,7 +5,7 @@ import type { Task, TaskPayloads } from './queue-tasks.ts';
 
 export type JobContext = {
   id: string;
-  /** The number of this attempt; the first is 1. */
+  /** The number of this attempt, beginning with 1. */
   attempt: number;
   /** Whether this is the last attempt. If the handler throws then, the job fails for good. */
   isLast: boolean;

@@ -20,7 +20,7 @@ type Taking = {
   /** Jobs of these groups are skipped. An empty name means jobs without a group. */
   ignoreGroups: readonly string[];
   ignoreTasks: readonly string[];
-  /** True to take only suspects. */
+  /** If true, takes only suspects. */
   onlySuspects: boolean;
   runsNothing: boolean;
 };

@@ -115,9 +115,7 @@ function isAbsent(status: string): boolean {
 
 /** States of a package of which no files exist, or only its configuration files. */
 const ABSENT: ReadonlySet<State | undefined> = new Set<State>(['not-installed', 'config-files']);
-/**
- * States of a package whose files are all installed and configured. A package that waits for triggers is also such a package.
- */
+/** States of a package whose files are all installed and configured. Such a package may still wait for triggers (dpkg(1)). */
 const INSTALLED: ReadonlySet<State> = new Set<State>(['installed', 'triggers-awaited', 'triggers-pending']);
 
 /** Whether the package counts as installed. Every reader uses this: SBOMs, discovery, and the check of a base image. */

@@ -13,8 +13,7 @@ export function keptTokenFile(data: string): string {
 
 /**
  * Writes the token to a file that only Larder's own user can read, and replaces an older file. The file is complete and
- * synced when the function returns. This is important, because the first start is committed after that and the token is never
- * shown again.
+ * synced when the function returns, because the caller then commits the first start, and Larder never shows the token again.
  */
 export function keepToken(data: string, apiToken: string): void {
   const temporary = `${keptTokenFile(data)}.${process.pid}`;

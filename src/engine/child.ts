@@ -62,7 +62,7 @@ export type ChildOptions = {
   setup: EngineSetup;
   /** The environment variables of the process. */
   environment: NodeJS.ProcessEnv;
-  /** Options of Node, in addition to those that every engine process has. */
+  /** Further options of Node. Every engine process has some options already. */
   flags?: readonly string[];
 };
 

@@ -27,8 +27,8 @@ export function debPurl({ name, version, architecture }: StatusPackage, operatin
 }
 
 /**
- * Percent-encodes all characters except unreserved ones and the characters in `kept`. The purl specification allows colons,
- * and plus signs in a version.
+ * Percent-encodes all characters except unreserved characters and the characters in `kept`. The purl specification allows
+ * colons, and allows plus signs in a version.
  */
 function encode(text: string, kept = ':'): string {
   return encodeURIComponent(text).replaceAll(/%3A|%2B/g, (code) => {

@@ -66,7 +66,7 @@ const UNKNOWN = 'NOASSERTION';
 
 /**
  * Returns the document of an image from the text of its /var/lib/dpkg/status. The same package database and facts give the
- * same document, whatever the order of the stanzas is. Omits packages that are not installed.
+ * same document. The order of the stanzas does not matter. Omits packages that are not installed.
  */
 export function spdxFromDpkg(status: string, facts: ImageFacts): SpdxDocument {
   const packages = parseStatus(status).map((one) => debPackage(one, facts.operating_system));

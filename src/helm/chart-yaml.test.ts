@@ -1,4 +1,4 @@
-// Reads Chart.yaml, rejects invalid ones, and writes the version and the images of a release into it.
+// Reads Chart.yaml, rejects an invalid Chart.yaml, and writes the version and the images of a release into it.
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { readChartYaml, versionSeries, writeChartYaml } from './chart-yaml.ts';

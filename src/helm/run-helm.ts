@@ -110,7 +110,7 @@ export const HELM_FOLDER = SANDBOX_FOLDER;
 
 /** The folder for helm's caches, the only one to which helm can write. */
 const HOME = '/dev/shm';
-/** The user and group of helm. They are those of nobody, because helm needs no rights. */
+/** The user and group of helm are nobody and nogroup, because helm needs no rights. */
 const USER = { uid: 65_534, gid: 65_534, groups: [] };
 
 /** Opens a sandbox that contains helm and the given folder. Throws BuildError if this machine has no sandboxes. */

@@ -16,7 +16,7 @@ export const PATH_SEGMENT_LENGTH_MAX = 1024;
 
 /**
  * A socket without traffic for this long is closed. An upload whose bytes keep arriving may take any time. If a client has
- * stopped reading, Node closes the socket only after a second wait; 240 s were measured.
+ * stopped reading, Node waits for this time twice before it closes the socket (240 s were measured).
  */
 export const IDLE_TIMEOUT_MS = 120_000;
 /**

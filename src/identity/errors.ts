@@ -60,7 +60,7 @@ export type IdentityErrorCode =
 
 export class IdentityError extends Error {
   readonly code: IdentityErrorCode;
-  /** The violations, if the code is INVALID; otherwise empty. */
+  /** The violations. Empty unless the code is INVALID. */
   readonly violations: readonly Violation[];
   /** The kind of the resource that was not found, if the code is NOT_FOUND. */
   readonly noun: string | undefined;

@@ -26,7 +26,7 @@ export type KeyGeneration = {
 
 export type InstallationKey = {
   current: KeyGeneration;
-  /** The current key and all earlier ones. */
+  /** The current key and all earlier keys. */
   all: readonly KeyGeneration[];
 };
 

@@ -54,7 +54,7 @@ export function openOidcClient(
     if (found === undefined || found.at + KNOWN_FOR_MS < now()) {
       const one = { at: now(), configuration: discover(settings, egress) };
       found = one;
-      // A failed request is not kept, so that the next log-in sends a new one.
+      // A failed request is not kept, so that the next log-in sends a new request.
       one.configuration.catch(() => {
         if (found === one) found = undefined;
       });

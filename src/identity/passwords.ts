@@ -15,7 +15,7 @@ export type SessionUser = { organization_id: string; user_id: string };
 
 /**
  * Returns the user with this name and password. Throws IdentityError BUSY. Throws PASSWORD_WRONG if the name or the password
- * is wrong; the error does not say which.
+ * is wrong. The error does not say which of the two is wrong.
  */
 export async function checkPassword(
   db: Database,

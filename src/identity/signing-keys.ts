@@ -1,4 +1,4 @@
-// The key pairs with which this installation signs tokens. The public keys are published; the private keys are stored sealed.
+// The key pairs with which this installation signs tokens. The public keys are published. The private keys are stored sealed.
 import {
   type CryptoKey,
   calculateJwkThumbprint,
@@ -74,8 +74,8 @@ export async function loadSigningKeys(db: Database, key: InstallationKey): Promi
 }
 
 /**
- * Deletes the older key pairs when the newest key pair has signed for two hours. All tokens that the older ones signed have
- * expired then.
+ * Deletes the older key pairs when the newest key pair has signed for two hours. By then, all tokens that the older key pairs
+ * signed have expired.
  */
 export async function forgetOldSigningKeys(tx: Transaction): Promise<void> {
   await sql`

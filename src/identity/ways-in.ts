@@ -5,7 +5,7 @@ import type { Database, Transaction } from '../db/database.ts';
 import { IdentityError } from './errors.ts';
 import { lockUsers } from './users-lock.ts';
 
-/** The ways to log in to this installation, besides API tokens. */
+/** The ways to log in to this installation. API tokens are not included. */
 export type WaysIn = {
   /** True if people can log in with a password. */
   passwords: boolean;

@@ -75,7 +75,10 @@ async function stateOf(store: ContentReader, digest: Digest, bytes: boolean): Pr
   }
 }
 
-/** Marks the configured folder as this installation's, even if its content is lost. Returns the path of the folder. */
+/**
+ * Marks the configured folder as the content folder of this installation, even if its content is lost. Returns the path of
+ * the folder.
+ */
 export function adoptContent(): Promise<string> {
   return withOperatorDatabase('content adopt', async (db, { contentDirectory }) => {
     await adoptContentFolder(db, contentDirectory);

@@ -27,7 +27,7 @@ export type OperatorTokenOptions = {
   scopes?: readonly TokenScope[] | undefined;
   name?: string | undefined;
   expires_in_days?: number | undefined;
-  /** A file for the token. It is created, and the token is then not printed. */
+  /** The file to which the token is written. The file must not exist. If absent, the token is printed. */
   to_file?: string | undefined;
 };
 

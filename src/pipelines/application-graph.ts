@@ -5,9 +5,9 @@ import type { Transaction } from '../db/database.ts';
 import type { LockedApplication } from './pipeline-lock.ts';
 
 /**
- * Locks and returns the applications to build: those of `ids` that are not removed, and all applications that need one of
- * them directly or indirectly. Also locks the applications that the returned ones need, so that a pipeline of a needed
- * application cannot end while edges to it are added. Takes the locks by depth and then by id, like all code, so that
+ * Locks and returns the applications to build: the applications in `ids` that are not removed, and all applications that need
+ * one of them directly or indirectly. Also locks the applications that the returned applications need. So a pipeline of a
+ * needed application cannot end while edges to it are added. Takes the locks by depth and then by id, like all code, so that
  * transactions cannot deadlock.
  */
 export async function lockGraph(tx: Transaction, ids: readonly string[]): Promise<LockedApplication[]> {

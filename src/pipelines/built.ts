@@ -27,7 +27,8 @@ const BATCH_COUNT = 500;
  * StoredValueError.
  */
 export async function useArtifact(tx: Transaction, planDigest: Digest): Promise<Artifact | undefined> {
-  // If another transaction is deleting the row, this statement waits for its end. So the next statement reads what remains.
+  // If another transaction is deleting the row, this statement waits until that transaction ends. So the next statement finds
+  // the row only if it was not deleted.
   await sql`
     update artifacts set used_at = now()
     where plan_digest = ${planDigest} and used_at < now() - make_interval(days => ${USE_RECORDED_DAYS})`.execute(tx);

@@ -202,7 +202,7 @@ async function findExpectedVersions(tx: Transaction, created: NewPipeline[]): Pr
   return new Map(found.rows.map((row) => [row.application_id, row]));
 }
 
-/** Returns all triggers without duplicates, the older ones first. */
+/** Returns all triggers without duplicates, older triggers first. */
 function mergeTriggers(lists: PipelineTrigger[][]): PipelineTrigger[] {
   const merged = new Map<string, PipelineTrigger>();
   for (const trigger of lists.flat()) merged.set(`${trigger.type} ${trigger.context ?? ''}`, trigger);

@@ -73,7 +73,7 @@ export const StoredInspection = Type.Object({
   listing: Digest,
   declaration: Declaration,
   /**
-   * All certificates that are added to the trust store: those that the customization declares, and those that were found in
+   * All certificates that are added to the trust store. The customization declares them, or the inspection found them in
    * rootfs.
    */
   certificates: Type.Array(TrustedCertificate),

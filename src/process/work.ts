@@ -24,8 +24,8 @@ import type { SandboxMode } from '../sandbox/sandbox-host.ts';
 import { probeSandbox } from '../sandbox/sandbox-mode.ts';
 
 /**
- * How long a worker that stops waits for jobs that are almost done. Then it gives back the others. This is shorter than the
- * time after which the supervisor kills it.
+ * How long, in milliseconds, a stopping worker waits for jobs that are almost done. Then the worker gives back all other
+ * jobs. The supervisor waits longer before it kills the worker.
  */
 const FINISH_MS = 2_000;
 

@@ -1,5 +1,5 @@
-// Request bodies of the registry. They are read as streams; only small bodies are read whole. An answer that is sent before
-// the end of the body does not reset the connection.
+// Request bodies of the registry. Small bodies are read whole, and all other bodies are read as streams. An answer that is
+// sent before the end of the body does not reset the connection.
 import type { FastifyRequest } from 'fastify';
 import { countPassed } from './garbage-collection.ts';
 import { Rejection } from './rejection.ts';

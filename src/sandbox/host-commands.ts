@@ -68,8 +68,8 @@ export type NamespaceOptions = {
   /** The same value as in the call of `inNewNamespace`. */
   offline?: boolean;
   /**
-   * A pid inside the namespaces: the command shares the processes, network, host name and shared memory of this process, and its /proc shows
-   * these processes.
+   * The pid, inside the namespaces, of a process. The command shares the processes, network, host name and shared memory of
+   * that process, and its /proc shows the shared processes.
    */
   beside?: number | undefined;
 };

@@ -53,8 +53,8 @@ function unshares(): Process[] {
 }
 
 /**
- * Whether a process is a helper. An unshare that has done its work has created a process namespace for its children; a helper
- * has not.
+ * Whether a process has created no process namespace for its children. A helper creates none, but an unshare that has
+ * finished its work has created one.
  */
 function hasNoNamespaces(pid: number): boolean {
   const own = look(() => readlinkSync(`/proc/${pid}/ns/pid`));

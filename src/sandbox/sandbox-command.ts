@@ -38,8 +38,8 @@ export type SandboxLimits = {
 const MIB = 1024 ** 2;
 const GIB = 1024 ** 3;
 /**
- * Ten times what the scripts of packages need. So these limits stop only a script that never ends, before it affects other
- * builds.
+ * The limits are ten times what the scripts of packages need. So they stop only a script that never ends, before it affects
+ * other builds.
  */
 export const DEFAULT_LIMITS: SandboxLimits = {
   cpuSeconds: 600,
@@ -132,10 +132,10 @@ export function seccompFilter({ control }: SandboxHost): Buffer {
 const SHARED_MEMORY_BYTES = 64 * MIB;
 
 /**
- * Returns bwrap's command line, and the options that bwrap reads from a pipe. The options must not be in the command line:
- * programs inside can read it in /proc/1/cmdline, and it must not contain paths of this machine. `joined`: the process is
- * already in the namespaces of another sandboxed process. Throws BuildError if an argument or a variable contains NUL or is
- * too long.
+ * Returns bwrap's command line, and the options that bwrap reads from a pipe. The options are not in the command line,
+ * because programs inside can read it in /proc/1/cmdline, and the options contain paths of this machine. `joined`: the
+ * process is already in the namespaces of another sandboxed process. Throws BuildError if an argument or a variable contains
+ * NUL or is too long.
  */
 export function bwrapCommand(
   host: SandboxHost,

@@ -55,7 +55,10 @@ export type RunningCommand = {
 
 export type ChildOptions = {
   stdio: StdioOptions;
-  /** The pid, inside the sandbox, of a process whose namespaces are used; those of the holder, which has no network, if absent. */
+  /**
+   * The pid, inside the sandbox, of a process whose namespaces the command uses. If absent, the command uses the namespaces
+   * of the holder, which has no network.
+   */
   beside?: number | undefined;
 };
 

@@ -243,8 +243,8 @@ describe.skipIf(!possible)('the worker', () => {
     const kinds = ['543210', '543211', '543212'];
     await expect.poll(() => kinds.filter((seconds) => processesWith(seconds).length === 0)).toEqual([]);
     worker.kill('SIGKILL');
-    // This also finds processes that entered the namespaces of the sandbox, because their command line ends with the
-    // sandboxed command's.
+    // The search also finds processes that entered the namespaces of the sandbox, because their command line ends with the
+    // command in the sandbox.
     const left = () => kinds.flatMap((seconds) => processesWith(seconds, ''));
     await expect.poll(left, { timeout: 5000 }).toEqual([]);
   });

@@ -13,7 +13,7 @@ export function cleanPath(name: string): string {
   return partsOf(name).join('/');
 }
 
-/** Whether a component of a name is `..`. No archive needs this, so it is a sign of an attack. */
+/** Whether a component of a name is `..`. No archive needs `..`, so its use is a sign of an attack. */
 export function climbs(name: string): boolean {
   return name.includes('..') && name.split('/').includes('..');
 }

@@ -141,7 +141,7 @@ function exceptions(operation: string, endpoint: EndpointDefinition): string[] {
     const statuses = ['2xx', '3xx', '401', '403', '404', '409', '429', ...rejections];
     checks.push(`positive_data_acceptance.expected-statuses = ${JSON.stringify(statuses)}`);
   }
-  // A part of a form is text, whatever type the generated value has.
+  // A form sends every value as text, so a value of a wrong type may be accepted.
   if (endpoint.multipart !== undefined) {
     checks.push(
       'negative_data_rejection.expected-statuses = ["204", "400", "401", "403", "404", "412", "413", "415", "429"]',

@@ -1,5 +1,6 @@
-// A whole Larder on a disk that fills up. With less than five per cent free space, it rejects uploads, and builds wait; both
-// give the reason. With five per cent, both continue.
+// A whole Larder on a disk that fills up. With less than five per cent free space, Larder rejects uploads and does not start
+// builds. The rejection and the waiting build give the reason. When five per cent are free again, uploads and builds
+// continue.
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-// Commands of the audit trail.
+// The commands that list the audit trail.
 import type { Command } from 'commander';
 import type { Output } from '../../contract/endpoints.ts';
 import { PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX } from '../../contract/limits.ts';

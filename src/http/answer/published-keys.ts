@@ -10,7 +10,7 @@ const NAMESPACE = /^[a-z0-9-]+$/;
 
 /** Caching time of the current key. After a rotation, proxies serve the new key within five minutes. */
 const CHANGING = 'public, max-age=300';
-/** A key with its digest in the path never changes. */
+/** Caching time of a key whose path contains its digest. Such a key never changes. */
 const FIXED = 'public, max-age=31536000, immutable';
 
 /**

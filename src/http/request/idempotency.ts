@@ -67,8 +67,8 @@ export async function onlyOnce<T>(
 }
 
 /**
- * Returns a digest of the request and its user. The user is included, so that another user with the same key does not get
- * this answer. An archive is included only by its digest.
+ * Returns a digest of the request and its user. The digest includes the user, so that another user with the same key does not
+ * get the answer to this request. It includes only the digest of an archive.
  */
 function digestOf({ operation, input }: KeyedRequest, userId: string): string {
   const { file, ...fields } = input as { file?: UploadedArchive };

@@ -34,7 +34,7 @@ async function held(): Promise<number> {
   return count;
 }
 
-/** Returns all files in the content store's folder, including unfinished ones. */
+/** Returns all files in the content store's folder, including unfinished files. */
 async function files(): Promise<string[]> {
   const entries = await readdir(api.directory, { recursive: true, withFileTypes: true });
   return entries.filter((entry) => entry.isFile()).map(({ name }) => name);

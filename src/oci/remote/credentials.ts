@@ -61,8 +61,8 @@ export function createAuthorizer(options: {
   let basic = exchangeCredentials === undefined ? credentials && basicOf(credentials) : undefined;
 
   /**
-   * Returns the header for basic authentication. If the registry needs exchanged credentials and there are no valid ones,
-   * exchanges the given credentials first.
+   * Returns the header for basic authentication. If the registry needs exchanged credentials and no valid exchanged
+   * credentials exist, exchanges the given credentials first.
    */
   async function basicHeader(): Promise<string | undefined> {
     if (credentials === undefined || exchangeCredentials === undefined) {

@@ -57,8 +57,8 @@ export async function checkRegistry(options: CheckOptions): Promise<string | und
 }
 
 /**
- * Sends `GET /v2/` (distribution-spec, "Determining Support"). If the answer is a web page, the server is not a registry,
- * whatever the status of the answer is.
+ * Sends `GET /v2/` (distribution-spec, "Determining Support"). Throws NOT_A_REGISTRY if the answer is a web page, or if its
+ * status shows that the server has no such API.
  */
 async function askForApi(session: Session): Promise<void> {
   const url = new URL('/v2/', session.origin);

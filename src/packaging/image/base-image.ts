@@ -36,8 +36,8 @@ const MACHINE_TRACES = [
 ];
 
 /**
- * Packages in addition to those that Debian marks as essential. ca-certificates is needed because images check certificates,
- * and because customizations that add a certificate use its tools.
+ * Packages that are installed in addition to Debian's essential packages. ca-certificates is needed because images check
+ * certificates, and because customizations that add a certificate use its tools.
  */
 const PACKAGES = ['ca-certificates', 'netbase', 'tzdata'];
 

@@ -13,7 +13,7 @@ export type LayerCache = {
   set(key: Digest, layer: BuiltLayer): Promise<void>;
 };
 
-/** Must be increased if a change of the engine gives other layers for the same inputs. */
+/** Increase this number if a change of the engine gives other layers for the same inputs. */
 const ENGINE_FORMAT = 1;
 
 export type CacheContext = {

@@ -1,5 +1,5 @@
-// A merged layer has the same effect on an image as the layers from which it was made. Tests selected cases and many random
-// ones.
+// A merged layer has the same effect on an image as the layers from which it was made. Tests selected layers and many random
+// layers.
 import { describe, expect, it, test } from 'vitest';
 import { entry, seededRandom } from '../../../test/fixtures/tar.ts';
 import type { ContentStore } from '../../content/content.ts';
