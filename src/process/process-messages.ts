@@ -2,7 +2,7 @@
 
 /** The messages of a server or a worker to the supervisor. */
 export type ProcessMessage =
-  | { /** The server's address; a fixed word of the worker. */ ready: string }
+  | { /** A server sends its address, and a worker sends a fixed word. */ ready: string }
   | { /** Why it cannot start, in one line. */ failed: string }
   | { api_token: string };
 
