@@ -111,7 +111,7 @@ const WALLS: Record<string, readonly string[]> = {
   plan: ['contract'],
   recipes: ['content', 'contract', 'debian', 'helm', 'oci', 'plan', 'yaml'],
   sources: ['debian', 'plan', 'recipes'],
-  debian: ['content', 'contract', 'plan'],
+  debian: ['content', 'contract', 'nearest-word', 'plan'],
   customization: ['contract', 'plan', 'tar', 'yaml'],
   notify: ['contract', 'db', 'egress'],
   identity: ['contract', 'db', 'egress'],

@@ -95,6 +95,11 @@ describe('on the archive of this machine', () => {
     });
   });
 
+  test('the error for an unknown package names a similar one', async () => {
+    const error = await rejection(apt.solve({ status: '', install: ['memcachd', 'no-such-package-at-all'] }));
+    expect(error.message).toMatch(/^the archive has no package .*; did you mean memcached\?$/);
+  });
+
   test('the error for a virtual package names its providers, after unknown packages', async () => {
     const error = await rejection(apt.solve({ status: '', install: ['no-such-one', 'mail-transport-agent'] }));
     expect(error).toMatchObject({ code: 'PACKAGE_UNKNOWN', packages: ['no-such-one', 'mail-transport-agent'] });

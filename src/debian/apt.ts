@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import type { ContentStore } from '../content/content.ts';
 import type { Digest } from '../contract/vocabulary.ts';
+import { similarWord } from '../nearest-word.ts';
 import type { PackagePin } from '../plan/pin.ts';
 import { AptError, runApt } from './apt-command.ts';
 import { configurationOf, pathsIn } from './apt-configuration.ts';
@@ -144,7 +145,8 @@ export async function openAptRoot(options: AptRootOptions): Promise<AptRoot> {
     const lock = await gate
       .read(() => solveOnce({ status, install, signal }))
       .catch(async (error: unknown) => {
-        throw isVersionUnknown(error) ? await versionUnknown(error, install) : error;
+        if (isAptError(error, 'VERSION_UNKNOWN')) throw await versionUnknown(error, install);
+        throw isAptError(error, 'PACKAGE_UNKNOWN') ? await packageUnknown(error) : error;
       });
     await makeFolder(join(paths.solves, digest.slice(7)));
     await writeAtomically(kept, JSON.stringify(lock));
@@ -162,6 +164,18 @@ export async function openAptRoot(options: AptRootOptions): Promise<AptRoot> {
     } finally {
       await rm(folder, { recursive: true, force: true });
     }
+  }
+
+  /** Returns the error with similar names of the archive added to its message. */
+  async function packageUnknown(error: AptError): Promise<AptError> {
+    const names = await packageNames(/./);
+    const similar = error.packages
+      .filter((name) => !error.message.includes(`${name} is a virtual package`))
+      .slice(0, SIMILAR_SHOWN_MAX)
+      .flatMap((name) => similarWord(name, names) ?? []);
+    if (similar.length === 0) return error;
+    const { code, packages, message } = error;
+    return new AptError(code, `${message}; did you mean ${similar.join(', ')}?`, { packages, cause: error.cause });
   }
 
   /** Returns the error with the versions in the archive added to its message. */
@@ -221,8 +235,11 @@ function availableOf(versions: string[]): string {
   return `it has ${versions.slice(0, VERSIONS_SHOWN_MAX).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }
 
-function isVersionUnknown(error: unknown): error is AptError {
-  return error instanceof AptError && error.code === 'VERSION_UNKNOWN';
+/** Limit of suggestions: one takes a tenth of a second, because an archive has 60,000 names. */
+const SIMILAR_SHOWN_MAX = 5;
+
+function isAptError(error: unknown, code: AptError['code']): error is AptError {
+  return error instanceof AptError && error.code === code;
 }
 
 /** The most attempts, one in each second. An update of the same folder by another worker takes only seconds. */

@@ -4,6 +4,7 @@ import { readImageConfig } from '../../oci/image-config.ts';
 import type { BasePin } from '../../plan/pin.ts';
 import { BuildError } from '../../sandbox/build-error.ts';
 import { openBuildLog } from '../../sandbox/build-log.ts';
+import { exitCodeInWords } from '../../sandbox/exit-code.ts';
 import { openSandbox, type Sandbox } from '../../sandbox/sandbox.ts';
 import type { SandboxExit } from '../../sandbox/sandbox-run.ts';
 import type { Workspace } from '../../sandbox/workspace.ts';
@@ -131,5 +132,5 @@ async function faultOf(
 }
 
 function endOf({ code, why }: SandboxExit): string {
-  return why === undefined ? `exit code ${code}` : `it ${why}`;
+  return why === undefined ? `exit ${exitCodeInWords(code)}` : `it ${why}`;
 }

@@ -1,6 +1,7 @@
 // Runs a script of a customization in the sandbox. An error names the script and the line, and contains the last output.
 import { BuildError } from '../../sandbox/build-error.ts';
 import type { BuildLog } from '../../sandbox/build-log.ts';
+import { exitCodeInWords } from '../../sandbox/exit-code.ts';
 import type { Sandbox } from '../../sandbox/sandbox.ts';
 import { SANDBOX_FOLDER } from '../../sandbox/sandbox-command.ts';
 import type { SandboxExit } from '../../sandbox/sandbox-run.ts';
@@ -95,7 +96,7 @@ export function hookError(failed: HookFailed, tracedLine?: number): BuildError {
   const { hook, exit, printed } = failed;
   const line = tracedLine ?? lineOf(failed);
   const where = line === undefined ? hook.path : `${hook.path}, line ${line}`;
-  const how = exit.why === undefined ? `failed with code ${exit.code}` : `stopped, because it ${exit.why}`;
+  const how = exit.why === undefined ? `failed with ${exitCodeInWords(exit.code)}` : `stopped, because it ${exit.why}`;
   const message = interpreterProblem(failed) ?? [`${where}: ${how}.`, printed].join('\n').trimEnd();
   return new BuildError(message, { step: hook.step, cause_kind: 'CUSTOMIZATION_BUILD_ERROR' });
 }

@@ -3,6 +3,7 @@ import type { FailureCause } from '../../contract/vocabulary.ts';
 import type { PackagePin } from '../../plan/pin.ts';
 import { BuildError } from '../../sandbox/build-error.ts';
 import type { BuildLog } from '../../sandbox/build-log.ts';
+import { exitCodeInWords } from '../../sandbox/exit-code.ts';
 import type { Sandbox } from '../../sandbox/sandbox.ts';
 import { SANDBOX_FOLDER } from '../../sandbox/sandbox-command.ts';
 import type { GivenFolder } from './given-folder.ts';
@@ -107,6 +108,6 @@ export async function installPackages(sandbox: Sandbox, options: InstallOptions)
     { onOutput: log.write, merged: true, signal: options.signal },
   );
   if (exit.code === 0) return;
-  const why = exit.why === undefined ? `dpkg ended with code ${exit.code}` : `dpkg ${exit.why}`;
+  const why = exit.why === undefined ? `dpkg ended with ${exitCodeInWords(exit.code)}` : `dpkg ${exit.why}`;
   throw new BuildError(`Installing the packages failed: ${why}.\n${log.tail()}`, { step, cause_kind });
 }

@@ -9,6 +9,7 @@ import type { ImagePlan, ProductTest } from '../../plan/image-plan.ts';
 import type { LayerPin } from '../../plan/pin.ts';
 import { BuildError } from '../../sandbox/build-error.ts';
 import { type LogSink, lastLines, openBuildLog } from '../../sandbox/build-log.ts';
+import { exitCodeInWords } from '../../sandbox/exit-code.ts';
 import { CommandFailed } from '../../sandbox/host-commands.ts';
 import { openSandbox } from '../../sandbox/sandbox.ts';
 import type { SandboxCommand } from '../../sandbox/sandbox-command.ts';
@@ -196,5 +197,5 @@ async function socketsOf({ sandbox, service, signal }: Started): Promise<number>
 }
 
 function endInWords({ code, why }: SandboxExit): string {
-  return why === undefined ? `ended with code ${code}` : `was stopped, because it ${why},`;
+  return why === undefined ? `ended with ${exitCodeInWords(code)}` : `was stopped, because it ${why},`;
 }
