@@ -113,8 +113,7 @@ beforeAll(async () => {
   chmodSync(join(folder, 'locked'), 0);
   vi.stubEnv('LARDER_DATABASE_URL', 'postgresql://larder:topsecret@127.0.0.1:1/larder');
   vi.stubEnv('LARDER_DATA', folder);
-  // Larder has now accepted the correct token once from this address. So it still accepts the token if many wrong tokens
-  // follow.
+  // Larder accepted the correct token once from this address, so it still accepts the token if many wrong ones follow.
   expect(await run(['login'], { url: apiUrl, token: api.acme.tokens.OWNER })).toMatchObject({ code: EXIT.done });
 }, PATIENCE_MS);
 afterAll(async () => {
