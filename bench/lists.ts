@@ -26,8 +26,8 @@ const DATA = process.argv.find((arg) => arg.startsWith('--data='))?.slice('--dat
 
 const CONNECTIONS = [1, 300] as const;
 /**
- * A page larger than this is requested on a tenth of the connections, and not at a steady rate. Such a page has megabytes: a
- * page of customizations contains releases.
+ * A page larger than this is requested on a tenth of the connections, and not at a steady rate, because such a page has
+ * megabytes. For example, a page of customizations contains their releases.
  */
 const HEAVY_BYTES = 256 * 1024;
 /** The aim for the p95 of an answer, divided by the sum of the p95 of both lower bounds. */

@@ -27,7 +27,7 @@ export type PatchFigures = { ours: number; apt: number; solve: number };
 
 /**
  * Measures both programs. apt has no network in a sandbox. So it gets the indexes of the archive, and the .deb in its cache.
- * Neither program downloads anything: the measured time of apt is its solving and its dpkg.
+ * Neither program downloads anything. So the measured time of apt is the time for solving and for dpkg.
  */
 export async function measurePatch(directory: string): Promise<PatchFigures> {
   const { base, content } = await debianBase();

@@ -8,7 +8,8 @@ export function nearestWord(text: string, words: readonly string[]): string | un
 
 /** Returns the nearest word if `text` may be a misspelling of it. At most a third of its letters may differ. */
 export function similarWord(text: string, words: readonly string[]): string | undefined {
-  // Skips words of a very different length: they are no misspellings, and a comparison takes time proportional to the length.
+  // Skips words whose length is too different. They cannot be what was meant, and a comparison takes time proportional to the
+  // length.
   const near = words.filter((word) => Math.abs(word.length - text.length) <= editsMax(word));
   const word = nearestWord(text, near);
   return word !== undefined && editDistance(text, word) <= editsMax(word) ? word : undefined;

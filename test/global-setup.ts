@@ -31,7 +31,7 @@ export async function setup(project: TestProject): Promise<void> {
   mkdirSync(directory, { mode: 0o711 });
   const server = await startEmbedded({ dataDirectory: join(directory, 'pg'), settings: SETTINGS, ...unprivileged() });
   running = { server, directory };
-  // The runner ends at these signals without a teardown, and the server would stay.
+  // The runner ends at these signals without calling `teardown`. Without these handlers, the server would continue to run.
   for (const [signal, code] of [
     ['SIGINT', 130],
     ['SIGTERM', 143],

@@ -1,4 +1,4 @@
-// Records a release as a distribution does whose registries all accept it, in one step.
+// Records a release in one step, as if all registries had accepted it.
 import type { Transaction } from '../src/db/database.ts';
 import { endDistribution } from '../src/pipelines/distributions.ts';
 import { addReleases, type FinishedPipeline, type RecordedRelease } from '../src/pipelines/record-release.ts';

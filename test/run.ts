@@ -23,7 +23,7 @@ try {
   const vitest = new URL('../node_modules/vitest/vitest.mjs', import.meta.url).pathname;
   const given = args.filter((arg) => !OWN_OPTIONS.includes(arg));
   const child = spawn(process.execPath, [vitest, 'run', ...given, ...excluded], { stdio: 'inherit' });
-  // The runner ends its database before it exits, so this process waits for the runner when it is told to end.
+  // On a signal, this process waits for the runner, because the runner stops its database before it exits.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal));
   child.once('exit', (code, signal) => {
     process.exitCode = signal ? 1 : (code ?? 1);

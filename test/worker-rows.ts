@@ -1,4 +1,4 @@
-// Rows of workers, as workers that are alive record them.
+// Inserts rows of workers, like those of real workers.
 import { randomUUID } from 'node:crypto';
 import type { Worker } from '../src/catalog/workers.ts';
 

@@ -156,7 +156,7 @@ test('a page of 100 rows takes as many statements as a page of one', async () =>
 });
 
 test('a page of 50,000 releases takes less than 500 ms', { timeout: 120_000 }, async () => {
-  // Copies pipelines too: a pipeline has only one release in each registry.
+  // Copies pipelines too, because a pipeline has only one release in each registry.
   await catalog.pool.query(
     `with made as (
        insert into pipelines (organization_id, catalog_id, application_id, status, triggers, version, product_version, started_at)

@@ -46,7 +46,7 @@ export async function updateCatalogSettings(
 /** What a pipeline makes, and whether it is released only after a verification. */
 export type VerificationRule = { packaging_type: PackagingType; must_be_verified: boolean };
 
-/** Returns the rule of a pipeline; undefined if there is no such pipeline. */
+/** Returns the rule of a pipeline, or undefined if there is no such pipeline. */
 export async function findVerificationRule(db: Database, pipelineId: string): Promise<VerificationRule | undefined> {
   const found = await sql<VerificationRule>`
     select l.packaging_type, ${mustBeVerified} as must_be_verified from pipelines l where l.id = ${pipelineId}`.execute(

@@ -61,7 +61,7 @@ function columns(): RawBuilder<unknown> {
 function toCatalog(row: CatalogRow): Catalog {
   return present<Catalog>({
     ...row,
-    // Always false: a catalog belongs to one organization, and no other organization can see it.
+    // Always false, because a catalog belongs to one organization and no other organization can see it.
     shared: false,
     owned: true,
     _links: {

@@ -4,7 +4,7 @@
 export const CATALOG_ERROR_CODES = [
   /** The organization can see no object with this id. Ids of other organizations and malformed ids get the same error. */
   'NOT_FOUND',
-  /** The object was deleted: it can be read, but not changed. If it cannot even be read, the error is NOT_FOUND. */
+  /** The object was deleted. It can be read, but not changed. If it cannot even be read, the error is NOT_FOUND. */
   'DELETED',
   /** Values contradict each other or name an object that does not exist. `violations` lists them. */
   'INVALID',

@@ -15,8 +15,8 @@ export type Counted = {
 };
 
 /**
- * A statement that returns a count. `isPrepared`: the statement is prepared, which is worthwhile because its text is one of
- * only a few.
+ * A statement that returns a count. `isPrepared`: the statement is prepared. This is worthwhile because its text is one of
+ * only a few texts.
  */
 export type Count = { total: RawBuilder<unknown>; isPrepared: boolean };
 

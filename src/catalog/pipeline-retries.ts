@@ -55,8 +55,8 @@ async function lockOwn(tx: Transaction, principal: Principal, input: Input<'retr
 }
 
 /**
- * Throws NOT_RETRYABLE if the pipeline cannot be retried. An open pipeline of the same application prevents a retry. It is
- * newer and contains all current changes: a retry in its place would lose these changes, and a retry after it would release
+ * Throws NOT_RETRYABLE if the pipeline cannot be retried. An open pipeline of the same application prevents a retry, because
+ * it is newer and contains all current changes. A retry in its place would lose these changes. A retry after it would release
  * the older plan last.
  */
 async function requireRetryable(tx: Transaction, failed: LockedPipeline): Promise<void> {

@@ -218,7 +218,7 @@ function references(input: Input<'listPipelines'>): Reference[] {
 
 /**
  * SQL: the status of pipeline `l`'s distribution to each registry. A pipeline that succeeded omits the registries to which it
- * did not release: they had the release before, or were added to the application later.
+ * did not release. Those registries had the release before, or were added to the application later.
  */
 const distributions = sql`
   select json_build_object('registry_id', g.id, 'registry_name', g.name,

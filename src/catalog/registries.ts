@@ -212,7 +212,7 @@ function toDetailed(row: RegistryRow): RegistryDetailed {
     credentials_limit: CREDENTIALS_PER_REGISTRY_MAX,
     _links: { credentials: { href: `/v1/registries/${row.id}/credentials` } },
   };
-  // These values are fixed: a registry belongs to one organization, no other organization can see it, and the operator
-  // manages none.
+  // These values are fixed, because a registry belongs to one organization, no other organization can see it, and the
+  // operator manages none.
   return present<RegistryDetailed>({ ...row, vmware_managed: false, shared: false, owned: true, ...hosted });
 }

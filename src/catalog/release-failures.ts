@@ -1,4 +1,4 @@
-// A release failure says why a releasable has no newer release: a phase of its pipeline failed.
+// A release failure says why a releasable has no newer release. The reason is a failed phase of its pipeline.
 import { type RawBuilder, sql } from 'kysely';
 import type { Input, Output } from '../contract/endpoints.ts';
 import type { ReleaseFailure } from '../contract/release.ts';

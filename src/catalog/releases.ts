@@ -1,4 +1,4 @@
-// Releases: a pipeline makes one for each registry to which it pushes an application.
+// Releases. A pipeline makes one release for each registry to which it pushes an application.
 import { sql } from 'kysely';
 import type { Input, Output } from '../contract/endpoints.ts';
 import type { EmbeddedRelease, LatestRelease, Release } from '../contract/release.ts';

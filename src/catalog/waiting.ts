@@ -71,8 +71,8 @@ const earlierPipelines = sql`
     and not exists (select from pipeline_distributions d where d.pipeline_id = earlier.id and d.status = 'WAITING')`;
 
 /**
- * SQL: whether the next step needs a worker with a sandbox. If an image must be verified, each step after planning and before
- * distribution does.
+ * SQL: whether the next step needs a worker with a sandbox. Each step after planning and before distribution needs one if an
+ * image must be verified.
  */
 const needsSandbox = sql`(l.plan_digest is not null and not ${distributes} and ${mustBeVerified})`;
 

@@ -142,7 +142,7 @@ export async function idsOf(db: Database, statement: RawBuilder<unknown>): Promi
 
 /**
  * SQL: the values that a statement with one column selects, as a JSON array. An SQL array would be slower, because the driver
- * parses it character by character: this took a tenth of the time for a page.
+ * parses it character by character. With an SQL array, this parsing took a tenth of the time for a page.
  */
 export function jsonList(select: RawBuilder<unknown>): RawBuilder<never> {
   return sql`array_to_json(array(${select}))`;

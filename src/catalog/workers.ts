@@ -17,7 +17,7 @@ export type Worker = {
   limits: 'cgroup-v2' | 'cgroup-v1' | 'watchdog' | null;
   /** Why the worker has no control groups. */
   limits_reasons: string[];
-  /** The version of helm with which the worker renders charts; null if it cannot. */
+  /** The version of helm with which the worker renders charts. Null if the worker cannot render charts. */
   helm: string | null;
   /** Why the worker cannot render charts. */
   helm_reasons: string[];

@@ -46,7 +46,7 @@ type Held = { token: string; until: number };
 /** Opens a client. The first call sends the first request. */
 export function openClient(options: ClientOptions): Client {
   let held: Promise<Held> | undefined;
-  // The type is asserted here: a generic `call` would make the compiler compare the types of all operations.
+  // The type is asserted here, because the compiler would compare the types of all operations if `call` were generic.
   const client: Client = { call: call as Client['call'], send, accessToken };
   return client;
 

@@ -22,7 +22,7 @@ export interface ContentStore {
    */
   put(bytes: AsyncIterable<Uint8Array>, expected?: Partial<ContentInfo>): Promise<ContentInfo>;
   /**
-   * Returns a stream of the content or of a range of it. Throws ContentMissing. A read of the whole content is verified: if
+   * Returns a stream of the content or of a range of it. Throws ContentMissing. A read of the whole content is verified. If
    * the content is damaged, the stream ends with an error.
    */
   open(digest: Digest, range?: ByteRange): Promise<Readable>;

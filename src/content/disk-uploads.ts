@@ -131,7 +131,7 @@ async function extend(session: Session, file: FileHandle, chunk: Uint8Array): Pr
 
 /**
  * Appends to an upload. An earlier append may still be running, because nobody noticed that its connection broke. The new
- * append then replaces it: the earlier append fails at its next bytes. So two appends never write concurrently.
+ * append then replaces the earlier append, which fails at its next bytes. So two appends never write concurrently.
  */
 async function append(
   context: UploadsContext,

@@ -108,7 +108,7 @@ export const DISTRIBUTION_STATUSES = ['PENDING', 'WAITING', 'RELEASED', 'FAILED'
 export const PHASE_STATUSES = ['PENDING', 'IN_PROGRESS', 'SUCCEEDED', 'FAILED', 'CANCELLED', 'SKIPPED'] as const;
 export type PhaseStatus = (typeof PHASE_STATUSES)[number];
 
-/** What a worker may be able to do: run programs in a sandbox; render charts with helm, in a sandbox. */
+/** What a worker may be able to do. SANDBOX: run programs in a sandbox. HELM: render charts with helm in a sandbox. */
 export const WORKER_CAPABILITIES = ['SANDBOX', 'HELM'] as const;
 export type WorkerCapability = (typeof WORKER_CAPABILITIES)[number];
 

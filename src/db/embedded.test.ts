@@ -236,7 +236,7 @@ describe('after a kill', () => {
       try {
         process.kill(postmaster(), 'SIGKILL');
       } catch {
-        // There is no process to kill: the server was killed before, and the next server has not started.
+        // There is no process to kill, because the server was killed before and the next server has not started.
       }
     }, 20);
     expect(await lost.promise).toMatchObject({ code: 'START' });

@@ -150,8 +150,9 @@ function whoRuns(options: EmbeddedOptions): RunAs | undefined {
 }
 
 /**
- * Holds the data directory until this process ends. Listens on an abstract socket: the kernel gives its name to only one
- * process at a time, and releases the name when this process ends, even if it is killed. So no stale lock can remain.
+ * Holds the data directory until this process ends. Listens on an abstract socket, because the kernel gives its name to only
+ * one process at a time. The kernel releases the name when this process ends, even if it is killed. So no stale lock can
+ * remain.
  */
 async function holdDirectory(directory: string): Promise<Server> {
   const { dev, ino } = lstatSync(directory);

@@ -16,7 +16,8 @@ export class JobPostponed extends Error {
 
 /**
  * Thrown by a handler if this worker cannot do the job but another worker can. The job is given back at once, and the attempt
- * is not counted. This worker takes no job of the same task for DECLINED_REST_MS, so that the other worker gets the job.
+ * is not counted. This worker takes no job of the same task for DECLINED_REST_MS (queue-worker.ts), so that the other worker
+ * gets the job.
  */
 export class JobDeclined extends JobPostponed {
   constructor(reason: string) {

@@ -9,7 +9,7 @@ import { installOutsideIndex } from './queue-index.ts';
 type MigrationErrorCode =
   /** The file of a migration was changed after the migration was applied. */
   | 'EDITED'
-  /** A newer program migrated the database: it has a migration that this program does not have. */
+  /** A newer program migrated the database. The database has a migration that this program does not have. */
   | 'NEWER'
   /** Files of migrations are missing, or a file has an invalid name. */
   | 'FILES';

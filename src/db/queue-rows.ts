@@ -29,7 +29,7 @@ type TakenRow = { suspect: boolean; id: string | null; output: unknown } & Omit<
 
 /**
  * A job without a heartbeat for this long is lost. This is the time of four heartbeats. Another worker gets the job within 8
- * s after the death: the last heartbeat may be 1.5 s older than the death, and workers search every 1.5 s.
+ * s after the death, because the last heartbeat may be 1.5 s older than the death, and workers search every 1.5 s.
  */
 export const LOST_AFTER_SECONDS = 6;
 

@@ -36,7 +36,10 @@ const CRASH_PAUSE_SECONDS = 3;
  */
 const DECLINED_REST_MS = 5_000;
 
-/** A suspect that ended early for another suspect becomes ready only after this time: the other one is taken first. */
+/**
+ * A suspect that ended early for another suspect becomes ready only after this time, so that the other suspect is taken
+ * first.
+ */
 const GIVE_WAY_PAUSE_SECONDS = 60;
 
 /** The pause between two polls. Only jobs whose start time has come and jobs whose notification was lost need a poll. */
@@ -89,7 +92,10 @@ class WorkingQueue implements Queue {
   readonly #url: string;
   readonly #pool: pg.Pool;
   readonly #boss: PgBoss;
-  /** Not a map by id: a job that was lost and taken again while its first handler still runs is twice in the set. */
+  /**
+   * Not a map by id, because a job can be in the set twice: if it was lost and taken again while its first handler still
+   * runs.
+   */
   readonly #running = new Set<Running>();
   /** Aborted at the end of `stop`. This ends every pause. */
   readonly #over = new AbortController();

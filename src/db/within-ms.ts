@@ -1,4 +1,4 @@
-// Limits how long something is awaited.
+// Limits the time for which a caller waits for a promise.
 
 /** Waits for the promise, but at most `ms` milliseconds. */
 export async function withinMs(promise: Promise<unknown>, ms: number): Promise<void> {

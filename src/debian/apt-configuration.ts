@@ -22,7 +22,7 @@ export function pathsIn(directory: string) {
 
 /**
  * Returns the settings for `-c`. apt reads them last, so they override the settings of the machine. The machine's hooks, pins
- * and default release must not apply: a hook could delete files of this root's cache, and a pin would select other versions.
+ * and default release must not apply. A hook could delete files of this root's cache, and a pin would select other versions.
  */
 export function configurationOf(paths: AptPaths, architecture: string): string {
   const own = {

@@ -76,7 +76,7 @@ test('waits for applications and a customization of an earlier run', async () =>
   await catalog.customize(catalog.acme, 'company');
   const { released } = await runWith(catalog.finish);
   expect(released).toHaveLength(3);
-  // There are two requests and one customization: the test requested redis and nginx together, and the demonstration
+  // There are two requests and one customization. The test requested redis and nginx together, and the demonstration
   // requested only postgresql.
   expect(await counts()).toEqual([2, 1]);
   expect(said).toContain('In the catalog already: redis 7.0, nginx 1.22.');

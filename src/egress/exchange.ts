@@ -18,8 +18,9 @@ export type Exchange = {
 /** The part of an egress that starts requests. */
 export type RequestSender = {
   /**
-   * Starts a request like `request` of node:http, with reused connections. Does not follow redirects: the caller sends a new
-   * request to the new address, so that it is checked too. Fails with EgressRefused if the address is not allowed.
+   * Starts a request like `request` of node:http, with reused connections. Does not follow redirects. The caller sends a new
+   * request to the new address, so that the new address is checked too. Fails with EgressRefused if the address is not
+   * allowed.
    */
   request(url: URL, options?: RequestOptions): ClientRequest;
 };

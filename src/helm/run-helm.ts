@@ -131,16 +131,23 @@ export async function openHelm(workspace: Workspace, options: HelmOptions): Prom
   };
 }
 
-/** Limit of characters of what a program says about its version: the beginning names the fault, and a program that is not helm may print anything. */
+/**
+ * The most characters that are shown of what a program prints about its version. The beginning names the fault, and a program
+ * that is not helm may print anything.
+ */
 const SAID_CHARACTERS_MAX = 500;
 
-/** A helm that can render charts on this machine, with the version that it prints (`v3.22.0`), or the reason why there is none. */
+/**
+ * A helm that can render charts on this machine, with the version that it prints (such as `v3.22.0`). Otherwise the reason
+ * why there is no such helm.
+ */
 export type UsableHelm = { path: string; version: string } | { path?: undefined; reason: string };
 
-/** Runs helm once. Returns a reason if it cannot run in a sandbox of this machine, or is not helm 3 or 4. */
+/** Runs helm once. Returns a reason if helm cannot run in a sandbox of this machine, or if the program is not helm 3 or 4. */
 export async function probeHelm(workspace: Workspace, found: FoundHelm): Promise<UsableHelm> {
   if (found.path === undefined) return found;
-  // Charts are rendered only in a sandbox: templates may compute without end, and may read any file that helm can read.
+  // Charts are rendered only in a sandbox, because templates may compute without end and may read any file that helm can
+  // read.
   if (workspace.probe.mode === 'files-only') return { reason: workspace.probe.reasons.join(' ') };
   const { path } = found;
   const given = ensureFolder(workspace, 'given', randomUUID());

@@ -46,8 +46,8 @@ export const KEEP_ALIVE_TIMEOUT_MS = 72_000;
  */
 export const CONNECTIONS_MAX = 2_048;
 /**
- * The most connections from one address (for IPv6, one /64 network): a quarter of all connections. An office or a group of
- * build machines behind one address needs a few hundred. At least four addresses are needed to use up a server.
+ * The most connections from one address (for IPv6, one /64 network). This is a quarter of all connections, so at least four
+ * addresses are needed to use up a server. An office or a group of build machines behind one address needs a few hundred.
  */
 export const CONNECTIONS_PER_ADDRESS_MAX = 512;
 /**

@@ -16,7 +16,10 @@ export type IdentityErrorCode =
   | 'KEY_WRONG'
   /** Some values still need the old key, so it cannot be dropped. */
   | 'KEY_NEEDED'
-  /** A sealed value cannot be opened: it is damaged, was moved to another row, or was sealed with a key that was dropped. */
+  /**
+   * A sealed value cannot be opened, because it is damaged, was moved to another row, or was sealed with a key that was
+   * dropped.
+   */
   | 'SEAL_BROKEN'
   /** Larder was never started with this database. */
   | 'NOT_SET_UP'

@@ -51,7 +51,7 @@ async function requireSame(file: string, read: InstallationKey): Promise<void> {
  */
 export function followInstallationKey(file: string, first: InstallationKey): InstallationKey {
   let key = first;
-  // Undefined at first, so that the first use reads the file: it may have changed since `first` was read.
+  // Undefined at first, so that the first use reads the file. The file may have changed since `first` was read.
   let seen: string | undefined;
   const newest = () => {
     const mark = markOf(file);

@@ -153,7 +153,7 @@ function reasonOf(code: string, answered: unknown): string | undefined {
   if (code === 'EGRESS_REFUSED') {
     return 'The identity provider is at a private address that the operator has not allowed (LARDER_EGRESS_ALLOW).';
   }
-  // RFC 6749, section 5.2: the client id or secret is wrong, which is the most frequent mistake of operators.
+  // The client id or secret is wrong (RFC 6749, section 5.2). This is the most frequent mistake of operators.
   if (code === 'OAUTH_WWW_AUTHENTICATE_CHALLENGE' || answered === 'invalid_client') {
     return 'The identity provider rejects the client id or its secret (LARDER_OIDC_CLIENT_ID, LARDER_OIDC_CLIENT_SECRET).';
   }

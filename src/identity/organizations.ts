@@ -14,8 +14,8 @@ const FIRST_PRODUCT = 'VAC_FLEXIBLE';
 const LARDER = 'Larder';
 
 /**
- * A component of a repository path (distribution-spec, "Pulling manifests"). Stricter than the specification: the only
- * separators are single hyphens.
+ * A component of a repository path (distribution-spec, "Pulling manifests"). Stricter than the specification, because the
+ * only separators are single hyphens.
  */
 const NAMESPACE = /^[a-z0-9]+(-[a-z0-9]+)*$/;
 

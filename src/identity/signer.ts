@@ -1,7 +1,7 @@
 // The interface for signing releases with a key of the organization. It does not depend on where the private key is kept.
 import { createPrivateKey, sign } from 'node:crypto';
 
-/** Signs with one key. There is one implementation: the private key is sealed in the database. */
+/** Signs with one key. In the only implementation, the private key is sealed in the database. */
 export type Signer = {
   /** The SHA-256 of the public key (SubjectPublicKeyInfo in DER), in hex. */
   key_id: string;

@@ -58,7 +58,7 @@ export async function loadSigningKeys(db: Database, key: InstallationKey): Promi
   const publicKeys = await Promise.all(
     rows.map(async ({ kid, public_jwk }) => [kid, await importPublicKey(kid, public_jwk)] as const),
   );
-  // Exported again, so that nothing is published that is not part of a public key.
+  // Exports the keys again, because the stored value may contain more than a public key. So only the public key is published.
   const keys = await Promise.all(
     publicKeys.map(async ([kid, publicKey]) => ({
       ...(await exportJWK(publicKey)),

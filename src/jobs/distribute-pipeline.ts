@@ -98,7 +98,10 @@ type Attempt = {
   unbuilt: DistributionRegistry[];
   /** True if a registry already has the release with this pipeline's revision. The revision can then no longer change. */
   isReleased: boolean;
-  /** The revision of an equal release that other registries already have. The new release has the same one if it is free. */
+  /**
+   * The revision of an equal release that other registries already have. The new release gets the same revision if it is
+   * free.
+   */
   earlierRevision: number | undefined;
   signing: Signing;
   signal: AbortSignal;

@@ -1,4 +1,4 @@
-// Failures of a distribution to one registry: which of them are the registry's, and in which words they are shown.
+// Failures of a distribution to one registry. Decides which errors a registry caused, and writes the text that users read.
 import { RegistryError, reworded } from '../oci/errors.ts';
 import { explainFailure, explainRejection, isDenied } from '../oci/remote/failure-sentence.ts';
 import type { Target } from '../oci/target.ts';

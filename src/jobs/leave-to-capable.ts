@@ -6,7 +6,10 @@ import { JobDeclined, JobPostponed } from '../db/queue-worker.ts';
 import { findPackaging } from '../packaging/packagings.ts';
 import type { WorkerResources } from './worker-resources.ts';
 
-/** How long a job that waits for a sandbox is postponed: a new worker with a sandbox gets the job after at most this time. */
+/**
+ * How long, in seconds, a job that waits for a sandbox is postponed. A new worker with a sandbox gets the job after at most
+ * this time.
+ */
 const SANDBOX_WAIT_SECONDS = 30;
 
 const NAMES: Record<WorkerCapability, string> = { SANDBOX: 'sandbox', HELM: 'helm' };
@@ -21,9 +24,9 @@ export async function leaveToCapable({ db, workspace }: Worker, capability: Work
 }
 
 /**
- * Throws JobDeclined if this worker cannot do all of the step and a worker that can is alive. Throws JobPostponed if there is none
- * and the catalog forbids to release the pipeline's image unverified. So nothing is released unverified, and no script is rejected,
- * while another worker could verify the artifact or run the script.
+ * Throws JobDeclined if this worker cannot do the whole step and another worker that is alive can do it. Throws JobPostponed
+ * if no worker can do it and the catalog forbids to release the pipeline's image unverified. So nothing is released
+ * unverified, and no script is rejected, while another worker could verify the artifact or run the script.
  */
 export async function leavePipelineToCapable(
   worker: Worker,

@@ -1,5 +1,5 @@
-// Warns owners before the last way for an owner to log in ends: with a log line every day and, if a mail server is
-// configured, with mails at intervals.
+// Warns owners before the last way for an owner to log in ends. Writes a log line every day. If a mail server is configured,
+// also sends mails at intervals.
 import { findOwnerAddresses } from '../catalog/notification-deliveries.ts';
 import { inTransaction } from '../db/database.ts';
 import { enqueue } from '../db/queue.ts';

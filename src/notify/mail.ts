@@ -117,8 +117,8 @@ function explainFault(error: unknown): string | undefined {
 }
 
 /**
- * Converts an error to a DeliveryError. 4xx is a temporary error, and 5xx is a permanent one (RFC 5321, section 4.2.1). The
- * server's answer to the log-in is omitted: the log-in belongs to the operator, but an organization reads the error.
+ * Converts an error to a DeliveryError. 4xx is a temporary error, and 5xx is a permanent error (RFC 5321, section 4.2.1).
+ * Omits the server's answer to the log-in, because an organization reads the error but the log-in belongs to the operator.
  */
 function failed(error: unknown): DeliveryError {
   const { code, responseCode, response } = (error instanceof Error ? error : {}) as {

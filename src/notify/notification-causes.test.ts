@@ -1,5 +1,5 @@
-// Notifications about changes of the catalog: a request, a fixed vulnerability, or a date. Each is sent once, to the
-// providers that have selected its kind.
+// Notifications about changes of the catalog: a request, a fixed vulnerability, or a date. Each notification is sent once, to
+// the providers that have selected its kind.
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestCatalog, type TestCatalog, type TestOrganization } from '../../test/catalog.ts';

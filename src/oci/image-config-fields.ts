@@ -155,7 +155,7 @@ const DIGEST = text(WORD_BYTES_MAX, [[isDigest, 'is not a sha256 digest']]);
 
 const optional = <Schema extends TSchema>(schema: Schema) => Type.Optional(schema);
 
-/** The settings of a container: the fields of OCI, and the fields that Docker adds. */
+/** The settings of a container. OCI defines some of these fields, and Docker adds the others. */
 const SETTINGS = Type.Object({
   User: optional(USER),
   ExposedPorts: optional(PORTS),

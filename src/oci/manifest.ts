@@ -60,7 +60,7 @@ export const EMPTY_CONFIG: Descriptor = {
 };
 export const EMPTY_CONFIG_BYTES = Buffer.from('{}');
 
-/** Returns JSON that depends only on the value: it has sorted keys, no white space and no undefined fields. */
+/** Returns JSON that depends only on the value. The JSON has sorted keys, no white space and no undefined fields. */
 export function encodeDocument(value: object): Buffer {
   return Buffer.from(
     JSON.stringify(value, (_key, part: unknown) =>

@@ -66,9 +66,9 @@ export type BegunDistribution = {
 
 /**
  * Begins an attempt. Older pipelines of the application stop waiting for registries. Leaves out the registries to which the
- * distribution has succeeded or failed, and registries whose newest release has the same plan: a registry that was added to
- * an application gets the current release, and the others are not released again, unless the pipeline is forced. Returns
- * undefined if the pipeline has ended.
+ * distribution has succeeded or failed. Unless the pipeline is forced, also leaves out registries whose newest release has
+ * the same plan. So after a registry was added to an application, only this registry gets the release. Returns undefined if
+ * the pipeline has ended.
  */
 export async function beginDistribution(
   tx: Transaction,

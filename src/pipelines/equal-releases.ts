@@ -1,4 +1,4 @@
-// The releases that registries already have of a plan.
+// Finds the registries that already have a release of a plan.
 import { type RawBuilder, sql } from 'kysely';
 import type { Digest } from '../contract/vocabulary.ts';
 import type { Transaction } from '../db/database.ts';

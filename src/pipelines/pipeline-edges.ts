@@ -108,9 +108,9 @@ export async function enqueueFollowers(tx: Transaction, endedIds: readonly strin
 }
 
 /**
- * Enqueues the given pipelines that can start: they are open and not started, wait for no open pipeline, and their base image
- * has a version. The others are enqueued later: when the pipelines for which they wait end, or when their base image gets a
- * version.
+ * Enqueues the given pipelines that can start. A pipeline can start if it is open and not started, waits for no open
+ * pipeline, and its base image has a version. The others are enqueued later, when the pipelines for which they wait end or
+ * when their base image gets a version.
  */
 export async function enqueueReady(tx: Transaction, ids: readonly string[]): Promise<void> {
   if (ids.length === 0) return;
@@ -160,8 +160,8 @@ function triggerPriority(stored: unknown, pipelineId: string): number {
 }
 
 /**
- * Returns the reason why a pipeline cannot be built: a pipeline that it needs did not succeed, and the needed application has
- * no earlier release. Returns undefined if the pipeline can be built.
+ * Returns the reason why a pipeline cannot be built. A pipeline cannot be built if a pipeline that it needs did not succeed
+ * and the needed application has no earlier release. Returns undefined if the pipeline can be built.
  */
 export async function findMissingNeed(db: Database, pipelineId: string): Promise<string | undefined> {
   const found = await sql<{ id: string; status: string; product_key: string; branch: string }>`

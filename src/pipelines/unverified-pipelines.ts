@@ -21,7 +21,10 @@ export function allowsUnverified(catalogId: RawBuilder<unknown>): RawBuilder<boo
     from catalogs own where own.id = ${catalogId})`;
 }
 
-/** SQL: whether pipeline `l` makes an image that its catalog does not release unless it was verified. Charts are released in any case. */
+/**
+ * SQL: whether pipeline `l` makes an image, and its catalog does not release unverified images. Charts are released in any
+ * case.
+ */
 export const mustBeVerified = sql<boolean>`(
   l.packaging_type = 'CONTAINER_IMAGE' and not ${allowsUnverified(sql`l.catalog_id`)})`;
 

@@ -20,7 +20,7 @@ const FOLDER = 'chart';
  * Files in the folder that do not belong to the chart. README.md is generated, and begins with the text of README.head.md.
  */
 const SOURCES_ONLY = ['README.head.md'];
-/** A name that a chart of the library must not use, because the engine writes this file: the list of the chart's images. */
+/** A name that a chart of the library must not use, because the engine writes the list of the chart's images to this file. */
 const WRITTEN_LATER = 'Images.lock';
 /** The repository of an image that Larder builds, `containers/<base image>/<product>`. */
 const REPOSITORY = /^containers\/[^/]+\/(?<product>[a-z][a-z0-9-]*)$/;

@@ -12,9 +12,9 @@ export function isImmutableTag(tag: string): boolean {
 }
 
 /**
- * The tags under which clients store referrers of a digest: the tag of the referrers tag schema (distribution-spec 1.1), and
- * the tags of cosign. Larder itself sets only the tag with `.sig`. A client that moves this tag can hide Larder's signature,
- * but cannot forge one.
+ * The tags under which clients store referrers of a digest. The referrers tag schema (distribution-spec 1.1) and cosign
+ * define such tags. Larder itself sets only the tag with `.sig`. A client that moves this tag can hide Larder's signature,
+ * but cannot forge a signature.
  */
 const REFERRER_TAG = /^sha256-([0-9a-f]{64})(?:\.(?:sig|att|sbom))?$/;
 

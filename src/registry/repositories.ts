@@ -9,7 +9,7 @@ export type RepositoryRef = {
   /** Null for a repository of the installation, which every organization can read. */
   organization_id: string | null;
   name: string;
-  /** The writer: a job of Larder or a client. Clients cannot write to a repository to which a job has pushed. */
+  /** The kind of writer: a job of Larder or a client. Clients cannot write to a repository to which a job has pushed. */
   by: 'LARDER' | Actor;
 };
 

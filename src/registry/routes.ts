@@ -176,8 +176,8 @@ async function showBase(exchange: RegistryExchange<'base'>): Promise<unknown> {
 async function reject(request: FastifyRequest, reply: FastifyReply, error: unknown): Promise<unknown> {
   const rejection =
     error instanceof Rejection ? error : new Rejection('UNKNOWN', 'the registry failed', { cause: error });
-  // Two kinds of errors are not logged: a rejection without a cause, because the registry itself decided it (for example,
-  // because the disk is nearly full), and an error after the client has disconnected.
+  // Two kinds of errors are not logged. A rejection without a cause is not logged, because the registry itself decided it,
+  // for example because the disk is nearly full. An error after the client has disconnected is not logged either.
   if (rejection.status >= 500 && rejection.cause !== undefined && !request.raw.socket.destroyed) {
     request.log.error({ err: rejection.cause }, rejection.message);
   }

@@ -190,7 +190,7 @@ function removeFolder(folder: string): boolean {
 }
 
 /**
- * A group younger than this is not removed. It may be new: a new group is empty until its first process enters, some
+ * A group younger than this is not removed. It may be a new group, which is empty until its first process enters some
  * milliseconds later.
  */
 const ABANDONED_AFTER_MS = 60_000;

@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs';
 
 /**
- * Files with the counters of one network (proc_net(5)). They have some 200 bytes. net/tcp is not read, because this takes
- * milliseconds: the kernel then searches the sockets of all networks.
+ * Files with the counters of one network (proc_net(5)). They have some 200 bytes. net/tcp is not read, because the kernel
+ * then searches the sockets of all networks, which takes milliseconds.
  */
 const COUNTERS = [
   ['sockstat', /^TCP: inuse (\d+)/m],

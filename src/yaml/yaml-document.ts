@@ -62,8 +62,8 @@ export function parseYaml(bytes: Uint8Array): YamlValue {
 
 function readDocument(text: string): YamlValue {
   const lines = new LineCounter();
-  // `uniqueKeys` is disabled, because it compares each key with every other key: a megabyte of keys would take minutes.
-  // Instead, the code that visits the document finds duplicates.
+  // `uniqueKeys` is disabled, because it compares each key with every other key. It would take minutes for a megabyte of
+  // keys. Instead, the code that visits the document finds duplicates.
   const document = parseDocument(text, {
     version: '1.2',
     schema: 'core',

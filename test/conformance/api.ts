@@ -170,7 +170,7 @@ function rejectionsOfFitting(operation: string, endpoint: EndpointDefinition): s
   return [
     ...(rejected ? ['400'] : []),
     ...(conditional || problems.includes(412) ? ['412'] : []),
-    // 422: an earlier case used the same Idempotency-Key with another body.
+    // 422, because an earlier case used the same Idempotency-Key with another body.
     ...(method === 'POST' ? ['422'] : []),
   ];
 }

@@ -1,5 +1,5 @@
-// Workers that die repeatedly. Either a job kills them: it fails, and others are not affected. Or they die at every start:
-// then all other processes stay up.
+// Workers that die repeatedly. If a job kills them, the job fails and other jobs are not affected. If they die at every
+// start, all other processes stay up.
 import { fileURLToPath } from 'node:url';
 import { afterEach, expect, test } from 'vitest';
 import { inTransaction } from '../../src/db/database.ts';

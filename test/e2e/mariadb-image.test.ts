@@ -1,4 +1,5 @@
-// The MariaDB image in containers: variables of compose files and charts, passwords with any characters, scripts, data of older branches, and replication.
+// The MariaDB image in containers. Tests variables of compose files and charts, passwords with any characters, scripts, data
+// of older branches, and replication.
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -22,7 +23,7 @@ const ETC = '/usr/local/etc/mariadb';
 const PRIMARY_PORT = '17732';
 const REPLICA_PORT = '17733';
 const OTHER_UID = 1_000_720_000;
-/** A change reaches a replica in milliseconds, and in seconds on a busy machine. */
+/** The time limit for a change to reach a replica. This takes milliseconds, and seconds on a busy machine. */
 const eventually = { timeout: 60_000, interval: 100 };
 
 describe.skipIf(reason !== '')(`the MariaDB image ${reason}`, () => {
@@ -118,9 +119,9 @@ describe.skipIf(reason !== '')(`the MariaDB image ${reason}`, () => {
       expect(await queryAs(first, 'root', `${PASSWORD}2`, 'select current_user()')).toBe('root@%');
       expect(await queryAs(first, "o'app", 'wrong', 'select 1')).toContain('Access denied');
       expect(await queryAs(first, 'root', '', 'select 1')).toContain('Access denied');
-      // The underscore of the name is no wildcard in the grant.
+      // The underscore in the name is not a wildcard in the grant.
       expect(await queryAs(first, "o'app", PASSWORD, 'create database `panXtry```')).toContain('Access denied');
-      // Arguments win over variables, variables over files, files over the image.
+      // Arguments override variables, variables override files, and files override the image.
       const settings = 'select @@max_connections, @@long_query_time, @@wait_timeout, @@collation_server';
       expect(await query(first, settings)).toBe('17\t7.000000\t99\tutf8mb4_bin');
       const cipher = ['mariadb', '--ssl', '-h', '127.0.0.1', '-P', PRIMARY_PORT, '-u', "o'app", '-e', 'status'];
@@ -228,7 +229,7 @@ describe.skipIf(reason !== '')(`the MariaDB image ${reason}`, () => {
       const root = { MARIADB_ROOT_PASSWORD: PASSWORD, MARIADB_PORT_NUMBER: PRIMARY_PORT };
       const alone = await start({ environment: root, mounts: { '/data': data } });
       await expectReady(alone);
-      // The function is one that a server with a binary log rejects from clients.
+      // A server with a binary log does not let clients create such a function.
       await query(
         alone,
         "create database pantry; use pantry; create table goods (name text, code blob); insert into goods values ('flöur', x'00ff0a27'); create function four() returns int return 4",

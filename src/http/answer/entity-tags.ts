@@ -55,7 +55,7 @@ function versionIn(tag: string): string | undefined {
   return TAG_OF_OURS.exec(tag)?.[1];
 }
 
-/** Compares tags for reads. The comparison is weak: it ignores the prefix `W/`. */
+/** Compares tags for reads. Ignores the prefix `W/`, because the comparison is weak. */
 export function matchesWeakly(sent: SentTags, tag: string): boolean {
   const bare = (one: string) => one.replace(/^W\//, '');
   return sent === '*' || sent.some((one) => bare(one) === bare(tag));

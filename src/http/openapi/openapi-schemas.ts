@@ -76,7 +76,7 @@ export class Schemas {
     if (isRecord(shape['properties'])) shape['properties'] = this.#each(shape['properties']);
     if (isRecord(shape['items'])) shape['items'] = this.of(shape['items'] as TSchema);
     if (!Array.isArray(shape['anyOf'])) return shape;
-    // Uses `oneOf` instead of `anyOf`: the discriminator selects the variant, so exactly one variant is valid.
+    // Uses `oneOf` instead of `anyOf`, because exactly one variant is valid: the variant that the discriminator selects.
     const { anyOf, ...union } = shape;
     const variants = (anyOf as TSchema[]).map((variant) => ({ variant, shown: this.of(variant) }));
     if (isRecord(union['discriminator'])) union['discriminator'] = withMapping(union['discriminator'], variants);

@@ -1,4 +1,4 @@
-// `Idempotency-Key`: a POST that is repeated is executed once. The repeated request gets the first answer.
+// `Idempotency-Key`: a repeated POST is executed only once. The repeated request gets the answer to the first request.
 import { createHash } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
 import { findReplay, recordReplay } from '../../catalog/replays.ts';

@@ -34,7 +34,8 @@ function watchBody(request: FastifyRequest, reply: FastifyReply, rate: MinimumRa
 function endSlow(request: FastifyRequest, reply: FastifyReply, { bytesPerSecond, windowMs }: MinimumRate): void {
   const { socket } = request.raw;
   request.log.info({ route: request.routeOptions.url, address: request.ip }, 'ended: the body arrives too slowly');
-  // No answer is possible: the request was already answered, or the answer of an earlier pipelined request is being sent.
+  // No answer is possible, because the request was already answered, or because the answer of an earlier pipelined request is
+  // being sent.
   if (reply.raw.headersSent || reply.raw.socket === null) {
     socket.destroy();
     return;

@@ -108,7 +108,7 @@ export function openSession(options: SessionOptions): Session {
 
 /**
  * Stores the capabilities of a session. A single POST is tried unless the registry is known to reject it. If the registry
- * rejects the first single POST, this contradicts nothing: the registry only does not support it.
+ * rejects the first single POST, this contradicts no known capability, and the registry counts as not supporting it.
  */
 function memory({ capabilities = {}, onContradiction }: SessionOptions): Pick<Session, 'learnt' | 'learn' | 'doubt'> {
   const { single_post, ...others } = capabilities;

@@ -17,8 +17,8 @@ const APT_HELPER = '/usr/lib/apt/apt-helper';
 
 /**
  * Returns the newest `Date` of the archive's InRelease files, in seconds since 1970. Throws CommandFailed if the archive
- * cannot be reached. Does not check signatures: a forged file can only change the date, and apt checks signatures when it
- * installs packages.
+ * cannot be reached. Does not check signatures, because a forged file can only change the date, and apt checks signatures
+ * when it installs packages.
  */
 export async function archiveDate({ sources, signal }: ArchiveOptions): Promise<number> {
   const folder = await mkdtemp(join(tmpdir(), 'larder-archive-'));

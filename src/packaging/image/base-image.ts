@@ -1,4 +1,4 @@
-// Builds a base image: a minimal Debian from the package archive. mmdebstrap makes it.
+// Builds a base image, which is a minimal Debian from the package archive. mmdebstrap makes it.
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { chown, writeFile } from 'node:fs/promises';

@@ -33,8 +33,8 @@ const STEP = 'verification';
 /** The pause after the first failed attempt. Most services answer within some tens of milliseconds after their start. */
 const FIRST_RETRY_MS = 20;
 /**
- * The longest pause. The pauses must not be too short: an attempt starts eight programs (docs/decisions/0037) and takes about
- * 25 ms of processor time, which the service needs for its start.
+ * The longest pause. The pauses must not be too short, because an attempt starts eight programs (docs/decisions/0037). It
+ * takes about 25 ms of processor time, which the service needs for its start.
  */
 const RETRY_MS_MAX = 500;
 /** How often sockets are counted during a pause. One count takes 0.03 ms. */
