@@ -2,7 +2,7 @@
 
 /** The codes. `http/answer/problems.ts` has the response for each. */
 export const CATALOG_ERROR_CODES = [
-  /** The organization can see no object with this id. Ids of other organizations and malformed ids get the same error. */
+  /** The organization can see no object with this id. Malformed ids, and ids of other organizations, get the same error. */
   'NOT_FOUND',
   /** The object was deleted. It can be read, but not changed. If it cannot even be read, the error is NOT_FOUND. */
   'DELETED',

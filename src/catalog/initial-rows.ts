@@ -8,7 +8,7 @@ import { LARDER } from './principal.ts';
 const DEFAULT_CATALOG = 'DefaultCatalog';
 
 export type KnownOperatingSystem = {
-  /** `debian-12` */
+  /** The key, such as `debian-12`. */
   key: string;
   name: string;
   distro: string;

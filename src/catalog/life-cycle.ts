@@ -13,7 +13,7 @@ import { LARDER } from './principal.ts';
  * need this time to move their applications to another branch.
  */
 export const GRACE_PERIOD_DAYS = 90;
-/** How many days before a branch can no longer be requested the organizations are notified. */
+/** Organizations are notified this many days before a branch can no longer be requested. */
 const NOTICE_DAYS = 90;
 
 export const SUPPORTED: readonly CatalogItemStatus[] = ['ACTIVE', 'SCHEDULED_DEPRECATION', 'DEPRECATION_GRACE_PERIOD'];

@@ -209,7 +209,7 @@ export function toRelease(row: ReleaseRow, parts: SharedParts): EmbeddedRelease 
     verified: row.verified,
     moved_from: row.moved_from,
     signing_keys: signingKeysOf(row),
-    // Always true: customizations apply to every packaging type.
+    // Always true, because customizations apply to every packaging type.
     supports_customizations: true,
     // Larder has no trials.
     trial: false,

@@ -10,7 +10,6 @@ import { SettingFault, type ValueType } from './setting.ts';
  */
 const HOST_NAME = /^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,62})(\.[a-z0-9_][a-z0-9_-]{0,62})*\.?$/i;
 
-/** Any text. */
 export const text: ValueType<string> = { expects: 'text', parse: (given) => given };
 
 /** The path of a file or folder. The value is an absolute path. */

@@ -1,4 +1,4 @@
-// API tokens: created, listed and revoked. An addition of Larder to version 1.
+// API tokens: created, listed and revoked. Larder adds this to version 1 of the API.
 import { type Static, Type } from 'typebox';
 import { defineEndpoint, READERS } from './endpoint.ts';
 import { GivenTime, Id, Name, OptionalFlag, Text, Time, Word } from './field.ts';

@@ -1,4 +1,4 @@
-// The audit trail: who changed what, when, and from where. An addition of Larder to version 1.
+// The audit trail: who changed what, when, and from where. Larder adds this to version 1 of the API.
 import { type Static, Type } from 'typebox';
 import { defineEndpoint, OWNERS } from './endpoint.ts';
 import { GivenTime, Id, Match, Text, Time, Word, withDefault } from './field.ts';

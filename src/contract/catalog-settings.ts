@@ -1,4 +1,4 @@
-// Settings of a catalog. An addition of Larder.
+// Settings of a catalog. Larder adds this to version 1 of the API.
 import { type Static, Type } from 'typebox';
 import { catalogParams } from './catalog.ts';
 import { defineEndpoint, OWNERS, READERS } from './endpoint.ts';

@@ -1,4 +1,5 @@
-// Warnings: parts of a customization that its inspection accepts but that may be mistakes. An addition of Larder to version 1.
+// Warnings: parts of a customization that its inspection accepts but that may be mistakes. Larder adds this to version 1 of
+// the API.
 import { type Static, Type } from 'typebox';
 import { Text, Word } from './field.ts';
 

@@ -65,7 +65,7 @@ export function defineEndpoint<const E extends EndpointDefinition>(endpoint: E):
   return endpoint;
 }
 
-/** An uploaded archive that was inspected and stored as content. A handler gets this instead of the bytes. */
+/** An uploaded archive that was inspected and stored as content. A handler gets this object instead of the bytes. */
 export type UploadedArchive = {
   digest: Digest;
   size_bytes: number;

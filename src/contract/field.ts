@@ -92,7 +92,7 @@ export function Removable<S extends TSchema & { type: 'string' }>(text: S, descr
   return Type.Unsafe<Static<S> | null>({ ...text, type: ['string', 'null'], description });
 }
 
-/** One of a closed set of words. */
+/** A text that is one of the given words. */
 export function Word<const W extends readonly string[]>(words: W, description: string) {
   return Type.Unsafe<W[number]>({ type: 'string', enum: [...words], description });
 }

@@ -1,4 +1,4 @@
-// Organizations. Owners of the organization that owns the installation manage them. An addition of Larder to version 1.
+// Organizations. Owners of the organization that owns the installation manage them. Larder adds this to version 1 of the API.
 import { type Static, Type } from 'typebox';
 import { defineEndpoint, OWNERS } from './endpoint.ts';
 import { EmailAddress, Id, Match, Name, Observed, Text, Time } from './field.ts';

@@ -1,4 +1,4 @@
-// Log-in and sessions of people. An addition of Larder to version 1.
+// Log-in and sessions of people. Larder adds this to version 1 of the API.
 import { type Static, Type } from 'typebox';
 import { defineEndpoint, READERS } from './endpoint.ts';
 import { Id, Text, Word } from './field.ts';

@@ -1,4 +1,4 @@
-// The keys that sign an organization's releases. An addition of Larder to version 1.
+// The keys that sign an organization's releases. Larder adds this to version 1 of the API.
 import { type Static, Type } from 'typebox';
 import { defineEndpoint, OWNERS, READERS } from './endpoint.ts';
 import { FileId, Observed, Text, Time, Word } from './field.ts';

@@ -1,4 +1,4 @@
-// Users of an organization and their roles. An addition of Larder to version 1.
+// Users of an organization and their roles. Larder adds this to version 1 of the API.
 import { type Static, Type } from 'typebox';
 import { defineEndpoint, OWNERS, READERS } from './endpoint.ts';
 import { EmailAddress, Id, Match, Name, OptionalFlag, Text, Time, Word } from './field.ts';

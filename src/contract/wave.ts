@@ -1,4 +1,5 @@
-// Waves, each of which has the pipelines of one cause, and rebuilds that users request. An addition of Larder to version 1.
+// Waves, each of which has the pipelines of one cause, and rebuilds that users request. Larder adds this to version 1 of the
+// API.
 import { type Static, Type } from 'typebox';
 import { catalogParams } from './catalog.ts';
 import { defineEndpoint, READERS, WRITERS } from './endpoint.ts';

@@ -103,7 +103,9 @@ class WorkingQueue implements Queue {
   #options: WorkOptions = { concurrency: 1 };
   #loops: Promise<unknown>[] = [];
   #stopping = false;
-  /** The tasks of declined jobs. No job of a task is taken before its time of `performance.now`. */
+  /**
+   * The tasks of declined jobs, each with a time of `performance.now`. This worker takes no job of the task before that time.
+   */
   readonly #restUntil = new Map<Task, number>();
   /** The kind of a suspect that waits until no job runs in this worker. Until then, the worker takes no job of any kind. */
   #suspectWaits: SlotKind | undefined;

@@ -14,7 +14,9 @@ export const QUEUE_NAME = 'tasks';
 /** Workers listen to this channel for new jobs. PostgreSQL delivers a notification when its transaction commits. */
 export const QUEUE_CHANNEL = 'larder_tasks';
 
-/** Workers listen to this channel for cancelled pipelines with a running job. The payload is the id of a pipeline. */
+/**
+ * The channel on which workers learn that a pipeline with a running job was cancelled. The payload is the id of the pipeline.
+ */
 export const CANCELLED_CHANNEL = 'larder_pipelines_cancelled';
 
 /** The data in the row of a job. */

@@ -39,7 +39,7 @@ export async function openFollow(context: DemoContext): Promise<Follow> {
 
 type NewsContext = DemoContext & { news: News };
 
-/** Waits for the answer of a condition. Throws if nothing changes for PATIENCE_MS. */
+/** Waits until the condition has an answer, and returns this answer. Throws if nothing changes for PATIENCE_MS. */
 async function follow<T>(context: NewsContext, condition: Condition<T>): Promise<T> {
   context.news.lastAt = Date.now();
   for (;;) {

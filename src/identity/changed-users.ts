@@ -38,8 +38,7 @@ export function followChangedUsers(
     try {
       changed = new Map((await load()).map((user) => [user.id, user]));
     } catch {
-      // While the database does not respond, the last list stays in use. Calls that need the database fail without this
-      // check.
+      // While the database does not respond, the last list stays in use. Calls that need the database fail anyway.
     }
     askedAt = asked;
     loading = undefined;

@@ -3,8 +3,8 @@ import { decodeProtectedHeader } from 'jose';
 import type { SigningKeys } from './signing-keys.ts';
 
 /**
- * How long loaded keys are used. A new key is made by one process. The others sign with it and publish it at most this long
- * afterwards. Each process sends one small query in this time.
+ * How long loaded keys are used. When one process makes a new key, the other processes sign with it and publish it at most
+ * this long afterwards. Each process sends one small query in this time.
  */
 const FRESH_MS = 10_000;
 

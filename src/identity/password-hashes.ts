@@ -42,8 +42,8 @@ export type PasswordHashes = {
 export function openPasswordHashes(): PasswordHashes {
   const take = limit(AT_A_TIME, WAITING_MAX);
   const run = (password: string, salt: Buffer, cost = COST) =>
-    // NFKC makes equal characters equal in bytes: different keyboards may type the same character as different code points
-    // (NIST SP 800-63B, section 5.1.1.2).
+    // NFKC makes equal characters equal in bytes, because different keyboards may type the same character as different code
+    // points (NIST SP 800-63B, section 5.1.1.2).
     take(() => derive(password.normalize('NFKC'), salt, HASH_BYTES, { ...cost, maxmem: MEMORY_MAX }));
   return {
     async hash(password) {

@@ -8,7 +8,7 @@ export type Principal = {
   name: string;
   /** The role of the caller's token, which may be lower than the role of the user. */
   role: Role;
-  /** The scopes of the caller's token. Absent: all scopes. */
+  /** The scopes of the caller's token. If absent, the caller has all scopes. */
   scopes?: readonly TokenScope[];
   /** The API token with which the call was made. */
   token_id?: string;

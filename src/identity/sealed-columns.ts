@@ -70,8 +70,8 @@ export async function sealAgain(db: Database, key: InstallationKey): Promise<num
 }
 
 /**
- * Returns the columns that contain values sealed with other keys. The result stays true until this transaction ends, because
- * other transactions cannot write such values before.
+ * Returns the columns that contain values sealed with other keys. The result stays correct until this transaction ends,
+ * because until then no other transaction can write such values.
  */
 export async function findOtherSeals(tx: Transaction, key: InstallationKey): Promise<string[]> {
   const left: string[] = [];

@@ -35,7 +35,7 @@ export type BootstrapOptions = {
    */
   listenedBy?: string;
   /**
-   * Called with the API token of a first start before the token is committed. If the process dies between the two, the next
+   * Called with the API token of a first start before the token is committed. If the process dies before the commit, the next
    * start creates another token.
    */
   onApiToken: (apiToken: string) => void | Promise<void>;

@@ -110,8 +110,8 @@ const IMAGE_BYTES_MAX = 64 * 1024 ** 3;
 const READ_MS_MAX = 2 * 3600 * 1000;
 
 /**
- * The name of a lock, because of which a worker reads only one base image at a time. An engine process that reads a base
- * image uses a whole core, and builds need the other cores.
+ * The name of the lock with which a worker reads only one base image at a time. An engine process that reads a base image
+ * uses a whole core, and builds need the other cores.
  */
 const PIN_LOCK = 'pin a base image';
 

@@ -45,8 +45,8 @@ export type CopyOptions = {
 /** Four copies use the bandwidth while some answers are pending, and leave connections for other copies. */
 const CONCURRENCY_DEFAULT = 4;
 /**
- * A blob up to this size, in bytes, is sent without asking whether the target has it. Asking takes as long as the upload, and
- * the config of each image is new anyway.
+ * A blob up to this size, in bytes, is sent without asking whether the target has it. Asking takes as long as sending. Most
+ * small blobs are configs of new images, which the target does not have.
  */
 const UNCHECKED_BYTES_MAX = 16 * 1024;
 /** The most manifests in one artifact. The largest published indexes have some dozens of platforms. */

@@ -1,5 +1,5 @@
-// Expands a compressed layer to its tar. Limits prevent that a small layer which expands to very many bytes occupies a
-// worker.
+// Expands a compressed layer to its tar. Limits the size of the tar, because a small layer may expand to very many bytes and
+// occupy a worker.
 import { pipeline, Readable } from 'node:stream';
 import { constants, createGunzip, createZstdDecompress } from 'node:zlib';
 import { EXPANSION_LIMITS, type ExpansionLimits, LayerTooLarge } from './layer-limits.ts';

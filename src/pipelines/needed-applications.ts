@@ -41,9 +41,9 @@ type NeedRow = {
 };
 
 /**
- * Adds what these charts need but do not have. Adds applications of images, which are hidden if no user requested them, and
- * adds the registries of the charts to these applications. Without `ids`, does this for all charts. Returns the applications
- * that are new or got a registry, because they must be built. A repetition changes nothing.
+ * Adds the applications that these charts need but do not have. Such an application is hidden if no user requested it. Also
+ * adds the registries of the charts to the applications that they need. Without `ids`, does this for all charts. Returns the
+ * applications that are new or got a registry, because they must be built. A repetition changes nothing.
  */
 export async function addNeeded(tx: Transaction, ids?: readonly string[]): Promise<string[]> {
   await lockCatalogs(tx, ids);

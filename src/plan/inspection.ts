@@ -40,7 +40,7 @@ const DeclaredUser = Type.Object({
   groups: Type.Array(Type.String()),
 });
 
-/** The type Declaration of src/customization. */
+/** The schema of the type Declaration in src/customization. */
 const Declaration = Type.Object({
   packages: Type.Array(Type.String()),
   files: Type.Array(DeclaredFile),

@@ -5,7 +5,7 @@ import { TRIGGER_TYPES } from '../contract/vocabulary.ts';
 import { Digest } from './descriptor.ts';
 import { storedValue } from './stored-value.ts';
 
-/** The type MetadataFile of src/contract. */
+/** The schema of the type MetadataFile in src/contract. */
 const MetadataFile = Type.Object({
   digest: Digest,
   /** The size in bytes. */
@@ -15,7 +15,7 @@ const MetadataFile = Type.Object({
 });
 export const MetadataFiles = Type.Array(MetadataFile);
 
-/** The type PipelineTrigger of src/contract. */
+/** The schema of the type PipelineTrigger in src/contract. */
 const PipelineTriggers = Type.Array(
   Type.Object({
     type: Word(TRIGGER_TYPES, 'Why.'),

@@ -18,7 +18,10 @@ export class PurlError extends Error {
   readonly code = 'PURL_MALFORMED';
 }
 
-/** The longest package URL, in characters. No real one is longer. This limits the time that a malicious one can cost. */
+/**
+ * The longest package URL, in characters. Real package URLs are shorter. The limit bounds the time for parsing a malicious
+ * one.
+ */
 const PURL_LENGTH_MAX = 2048;
 
 /** Reads a package URL. Throws PurlError with a message that says what is wrong. */

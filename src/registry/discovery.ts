@@ -11,8 +11,8 @@ import { listRepositories } from './repositories.ts';
 const NAMES_MAX = 1_000;
 
 /**
- * The most referrers on a page, and the most bytes of their descriptors. A client that reads manifests up to 4 MiB can read
- * this index.
+ * The most referrers on a page, and the most bytes of their descriptors. With these limits, a client that reads manifests up
+ * to 4 MiB can read the index.
  */
 const REFERRERS_MAX = 1_000;
 const REFERRERS_BYTES_MAX = 3 * 1024 * 1024;

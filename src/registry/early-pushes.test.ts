@@ -97,7 +97,7 @@ describe('a push that began before the release', () => {
   test('never changes the tags and the content of the release, in any order', async () => {
     for (let round = 0; round < 15; round += 1) {
       const name = `acme/debian-12/any-${round}`;
-      // The client pushes the image of the release, so that its deletes are about the release's content.
+      // The client also pushes the image of the release, so that its deletes below concern content of the release.
       await client.pushImage(name, 'latest', released);
       await client.pushImage(name, 'own', own);
       const answers = await Promise.all([

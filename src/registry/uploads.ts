@@ -56,7 +56,7 @@ export async function getUpload(
   return row;
 }
 
-/** Deletes a session. */
+/** Deletes an upload session. */
 export async function endUpload(ask: Ask, id: string): Promise<void> {
   await ask(END, [id]);
 }

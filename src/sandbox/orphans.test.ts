@@ -13,7 +13,10 @@ const TRIES_MAX = 500;
 /** How long to wait for the helper. unshare starts it within some milliseconds, or not at all. */
 const HELPER_MS_MAX = 1_000;
 
-/** Kills unshare after it has started its helper and before it signals the helper. This is a fraction of a millisecond. */
+/**
+ * Kills unshare after it has started its helper and before it signals the helper. There is only a fraction of a millisecond
+ * between the two.
+ */
 async function leaveHelper(command: string[], folder: string): Promise<void> {
   const [program = '', ...args] = command;
   for (let tries = 0; tries < TRIES_MAX; tries++) {
@@ -26,7 +29,7 @@ async function leaveHelper(command: string[], folder: string): Promise<void> {
     }
     child.kill('SIGKILL');
     await ended;
-    // A process that was ending has ended after this delay.
+    // Waits until a process that was already ending has ended.
     await delay(20);
     if (processesOf(folder).length > 0) return;
   }

@@ -46,7 +46,7 @@ const PREFIX = 'larder-';
 /**
  * The share of processor time of a group, as a weight (cpu.weight, cpu.shares). It is a quarter of the weight of everything
  * else on the machine. So a thousand busy processes in one group do not slow down the API or the database, but may use the
- * time that these leave unused.
+ * time that the API and the database do not need.
  */
 const CPU_WEIGHT = 25;
 const CPU_SHARES = 256;

@@ -40,9 +40,7 @@ export type RunOptions = {
   /** Ends the command if it prints more bytes than this. The default is the sandbox's limit. */
   outputBytes?: number;
   signal?: AbortSignal | undefined;
-  /**
-   * Runs the command in the namespaces of this command, so that it sees the processes of this command and shares its network.
-   */
+  /** Another running command. If given, the new command runs in its namespaces, sees its processes and shares its network. */
   beside?: RunningCommand;
 };
 

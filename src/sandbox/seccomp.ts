@@ -83,8 +83,8 @@ const IOCTL: Record<SeccompArchitecture, number> = { x64: 16, arm64: 29 };
 /** The numbers of memfd_create. It is rejected if nothing can count the memory of its files. */
 const MEMFD_CREATE: Record<SeccompArchitecture, number> = { x64: 319, arm64: 279 };
 /**
- * The numbers of io_setup. It is rejected, because its contexts count towards a limit of the whole machine (fs.aio-max-nr).
- * Databases work without it, as on a kernel that does not have it.
+ * The numbers of io_setup. The call is rejected, because its contexts count towards a limit of the whole machine
+ * (fs.aio-max-nr). Databases work without the call, because some kernels do not have it.
  */
 const IO_SETUP: Record<SeccompArchitecture, number> = { x64: 206, arm64: 0 };
 /**

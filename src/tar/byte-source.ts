@@ -49,7 +49,6 @@ export class ByteSource {
     }
   }
 
-  /** Closes the stream. */
   async close(): Promise<void> {
     if (this.#ended) return;
     this.#ended = true;

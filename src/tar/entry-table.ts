@@ -1,5 +1,5 @@
 // A merged listing in memory. Paths, numbers and digests are stored in columns, so that an entry needs some 80 bytes in
-// addition to its path. As an object, it would need 400.
+// addition to its path. An object for each entry would need 400 bytes.
 import { TarError } from './errors.ts';
 import type { EntryType, ListingEntry, MergedListing } from './listing-entry.ts';
 import { parentOf } from './path.ts';

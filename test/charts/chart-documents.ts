@@ -22,8 +22,8 @@ function typeOf({ default: value, choices, description }: ChartValue): Schema {
 }
 
 /**
- * Returns the schema of a value. It allows unknown keys, because a quarter of the values files in use contain some. They have
- * no effect.
+ * Returns the schema of a value. It allows unknown keys, because a quarter of the values files in use contain unknown keys.
+ * Unknown keys have no effect.
  */
 function schemaOf(value: ChartValue): Schema {
   const described = { description: value.description, default: value.default };

@@ -79,7 +79,8 @@ test.skipIf(helm === undefined).each(await chartKeys())(
             changed,
             stringify(nest(key, otherThan(lookUp(parse(text), key) ?? value.default, key, value))),
           );
-          // A message of the chart is an effect. After any other error, the next set is tried.
+          // If the chart rejects the value with its own message, the value has an effect. After any other error, the next set
+          // is tried.
           const after = await render(file, changed).catch((error) =>
             String(error).includes(CHART_MESSAGE) ? '' : before,
           );

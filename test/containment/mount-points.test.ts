@@ -90,7 +90,7 @@ for (const way of ways().filter(({ name }) => !name.endsWith('watchdog'))) {
         }
         expect(canary.state()).toBe(before);
         for await (const _chunk of sandbox.capture()) {
-          // Reads the capture to its end, because it must follow no link either.
+          // Reads the capture to its end, because the capture must not follow a link either.
         }
         expect(canary.state()).toBe(before);
       });

@@ -9,7 +9,6 @@ import { CommandFailed, cannotRead, EXIT, type Io } from '../io.ts';
 import { clean, say, sayFields, sayJson } from '../output.ts';
 import { inSession } from '../session.ts';
 
-/** Adds the commands. */
 export function addAccessCommands(program: Command, io: Io): void {
   program
     .command('login')

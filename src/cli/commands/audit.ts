@@ -8,7 +8,6 @@ import { inSession } from '../session.ts';
 
 type Filters = { actor?: string; action?: string; subject?: string; from?: string; to?: string };
 
-/** Adds the commands. */
 export function addAuditCommands(program: Command, io: Io): void {
   const audit = program
     .command('audit')

@@ -9,7 +9,6 @@ import { inSession } from '../session.ts';
 import { typedAs } from '../words.ts';
 import { addGet } from './get.ts';
 
-/** Adds the commands. */
 export function addCatalogCommands(program: Command, io: Io): void {
   const offerings = program.command('offerings').description('list and show what can be requested');
   addGet(offerings, io, {

@@ -14,7 +14,6 @@ const MIB = 1024 ** 2;
 /** The largest values file that is read, in bytes. The largest public values files have 200 kB. */
 const VALUES_BYTES_MAX = MIB;
 
-/** Adds the commands for charts. */
 export function addChartCommands(program: Command, io: Io): void {
   const group = program.command('charts').description('use the charts of Larder');
   group

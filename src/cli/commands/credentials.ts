@@ -10,7 +10,6 @@ import { addGet } from './get.ts';
 
 type Where = { registry?: string };
 
-/** Adds the commands. */
 export function addCredentialCommands(program: Command, io: Io): void {
   const group = program.command('credentials').description('list and show the credentials of a hosted registry');
   addGet<Awaited<ReturnType<typeof getCredential>>, Where>(group, io, {

@@ -17,7 +17,6 @@ type Naming = { name?: string; description?: string };
 type Packing = { timeMax?: number };
 type CustomizeOptions = Naming & Packing & { product?: string; branch?: string; baseImage?: string; watch?: boolean };
 
-/** Adds the commands. */
 export function addCustomizationCommands(program: Command, io: Io): void {
   program
     .command('customize')

@@ -7,7 +7,6 @@ import { sayTable, shortTime } from '../output.ts';
 import { inSession } from '../session.ts';
 import { addGet, named } from './get.ts';
 
-/** Adds the commands. */
 export function addNotificationCommands(program: Command, io: Io): void {
   const group = program
     .command('notification-providers')

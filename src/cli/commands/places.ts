@@ -11,7 +11,6 @@ import { typedAs, wordOf } from '../words.ts';
 import { addBaseImageCheck, addRegistryCheck } from './check.ts';
 import { addGet, type Fields } from './get.ts';
 
-/** Adds the commands. */
 export function addPlaceCommands(program: Command, io: Io): void {
   addRegistries(program.command('registries').description('list, add, change, check and remove registries'), io);
   addBaseImages(program.command('base-images').description('list, add, check and remove base images'), io);

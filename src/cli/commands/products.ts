@@ -6,7 +6,6 @@ import { sayTable } from '../output.ts';
 import { inSession } from '../session.ts';
 import { addGet } from './get.ts';
 
-/** Adds the commands. */
 export function addProductCommands(program: Command, io: Io): void {
   const group = program.command('products').description('list and show the products of the main catalog');
   addGet(group, io, {

@@ -13,7 +13,6 @@ import { typedAs, wordOf } from '../words.ts';
 import { addGet, named } from './get.ts';
 import { addWaveCommands } from './waves.ts';
 
-/** Adds the commands. */
 export function addReleaseCommands(program: Command, io: Io): void {
   const releases = program.command('releases').description('list and show releases');
   addList(releases, 'list releases, the newest first')

@@ -21,7 +21,6 @@ type RequestOptions = {
   watch?: boolean;
 };
 
-/** Adds the commands. */
 export function addRequestCommands(program: Command, io: Io): void {
   program
     .command('request')

@@ -12,7 +12,6 @@ import { say, sayFields, sayJson, sayTable, shortTime } from '../output.ts';
 import { inSession, type Session } from '../session.ts';
 import { addGet, named } from './get.ts';
 
-/** Adds the commands. */
 export function addSigningKeyCommands(program: Command, io: Io): void {
   const group = program.command('signing-keys').description('list, show and replace the keys that sign releases');
   addGet(group, io, {

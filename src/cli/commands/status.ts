@@ -21,7 +21,6 @@ type Section = {
   more: string;
 };
 
-/** Adds the command. */
 export function addStatusCommand(program: Command, io: Io): void {
   program
     .command('status')

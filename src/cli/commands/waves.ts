@@ -9,7 +9,6 @@ import { inSession } from '../session.ts';
 import { typedAs } from '../words.ts';
 import { addGet } from './get.ts';
 
-/** Adds the commands. */
 export function addWaveCommands(program: Command, io: Io): void {
   const waves = program.command('waves').description('list and show waves: all pipelines that one cause made');
   addGet(waves, io, {

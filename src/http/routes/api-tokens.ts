@@ -1,4 +1,4 @@
-// API tokens.
+// The handlers of the endpoints for API tokens.
 import { getApiToken, issueApiToken, listApiTokens, revokeApiToken } from '../../identity/api-tokens.ts';
 import { accessWriter, reader, writer } from '../handler.ts';
 

@@ -1,4 +1,4 @@
-// Application requests.
+// The handlers of the endpoints for application requests.
 import {
   createApplicationRequest,
   getApplicationRequest,

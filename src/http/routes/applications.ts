@@ -1,4 +1,4 @@
-// Applications.
+// The handlers of the endpoints for applications.
 import { getApplication, listApplications } from '../../catalog/applications.ts';
 import { reader } from '../handler.ts';
 

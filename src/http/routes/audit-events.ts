@@ -1,4 +1,4 @@
-// The audit trail.
+// The handlers of the endpoints for the audit trail.
 import { listAuditEvents } from '../../catalog/audit-events.ts';
 import { reader } from '../handler.ts';
 

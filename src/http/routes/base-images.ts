@@ -1,4 +1,4 @@
-// Base images.
+// The handlers of the endpoints for base images.
 import {
   createBaseImage,
   deleteBaseImage,

@@ -1,4 +1,4 @@
-// Catalogs and their settings.
+// The handlers of the endpoints for catalogs and their settings.
 import { getCatalogSettings, updateCatalogSettings } from '../../catalog/catalog-settings.ts';
 import { getCatalog, listCatalogs } from '../../catalog/catalogs.ts';
 import { reader, writer } from '../handler.ts';

@@ -1,4 +1,4 @@
-// Customizations.
+// The handlers of the endpoints for customizations.
 import { createCustomization, deleteCustomization, updateCustomization } from '../../catalog/customization-changes.ts';
 import { getCustomization, listCustomizations } from '../../catalog/customizations.ts';
 import { reader, writer } from '../handler.ts';

@@ -1,4 +1,4 @@
-// Files of a catalog. The answers are signed URLs.
+// The handlers of the endpoints for files of a catalog. The answers contain signed URLs.
 import { getFile as findFile } from '../../catalog/files.ts';
 import { signFilePath } from '../answer/signed-url.ts';
 import type { Handler } from '../handler.ts';

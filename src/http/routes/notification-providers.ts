@@ -1,4 +1,4 @@
-// Notification providers. Their secrets are sealed before they are stored.
+// The handlers of the endpoints for notification providers. Seals the secrets before they are stored.
 import { listNotificationDeliveries, testNotificationProvider } from '../../catalog/notification-deliveries.ts';
 import {
   createNotificationProvider as create,

@@ -1,4 +1,4 @@
-// Offerings.
+// The handlers of the endpoints for offerings.
 import { getOffering, listOfferings } from '../../catalog/offerings.ts';
 import { reader } from '../handler.ts';
 

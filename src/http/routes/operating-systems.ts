@@ -1,4 +1,4 @@
-// Operating systems.
+// The handlers of the endpoints for operating systems.
 import { getOperatingSystem, listOperatingSystems } from '../../catalog/operating-systems.ts';
 import { reader } from '../handler.ts';
 

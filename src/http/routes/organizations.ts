@@ -1,4 +1,4 @@
-// Organizations of the installation.
+// The handlers of the endpoints for organizations of the installation.
 import {
   getOrganization,
   listOrganizations,

@@ -1,4 +1,4 @@
-// Pipelines.
+// The handlers of the endpoints for pipelines.
 import { retryPipeline } from '../../catalog/pipeline-retries.ts';
 import { getPipeline, listPipelines } from '../../catalog/pipelines.ts';
 import { reader, writer } from '../handler.ts';

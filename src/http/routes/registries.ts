@@ -1,4 +1,4 @@
-// Registries. Their secrets are sealed before the catalog gets them.
+// The handlers of the endpoints for registries. Seals the secrets before the catalog gets them.
 import {
   createRegistry as create,
   deleteRegistry,

@@ -1,4 +1,4 @@
-// Credentials of hosted registries. Their passwords are made here and shown once.
+// The handlers of the endpoints for credentials of hosted registries. Makes their passwords, which are shown once.
 import {
   createRegistryCredential as create,
   deleteRegistryCredential,

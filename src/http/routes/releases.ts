@@ -1,4 +1,4 @@
-// Releases.
+// The handlers of the endpoints for releases.
 import { getReleaseFailure } from '../../catalog/release-failures.ts';
 import { getRelease, listReleases } from '../../catalog/releases.ts';
 import { reader } from '../handler.ts';

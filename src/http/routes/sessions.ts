@@ -1,4 +1,4 @@
-// Log-in, log-out, and the current session.
+// The handlers of the endpoints for log-in, log-out and the current session.
 import { createHash } from 'node:crypto';
 import { endpoints } from '../../contract/endpoints.ts';
 import { OIDC_SIGN_IN_PATH } from '../../contract/session.ts';

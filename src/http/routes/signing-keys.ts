@@ -1,4 +1,4 @@
-// The keys that sign an organization's releases.
+// The handlers of the endpoints for the keys that sign releases.
 import { getSigningKey, listSigningKeys } from '../../identity/published-signing-keys.ts';
 import { createSigningKey as create } from '../../identity/release-signing-keys.ts';
 import { type Handler, reader } from '../handler.ts';

@@ -1,4 +1,4 @@
-// Subscriptions and quotas of the organization.
+// The handlers of the endpoints for subscriptions and quotas.
 import { getQuotas } from '../../catalog/quotas.ts';
 import { getSubscription, listSubscriptions } from '../../catalog/subscriptions.ts';
 import { reader } from '../handler.ts';

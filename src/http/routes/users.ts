@@ -1,4 +1,4 @@
-// Users of the organization.
+// The handlers of the endpoints for users of the organization.
 import { createUser, deleteUser, getUser, listUsers, updateUser } from '../../identity/users.ts';
 import { accessWriter, reader, writer } from '../handler.ts';
 

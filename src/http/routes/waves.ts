@@ -1,4 +1,4 @@
-// Waves of pipelines, and rebuilds of applications.
+// The handlers of the endpoints for waves and for rebuilds of applications.
 import { getWave, listWaves } from '../../catalog/read-waves.ts';
 import { rebuildApplication, rebuildApplications } from '../../catalog/rebuilds.ts';
 import { reader, writer } from '../handler.ts';

@@ -30,7 +30,6 @@ export function setSessionCookie(reply: FastifyReply, origin: string, secret: st
   set(reply, origin, { name: SESSION, value: secret, seconds: SESSION_HOURS * 3600 });
 }
 
-/** Removes the session cookie. */
 export function clearSessionCookie(reply: FastifyReply, origin: string): void {
   set(reply, origin, { name: SESSION, value: '', seconds: 0 });
 }

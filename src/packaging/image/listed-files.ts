@@ -17,7 +17,7 @@ export function findFile(listing: MergedListing, path: string): ListingEntry | u
       found = listing.get(links.follow(found.target ?? '', listing));
     return found?.type === 'file' ? found : undefined;
   } catch (error) {
-    // The error means a loop of links, which leads to no file.
+    // The error means that there is a loop of links, which leads to no file.
     if (error instanceof BuildError) return undefined;
     throw error;
   }
