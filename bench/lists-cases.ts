@@ -10,7 +10,10 @@ export type Case = {
   steady: boolean;
 };
 
-/** Values of parameters, by name. If a name has several meanings, by operation and name. */
+/**
+ * Values of parameters, by the name of the parameter. If a name has several meanings, the key consists of the operation and
+ * the name.
+ */
 export type Values = Record<string, string>;
 
 export const PAGE = 500;

@@ -95,8 +95,8 @@ async function askWatched(app: FastifyInstance, { path, token }: { path: string;
 }
 
 /**
- * Returns the statements that read a page, without those that check existence or count. If the server prepares them, they are
- * prepared here too.
+ * Returns the statements that read a page. Omits the statements that check existence or count. If the server prepares the
+ * statements, they are prepared here too.
  */
 function bareQuery(statements: Statement[]): Statement[] {
   const page = statements.filter(

@@ -1,7 +1,10 @@
 // Counts the statements that a pool sends to PostgreSQL. Tests use it to check how many an operation needs.
 import type { Pool } from 'pg';
 
-/** Returns the number of statements that the pool sends while `act` runs, including those that begin and end transactions. */
+/**
+ * Returns the number of statements that the pool sends while `act` runs, including the statements that begin and end
+ * transactions.
+ */
 export async function countStatements(pool: Pool, act: () => Promise<unknown>): Promise<number> {
   let sent = 0;
   const count = (client: { query: (...args: never[]) => unknown }) => {

@@ -71,7 +71,7 @@ type CustomizationRow = {
   updated_at: string;
   removed_by: string | null;
   removed_at: string | null;
-  /** `begun`, `pending` and `failed` cover all releasables, even those that the response omits because it is limited. */
+  /** `begun`, `pending` and `failed` cover all releasables, even releasables that the response omits because of its limit. */
   begun: boolean;
   pending: boolean;
   failed: boolean;

@@ -28,7 +28,10 @@ export type SharedBaseImage = {
   operating_system: string;
 };
 
-/** Inserts the operating systems of the library, and updates those that exist. A repetition changes nothing. */
+/**
+ * Inserts the operating systems of the library, and updates operating systems that already exist. A repetition changes
+ * nothing.
+ */
 export async function ensureOperatingSystems(tx: Transaction, systems: KnownOperatingSystem[]): Promise<void> {
   for (const { end_of_life = null, ...system } of systems) {
     const facts = { name: system.name, codename: system.codename, end_of_life_at: end_of_life };

@@ -45,8 +45,8 @@ export async function listRegistries(
   principal: Principal,
   input: Input<'listRegistries'>,
 ): Promise<Output<'listRegistries'>> {
-  // True if the filters exclude all registries. A filter for shared or managed registries does, because every registry
-  // belongs to one organization, and the operator manages none.
+  // True if the filters exclude all registries. A filter for shared registries, managed registries or registries of others
+  // excludes all, because every registry belongs to one organization, and the operator manages none.
   const never = input.shared === true || input.vmware_managed === true || input.owned === false;
   const where = allOf([
     sql`r.organization_id = ${principal.organization_id}`,

@@ -144,8 +144,8 @@ export function childEnvironment(config: Config, overrides: { databaseUrl: strin
 }
 
 /**
- * Variables that contain secrets or change the behavior of Node. They are removed. All other variables, such as proxies, the
- * time zone and PATH, are passed on.
+ * Variables that contain secrets or change the behavior of Node. `harmlessEnvironment` omits them. It keeps all other
+ * variables, such as proxies, the time zone and PATH.
  */
 const WITHHELD = /^(?:LARDER_|PG|AWS_|NODE_)/;
 

@@ -43,7 +43,7 @@ export type Queue = {
   /** Waits until no job is ready or running. Ignores jobs that become ready later. For tests. */
   drain(): Promise<void>;
   /**
-   * Takes no more jobs, and waits at most `finishMs` for the end of the running jobs. Then aborts those that still run and
+   * Takes no more jobs, and waits at most `finishMs` for the end of the running jobs. Then aborts the jobs that still run and
    * gives them back.
    */
   stop(options?: { finishMs?: number }): Promise<void>;

@@ -8,7 +8,7 @@ import { packFolder } from './archive.ts';
 import { DemoFailed } from './demo-failed.ts';
 import { type DemoContext, type Follow, openFollow } from './follow.ts';
 
-/** The products that the demonstration requests, except those that are in the catalog already. */
+/** The products that the demonstration requests, unless they are in the catalog already. */
 const PRODUCTS = ['redis', 'nginx', 'postgresql'];
 const BASE_IMAGE = 'Debian 12';
 const CUSTOMIZATION = 'company';

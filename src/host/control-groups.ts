@@ -69,9 +69,9 @@ function hasControllers(folder: string): boolean {
 }
 
 /**
- * Returns the folders of v1. Folders with the cpu controller come first, and among them those that root created for the
- * account. Inside a container, the path in /proc/self/cgroup may not exist. Then the root of the mount is the group of this
- * process.
+ * Returns the folders of v1. Folders with the cpu controller come first. Among them, the folders that root created for the
+ * account come first. Inside a container, the path in /proc/self/cgroup may not exist. Then the root of the mount is the
+ * group of this process.
  */
 function olderFolders(own: Map<string, string>): GroupFolders[] {
   const folderOf = (controller: string, below: string): string | undefined => {

@@ -21,7 +21,7 @@ import { keepWayIn, type WaysIn } from './ways-in.ts';
 /** Secret scanners, and people who find a token in a file, recognize a token by this prefix. */
 const API_TOKEN_PREFIX = 'larder_';
 
-/** 256 bits, which cannot be guessed. */
+/** 32 bytes are 256 bits, which cannot be guessed. */
 const SECRET_BYTES = 32;
 
 /** The recorded actor if Larder or an operator makes a change without the API. */

@@ -1,4 +1,4 @@
-// The `fetch` that openid-client uses: it sends requests through the egress, with limits.
+// The `fetch` function for openid-client. It sends requests through the egress, with limits.
 import type { CustomFetch } from 'openid-client';
 import type { Egress } from '../egress/egress.ts';
 import { IDENTITY_PROVIDER_LIMITS } from '../egress/fetch-limits.ts';

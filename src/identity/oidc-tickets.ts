@@ -11,7 +11,10 @@ import { INSTALLATION, type SealOwner } from './sealed.ts';
 /** A person has this long for the log-in at the provider. It is enough time to get a telephone for the second factor. */
 export const SIGN_IN_MINUTES = 10;
 
-/** 256 bits, like all secrets here. In base64url, the secret is also a valid PKCE code verifier (RFC 7636, section 4.1). */
+/**
+ * 32 bytes are 256 bits, which cannot be guessed. In base64url, the secret is also a valid PKCE code verifier (RFC 7636,
+ * section 4.1).
+ */
 const SECRET_BYTES = 32;
 
 const OWNER: SealOwner = { organization_id: INSTALLATION, row_id: 'oidc ticket' };

@@ -1,4 +1,4 @@
-// Password hashes: which passwords match, what a hash contains, and how many passwords are hashed at a time.
+// Password hashes. Tests which passwords match, what a hash contains, and how many passwords are hashed at a time.
 import { expect, test } from 'vitest';
 import { openPasswordHashes } from './password-hashes.ts';
 

@@ -9,7 +9,7 @@ import { recordNotificationEvent } from './notification-events.ts';
  * next days. Later, the message would be outdated.
  */
 const DAYS_TO_NOTIFY = 7;
-/** The most offerings in the message. The list of offerings has all. */
+/** The most offerings in the message. The list of offerings in the API has all offerings. */
 const NAMED_MAX = 50;
 
 /**

@@ -1,5 +1,5 @@
-// Media types of layers. Converts the media types of Docker and of other archives to those of OCI, because an OCI manifest
-// may have no others.
+// Media types of layers. Converts the media types of Docker and of other archives to the media types of OCI, because an OCI
+// manifest may have no others.
 import { MEDIA_TYPES } from './descriptor.ts';
 import type { Compression } from './uncompressed.ts';
 

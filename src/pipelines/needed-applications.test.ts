@@ -1,5 +1,5 @@
-// Charts and the applications of their images: which applications a request adds, which ones several charts share, and from
-// which releases a chart is made.
+// Charts and the applications of their images. Tests which applications a request adds, which applications several charts
+// share, and from which releases a chart is made.
 import { sql } from 'kysely';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { library, openTestCatalog, type TestCatalog } from '../../test/catalog.ts';

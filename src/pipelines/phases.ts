@@ -58,7 +58,7 @@ export type PlannedPipeline = {
   base_digest: Digest;
   /** Customizations whose current version should apply, but which the plan omits or contains in an earlier version. */
   left_out: { id: string; version: number }[];
-  /** All contents that the plan names. The content store keeps them and the plan after this. */
+  /** All contents that the plan names. From this step on, the content store keeps these contents and the plan. */
   contents: Digest[];
   /** Present if the artifact contains its own version. If the pipeline is built, a version is reserved in this series. */
   versions?: VersionSeries;

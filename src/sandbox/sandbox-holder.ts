@@ -109,9 +109,9 @@ done
 `;
 
 /**
- * Enters the group and closes inherited files: if the parent of this process left files open without close-on-exec, every sandbox would
- * have them. Descriptors 0 to 5 are the pipes of the command. bash is used only if a descriptor has more than one digit, because sh starts
- * in half the time.
+ * Enters the group and closes inherited files. If the parent of this process left files open without close-on-exec, every
+ * sandbox would otherwise have these files. Descriptors 0 to 5 are the pipes of the command. bash is used only if a
+ * descriptor has more than one digit, because sh starts in half the time.
  */
 const ENTER = `${ENTER_GROUP}echo 1000 > /proc/self/oom_score_adj
 bash=$1; shift
@@ -134,7 +134,7 @@ export function inGroup({ tools }: SandboxHost, group: ResourceGroup | undefined
 
 /**
  * The lowest limit of an account's processes that is set. A lower limit would affect other programs, because the kernel
- * counts all processes of the account, including those of other sandboxes.
+ * counts all processes of the account, including the processes of other sandboxes.
  */
 const ACCOUNT_PROCESSES_MIN = 4096;
 

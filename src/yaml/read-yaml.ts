@@ -71,7 +71,7 @@ function locate(root: YamlValue, path: readonly (string | number)[]): { line: nu
 
 const INVALID = Symbol('invalid');
 
-/** The keywords of JSON Schema that formats use, in addition to those of scalars. */
+/** The keywords of JSON Schema that formats use, in addition to the keywords of scalars. */
 type Keywords = {
   type?: string | string[];
   properties?: Record<string, TSchema>;

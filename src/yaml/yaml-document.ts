@@ -112,8 +112,8 @@ const MERGE_KEY =
 class Walk {
   readonly #lines: LineCounter;
   /**
-   * The target of each alias. Each is resolved only once: `alias.resolve` visits the whole document, and an alias inside a
-   * value is followed again for each alias to this value.
+   * The target of each alias. Each alias is resolved only once, because `alias.resolve` visits the whole document. An alias
+   * inside a value would otherwise be resolved again for each alias to this value.
    */
   readonly #targets = new Map<Alias, Node | undefined>();
   #nodes = 0;

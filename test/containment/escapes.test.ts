@@ -166,8 +166,8 @@ for (const way of ways()) {
           expect(output).not.toContain(secret);
         }
         const descriptors = (await attempt(sandbox, 'ls /proc/self/fd /proc/$$/fd', who)).output.match(/^\d+$/gm) ?? [];
-        // The shell and ls each have three standard files. The shell also has its file 10, and ls has the folder that it
-        // reads.
+        // The shell and ls each have the three standard descriptors. The shell also has descriptor 10, and ls has the
+        // descriptor of the folder that it reads.
         expect(descriptors.every((number) => Number(number) <= 3 || Number(number) === 10)).toBe(true);
       });
 

@@ -1,4 +1,4 @@
-// Headers for browsers: which other origins may call the API (CORS), and what browsers may do with answers.
+// Headers for browsers. They say which other origins may call the API (CORS), and what browsers may do with answers.
 import { type FastifyCorsOptions, type FastifyCorsOptionsDelegateCallback, fastifyCors } from '@fastify/cors';
 import type { FastifyInstance } from 'fastify';
 

@@ -48,7 +48,7 @@ export type Call = {
   body?: Body;
   /** The accepted statuses. An answer with another status is an error. */
   accept: number[];
-  /** If true, the session does not retry this request, because the caller does. */
+  /** If true, the session does not retry this request, because the caller retries it. */
   once?: boolean;
 };
 

@@ -226,7 +226,8 @@ function checked(header: TarHeader): TarHeader {
   const { xattrs: written, ...rest } = header;
   const known = { ...rest, mtime: Math.min(header.mtime, TIME_MAX) };
   const capability = written?.[CAPABILITY_ATTRIBUTE];
-  // Keeps only file capabilities. Other attributes in an untrusted layer, such as those of overlayfs, could affect the mount.
+  // Keeps only file capabilities. Other attributes in an untrusted layer, such as the attributes of overlayfs, could affect
+  // the mount.
   return capability === undefined || capability.length > CAPABILITY_BYTES_MAX
     ? known
     : { ...known, xattrs: { [CAPABILITY_ATTRIBUTE]: Buffer.from(capability) } };
