@@ -87,7 +87,7 @@ export function toProduct(row: ProductRow): MainCatalogProduct {
     trademark_disclaimer_vmware: row.disclaimer,
     description: row.description,
     icon_url: row.has_icon ? `/larder/v1/products/${row.key}/icon` : null,
-    // Always true: all products are built from free packages of the distribution.
+    // Always true, because all products are built from free packages of the distribution.
     distributable: true,
     status: row.status,
     licenses: row.licenses.map(({ key, path }, index) => ({
@@ -99,13 +99,13 @@ export function toProduct(row: ProductRow): MainCatalogProduct {
     category: { category_id: row.category_id, name: row.category },
     tracking: row.tracked === null ? null : { tracker_id: row.tracked, name: trackerName(row.tracked) },
     parent: row.parent,
-    // Always COMMON: every organization may request every product of the library.
+    // Always COMMON, because every organization may request every product of the library.
     scope: 'COMMON',
     home_url: row.home_url,
     // Always true, because Larder rejects recipes that run as root, and every image has a base image.
     containers_non_root: true,
     containers_from_scratch: false,
-    // Always false: every product of the library is offered.
+    // Always false, because every product of the library is offered.
     marked_draft: false,
     applied_policy: row.status === 'NON_SUPPORTED' ? WITHDRAWN : null,
     created_at: row.created_at,
@@ -184,7 +184,7 @@ function toPlatform(found: VersionRow): ApplicationVersionInfo['platforms'][numb
         name: found.distro_name,
         ...NOT_CERTIFIED,
         os_family: 'linux',
-        // Always true: every organization may build on it.
+        // Always true, because every organization may build on it.
         public_offering: true,
       },
       architecture: found.architecture,

@@ -20,7 +20,7 @@ type OfferingRow = {
   /** True if the offering exists for the operating system of the base image. */
   fits: boolean;
   taken: boolean;
-  /** For a chart: the products whose image does not exist for the operating system of the base image. */
+  /** The products of a chart whose image does not exist for the operating system of the base image. */
   unmet: string[];
   /** The id of the hidden application of this offering on the base image. Null if there is none. */
   hidden_id: string | null;

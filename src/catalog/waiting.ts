@@ -13,7 +13,7 @@ export type WaitingRow = {
   since: string;
   id: string | null;
   name: string | null;
-  /** If the resource is unhealthy: the cause of its last failed check or push. */
+  /** The cause of the last failed check or push, if the resource is unhealthy. */
   detail: string | null;
 };
 

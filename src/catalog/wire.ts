@@ -22,7 +22,7 @@ export function wireMidnight(column: string): RawBuilder<string> {
   return sql`to_char(${sql.raw(column)}, 'YYYY-MM-DD"T00:00:00.000Z"')`;
 }
 
-/** SQL: ProductInfo of the row of products with alias `p`. */
+/** SQL: the ProductInfo of the contract, from the row of products with alias `p`. */
 export function productInfo(p: string): RawBuilder<never> {
   const of = (column: string) => sql.raw(`${p}.${column}`);
   return sql`json_build_object('name', ${of('name')}, 'key', ${of('key')}, 'description', ${of('description')},
@@ -30,14 +30,14 @@ export function productInfo(p: string): RawBuilder<never> {
     'based_on_scratch', false, 'latest_free', true)`;
 }
 
-/** SQL: OperatingSystem of the row of operating_systems with alias `o`. */
+/** SQL: the OperatingSystem of the contract, from the row of operating_systems with alias `o`. */
 export function operatingSystem(o: string): RawBuilder<never> {
   const of = (column: string) => sql.raw(`${o}.${column}`);
   return sql`json_build_object('id', ${of('id')}, 'name', ${of('name')}, 'distro', ${of('distro')},
     'version', ${of('version')})`;
 }
 
-/** SQL: Registry of the row of registries with alias `r`. */
+/** SQL: the Registry of the contract, from the row of registries with alias `r`. */
 export function registryInfo(r: string): RawBuilder<never> {
   const of = (column: string) => sql.raw(`${r}.${column}`);
   return sql`json_strip_nulls(json_build_object('id', ${of('id')}, 'name', ${of('name')}, 'url', ${of('url')},
@@ -65,7 +65,7 @@ export function containerImage(b: string, organizationId: string): RawBuilder<st
       where hosting.organization_id = ${organizationId} and hosting.hosted and hosting.removed_at is null), '') || ${image} end`;
 }
 
-/** SQL: BaseImage of a row of base_images, joined with its operating system. */
+/** SQL: the BaseImage of the contract, from a row of base_images that is joined with its operating system. */
 export function baseImageInfo(b: string, o: string, organizationId: string): RawBuilder<never> {
   const of = (column: string) => sql.raw(`${b}.${column}`);
   return sql`json_strip_nulls(json_build_object('id', ${of('id')}, 'name', ${of('name')},
@@ -74,7 +74,7 @@ export function baseImageInfo(b: string, o: string, organizationId: string): Raw
     'last_checked_at', ${wireTime(`${b}.last_checked_at`)}))`;
 }
 
-/** SQL: LatestRelease of the row of releases with alias `r`. */
+/** SQL: the LatestRelease of the contract, from the row of releases with alias `r`. */
 export function latestReleaseInfo(r: string): RawBuilder<never> {
   const of = (column: string) => sql.raw(`${r}.${column}`);
   return sql`json_build_object('id', ${of('id')}, 'revision', ${of('revision')}::text,
@@ -84,7 +84,7 @@ export function latestReleaseInfo(r: string): RawBuilder<never> {
 /** A version of a customization, as stored. */
 export type CustomizationPart = { id: string; version: number; digest: Digest; filename: string };
 
-/** SQL: CustomizationPart of the row of customization_versions with alias `v`. */
+/** SQL: the CustomizationPart of the contract, from the row of customization_versions with alias `v`. */
 export function customizationPart(v: string): RawBuilder<never> {
   const of = (column: string) => sql.raw(`${v}.${column}`);
   return sql`json_build_object('id', ${of('customization_id')}, 'version', ${of('version')}, 'digest', ${of('digest')},

@@ -17,9 +17,9 @@ export class KeySuggestions {
   }
 
   /**
-   * Returns the keys that were probably meant, as text: a key of the same map with nearly the same name (`schema` at `path`),
-   * or a key with the same name elsewhere. For a name at the top, also a key with a similar path (`sysctlImage`,
-   * `sysctl.image`). Returns undefined if there is none.
+   * Returns the keys that were probably meant, as text. This is a key of the same map with nearly the same name (`schema` at
+   * `path`), or a key with the same name elsewhere. For a name at the top, it may also be a key with a similar path
+   * (`sysctlImage`, `sysctl.image`). Returns undefined if there is none.
    */
   for(name: string, schema: KeySchema, path: string): string | undefined {
     const before = path === '' ? '' : `${path}.`;

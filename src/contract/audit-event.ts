@@ -41,7 +41,10 @@ export const AuditEventsPage = Type.Object(
 );
 export type AuditEventsPage = Static<typeof AuditEventsPage>;
 
-/** A cursor: the time of an event in milliseconds since 1970, and the event's id. The next page begins after this event. */
+/**
+ * A cursor. It contains the time of an event in milliseconds since 1970, and the event's id. The next page begins after this
+ * event.
+ */
 const CURSOR = '^[0-9]{1,13}_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$';
 
 const listAuditEvents = defineEndpoint({

@@ -116,7 +116,7 @@ export const ORGANIZATION_NAME_LENGTH_MAX = 100;
 export const NAMESPACE_LENGTH_MAX = 40;
 /** The highest quota of applications. Nobody builds more, so a higher quota would have no effect. */
 export const APPLICATIONS_QUOTA_MAX = 1_000_000;
-/** The most users of one organization: a large department, which is ten pages of a hundred. */
+/** The most users of one organization. This is the size of a large department, and ten pages of a hundred. */
 export const USERS_MAX = 1_000;
 /**
  * The most notification providers of one organization. They are enough for a few channels and mailing lists. Each event is

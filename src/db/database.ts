@@ -107,7 +107,7 @@ export async function inTransaction<T>(db: Database, act: (tx: Transaction) => P
 }
 
 /**
- * Runs `read` on one snapshot: all its statements see the same rows, even if other transactions commit changes. Needed if the
+ * Runs `read` on one snapshot. All its statements see the same rows, even if other transactions commit changes. Needed if the
  * parts of a response come from several statements and must agree.
  */
 export async function inSnapshot<T>(db: Database, read: (snapshot: Database) => Promise<T>): Promise<T> {

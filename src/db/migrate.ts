@@ -122,10 +122,7 @@ function readMigrations(directory: string): Migration[] {
   });
 }
 
-/**
- * Searches upwards from this file, because its depth differs: it is in src/db/ in a checkout, and in dist/src/db/ in a
- * release.
- */
+/** Searches upwards from this file, because the file is in src/db/ in a checkout, and in dist/src/db/ in a release. */
 function findMigrations(): string {
   for (let at = import.meta.dirname; at !== dirname(at); at = dirname(at)) {
     const directory = join(at, 'migrations');

@@ -31,8 +31,8 @@ export { JobCrashed, JobDeclined, JobPostponed };
 const CRASH_PAUSE_SECONDS = 3;
 
 /**
- * A worker that declined a job takes no job of the same task for this long. The worker must not query all the time, but must
- * soon try again if the other worker is gone.
+ * A worker that declined a job takes no job of the same task for this long. So the worker does not query all the time, but
+ * soon tries again if the other worker is gone.
  */
 const DECLINED_REST_MS = 5_000;
 

@@ -225,7 +225,8 @@ export async function openAptRoot(options: AptRootOptions): Promise<AptRoot> {
 }
 
 /**
- * The most versions in a message. Most archives have one or two versions of a package, but some keep hundreds of old ones.
+ * The most versions in a message. Most archives have one or two versions of a package, but some archives keep hundreds of old
+ * versions.
  */
 const VERSIONS_SHOWN_MAX = 5;
 

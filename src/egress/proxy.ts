@@ -23,8 +23,8 @@ class ProxyError extends Error {
 }
 
 /**
- * Parses the settings. `proxyFor` returns undefined if the request needs no proxy: no proxy is set, NO_PROXY contains the
- * host, or the host is this machine.
+ * Parses the settings. `proxyFor` returns undefined if the request needs no proxy. This is so if no proxy is set, if NO_PROXY
+ * contains the host, or if the host is this machine.
  */
 export function parseProxies(settings: ProxySettings): { proxyFor: (url: URL) => URL | undefined } {
   const proxies = { 'http:': parseProxy(settings.http_proxy), 'https:': parseProxy(settings.https_proxy) };

@@ -79,7 +79,7 @@ async function fill(times: number, path: string, sent: Ask): Promise<void> {
 
 const large = 'x'.repeat(80 * 1024);
 
-/** By status: the change to the sample request that causes this status in any operation. */
+/** The change to the sample request that causes a status in any operation, by status. */
 const ANY: Record<string, Provoke> = {
   304: () => ({ sent: { headers: { 'if-none-match': '*' } } }),
   400: () => ({ query: { no_such_parameter: 'x' } }),
@@ -106,7 +106,7 @@ const NOTHING = {
   signing_key_id: 'f'.repeat(64),
 };
 
-/** By operation and status: the change for an operation in which the change of ANY does not cause the status. */
+/** The change for an operation in which the change of ANY does not cause the status, by operation and status. */
 const ONE: Record<string, Record<string, Provoke>> = {
   exchangeToken: {
     200: () => ({ query: { refresh_token: estates.api.acme.tokens.VIEWER }, token: undefined }),

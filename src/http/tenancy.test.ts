@@ -157,7 +157,7 @@ describe('the ids of a query', () => {
         }),
       );
       expect(theirs).toEqual(nothing);
-      // A filter by digest is not compared with rows: no item has the digest, so the list is empty.
+      // A filter by digest is not compared with rows. No item has the digest, so the list is empty.
       if (kind.endsWith('digest')) expect(theirs?.body).toMatchObject({ total_size: 0, items: [] });
       else expect(theirs?.status).toBe(400);
     }

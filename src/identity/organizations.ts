@@ -26,11 +26,11 @@ export type OrganizationRequest = {
   /** The name of the organization's first user. */
   owner: string;
   owner_email?: string | undefined;
-  /** How many applications the organization may have at a time. Absent: no limit. */
+  /** How many applications the organization may have at a time. If absent, there is no limit. */
   applications_max?: number | undefined;
   /** Whether the organization owns the installation. */
   owns_installation?: boolean;
-  /** The scopes of the owner's token. Absent: all scopes. */
+  /** The scopes of the owner's token. If absent, the token has all scopes. */
   scopes?: readonly TokenScope[] | undefined;
   created_by?: string;
 };

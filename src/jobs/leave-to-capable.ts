@@ -1,4 +1,4 @@
-// A worker without a sandbox or without helm leaves a job to a worker that can do all of the job.
+// A worker without a sandbox or without helm leaves a job to a worker that can do the whole job.
 import { findVerificationRule } from '../catalog/catalog-settings.ts';
 import { hasCapableWorker } from '../catalog/workers.ts';
 import { WORKER_CAPABILITIES, type WorkerCapability } from '../contract/vocabulary.ts';

@@ -67,12 +67,12 @@ type NewPipeline = {
 
 /**
  * Makes one wave for each catalog. A wave has a pipeline for each application of the request, and for each application that
- * needs one of them directly or indirectly. The new pipeline replaces the open pipeline of its application if that one is
- * still in PACKAGING, or if it has released nowhere because its registries are unavailable. The replaced pipeline is
- * CANCELLED, and its triggers, customizations, waves and edges move to the new one. An open pipeline that is not replaced is
- * followed: the new pipeline starts when it has ended or only waits for a registry. Enqueues the pipelines that wait for no
- * other. Returns the pipelines, with the request's own applications first. The number of statements does not depend on the
- * number of applications.
+ * needs one of them directly or indirectly. The new pipeline replaces the open pipeline of its application if the open
+ * pipeline is still in PACKAGING, or if it has released nowhere because its registries are unavailable. The replaced pipeline
+ * is CANCELLED, and its triggers, customizations, waves and edges move to the new pipeline. If the open pipeline is not
+ * replaced, the new pipeline starts after the open pipeline has ended or only waits for a registry. Enqueues the pipelines
+ * that wait for no other pipeline. Returns the pipelines, with the request's own applications first. The number of statements
+ * does not depend on the number of applications.
  */
 export async function createWave(tx: Transaction, wave: WaveRequest): Promise<CreatedPipeline[]> {
   if (wave.application_ids.length === 0) return [];

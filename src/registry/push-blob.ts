@@ -188,9 +188,9 @@ async function findSession(exchange: RegistryExchange<'upload'>, touch: boolean)
 
 /**
  * Runs the requests of one upload one at a time, because concurrent requests would mix their bytes. A newer request takes
- * over the upload: a client retries when its connection breaks, but the server may notice this only minutes later. The older
- * request is then interrupted and its received bytes are kept. The newer request begins when the older one has ended. An
- * older request whose whole body has arrived still succeeds.
+ * over the upload, because a client retries when its connection breaks, but the server may notice this only minutes later.
+ * The older request is then interrupted, and its received bytes are kept. The newer request begins when the older request has
+ * ended. An older request whose whole body has arrived still succeeds.
  */
 async function exclusively<T>(
   exchange: RegistryExchange<'upload'>,

@@ -11,17 +11,17 @@ import type { SandboxHost } from './sandbox-host.ts';
 const SYSV_SHARED_PAGES = 65_536;
 
 /**
- * The script of the holder. It creates all mount points before any program of the image runs, so that no program can put a link in their
- * place. The mask is the topmost of the lower layers: it has a folder at each mount point, which hides a file or link of the image at the
- * same path. All mount points are directly below the root. Programs of the image can neither rename nor replace them, because in the
- * namespace of these programs they are in use as mount points.
+ * The script of the holder. It creates all mount points before any program of the image runs, so that no program can put a
+ * link in their place. The mask is the topmost of the lower layers. It has a folder at each mount point, which hides a file
+ * or link of the image at the same path. All mount points are directly below the root. Programs of the image can neither
+ * rename nor replace them, because in the namespace of these programs they are in use as mount points.
  *
- * Layers get short names through links: mount(2) accepts only one page of options, and programs inside can read the names in
- * /proc/self/mountinfo. `volatile` skips syncs to the disk, because the changes are deleted after a crash. The given folder is mounted as
- * an overlay and not as a bind mount, because mountinfo shows the path of a bind mount on this machine.
+ * Layers get short names through links, because mount(2) accepts only one page of options, and programs inside can read the
+ * names in /proc/self/mountinfo. `volatile` skips syncs to the disk, because the changes are deleted after a crash. The given
+ * folder is mounted as an overlay and not as a bind mount, because mountinfo shows the path of a bind mount on this machine.
  *
- * The mask also has an /etc/hosts with localhost, as in container engines. This file is not a change, so no layer contains it. The mask has
- * an /etc, with the mode and owner of the image's /etc, only if the image's /etc is a folder.
+ * The mask also has an /etc/hosts with localhost, as in container engines. This file is not a change, so no layer contains
+ * it. The mask has an /etc, with the mode and owner of the image's /etc, only if the image's /etc is a folder.
  */
 const HOLDER = `
 set -e

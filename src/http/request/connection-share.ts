@@ -31,7 +31,7 @@ type Network = {
 export function limitConnections(server: Server, { trustedProxies, log }: ConnectionShareOptions): void {
   const proxies = networkList(trustedProxies);
   const networks = new Map<string, Network>();
-  /** By connection: the function that ends the time in which the connection counts as pending. */
+  /** The functions that end the time in which a connection counts as pending, by connection. */
   const settlers = new Map<string, () => void>();
   const close = (socket: Socket, { network, limit }: { network: Network; limit: number }) => {
     if (!network.isLogged)
