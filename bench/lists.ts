@@ -1,8 +1,8 @@
-// Every list of the API with a million releases, with 1 and with 300 connections. It is compared with two lower bounds,
-// measured in the same run: the statements of the page sent with only `pg`, and Fastify sending the same bytes from memory.
-// `npm run bench:lists` uses all rows. `npm run bench:lists -- 0.02` uses a fiftieth of the rows, and `-- 0.02 listReleases`
-// only the cases whose name begins with this word.
-// `--quick` requests only first pages and page 500. `--data=FOLDER` keeps the filled database for the next run.
+// Measures every list of the API with a million releases, with 1 and with 300 connections. The same run measures two lower
+// bounds: the statements of the page sent with only `pg`, and Fastify sending the same bytes from memory. `npm run
+// bench:lists` uses all rows. `npm run bench:lists -- 0.02` uses a fiftieth of the rows, and `-- 0.02 listReleases` only the
+// cases whose name begins with this word. `--quick` requests only first pages and page 500. `--data=FOLDER` keeps the filled
+// database for the next run.
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

@@ -1,5 +1,5 @@
-// The filters and orders of each list in the contract. For src/http/lists.test.ts, also the items that each filter and order
-// must return.
+// The filters and orders of each list in the contract, and the items that each filter and order must return.
+// src/http/lists.test.ts uses them.
 import type { TestEstates } from './estate.ts';
 import type { IdOf } from './sample-request.ts';
 

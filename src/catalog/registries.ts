@@ -186,7 +186,7 @@ export async function deleteRegistry(
 
 /**
  * Locks one of the organization's registries. `for update` waits for transactions that add applications or base images with
- * the registry. Later transactions see that it is removed.
+ * the registry. Later transactions see that the registry is removed.
  */
 async function lockOwn(tx: Transaction, principal: Principal, id: string): Promise<{ id: string } & LogIn> {
   requireUuids('registry', id);

@@ -89,8 +89,9 @@ function olderFolders(own: Map<string, string>): GroupFolders[] {
 
 /**
  * Prepares the folder for control groups. Must be called before the first child is started. In v2, moves the processes of
- * this group into a group below it, and enables the controllers. In v1, only root can prepare: it creates a group for the
- * account. Does nothing if the system does not allow it. `probeResourceControl` reports later how limits are enforced.
+ * this group into a group below it, and enables the controllers. In v1, creates a group for the account if root runs this
+ * process, because only root can create it. Does nothing if the system does not allow it. `probeResourceControl` reports
+ * later how limits are enforced.
  */
 export function prepareControlGroups(account?: { uid: number; gid: number }): void {
   const own = ownGroups();

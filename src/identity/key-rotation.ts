@@ -10,9 +10,9 @@ import { findOtherSeals, sealAgain } from './sealed-columns.ts';
 import { addSigningKey, forgetOldSigningKeys } from './signing-keys.ts';
 
 /**
- * Adds a new key at the beginning of the key file, seals all values with it, and makes a new key pair for tokens. Seals
- * `key_check` in the installation's row last. Until then, the rotation is unfinished: another call, even a concurrent one,
- * adds no key and continues this rotation. Throws IdentityError KEY_FILE or KEY_WRONG before anything is changed.
+ * Adds a new key at the beginning of the key file, seals all values with the new key, and makes a new key pair for tokens.
+ * Seals `key_check` in the installation's row last. Until then, the rotation is unfinished. Another call, even a concurrent
+ * one, then adds no key and continues this rotation. Throws IdentityError KEY_FILE or KEY_WRONG before anything is changed.
  */
 export async function rotateKeys(db: Database, file: string): Promise<{ sealed: number; resumed: boolean }> {
   const begun = await underLock(db, file, async (key, { isCurrent }) => ({
@@ -46,7 +46,7 @@ async function finish(db: Database, file: string, sealedWith: InstallationKey): 
 }
 
 /**
- * Removes all keys but the first from the key file, after a check that no value in the database needs them. During this,
+ * Removes all keys but the first from the key file. First checks that no value in the database needs them. Until the removal,
  * transactions that write sealed values wait. Also deletes signing keys whose tokens have all expired. Returns the number of
  * removed lines. Throws IdentityError KEY_FILE, KEY_WRONG, and KEY_NEEDED if a rotation is unfinished.
  */

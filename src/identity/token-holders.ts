@@ -85,7 +85,7 @@ async function holderOf(db: Database, row: TokenRow | undefined): Promise<TokenH
   if (row.is_over) throw new IdentityError('TOKEN_EXPIRED', 'The API token has expired');
   if (row.is_use_old) await rememberUse(db, row.id);
   const { id, organization_id, user_id, name, namespace } = row;
-  // If the role of the user is lower than that of the token, the user's role applies.
+  // If the role of the user is lower than the role of the token, the user's role applies.
   const role = lesserRole(row.role, row.user_role);
   const scopes = scopesAmong(row.scopes);
   return { principal: { organization_id, user_id, name, role, scopes, token_id: id }, namespace };

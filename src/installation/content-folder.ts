@@ -24,9 +24,9 @@ const SAMPLE_COUNT = 1_000;
 const FULL = new Set(['ENOSPC', 'EDQUOT']);
 
 /**
- * Checks that the folder is writable and belongs to this installation. Marks an unmarked folder in two cases. It is empty and
- * the database knows no content. Or it has content that the database knows, because older versions did not mark folders.
- * Throws StartError CONTENT, and the system's error if the folder is not writable.
+ * Checks that the folder is writable and belongs to this installation. Marks an unmarked folder if it is empty and the
+ * database knows no content. Also marks a folder with content that the database knows, because older versions did not mark
+ * folders. Throws StartError CONTENT, and the system's error if the folder is not writable.
  */
 export async function claimContentFolder(db: Database, directory: string): Promise<void> {
   const id = await getInstallationId(db);

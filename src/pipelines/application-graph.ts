@@ -78,9 +78,9 @@ export async function lockWithNeeded(
 }
 
 /**
- * Removes these applications. If another application still needs an application, it is not removed but is no longer
- * requested. Also removes the applications that the removed applications needed, unless a user requested them or another
- * application needs them. The caller must hold the locks of `lockWithNeeded`. Returns all removed applications.
+ * Removes these applications. An application that another application still needs is not removed, but is no longer requested.
+ * Also removes the applications that the removed applications needed, unless a user requested them or another application
+ * needs them. The caller must hold the locks of `lockWithNeeded`. Returns all removed applications.
  */
 export async function removeFromGraph(tx: Transaction, ids: readonly string[], removedBy: string): Promise<string[]> {
   const removed: string[] = [];

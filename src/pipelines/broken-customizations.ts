@@ -26,11 +26,11 @@ export type FailedPhase = {
 export type MarkedBroken = { broken: number; others: CarriedCustomization[] };
 
 /**
- * Marks the customization versions that broke this pipeline: the version that the failure names or, if it names none, all
- * versions that the pipeline carried. Marks none if the cause may be another one. This is so for a failed test that names no
- * version (docs/decisions/0034), and for a failed build in which more than customizations changed. Never marks a version that
- * a release of the application contains. Another change must then be the cause, and an image without the version would lack
- * files that its owner needs.
+ * Marks the customization versions that broke this pipeline. These are the version that the failure names or, if it names
+ * none, all versions that the pipeline carried. Marks none if the cause may be another one. This is so for a failed test that
+ * names no version (docs/decisions/0034), and for a failed build in which more than customizations changed. Never marks a
+ * version that a release of the application contains. Another change must then be the cause, and an image without the version
+ * would lack files that its owner needs.
  */
 export async function markBroken(
   tx: Transaction,

@@ -9,9 +9,9 @@ import { type Ask, statement } from './statements.ts';
 
 /**
  * $3 blobs, $4 their sizes, $5 manifests as JSON, $6 all digests, $7 tags, $8 whether each tag is immutable, $9 the digest
- * for the tags. First claims the repository, which waits for running writes of clients. Then locks the existing rows, so that
- * a concurrent delete waits and then sees the new references. Inserts missing rows last, so that a row that was deleted
- * before the lock is inserted again.
+ * for the tags. First claims the repository, and thereby waits for running writes of clients. Then locks the existing rows,
+ * so that a concurrent delete waits and then sees the new references. Inserts missing rows last, so that a row that was
+ * deleted before the lock is inserted again.
  */
 const LINK = statement<{ holders: string[]; tagged: number }>(
   'link_artifact',

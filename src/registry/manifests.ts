@@ -28,8 +28,9 @@ const FIND_BY_TAG = statement<FoundManifest>(
 /**
  * Makes all changes of the push of a manifest, or none. First locks the rows to which the manifest refers. A row that is
  * being deleted counts as missing. Then writes the manifest, its use, its tag and its audit event. $14 says whether the tag
- * is immutable: then an existing tag is not moved. $15 says whether a client pushes: then a closed repository accepts only
- * referrers of the manifest that $16 names. $17 is the audit event, which is written only if the push changes something.
+ * is immutable. An existing immutable tag is not moved. $15 says whether a client pushes. From clients, a closed repository
+ * accepts only referrers of the manifest that $16 names. $17 is the audit event, which is written only if the push changes
+ * something.
  */
 const PUT = statement<{ open: boolean; missing: string[]; holder: string | null; tagged: boolean }>(
   'put_manifest',

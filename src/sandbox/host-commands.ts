@@ -96,7 +96,7 @@ export function inNamespaceOf(
  * `inside`. `pid` is the unshare process that created the namespaces.
  */
 export function processFile(pid: number, inside: number, name: string): string {
-  // unshare has mounted a new /proc for its children, in a mount namespace that it shares with them.
+  // unshare has mounted a new /proc for its children. unshare and its children share the mount namespace with this /proc.
   return `/proc/${pid}/root/proc/${inside}/${name}`;
 }
 

@@ -143,9 +143,9 @@ export function bwrapCommand(
   { root, joined }: { root: string; joined: boolean },
 ): { command: string[]; args: Buffer } {
   const options = [
-    // A joined process is in its namespaces before bwrap starts, with a /proc that shows these processes (inNamespaceOf). bwrap's own option
-    // --pidns is not used, because it kills the command at times under load: bwrap joins through a process in between, and if this process
-    // ends late, --die-with-parent takes it for the parent.
+    // A joined process is in its namespaces before bwrap starts, with a /proc that shows the processes in them
+    // (inNamespaceOf). bwrap's own option --pidns is not used, because it sometimes kills the command under load. With
+    // --pidns, bwrap joins through another process. If that process ends late, --die-with-parent takes it for the parent.
     ...(joined ? [] : ['--unshare-pid', '--unshare-net', '--unshare-uts', '--hostname', 'localhost']),
     '--unshare-cgroup-try',
     '--die-with-parent',

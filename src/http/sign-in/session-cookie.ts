@@ -1,4 +1,4 @@
-// Session cookies. A request with a session cookie must come from a page of this server, which this file checks.
+// Session cookies. Checks that a request with a session cookie comes from a page of this server.
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { SIGN_IN_MINUTES } from '../../identity/oidc-tickets.ts';
 import { SESSION_HOURS } from '../../identity/sessions.ts';
