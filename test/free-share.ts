@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import promises from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 
-/** The number of blocks that is reported. Any number would do with which the share at the limit is exact. */
+/** The number of blocks that is reported. With this number, the share at the limit is exact. */
 const BLOCKS = 100_000;
 
 const statfs = promises.statfs;

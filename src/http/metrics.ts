@@ -106,7 +106,8 @@ function gaugesOfDatabase(register: Registry, { db, pool }: MetricsParts): LookU
       for (const { sandbox_mode } of alive) workers.inc({ sandbox_mode });
       up.set(1);
     } catch {
-      // The values that could not be queried are omitted, so that alerts can detect it. The other values are still reported.
+      // The values that could not be queried are omitted, so that alerts can detect that they are missing. The other values
+      // are still reported.
       for (const one of [jobs, phases, workers]) one.reset();
       up.set(0);
     }

@@ -27,7 +27,7 @@ type Mounted = {
   handler: AnyHandler;
   validate: RequestValidator;
   audit: Audit;
-  /** Absent if the endpoint changes no resource, or if no endpoint reads the resource. */
+  /** Reads If-Match. Absent if the endpoint changes no resource, or if no endpoint reads the resource. */
   readMatch?: (request: FastifyRequest) => MatchDemand;
   /** Extracts the text of the version from the text of the answer. Present if the endpoint answers one resource. */
   versionIn?: (text: string) => string;
