@@ -10,7 +10,8 @@ import type { Transaction } from '../db/database.ts';
 import { json } from '../db/tables.ts';
 import { allowFiles } from '../pipelines/catalog-files.ts';
 import { type CarriedCustomization, createWave } from '../pipelines/waves.ts';
-import { contentsOfInspection, readStoredInspection } from '../plan/inspection.ts';
+import { PART_KINDS, type PartKind, packagingTypesOf } from '../plan/chart-parts.ts';
+import { contentsOfInspection, partKindsOf, readStoredInspection } from '../plan/inspection.ts';
 import { CatalogError, notFound, rejectViolations, type Violation } from './errors.ts';
 import { isUuid, requireUuids } from './ids.ts';
 import type { Principal } from './principal.ts';
@@ -54,8 +55,8 @@ export async function createCustomization(
     })
     .execute();
   const carried: CarriedCustomization = { customization_id: id, version: 1, operation: 'CREATE' };
-  await insertVersion(tx, principal, { carried, catalog_id: input.catalog_id, file: input.file });
-  const touched = await findMatching(tx, { catalog_id: input.catalog_id, filter });
+  const kinds = await insertVersion(tx, principal, { carried, catalog_id: input.catalog_id, file: input.file });
+  const touched = await findMatching(tx, { catalog_id: input.catalog_id, filter, kinds });
   await startWave(tx, principal, { touched, carried });
   return { id };
 }
@@ -89,8 +90,10 @@ export async function updateCustomization(
     version: customization.version + 1,
     operation: 'UPDATE',
   };
-  await insertVersion(tx, principal, { carried, catalog_id: customization.catalog_id, file });
-  const touched = await findMatching(tx, { catalog_id: customization.catalog_id, filter: customization });
+  const before = await findPartKinds(tx, customization);
+  const after = await insertVersion(tx, principal, { carried, catalog_id: customization.catalog_id, file });
+  const kinds = [...before, ...after];
+  const touched = await findMatching(tx, { catalog_id: customization.catalog_id, filter: customization, kinds });
   await startWave(tx, principal, { touched, carried });
 }
 
@@ -104,8 +107,10 @@ export async function deleteCustomization(
   input: Input<'deleteCustomization'>,
 ): Promise<void> {
   const customization = await lockOwn(tx, principal, input);
-  const matching = await findMatching(tx, { catalog_id: customization.catalog_id, filter: customization });
-  const touched = await keepHolders(tx, customization.id, matching);
+  const matching = await findMatching(tx, {
+    ...{ catalog_id: customization.catalog_id, filter: customization, kinds: [...PART_KINDS] },
+  });
+  const touched = await keepHolders(tx, { customization, ids: matching });
   await tx
     .updateTable('customizations')
     .set({
@@ -163,11 +168,12 @@ async function lockOwn(
   return customization;
 }
 
+/** Returns the kinds of parts that the version has. */
 async function insertVersion(
   tx: Transaction,
   principal: Principal,
   options: { carried: CarriedCustomization; catalog_id: string; file: UploadedArchive },
-): Promise<void> {
+): Promise<PartKind[]> {
   const { carried, file } = options;
   const inspection = readStoredInspection(file.inspection, file.digest);
   await tx
@@ -189,6 +195,18 @@ async function insertVersion(
   await allowFiles(tx, options.catalog_id, [
     { digest: file.digest, size: file.size_bytes, mime_type: ARCHIVE_MIME_TYPE, filename: file.filename },
   ]);
+  return partKindsOf(inspection);
+}
+
+/** Returns the kinds of parts that the current version has. */
+async function findPartKinds(tx: Transaction, { id, version }: LockedCustomization): Promise<PartKind[]> {
+  const { inspection } = await tx
+    .selectFrom('customization_versions')
+    .select('inspection')
+    .where('customization_id', '=', id)
+    .where('version', '=', version)
+    .executeTakeFirstOrThrow();
+  return partKindsOf(readStoredInspection(inspection, `${id} v${version}`));
 }
 
 async function checkFilter(
@@ -240,22 +258,35 @@ function matching(filter: Filter) {
     and (${filter.base_image_id}::uuid is null or a.base_image_id = ${filter.base_image_id})`;
 }
 
-async function findMatching(tx: Transaction, options: { catalog_id: string; filter: Filter }): Promise<string[]> {
+/** Returns the applications that the filter matches and whose packaging type gets one of these kinds of parts. */
+async function findMatching(
+  tx: Transaction,
+  options: { catalog_id: string; filter: Filter; kinds: readonly PartKind[] },
+): Promise<string[]> {
   const found = await sql<{ id: string }>`
     select a.id from applications a
     where a.catalog_id = ${options.catalog_id} and a.removed_at is null and ${matching(options.filter)}
+      and a.packaging_type = any(${packagingTypesOf(options.kinds)})
     order by a.id`.execute(tx);
   return found.rows.map((row) => row.id);
 }
 
-/** Returns the applications of `ids` that have an open pipeline, or whose newest release contains the customization. */
-async function keepHolders(tx: Transaction, customizationId: string, ids: string[]): Promise<string[]> {
+/**
+ * Returns the applications of `ids` whose newest release contains the customization, or that have an open pipeline and get parts of its
+ * current version.
+ */
+async function keepHolders(
+  tx: Transaction,
+  { customization, ids }: { customization: LockedCustomization; ids: string[] },
+): Promise<string[]> {
+  const types = packagingTypesOf(await findPartKinds(tx, customization));
   const found = await sql<{ id: string }>`
-    select a.id from unnest(${ids}::uuid[]) as a (id)
-    where exists (select from pipelines l where l.application_id = a.id and l.status = 'IN_PROGRESS')
+    select a.id from applications a
+    where a.id = any(${ids}::uuid[]) and ((a.packaging_type = any(${types})
+        and exists (select from pipelines l where l.application_id = a.id and l.status = 'IN_PROGRESS'))
       or exists (select from release_customizations rc
-        where rc.customization_id = ${customizationId} and rc.release_id = (
-          select r.id from releases r where r.application_id = a.id order by r.released_at desc, r.id limit 1))
+        where rc.customization_id = ${customization.id} and rc.release_id = (
+          select r.id from releases r where r.application_id = a.id order by r.released_at desc, r.id limit 1)))
     order by a.id`.execute(tx);
   return found.rows.map((row) => row.id);
 }

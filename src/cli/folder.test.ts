@@ -101,8 +101,8 @@ test('leaves out files about the folder and names them; rejects other unknown na
   await put('script/final.sh');
   await put('Makefile');
   expect(await rejection()).toEqual([
-    'Makefile: only customization.yaml, rootfs/ and scripts/ may be at the top of the archive, not "Makefile"; remove it; if the whole folder was packed, pack its contents («tar -C FOLDER -czf …»)',
-    'script/: only customization.yaml, rootfs/ and scripts/ may be at the top of the archive, not "script"; rename it to scripts',
+    'Makefile: only customization.yaml, rootfs/, scripts/ and chart/ may be at the top of the archive, not "Makefile"; remove it; if the whole folder was packed, pack its contents («tar -C FOLDER -czf …»)',
+    'script/: only customization.yaml, rootfs/, scripts/ and chart/ may be at the top of the archive, not "script"; rename it to scripts',
   ]);
 });
 
@@ -160,7 +160,7 @@ test('deletes its temporary file, also if the upload fails', async () => {
 
 test('rejects an empty folder', async () => {
   expect(await rejection()).toEqual([
-    'the archive changes nothing: it has no file in rootfs/, no script in scripts/, and nothing in customization.yaml',
+    'the archive changes nothing: it has no file in rootfs/, no script in scripts/, no template in chart/templates/, and nothing in customization.yaml',
   ]);
 });
 

@@ -31,7 +31,7 @@ export type FolderOptions = {
  * because they may be misspelled.
  */
 const ABOUT_THE_FOLDER = /^(\..*|(README|LICENSE|CHANGELOG)(\..*)?)$/i;
-const TOP = /^(customization\.yaml|rootfs|scripts)$/;
+const TOP = /^(customization\.yaml|rootfs|scripts|chart)$/;
 /** Whether a path is one of the names that may be at the top of a customization. */
 export function isKnownTop(path: string): boolean {
   return TOP.test(path);

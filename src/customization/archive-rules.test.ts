@@ -20,7 +20,7 @@ describe('an archive is rejected for', () => {
     ['rootfs/a\u202eb', 'file:rootfs/a\ufffdb: the name holds a character that changes the direction'],
     ['rootfs/a\u0085b', 'file:rootfs/a\ufffdb: the name holds a control character'],
     ['rootfs/a\nb', 'file:rootfs/a\ufffdb: the name holds a control character'],
-    ['other/x', 'file:other/x: only customization.yaml, rootfs/ and scripts/'],
+    ['other/x', 'file:other/x: only customization.yaml, rootfs/, scripts/ and chart/'],
     ['customization.yml', 'file:customization.yml: only customization.yaml'],
     ['rootfs/proc/x', 'file:rootfs/proc/x: proc, sys, dev, run and tmp are filled'],
     ['rootfs/sys/x', 'file:rootfs/sys/x: proc, sys, dev, run and tmp are filled'],

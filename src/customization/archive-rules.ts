@@ -4,13 +4,14 @@ import type { TarEntry, TarHeader } from '../tar/entry.ts';
 import type { ListingEntry } from '../tar/listing-entry.ts';
 import { baseName, parentOf } from '../tar/path.ts';
 import { quoted } from '../yaml/quoted.ts';
+import { CHART, chartProblem } from './chart-templates.ts';
 import { type HookName, ROOTFS } from './inspection.ts';
 import { DECLARATION_BYTES_MAX, SCRIPT_BYTES_MAX } from './limits.ts';
 import { isMachinePath, nameProblem, targetProblem } from './names.ts';
 import type { Warnings } from './warnings.ts';
 
 export const DECLARATION = 'customization.yaml';
-const TOP = [DECLARATION, 'rootfs', 'scripts'];
+const TOP = [DECLARATION, 'rootfs', 'scripts', CHART];
 
 /** Accepted entries, with the bytes of the few files that are read at upload. */
 export type Taken = { entries: Entries; contents: Map<string, Buffer>; warnings: Warnings };
@@ -60,7 +61,7 @@ export class Entries {
     if (path === '' || TOP.includes(top)) return undefined;
     if (this.#strangeTops.has(top)) return '';
     this.#strangeTops.add(top);
-    return `only ${DECLARATION}, rootfs/ and scripts/ may be at the top of the archive, not ${quoted(top)}; ${topRemedy(top)}`;
+    return `only ${DECLARATION}, rootfs/, scripts/ and chart/ may be at the top of the archive, not ${quoted(top)}; ${topRemedy(top)}`;
   }
 
   /** Returns the conflict of an entry with the other entries, if any. */
@@ -109,6 +110,8 @@ function topRemedy(top: string): string {
   if (/^customization\.ya?ml$/i.test(top)) return `rename it to ${DECLARATION}`;
   if (/^scripts?$/i.test(top)) return 'rename it to scripts';
   if (/^rootfs$/i.test(top)) return 'rename it to rootfs';
+  if (/^charts?$/i.test(top)) return 'rename it to chart';
+  if (/^templates?$/i.test(top)) return 'move it to chart/templates';
   return 'remove it; if the whole folder was packed, pack its contents («tar -C FOLDER -czf …»)';
 }
 
@@ -128,12 +131,12 @@ export function leftOutMessage({ path, type }: Pick<TarHeader, 'path' | 'type'>)
     : undefined;
 }
 
+const FOLDERS = ['rootfs', 'scripts', CHART];
+
 function typeProblem({ type, path }: TarHeader): string | undefined {
   if (type === 'character' || type === 'block') return 'devices are not allowed';
   if (type === 'fifo') return 'FIFOs are not allowed';
-  return (path === '' || path === 'rootfs' || path === 'scripts') && type !== 'folder'
-    ? 'it must be a folder'
-    : undefined;
+  return (path === '' || FOLDERS.includes(path)) && type !== 'folder' ? 'it must be a folder' : undefined;
 }
 
 function placeProblem(header: TarHeader): string | undefined {
@@ -143,6 +146,7 @@ function placeProblem(header: TarHeader): string | undefined {
     return size > DECLARATION_BYTES_MAX ? 'it is larger than 1 MiB' : undefined;
   }
   if (path.startsWith('scripts/')) return scriptProblem(header);
+  if (path.startsWith(`${CHART}/`)) return chartProblem(header);
   return path.startsWith(ROOTFS) ? rootfsProblem(header) : undefined;
 }
 

@@ -1,9 +1,11 @@
 // Checks the contents of an archive: its declaration, certificates and scripts, and their combination.
+import type { ChartParts } from '../plan/chart-parts.ts';
 import { HOOK_NAMES } from '../plan/inspection.ts';
 import type { Listing } from '../tar/listing-entry.ts';
 import { DECLARATION, type Entries, hookOf, scriptTextProblem, type Taken } from './archive-rules.ts';
 import type { TrustedCertificate } from './certificates.ts';
-import { type Declaration, type NamedCertificates, NOTHING_DECLARED, readDeclaration } from './declaration.ts';
+import { checkTemplates } from './chart-templates.ts';
+import { type Declaration, NOTHING_DECLARED, NOTHING_FOR_CHARTS, readDeclaration } from './declaration.ts';
 import { fieldOf, type Violations } from './errors.ts';
 import { type Hook, type Inspection, ROOTFS } from './inspection.ts';
 import { trustedCertificates } from './trusted-certificates.ts';
@@ -13,26 +15,29 @@ type CheckContext = { violations: Violations; now: Date };
 
 /** Returns the inspection without sizes and times. Adds all faults to the violations. */
 export function checkContents(taken: Taken, context: CheckContext): Omit<Inspection, 'size' | 'expanded' | 'epoch'> {
-  const { declaration, certificates: declared } = checkDeclaration(taken, context);
+  const { declaration, chart: declaredChart, certificates: declared } = checkDeclaration(taken, context);
   const certificates = trustedCertificates(taken, { declared, ...context });
   const hooks = checkHooks(taken, context);
   checkCombination(taken.entries, { declaration, certificates }, context);
   const listing = taken.entries.listing;
   warnOfModes(listing, declaration, taken.warnings);
-  const contents = { listing, declaration, certificates, hooks, ...taken.warnings.found };
-  if (!context.violations.any && changesNothing(contents)) context.violations.add('file', NOTHING);
-  return contents;
+  const templates = checkTemplates({ listing, contents: taken.contents }, context.violations);
+  const chart = { ...declaredChart, templates };
+  const ofImages = { listing, declaration, certificates, hooks };
+  const part_kinds = [
+    ...(changesImages(ofImages) ? ['IMAGE' as const] : []),
+    ...(changesCharts(chart) ? ['CHART' as const] : []),
+  ];
+  if (!context.violations.any && part_kinds.length === 0) context.violations.add('file', NOTHING);
+  return { ...ofImages, part_kinds, ...(changesCharts(chart) && { chart }), ...taken.warnings.found };
 }
 
 const NOTHING =
-  'the archive changes nothing: it has no file in rootfs/, no script in scripts/, and nothing in customization.yaml';
+  'the archive changes nothing: it has no file in rootfs/, no script in scripts/, no template in chart/templates/, and nothing in customization.yaml';
 
-function checkDeclaration(
-  { contents }: Taken,
-  { violations, now }: CheckContext,
-): { declaration: Declaration; certificates: NamedCertificates[] } {
+function checkDeclaration({ contents }: Taken, { violations, now }: CheckContext): ReturnType<typeof readDeclaration> {
   const bytes = contents.get(DECLARATION);
-  if (bytes === undefined) return { declaration: NOTHING_DECLARED, certificates: [] };
+  if (bytes === undefined) return { declaration: NOTHING_DECLARED, chart: NOTHING_FOR_CHARTS, certificates: [] };
   const tell = (line: number | undefined, message: string) =>
     violations.add(fieldOf(DECLARATION), line === undefined ? message : `line ${line}: ${message}`);
   return readDeclaration(bytes, { tell, now });
@@ -114,17 +119,14 @@ const SPECIAL_BITS = [
   { bit: 0o1000, name: 'sticky' },
 ];
 
-function changesNothing({
-  listing,
-  declaration,
-  certificates,
-  hooks,
-}: Omit<Inspection, 'size' | 'expanded' | 'epoch'>): boolean {
+type OfImages = Pick<Inspection, 'listing' | 'declaration' | 'certificates' | 'hooks'>;
+
+function changesImages({ listing, declaration, certificates, hooks }: OfImages): boolean {
   const { packages, files, users, environment, labels } = declaration;
   const lists = [listing.filter(({ path }) => path.startsWith(ROOTFS)), certificates, hooks, packages, files, users];
-  return (
-    lists.every((list) => list.length === 0) &&
-    Object.keys(environment).length === 0 &&
-    Object.keys(labels).length === 0
-  );
+  return [...lists, Object.keys(environment), Object.keys(labels)].some((list) => list.length > 0);
+}
+
+function changesCharts({ values, labels, annotations, templates }: ChartParts): boolean {
+  return [templates, ...[values, labels, annotations].map(Object.keys)].some((list) => list.length > 0);
 }

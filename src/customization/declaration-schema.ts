@@ -1,6 +1,7 @@
 // The format of `customization.yaml`: its keys and their rules. docs/customization.md explains their meaning.
 import { type Static, type TSchema, Type } from 'typebox';
 import { Emptiable, Mapping, WrittenText } from '../yaml/yaml-fields.ts';
+import { ChartDeclarationSchema } from './chart-declaration-schema.ts';
 import { ID_MAX, NAME_PATTERN } from './declared-owners.ts';
 import {
   CERTIFICATES_MAX,
@@ -134,6 +135,7 @@ export const DeclarationSchema = Emptiable(
       Mapping(LabelName, Value(LABEL_BYTES_MAX), { maxProperties: LABELS_MAX, description: 'Labels of the images.' }),
     ),
     users: Emptiable(List(User, USERS_MAX, 'Users to add, or to change.')),
+    chart: Emptiable(ChartDeclarationSchema),
   }),
 );
 

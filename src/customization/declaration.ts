@@ -1,7 +1,9 @@
 // Parses `customization.yaml`, in which a customization declares packages, users and settings in addition to the files in its archive.
+import type { ChartDeclaration } from '../plan/chart-parts.ts';
 import { quoted } from '../yaml/quoted.ts';
 import { type IsWhole, type LineOf, readYaml } from '../yaml/read-yaml.ts';
 import { CertificateRejected, type ReadCertificates, readCertificates } from './certificates.ts';
+import { readChartDeclaration } from './chart-declaration.ts';
 import { type DeclarationDocument, DeclarationSchema } from './declaration-schema.ts';
 import { type DeclaredFile, readFiles } from './declared-files.ts';
 import { type DeclaredUser, readUsers } from './declared-users.ts';
@@ -19,11 +21,12 @@ export type Declaration = {
 
 /** The certificates of one PEM text, and the name of this text. */
 export type NamedCertificates = ReadCertificates & { name: string };
+export const NOTHING_FOR_CHARTS: ChartDeclaration = { values: {}, labels: {}, annotations: {} };
 export const NOTHING_DECLARED: Declaration = { packages: [], files: [], environment: {}, labels: {}, users: [] };
 
 type Context = { tell: Tell; now: Date };
 type Located = Context & { lineOf: LineOf; isWhole: IsWhole };
-type Read = { declaration: Declaration; certificates: NamedCertificates[] };
+type Read = { declaration: Declaration; chart: ChartDeclaration; certificates: NamedCertificates[] };
 
 /** Reads the whole declaration. Reports each violation with its line, and reads all other parts. */
 export function readDeclaration(bytes: Uint8Array, context: Context): Read {
@@ -38,6 +41,7 @@ export function readDeclaration(bytes: Uint8Array, context: Context): Read {
     context.tell(lineOf('labels', name), `${name} is written by the build and cannot be set`);
   return {
     declaration: { packages, files: readFiles(files, located), environment, labels, users: readUsers(users, located) },
+    chart: readChartDeclaration(value.chart ?? {}, located),
     certificates: readNamedCertificates(certificates, located),
   };
 }

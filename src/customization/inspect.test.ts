@@ -178,7 +178,7 @@ describe('rejected as a whole', () => {
 
   it('an archive that changes nothing', async () => {
     const nothing = [
-      'file: the archive changes nothing: it has no file in rootfs/, no script in scripts/, and nothing in customization.yaml',
+      'file: the archive changes nothing: it has no file in rootfs/, no script in scripts/, no template in chart/templates/, and nothing in customization.yaml',
     ];
     expect(await rejections()).toEqual(nothing);
     expect(await rejections(entry(''), entry('rootfs'), entry('scripts'))).toEqual(nothing);
@@ -304,7 +304,7 @@ describe('rejected as a whole', () => {
     expect(told).toHaveLength(3);
     expect(told[0]).toContain('not "mine"');
     expect(told[2]).toBe(
-      'file:customization.yaml: line 1: color is not known; expected certificates, packages, files, environment, labels, users',
+      'file:customization.yaml: line 1: color is not known; expected certificates, packages, files, environment, labels, users, chart',
     );
   });
 

@@ -7,6 +7,7 @@ import type { ListingEntry } from '../tar/listing-entry.ts';
 import { readArchive } from './archive.ts';
 import { DECLARATION, Entries, hookOf, isCertificatePath, leftOutMessage, type Taken } from './archive-rules.ts';
 import { holdsPrivateKey } from './certificates.ts';
+import { isTemplatePath } from './chart-templates.ts';
 import { checkContents } from './contents.ts';
 import { fieldOf, Violations } from './errors.ts';
 import { checkGrowth, GzipError, type Progress } from './gunzip.ts';
@@ -15,6 +16,7 @@ import {
   CERTIFICATE_BYTES_MAX,
   CERTIFICATE_FILES_BYTES_MAX,
   CERTIFICATES_MAX,
+  CHART_TEMPLATES_BYTES_MAX,
   ENTRIES_MAX,
   EXPANDED_BYTES_MAX,
   FOLDERS_MAX,
@@ -85,6 +87,7 @@ class Inspector {
   #namesBytes = 0;
   #certificates = 0;
   #certificateBytes = 0;
+  #templateBytes = 0;
   /** The bytes of all files, holes included. */
   #unpackedBytes = 0;
 
@@ -191,9 +194,15 @@ class Inspector {
 
   #wanted({ path, size }: ListingEntry): boolean {
     if (path === DECLARATION || hookOf(path) !== undefined) return true;
+    if (isTemplatePath(path)) return this.#isWithinTemplates(size);
     if (!isCertificatePath(path) || size > CERTIFICATE_BYTES_MAX) return false;
     this.#certificates += 1;
     this.#certificateBytes += size;
     return this.#certificates <= CERTIFICATES_MAX && this.#certificateBytes <= CERTIFICATE_FILES_BYTES_MAX;
+  }
+
+  #isWithinTemplates(size: number): boolean {
+    this.#templateBytes += size;
+    return this.#templateBytes <= CHART_TEMPLATES_BYTES_MAX;
   }
 }

@@ -1,6 +1,7 @@
 // The inspection of an archive: everything about a customization except the bytes of its files.
 import type { CustomizationWarning } from '../contract/customization-warning.ts';
 import type { Digest } from '../contract/vocabulary.ts';
+import type { ChartParts, PartKind } from '../plan/chart-parts.ts';
 import type { HOOK_NAMES } from '../plan/inspection.ts';
 import type { Listing } from '../tar/listing-entry.ts';
 import type { TrustedCertificate } from './certificates.ts';
@@ -31,6 +32,10 @@ export type Inspection = {
   certificates: TrustedCertificate[];
   /** The scripts, in the order in which they run. */
   hooks: Hook[];
+  /** The kinds of parts that the archive has. */
+  part_kinds: PartKind[];
+  /** The changes of charts; absent if the archive has none. */
+  chart?: ChartParts;
   /** Warnings for the uploader about parts that are accepted but may be a mistake. */
   warnings: CustomizationWarning[];
   /** The number of warnings that are not listed. */

@@ -63,3 +63,15 @@ export const VARIABLES_MAX = 200;
 export const VARIABLE_BYTES_MAX = 32 * 1024;
 export const LABELS_MAX = 200;
 export const LABEL_BYTES_MAX = 4096;
+
+/** Limit of templates for charts. Bitnami's largest chart has 150. */
+export const CHART_TEMPLATES_MAX = 100;
+/** Bytes of all templates of one archive. helm stores a chart with its release in one Secret, which may have 1 MiB. */
+export const CHART_TEMPLATES_BYTES_MAX = 512 * 1024;
+/** Bytes of the values for charts, as JSON with aliases expanded. Values files of people have 1 to 20 KB. */
+export const CHART_VALUES_BYTES_MAX = 256 * 1024;
+/** Limit of labels, and of annotations, for the objects of charts: each object has all of them. */
+export const OBJECT_METADATA_MAX = 50;
+/** Bytes of one annotation, and of all together. Kubernetes allows 256 KiB for an object, and charts have annotations of their own. */
+export const ANNOTATION_BYTES_MAX = 16 * 1024;
+export const ANNOTATIONS_BYTES_MAX = 64 * 1024;

@@ -24,7 +24,8 @@ function textProblem(name: string): string | undefined {
 
 /** Returns the fault of a name as it is in the archive. `..` is not checked here, because the tar reader rejects it. */
 export function nameProblem(name: string): string | undefined {
-  if (name.startsWith('/')) return 'the name is absolute; names begin with customization.yaml, rootfs/ or scripts/';
+  if (name.startsWith('/'))
+    return 'the name is absolute; names begin with customization.yaml, rootfs/, scripts/ or chart/';
   const problem = textProblem(name);
   if (problem !== undefined) return problem;
   if (Buffer.byteLength(name) > PATH_BYTES_MAX) return `the path is longer than ${PATH_BYTES_MAX} bytes`;

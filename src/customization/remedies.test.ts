@@ -81,7 +81,7 @@ it.each([
 ])('%s at the top', async (path, remedy) => {
   const [told, ...more] = await rejections(FILE, entry(path, { content: 'x' }));
   expect(told).toContain(
-    `file:${path}: only customization.yaml, rootfs/ and scripts/ may be at the top of the archive`,
+    `file:${path}: only customization.yaml, rootfs/, scripts/ and chart/ may be at the top of the archive`,
   );
   expect(told).toContain(remedy);
   expect(more).toEqual([]);
@@ -154,7 +154,7 @@ it('merge keys, with their line; anchors and aliases are accepted', async () => 
 
 it('an archive without anything', async () => {
   const nothing =
-    'file: the archive changes nothing: it has no file in rootfs/, no script in scripts/, and nothing in customization.yaml';
+    'file: the archive changes nothing: it has no file in rootfs/, no script in scripts/, no template in chart/templates/, and nothing in customization.yaml';
   expect(await rejectionsOf(gzipSync(Buffer.alloc(1024)))).toEqual([nothing]);
   expect(await rejectionsOf(tar('-czf', '-', '--files-from=/dev/null'))).toEqual([nothing]);
 });

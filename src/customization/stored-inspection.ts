@@ -1,5 +1,5 @@
 // Converts an inspection to its stored form and back: the listing, which may have 20,000 entries, is stored as content.
-import type { StoredInspection } from '../plan/inspection.ts';
+import { partKindsOf, type StoredInspection } from '../plan/inspection.ts';
 import { readListing, writeListing } from '../tar/listing.ts';
 import type { Listing } from '../tar/listing-entry.ts';
 import type { Inspection } from './inspection.ts';
@@ -17,5 +17,5 @@ export async function loadedInspection(
   const entries: Listing = [];
   for await (const entry of readListing(listing)) entries.push(entry);
   // Older rows have no epoch. Builds do not need it: they take the time from the pin, which always has one.
-  return { ...stored, epoch: stored.epoch ?? 0, listing: entries };
+  return { ...stored, epoch: stored.epoch ?? 0, part_kinds: partKindsOf(stored), listing: entries };
 }

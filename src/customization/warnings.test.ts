@@ -86,7 +86,7 @@ it('leaves out files that macOS adds, with a warning that names the remedy', asy
   ]);
   for (const { message } of warnings) expect(message).toContain('COPYFILE_DISABLE=1');
   expect(await rejections(entry('._rootfs', { content: 'x' }))).toEqual([
-    'file: the archive changes nothing: it has no file in rootfs/, no script in scripts/, and nothing in customization.yaml',
+    'file: the archive changes nothing: it has no file in rootfs/, no script in scripts/, no template in chart/templates/, and nothing in customization.yaml',
   ]);
 });
 

@@ -118,6 +118,7 @@ async function makePlan(
       operating_system: inputs.operating_system,
       base,
       customizations: inputs.customizations,
+      left_out: inputs.left_out,
       needs: await readNeededReleases(resources, inputs.pipeline_id),
       ...(kept && { kept }),
     },

@@ -60,8 +60,10 @@ export type PlanInputs<P extends Plan> = {
   branch: string;
   operating_system: { key: string; name: string; codename: string };
   base: BasePin;
-  /** The customizations, in the order in which they apply. */
+  /** The customizations that have parts for this packaging type, in the order in which they apply. */
   customizations: PlannedCustomization[];
+  /** Versions of customizations that broke the application, and that the plan must not contain. */
+  left_out: { id: string; version: number }[];
   /** A plan whose pins are kept. Only the customizations and the needed releases are planned again. */
   kept?: P;
   /** For each application that this application needs, its newest release in each registry, newest first. */

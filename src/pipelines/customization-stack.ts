@@ -1,8 +1,9 @@
-// The customizations that apply to an application, their order, and the version of each.
+// The customizations that apply to an application and have parts for its packaging type, their order, and the version of each.
 import { sql } from 'kysely';
-import type { Digest } from '../contract/vocabulary.ts';
+import type { Digest, PackagingType } from '../contract/vocabulary.ts';
 import type { Database } from '../db/database.ts';
-import { readStoredInspection, type StoredInspection } from '../plan/inspection.ts';
+import { type PartKind, partKindOf } from '../plan/chart-parts.ts';
+import { partKindsOf, readStoredInspection, type StoredInspection } from '../plan/inspection.ts';
 
 export type StackedCustomization = {
   id: string;
@@ -33,10 +34,15 @@ export type CustomizationStack = {
   left_out: { id: string; version: number }[];
 };
 
-type StackRow = { id: string; current: number; taken: number | null; inspection: unknown } & Omit<
-  StackedCustomization,
-  'id' | 'version' | 'inspection'
->;
+type StackRow = {
+  id: string;
+  current: number;
+  taken: number | null;
+  inspection: unknown;
+  /** The kinds of parts of the current version; null in older rows. */
+  current_kinds: PartKind[] | null;
+  packaging_type: PackagingType;
+} & Omit<StackedCustomization, 'id' | 'version' | 'inspection'>;
 
 /**
  * Returns the customizations of a pipeline's application, each with its current version. If the current version broke the
@@ -46,7 +52,7 @@ type StackRow = { id: string; current: number; taken: number | null; inspection:
 export async function findCustomizationStack(db: Database, pipelineId: string): Promise<CustomizationStack> {
   const found = await sql<StackRow>`
     with applying as (
-      select c.id, c.name, c.version as current, c.created_at, a.id as application_id,
+      select c.id, c.name, c.version as current, c.created_at, a.id as application_id, a.packaging_type,
         case when c.branch is not null then 3 when c.product_key is not null then 2
           when c.base_image_id is not null then 1 else 0 end as rank
       from pipelines l
@@ -66,19 +72,32 @@ export async function findCustomizationStack(db: Database, pipelineId: string): 
           select max(rc.version) from release_customizations rc join releases r on r.id = rc.release_id
           where rc.customization_id = s.id and r.application_id = s.application_id and rc.version < s.current) end as taken
       from applying s)
-    select chosen.id, chosen.name, chosen.current, chosen.taken, v.digest, v.size_bytes, v.filename, v.inspection,
+    select chosen.id, chosen.name, chosen.current, chosen.taken, chosen.packaging_type,
+      n.inspection -> 'part_kinds' as current_kinds, v.digest, v.size_bytes, v.filename, v.inspection,
       coalesce((v.inspection->>'epoch')::bigint, extract(epoch from v.created_at)::bigint) as epoch
     from chosen
+    join customization_versions n on n.customization_id = chosen.id and n.version = chosen.current
     left join customization_versions v on v.customization_id = chosen.id and v.version = chosen.taken
     order by chosen.rank, chosen.created_at, chosen.id`.execute(db);
   return {
-    customizations: found.rows.flatMap(({ current: _, taken, ...row }) =>
-      taken === null
-        ? []
-        : [{ ...row, version: taken, inspection: readStoredInspection(row.inspection, `${row.id} v${taken}`) }],
-    ),
+    customizations: found.rows.flatMap((row) => takenOf(row) ?? []),
     left_out: found.rows
-      .filter((row) => row.taken !== row.current)
+      .filter((row) => row.taken !== row.current && hasPartsFor(row, { part_kinds: row.current_kinds ?? undefined }))
       .map((row) => ({ id: row.id, version: row.current })),
   };
+}
+
+/** Returns the customization in the version for the plan; undefined if there is none, or if it has no parts for the application. */
+function takenOf({ taken, current: _, current_kinds: _kinds, ...row }: StackRow): StackedCustomization | undefined {
+  if (taken === null) return undefined;
+  const inspection = readStoredInspection(row.inspection, `${row.id} v${taken}`);
+  const { packaging_type, ...stacked } = row;
+  return hasPartsFor({ packaging_type }, inspection) ? { ...stacked, version: taken, inspection } : undefined;
+}
+
+function hasPartsFor(
+  { packaging_type }: Pick<StackRow, 'packaging_type'>,
+  inspection: { part_kinds?: PartKind[] | undefined },
+): boolean {
+  return partKindsOf(inspection).includes(partKindOf(packaging_type));
 }

@@ -43,6 +43,13 @@ const ChartRegistry = Type.Object({
 });
 export type ChartRegistry = Static<typeof ChartRegistry>;
 
+const ChartCustomizationPin = Type.Object({
+  ...CustomizationPin.properties,
+  /** True if the parts of the customization for charts are applied to this chart. */
+  in_chart: Type.Optional(Type.Literal(true)),
+});
+export type ChartCustomizationPin = Static<typeof ChartCustomizationPin>;
+
 export const ChartPlan = Type.Object({
   format: Type.Literal(1),
   packaging_type: Type.Literal('HELM_CHART'),
@@ -54,10 +61,10 @@ export const ChartPlan = Type.Object({
   /** Always empty, because the packages are in the plans of the images. */
   packages: Type.Array(PackagePin, { maxItems: 0 }),
   /**
-   * The customizations that the chart's images contain. Their packages are omitted, because they are in the plans of the
-   * images.
+   * The customizations that the chart's images contain, then those that change the chart, in the order in which they apply.
+   * Their packages are omitted, because they are in the plans of the images.
    */
-  customizations: Type.Array(CustomizationPin),
+  customizations: Type.Array(ChartCustomizationPin),
   tests: Type.Array(ProductTest),
   chart: Type.Object({
     name: Type.String(),

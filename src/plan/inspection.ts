@@ -3,6 +3,7 @@ import { type Static, Type } from 'typebox';
 import { CustomizationWarning } from '../contract/customization-warning.ts';
 import { Word } from '../contract/field.ts';
 import type { Digest as ContentDigest } from '../contract/vocabulary.ts';
+import { ChartParts, PART_KINDS, type PartKind } from './chart-parts.ts';
 import { Digest } from './descriptor.ts';
 import { Environment } from './image-plan.ts';
 import { storedValue } from './stored-value.ts';
@@ -79,6 +80,10 @@ export const StoredInspection = Type.Object({
   certificates: Type.Array(TrustedCertificate),
   /** The scripts in the order in which they run. */
   hooks: Type.Array(Hook),
+  /** The kinds of parts that the archive has; absent in older rows, which have parts for images. */
+  part_kinds: Type.Optional(Type.Array(Word(PART_KINDS, 'A kind of parts.'))),
+  /** The changes of charts; absent if the archive has none. */
+  chart: Type.Optional(ChartParts),
   /** Warnings for the user who uploads: parts of the archive that are accepted but may be mistakes. */
   warnings: Type.Array(CustomizationWarning),
   /** How many warnings are omitted. */
@@ -92,4 +97,9 @@ export const readStoredInspection = storedValue('inspection of customization', S
 /** Returns the contents that an inspection names. This is only its listing, because scripts are read from the archive. */
 export function contentsOfInspection({ listing }: StoredInspection): ContentDigest[] {
   return [listing];
+}
+
+/** Returns the kinds of parts that a customization has. */
+export function partKindsOf({ part_kinds }: { part_kinds?: PartKind[] | undefined }): PartKind[] {
+  return part_kinds ?? ['IMAGE'];
 }

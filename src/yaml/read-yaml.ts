@@ -2,6 +2,7 @@
 // each misspelled key.
 import type { Static, TSchema } from 'typebox';
 import { similarWord } from '../nearest-word.ts';
+import { freeValue } from './free-value.ts';
 import { quoted } from './quoted.ts';
 import { scalarProblem } from './scalar-rules.ts';
 import { parseYaml, YamlError, type YamlValue } from './yaml-document.ts';
@@ -77,7 +78,8 @@ type Keywords = {
   properties?: Record<string, TSchema>;
   required?: string[];
   propertyNames?: TSchema;
-  additionalProperties?: TSchema;
+  /** `true`: a mapping of any values. */
+  additionalProperties?: TSchema | true;
   maxProperties?: number;
   items?: TSchema;
   minItems?: number;
@@ -148,15 +150,22 @@ class Reader {
   #mapping(node: YamlValue, keywords: Keywords, path: string): unknown {
     if (node.kind !== 'map') return this.#add(node.line, path, 'must be a mapping');
     const { propertyNames = {}, additionalProperties = {}, maxProperties = Number.MAX_SAFE_INTEGER } = keywords;
+    if (additionalProperties === true) return this.#free(node, path);
     if (node.entries.length > maxProperties)
       return this.#add(node.line, path, `must have at most ${maxProperties} entries`);
     const pairs = node.entries.map(({ key, line, value }) => {
-      const problem = scalarProblem({ kind: 'scalar', line, text: key, value: key }, propertyNames);
+      const problem = scalarProblem({ kind: 'scalar', line, text: key, value: key, isPlain: false }, propertyNames);
       const read = this.read(value, additionalProperties, inside(path, key));
       if (problem === undefined) return [key, read] as const;
       return [key, this.#add(line, `a key of ${path}`, problem)] as const;
     });
     return Object.fromEntries(pairs.filter(([, value]) => value !== INVALID));
+  }
+
+  #free(node: YamlValue, path: string): unknown {
+    const { value, faults } = freeValue(node);
+    for (const { line, place, reason } of faults) this.#add(line, place.reduce(inside, path), reason);
+    return faults.length === 0 ? value : INVALID;
   }
 
   #object(node: YamlValue, { properties = {}, required = [] }: Keywords, path: string): unknown {

@@ -11,6 +11,7 @@ import {
   type Node,
   parseDocument,
   type Range,
+  type Scalar,
   visit,
 } from 'yaml';
 import { quoted } from './quoted.ts';
@@ -31,7 +32,13 @@ const DEPTH_MAX = 16;
  * decides which form is used.
  */
 export type YamlValue =
-  | { kind: 'scalar'; line: number; text: string; value: unknown }
+  | {
+      kind: 'scalar';
+      line: number;
+      text: string;
+      value: unknown /** Whether the text is written without quotes. */;
+      isPlain: boolean;
+    }
   | { kind: 'list'; line: number; items: YamlValue[] }
   | { kind: 'map'; line: number; entries: { key: string; line: number; value: YamlValue }[] }
   | { kind: 'nothing'; line: number };
@@ -176,7 +183,7 @@ class Walk {
   }
 }
 
-function scalar({ source, value }: { source?: string | undefined; value: unknown }, line: number): YamlValue {
+function scalar({ source, value, type }: Scalar, line: number): YamlValue {
   if (value === null) return { kind: 'nothing', line };
-  return { kind: 'scalar', line, text: source ?? String(value), value };
+  return { kind: 'scalar', line, text: source ?? String(value), value, isPlain: type === 'PLAIN' };
 }

@@ -35,6 +35,15 @@ export function Mapping<V extends TSchema>(
   });
 }
 
+/** JSON that a document may contain where a schema allows any value. */
+export type FreeValue = null | boolean | number | string | FreeValue[] | FreeMap;
+export type FreeMap = { [key: string]: FreeValue };
+
+/** A mapping of any values, which another program defines. `freeValue` reads it. */
+export function FreeMapping(options: { description?: string } = {}) {
+  return Type.Unsafe<FreeMap>({ type: 'object', additionalProperties: true, ...options });
+}
+
 /** A field that may also be empty, like `labels:`. An empty field means the same as an absent field. */
 export function Emptiable<S extends TSchema>(schema: S) {
   const { type } = schema as { type?: string };

@@ -21,7 +21,10 @@ export function addCustomizationCommands(program: Command, io: Io): void {
   program
     .command('customize')
     .description('upload a customization; the applications that match it are rebuilt')
-    .argument('<folder or archive>', 'a folder with rootfs/, scripts/ and customization.yaml, or a tar.gz of them')
+    .argument(
+      '<folder or archive>',
+      'a folder with customization.yaml, rootfs/, scripts/ and chart/, or a tar.gz of them',
+    )
     .option('--product <key>', 'only applications of this product (default: all)')
     .option('--branch <branch>', 'only this branch of the product')
     .option('--base-image <name>', 'only applications on this base image, by name or id')

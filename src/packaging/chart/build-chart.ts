@@ -15,17 +15,18 @@ import { BuildError } from '../../sandbox/build-error.ts';
 import { openBuildLog } from '../../sandbox/build-log.ts';
 import type { BuildTools } from '../packaging.ts';
 import { lockedImages, valuesOf } from './chart-images.ts';
+import { customizeChart } from './customize-chart.ts';
 
 const STEP = 'chart';
 
-/** Builds the chart of each registry. The same plan and version give the same bytes. Throws BuildError. */
+/** Builds the chart of each registry, with its customizations. The same plan and version give the same bytes. Throws BuildError. */
 export async function buildChart(plan: ChartPlan, tools: BuildTools): Promise<Artifact> {
   const { version, signal } = tools;
   const { content } = tools.workspace;
   if (version === undefined) throw new Error(`The chart ${plan.chart.name} has no version to build`);
   const log = openBuildLog(tools.log);
   log.say(`chart ${plan.chart.name} ${version} of ${plan.product.name} ${plan.product.version}`);
-  const sources = await readSources(content, plan);
+  const sources = customizeChart(plan, await readSources(content, plan), { ...tools, log });
   const roots: Record<string, Root> = {};
   for (const [id, registry] of Object.entries(plan.registries)) {
     signal?.throwIfAborted();

@@ -4,7 +4,7 @@ import type { ValueEdit } from '../../helm/values-images.ts';
 import type { ChartImage, ChartRegistry } from '../../plan/chart-plan.ts';
 
 /** The key of values.yaml for the registry of all images that name no registry themselves. */
-const REGISTRY_PLACE = ['global', 'imageRegistry'];
+export const REGISTRY_PLACE: readonly string[] = ['global', 'imageRegistry'];
 
 /** Returns the full reference of an image. Clients pull by the digest; the tag is only for people. */
 function referenceOf(host: string, { repository, tag, digest }: ChartImage): string {

@@ -1,7 +1,7 @@
 // Plans of charts: the images of each registry, what is kept, and what cannot be planned.
 import { beforeAll, describe, expect, test } from 'vitest';
 import { planRedisChart, redisChartRecipe, redisRelease } from '../../../test/fixtures/chart-packaging.ts';
-import { digestOf, sampleArtifact, samplePlan, sampleRecipe } from '../../../test/stored-values.ts';
+import { digestOf, sampleArtifact, sampleInspection, samplePlan, sampleRecipe } from '../../../test/stored-values.ts';
 import { soleRoot } from '../../plan/artifact.ts';
 import { readStoredPlan } from '../../plan/plan.ts';
 import type { Recipe } from '../../plan/recipe.ts';
@@ -74,6 +74,27 @@ describe('a plan', () => {
     expect(await planRedisChart([redisRelease('a.example.com')])).toEqual(plan);
     expect(JSON.stringify(plan)).not.toContain('"1.0.0"');
     expect(() => chartPackaging.place(plan).immutableTag(0)).toThrow('no version yet');
+  });
+
+  test('has its own customizations after those of its images, and not the version that broke it', async () => {
+    const own = (id: string, version: number) => ({
+      ...{ id, version, name: null, digest: digestOf(`${id} ${version}`), epoch: 5 },
+      inspection: sampleInspection(id),
+    });
+    const inImage = expect.objectContaining({ id: 'c1', version: 2 });
+    const pin = (id: string, version: number) => ({
+      ...{ id, version, digest: digestOf(`${id} ${version}`), epoch: 5, packages: [], in_chart: true },
+    });
+    const needs = [redisRelease('a.example.com')];
+    const both = await planRedisChart(needs, { customizations: [own('c0', 1), own('c9', 3)] });
+    expect(both.customizations).toEqual([inImage, pin('c0', 1), pin('c9', 3)]);
+    const older = await planRedisChart(needs, { customizations: [own('c1', 1)] });
+    expect(older.customizations).toEqual([pin('c1', 1)]);
+    const without = await planRedisChart(needs, { left_out: [{ id: 'c1', version: 2 }] });
+    expect(without.customizations).toEqual([]);
+    const later = await planRedisChart(needs, { left_out: [{ id: 'c1', version: 3 }] });
+    expect(later.customizations).toEqual([inImage]);
+    expect(readStoredPlan(JSON.parse(JSON.stringify(both)), 'sha256:1')).toEqual(both);
   });
 
   test('leaves out a registry that lacks an image', async () => {

@@ -1,5 +1,5 @@
 // Pins every input of a Helm chart: its files, and in each registry the images that it names.
-import type { ChartImage, ChartPlan, ChartRegistry } from '../../plan/chart-plan.ts';
+import type { ChartCustomizationPin, ChartImage, ChartPlan, ChartRegistry } from '../../plan/chart-plan.ts';
 import type { CustomizationPin } from '../../plan/pin.ts';
 import type { RecipeChart } from '../../plan/recipe.ts';
 import type { NeededRelease, PlanInputs } from '../packaging.ts';
@@ -9,7 +9,8 @@ import { PlanRejected } from '../plan-rejected.ts';
  * Returns the plan of a chart. With a kept plan, the files of its chart stay, but the images are always those of the newest releases. A
  * registry that lacks one of the images is left out.
  */
-export async function planChart({ recipe, kept, needs }: PlanInputs<ChartPlan>): Promise<ChartPlan> {
+export async function planChart(inputs: PlanInputs<ChartPlan>): Promise<ChartPlan> {
+  const { recipe, kept, needs } = inputs;
   const source = kept ? sourceOf(kept) : recipe.chart;
   if (source === undefined) throw rejected(`The product library no longer has a chart of ${recipe.name}.`);
   const registries = Object.fromEntries(
@@ -26,7 +27,7 @@ export async function planChart({ recipe, kept, needs }: PlanInputs<ChartPlan>):
     packaging_type: 'HELM_CHART',
     ...{ product, operating_system, base },
     packages: [],
-    customizations: customizationsOf([main, ...needs]),
+    customizations: customizationsOf([main, ...needs], inputs),
     tests: [],
     chart: { name: source.name, series: source.series, files: source.files },
     registries,
@@ -65,15 +66,21 @@ function pinImage(place: string[], { product_key, repository, tag, root }: Neede
 }
 
 /**
- * Returns the customizations in the images of a chart, each once and without packages: their packages are in the images, and the chart has
- * none.
+ * Returns the customizations of a chart, each once: those that its images contain, then its own. They have no packages, because the packages are
+ * in the images. A version that broke the chart is left out, also if an image contains it: the chart is without a part of it.
  */
-function customizationsOf(releases: NeededRelease[]): CustomizationPin[] {
-  const pins = new Map<string, CustomizationPin>();
-  for (const { plan } of releases) {
-    for (const pin of plan.customizations) if (!pins.has(pin.id)) pins.set(pin.id, { ...pin, packages: [] });
+function customizationsOf(
+  releases: NeededRelease[],
+  { customizations, left_out }: Pick<PlanInputs<ChartPlan>, 'customizations' | 'left_out'>,
+): ChartCustomizationPin[] {
+  const own = customizations.map(({ id, version, digest, epoch }) => ({ id, version, digest, epoch }));
+  const pins = new Map<string, ChartCustomizationPin>();
+  const isOut = ({ id, version }: CustomizationPin) =>
+    own.some((one) => one.id === id) || left_out.some((one) => one.id === id && one.version === version);
+  for (const pin of releases.flatMap(({ plan }) => plan.customizations)) {
+    if (!pins.has(pin.id) && !isOut(pin)) pins.set(pin.id, { ...pin, packages: [] });
   }
-  return [...pins.values()];
+  return [...pins.values(), ...own.map((one) => ({ ...one, packages: [], in_chart: true as const }))];
 }
 
 function sentenceOfMissing({ name, images }: RecipeChart, needs: NeededRelease[]): string {
