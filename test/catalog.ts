@@ -334,7 +334,8 @@ async function releaseByHand(
 
 async function waitingJobs({ pool }: TestDatabase, task: Task): Promise<string[]> {
   const found = await pool.query<{ id: string }>(
-    `select coalesce(data -> 'payload' ->> 'pipeline_id', data -> 'payload' ->> 'base_image_id') as id
+    `select coalesce(data -> 'payload' ->> 'pipeline_id', data -> 'payload' ->> 'base_image_id',
+       data -> 'payload' ->> 'registry_id') as id
      from queue.job where data ->> 'task' = $1 order by created_on, id`,
     [task],
   );

@@ -22,6 +22,7 @@ export function handlersWith(handle: (id: string, context: JobContext) => Promis
     'tend-notifications': none,
     'warn-of-ending-ways-in': none,
     'retire-signing-keys': none,
+    'write-charts-index': none,
     'mail-way-in-warning': none,
   };
 }

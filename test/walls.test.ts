@@ -66,6 +66,7 @@ const WALLS: Record<string, readonly string[]> = {
     'debian',
     'engine',
     'evidence',
+    'helm',
     'identity',
     'notify',
     'oci',

@@ -8,6 +8,7 @@ import { enqueue } from '../db/queue.ts';
 import { json } from '../db/tables.ts';
 import { recordNotificationEvent } from '../notify/notification-events.ts';
 import { enqueueBaseImageCheck, enqueueBaseImageChecks } from '../pipelines/base-image-check-jobs.ts';
+import { resumeIndex } from '../pipelines/charts-indexes.ts';
 import { enqueueCheckIfAwaited, resumeDistributions } from '../pipelines/distributions.ts';
 import { enqueueRegistryCheck } from '../pipelines/registry-check-jobs.ts';
 import { CatalogError, notFound } from './errors.ts';
@@ -135,8 +136,10 @@ export async function recordRegistryHealth(
     returning coalesce(before.healthy, true) <> r.healthy as changed, r.organization_id, r.name,
       ${wireTime('r.last_checked_at')} as at`.execute(tx);
   const found = recorded.rows[0];
-  if (found && unhealthy_cause === undefined) await resumeDistributions(tx, registry_id);
-  else if (found) await enqueueCheckIfAwaited(tx, { id: registry_id, organization_id: found.organization_id });
+  if (found && unhealthy_cause === undefined) {
+    await resumeDistributions(tx, registry_id);
+    await resumeIndex(tx, registry_id);
+  } else if (found) await enqueueCheckIfAwaited(tx, { id: registry_id, organization_id: found.organization_id });
   if (!found?.changed) return 'SAME';
   const { organization_id } = found;
   if (unhealthy_cause === undefined) await enqueueBaseImageChecks(tx, { id: registry_id, organization_id });

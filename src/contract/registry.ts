@@ -40,6 +40,9 @@ export const RegistryDetailed = Type.Object(
     credentials_limit: Type.Optional(Type.Integer({ description: 'Maximum number of its credentials.' })),
     unhealthy_cause: Type.Optional(Observed(Text('Why the last check failed.'))),
     unhealthy_since: Type.Optional(Observed(Time('Since when it has been unusable. An addition of Larder.'))),
+    charts_index_fault: Type.Optional(
+      Observed(Text('Why the index of its charts could not be written. An addition of Larder.')),
+    ),
     _links: Type.Optional(Type.Object({ credentials: Type.Optional(Link) })),
   },
   { title: 'RegistryDetailed' },

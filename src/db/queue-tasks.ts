@@ -32,6 +32,8 @@ export type TaskPayloads = {
   'mail-way-in-warning': { warning_id: string };
   /** Deletes the private keys of signing keys whose overlap has ended. */
   'retire-signing-keys': Record<string, never>;
+  /** Writes the index of the charts in a registry, if it changed. */
+  'write-charts-index': { registry_id: string };
   /** Deletes content that no row uses and that was not touched for a day. */
   'sweep-content': Record<string, never>;
 };
@@ -63,5 +65,6 @@ export const OUTSIDE_TASKS: ReadonlySet<Task> = new Set([
   'check-registries',
   'distribute-pipeline',
   'deliver-notification',
+  'write-charts-index',
   'mail-way-in-warning',
 ]);

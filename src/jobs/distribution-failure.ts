@@ -77,13 +77,14 @@ export async function inWords<T>({ registry, repository }: RegistryPlace, act: (
  * Whether Larder could not read its own content. Such an error has no status, unlike an answer of a registry, and is not
  * temporary, unlike a failed connection.
  */
-function isOfContent({ side, status, temporary }: RegistryError): boolean {
+export function isOfContent({ side, status, temporary }: RegistryError): boolean {
   return side === 'source' && status === undefined && !temporary;
 }
 
 type Pushed = { host: string; repository: string; isAnonymous: boolean };
 
-function explainPush(error: RegistryError, { host, repository, isAnonymous }: Pushed): string {
+/** Returns the reason of a failed push, and what the user can do. */
+export function explainPush(error: RegistryError, { host, repository, isAnonymous }: Pushed): string {
   if (!isDenied(error)) return explainFailure(error, host);
   if (error.status === 401) return explainRejection(host, isAnonymous ? 'missing' : 'given');
   if (isAnonymous)

@@ -11,6 +11,7 @@ import { AptError } from '../debian/apt-command.ts';
 import { EngineProcessDied } from '../engine/engine.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { recordBaseImageFault } from '../pipelines/base-image-versions.ts';
+import { recordIndex } from '../pipelines/charts-indexes.ts';
 import { failPhase } from '../pipelines/phases.ts';
 import { buildBaseImage } from './build-base-image.ts';
 import { checkRegistries, checkRegistry } from './check-registry.ts';
@@ -28,6 +29,7 @@ import { sweepContent } from './sweep-content.ts';
 import { verifyPipeline } from './verify-pipeline.ts';
 import { mailWayInWarning, warnOfEndingWaysIn } from './warn-of-ending-ways-in.ts';
 import type { WorkerResources } from './worker-resources.ts';
+import { writeIndexOfRegistry } from './write-charts-index.ts';
 
 type Job<T extends Task> = (resources: WorkerResources, payload: TaskPayloads[T], context: JobContext) => Promise<void>;
 
@@ -47,6 +49,7 @@ const tasks = {
   'warn-of-ending-ways-in': warnOfEndingWaysIn,
   'mail-way-in-warning': mailWayInWarning,
   'retire-signing-keys': retireSigningKeys,
+  'write-charts-index': writeIndexOfRegistry,
   'sweep-content': sweepContent,
 } satisfies { [T in Task]: Job<T> };
 
@@ -77,7 +80,7 @@ const PHASES: Partial<Record<Task, PhaseType>> = {
   'distribute-pipeline': 'DISTRIBUTION',
 };
 
-/** Records why a job failed for good, in the delivery, base image or pipeline of the job. */
+/** Records why a job failed for good, in the delivery, base image, registry or pipeline of the job. */
 export async function giveUp(resources: WorkerResources, { task, payload }: JobData, error: unknown): Promise<void> {
   if ('delivery_id' in payload) {
     const error =
@@ -89,6 +92,10 @@ export async function giveUp(resources: WorkerResources, { task, payload }: JobD
     const { base_image_id } = payload;
     const cause = storableText(describe(error));
     await recordBaseImage(resources, base_image_id, (tx) => recordBaseImageFault(tx, { base_image_id, cause }));
+  }
+  if (task === 'write-charts-index' && 'registry_id' in payload) {
+    const { registry_id } = payload;
+    await inTransaction(resources.db, (tx) => recordIndex(tx, { registry_id, fault: describe(error) }));
   }
   const phase = PHASES[task];
   if (!phase || !('pipeline_id' in payload)) return;

@@ -2,6 +2,7 @@
 // them.
 import { sql } from 'kysely';
 import type { Transaction } from '../db/database.ts';
+import { indexRemovals } from './charts-indexes.ts';
 import type { LockedApplication } from './pipeline-lock.ts';
 
 /**
@@ -100,5 +101,6 @@ export async function removeFromGraph(tx: Transaction, ids: readonly string[], r
   await sql`
     update applications set requested = false, updated_at = now(), updated_by = ${removedBy}
     where id = any(${ids}::uuid[]) and removed_at is null and requested`.execute(tx);
+  await indexRemovals(tx, removed);
   return removed;
 }

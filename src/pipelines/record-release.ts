@@ -9,6 +9,7 @@ import { json, type PlatformFiles } from '../db/tables.ts';
 import { notifyOfPatch } from '../notify/notification-causes.ts';
 import { clearBroken } from './broken-customizations.ts';
 import { allowFiles } from './catalog-files.ts';
+import { indexReleases } from './charts-indexes.ts';
 import { type LockedPackage, recordLockedPackages } from './locked-packages.ts';
 import { type LockedPipeline, lockPipeline } from './pipeline-lock.ts';
 
@@ -74,6 +75,7 @@ export async function addReleases(tx: Transaction, finished: FinishedPipeline): 
     ...files.map((file) => file.digest),
   ]);
   await recordLockedPackages(tx, pipeline.application_id, finished.packages ?? []);
+  await indexReleases(tx, releaseIds);
   await notifyOfPatch(tx, pipeline.id);
   return { outcome: 'RELEASED', release_ids: releaseIds };
 }

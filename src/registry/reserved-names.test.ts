@@ -22,6 +22,7 @@ const RESERVED = [
   'acme/charts/golden/redis',
   'acme/appliances/x',
   'acme/containers/a/b/c',
+  'acme/charts-index',
 ];
 
 async function isThere(name: string): Promise<boolean> {
@@ -55,6 +56,7 @@ describe('a client', () => {
     'acme/my/containers/x',
     'acme/chartsmuseum/x',
     'acme/own/containers',
+    'acme/charts-index/x',
   ])('can push to %s', async (name) => {
     expect(isReserved(name)).toBe(false);
     await client.pushImage(name, 'v1', own);

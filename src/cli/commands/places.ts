@@ -29,9 +29,9 @@ function addRegistries(group: Command, io: Io): void {
     noun: 'registry',
     by: 'its name or id',
     load: async ({ client }, name) => await client.call('getRegistry', { registry_id: await registryId(client, name) }),
-    fields: ({ id, name, url, provider, hosted, description, application_count, ...health }) => ({
+    fields: ({ id, name, url, provider, hosted, description, application_count, charts_index_fault, ...health }) => ({
       ...{ name, url, provider, kept: hosted ? 'by this service' : undefined, description: description || undefined },
-      ...{ applications: application_count, ...healthFields(health), id },
+      ...{ applications: application_count, ...healthFields(health), 'index of charts': charts_index_fault, id },
     }),
   });
   const secret = new Option('--secret <secret>', 'password or key; prefer the environment variable').env(

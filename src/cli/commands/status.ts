@@ -118,9 +118,12 @@ async function unusableSection({ client }: Session): Promise<Section> {
     ...registries.map((one) => ({ kind: 'registry', ...one })),
     ...images.map((one) => ({ kind: 'base image', ...one })),
     ...deprecated.map((one) => ({ kind: 'deprecated base image', ...one })),
-  ].flatMap(({ kind, name, healthy, unhealthy_cause, unhealthy_since: since }) => {
-    if (healthy !== false) return [];
+  ].flatMap(({ kind, name, healthy, unhealthy_cause, unhealthy_since: since, ...more }) => {
+    const index = 'charts_index_fault' in more ? more.charts_index_fault : undefined;
+    const unlisted = index === undefined ? [] : [{ what: `index of charts in ${name}`, state: index }];
+    if (healthy !== false) return unlisted;
     return [
+      ...unlisted,
       { what: `${kind} ${name}`, state: unhealthy_cause ?? 'not healthy', ...(since === undefined ? {} : { since }) },
     ];
   });

@@ -1,0 +1,122 @@
+// Writes the index of the charts in a registry. It contains what the database has, so each run repairs what an earlier one missed.
+import { inTransaction } from '../db/database.ts';
+import type { JobContext } from '../db/queue-worker.ts';
+import { CHARTS_INDEX, CHARTS_INDEX_BYTES_MAX, type IndexedVersion, writeChartsIndex } from '../helm/charts-index.ts';
+import { abortableTarget } from '../oci/abortable-target.ts';
+import { contentTarget } from '../oci/content-target.ts';
+import { copyArtifact, readBack, readManifestOf } from '../oci/copy.ts';
+import { type Descriptor, type Manifest, MEDIA_TYPES } from '../oci/descriptor.ts';
+import { RegistryError } from '../oci/errors.ts';
+import { describeBytes, isIndex, once, putDocument, readAtMost } from '../oci/manifest.ts';
+import type { Target } from '../oci/target.ts';
+import { type ChartsIndexRows, findIndexRows, recordIndex } from '../pipelines/charts-indexes.ts';
+import { explainPush, isOfContent } from './distribution-failure.ts';
+import { openRegistryTarget, splitRegistryUrl } from './registry-target.ts';
+import type { WorkerResources } from './worker-resources.ts';
+
+/** The index has some MB at most, so a registry that takes longer does not answer. */
+const WRITE_MS_MAX = 5 * 60 * 1000;
+
+/**
+ * Writes the index of a registry, if it changed. If the registry rejects it, records the reason, and the next healthy check of the registry
+ * enqueues another attempt. Throws RegistryError for a temporary fault, which the queue retries.
+ */
+export async function writeIndexOfRegistry(
+  resources: WorkerResources,
+  { registry_id }: { registry_id: string },
+  context: Pick<JobContext, 'signal'>,
+): Promise<void> {
+  const { db, log } = resources;
+  const rows = await findIndexRows(db, registry_id);
+  if (rows === undefined) return;
+  const signal = AbortSignal.any([context.signal, AbortSignal.timeout(WRITE_MS_MAX)]);
+  try {
+    await writeLocked(resources, rows, signal);
+    await inTransaction(db, (tx) => recordIndex(tx, { registry_id }));
+  } catch (error) {
+    const fault = faultOf(error, rows);
+    if (fault === undefined) throw error;
+    log.warn({ registry_id, fault }, 'the index of charts was not written');
+    await inTransaction(db, (tx) => recordIndex(tx, { registry_id, fault }));
+  }
+}
+
+/** Returns the reason why an outside registry rejects the index; undefined for other errors, which may be temporary. */
+function faultOf(error: unknown, { registry, root }: ChartsIndexRows): string | undefined {
+  if (registry.hosted || !(error instanceof RegistryError) || error.temporary || isOfContent(error)) return undefined;
+  const { host } = splitRegistryUrl(registry.url);
+  const isAnonymous = registry.sealed_access_secret === null;
+  return explainPush(error, { host, repository: indexRepository(root), isAnonymous });
+}
+
+function indexRepository(root: string): string {
+  return root === '' ? CHARTS_INDEX.repository : `${root}/${CHARTS_INDEX.repository}`;
+}
+
+/** Reads the rows again under the lock: of two writers, the later one writes what both have. */
+async function writeLocked(
+  resources: WorkerResources,
+  { registry, root }: ChartsIndexRows,
+  signal: AbortSignal,
+): Promise<void> {
+  const repository = indexRepository(root);
+  const { host } = splitRegistryUrl(registry.url);
+  await resources.locks.hold(['charts index', host.toLowerCase(), repository], signal, async () => {
+    const rows = await findIndexRows(resources.db, registry.id);
+    if (rows === undefined) return;
+    const target = abortableTarget(openRegistryTarget(resources, registry, repository), signal);
+    await write(resources, { rows, host, target });
+  });
+}
+
+type Writing = { rows: ChartsIndexRows; host: string; target: Target };
+
+async function write({ content }: WorkerResources, { rows, host, target }: Writing): Promise<void> {
+  const held = await target.resolve(CHARTS_INDEX.tag);
+  const existing = held && (await readIndex(target, held));
+  const bytes = writeChartsIndex(entriesOf(rows, host), { existing, own: rows.repositories });
+  const layer: Descriptor = {
+    ...describeBytes(CHARTS_INDEX.layer, bytes),
+    annotations: { 'org.opencontainers.image.title': CHARTS_INDEX.title },
+  };
+  await content.put(once(bytes), layer);
+  const config = await putDocument(content, CHARTS_INDEX.config, {});
+  const manifest: Manifest = { schemaVersion: 2, mediaType: MEDIA_TYPES.manifest, config, layers: [layer] };
+  const root = await putDocument(content, MEDIA_TYPES.manifest, manifest);
+  if (held?.digest === root.digest) return;
+  await copyArtifact(contentTarget(content), target, root, { tags: [CHARTS_INDEX.tag] });
+  await readBack(target, root, [CHARTS_INDEX.tag]);
+}
+
+/** Returns the bytes of an index in the registry; undefined if the tag names something else. Throws RegistryError if it is too large. */
+async function readIndex(target: Target, held: Descriptor): Promise<Buffer | undefined> {
+  const document = await readManifestOf(target, held);
+  const layer = isIndex(document)
+    ? undefined
+    : document.layers.find(({ mediaType }) => mediaType === CHARTS_INDEX.layer);
+  if (layer === undefined) return undefined;
+  if (layer.size > CHARTS_INDEX_BYTES_MAX) {
+    const message = `The index of charts has more than ${CHARTS_INDEX_BYTES_MAX} bytes; delete it in the registry, and Larder writes another one.`;
+    throw new RegistryError({ op: 'read charts index', side: 'target', code: 'TOO_LARGE', temporary: false, message });
+  }
+  return await readAtMost(await target.fetch(layer), layer.size);
+}
+
+function entriesOf({ releases, root }: ChartsIndexRows, host: string): Map<string, IndexedVersion[]> {
+  const path = root === '' ? host : `${host}/${root}`;
+  const entries = new Map<string, IndexedVersion[]>();
+  for (const { repository, name, version, app_version, digest, released_at } of releases) {
+    const versions = entries.get(repository) ?? [];
+    entries.set(repository, versions);
+    const urls = [`${path}/${repository}:${version}`];
+    versions.push({
+      version,
+      appVersion: app_version,
+      name,
+      urls,
+      digest,
+      releasedAt: new Date(released_at).toISOString(),
+    });
+  }
+  return entries;
+}
