@@ -30,16 +30,10 @@ export { JobCrashed, JobDeclined, JobPostponed };
 /** The pause before the next attempt after a crash. In this pause, the memory of the dead process becomes free. */
 const CRASH_PAUSE_SECONDS = 3;
 
-/**
- * A worker that declined a job takes no job of the same task for this long. So the worker does not query all the time, but
- * soon tries again if the other worker is gone.
- */
+/** A worker that declined a job takes no job of its task for this long, so that it does not query all the time. */
 const DECLINED_REST_MS = 5_000;
 
-/**
- * A suspect that ended early for another suspect becomes ready only after this time, so that the other suspect is taken
- * first.
- */
+/** A suspect that ended early for another one is ready only after this time, so that the other one is taken first. */
 const GIVE_WAY_PAUSE_SECONDS = 60;
 
 /** The pause between two polls. Only jobs whose start time has come and jobs whose notification was lost need a poll. */
@@ -53,10 +47,7 @@ const ABORT_WAIT_MS = 5_000;
 
 const DEFAULT_FINISH_MS = 3_000;
 
-/**
- * The most connections. They are for the worker's own statements, for heartbeats that are sent at the same time, and for the
- * maintenance of pg-boss.
- */
+/** The limit of connections, for the worker's own statements, simultaneous heartbeats, and the maintenance of pg-boss. */
 const CONNECTIONS = 4;
 const CONNECTION_WAIT_MS = 5_000;
 
