@@ -199,14 +199,16 @@ describe('the command', () => {
     for (const name of ['values.yaml', 'redis-and-nginx.yaml', 'predis.yaml']) {
       const ran = await run(await file(name, text));
       expect(ran.code).toBe(2);
-      expect(ran.err).toMatch(/^The name of .* does not show the chart: give --chart, one of memcached, nginx, /);
+      expect(ran.err).toMatch(
+        /^The name of .* does not show the chart: give --chart, one of haproxy, memcached, nginx, /,
+      );
     }
   });
 
   test('rejects an unknown chart', async () => {
     expect(await run(await file('redis.yaml', 'a: ['), '--chart', 'none')).toMatchObject({
       code: 2,
-      err: expect.stringMatching(/^There is no chart none\. The charts are memcached, nginx, /),
+      err: expect.stringMatching(/^There is no chart none\. The charts are haproxy, memcached, nginx, /),
     });
   });
 

@@ -23,6 +23,8 @@ const PARALLEL = 4;
 /** Values for keys that do not accept the value "other". They are selected by the end of the key. */
 const OTHERS: [RegExp, unknown][] = [
   [/^extraDeploy$/, [{ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'other' } }]],
+  [/^containerPorts$/, [{ name: 'other', containerPort: 9 }]],
+  [/^service\.ports$/, [{ name: 'other', port: 9 }]],
   [/\.users$/, [{ username: 'other' }]],
   [/\.extraHosts$/, [{ name: 'other' }]],
   [/ngress\.secrets$/, [{ name: 'other', certificate: 'other', key: 'other' }]],

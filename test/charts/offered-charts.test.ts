@@ -18,8 +18,9 @@ const HOST = 'registry.example.com';
 const [helm] = HELMS;
 const offered = (await loadRecipes(PRODUCTS)).filter(({ packaging_types }) => packaging_types.includes('HELM_CHART'));
 
-test('Redis, nginx, PostgreSQL and Memcached are offered', () => {
-  expect(offered.map(({ key }) => key)).toEqual(expect.arrayContaining(['memcached', 'nginx', 'postgresql', 'redis']));
+test('Redis, nginx, PostgreSQL, Memcached and HAProxy are offered', () => {
+  const keys = ['haproxy', 'memcached', 'nginx', 'postgresql', 'redis'];
+  expect(offered.map(({ key }) => key)).toEqual(expect.arrayContaining(keys));
 });
 
 const possible = helm !== undefined && sandboxMode.mode !== 'files-only';

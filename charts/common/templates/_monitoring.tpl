@@ -1,5 +1,5 @@
 {{/*
-A ServiceMonitor or PodMonitor of the Prometheus operator. Takes root, kind, values, labels, and optionally name, and port (used if values have none).
+A ServiceMonitor or PodMonitor of the Prometheus operator. Takes root, kind, values, labels, and optionally name, and port (if it is not given, that of the values is read).
 It selects services of the component metrics, or all pods of the release.
 */}}
 {{- define "larder.monitor" -}}
@@ -31,7 +31,7 @@ spec:
   targetLimit: {{ int . }}
   {{- end }}
   {{ ternary "endpoints" "podMetricsEndpoints" (eq .kind "ServiceMonitor") }}:
-    - port: {{ $values.port | default .port }}
+    - port: {{ .port | default $values.port }}
       {{- with $values.interval }}
       interval: {{ . }}
       {{- end }}

@@ -103,3 +103,10 @@ spec:
     {{- include "larder.tpl" (dict "value" . "root" $root) | nindent 4 }}
     {{- end }}
 {{- end -}}
+
+{{/* The service of the metrics of all pods of a release. Takes root, port and service (a map of the values that the chart documents). */}}
+{{- define "larder.metricsService" -}}
+{{- $settings := merge (dict "type" "ClusterIP") .service }}
+{{- $ports := list (dict "name" "metrics" "port" .port "target" "metrics") }}
+{{- include "larder.service" (dict "root" .root "name" (printf "%s-metrics" (include "larder.fullname" .root)) "component" "metrics" "selected" nil "service" $settings "ports" $ports) }}
+{{- end -}}
