@@ -8,7 +8,7 @@ import { expect, test } from 'vitest';
 import { parse, stringify } from 'yaml';
 import { assembleChart, chartKeys, readChartFile } from './assembled-chart.ts';
 import { type ChartValue, listKeys, readChartValues } from './chart-values.ts';
-import { HELMS, renderText } from './helm.ts';
+import { HELMS, renderText, withoutRandom } from './helm.ts';
 
 const [helm] = HELMS;
 const GUIDE = new URL('../../docs/migrate-from-bitnami.md', import.meta.url);
@@ -51,10 +51,6 @@ const lookUp = (values: unknown, key: string) =>
   partsOf(key).reduce<unknown>((at, name) => (at as Record<string, unknown> | undefined)?.[name], values);
 const nest = (key: string, value: unknown) =>
   partsOf(key).reduceRight<unknown>((inner, name) => ({ [name]: inner }), value);
-
-/** Removes the values that helm generates anew at each rendering: certificates, and passwords that are not set. */
-const withoutRandom = (rendered: string) =>
-  rendered.replaceAll(/^ +(ca\.crt|tls\.crt|tls\.key|[a-z-]*password): .*$/gm, '');
 
 test.skipIf(helm === undefined).each(await chartKeys())(
   'each value of the chart %s changes a rendering, or says that it has no effect (needs helm)',

@@ -10,6 +10,7 @@ import { missingForCharts, openProductContainers, type ProductContainers } from 
 
 const reason = missingForCharts();
 const [HTTP, HTTPS, SITE, STREAM, STATUS] = [17080, 17443, 17081, 17082, 18080];
+const HEALTH = ['/usr/local/bin/nginx-health'];
 const eventually = { timeout: 30_000, interval: 100 };
 
 /** Returns the status, the Location and the text of an answer, or `no answer`. */
@@ -60,6 +61,21 @@ describe.skipIf(reason !== '')(`the nginx container of the chart ${reason}`, () 
     });
     expect(await get(HTTP)).toBe('200 a page of the shop');
     expect(await get(HTTP, '/sub')).toMatch(/^301 \/sub\//);
+  });
+
+  test('is alive and not ready if its site fails, and after a kill', async () => {
+    const rendered = await containers.render({
+      containerPorts: { http: SITE, https: '' },
+      tls: { enabled: false },
+      serverBlock: `server {\n  listen ${SITE};\n  return 500;\n}\n`,
+      customReadinessProbe: { exec: { command: [...HEALTH, 'alive'] } },
+    });
+    const again = { objects: rendered, workload: 'Deployment/shop-nginx' };
+    await (await containers.start('failing', again)).stop('SIGKILL');
+    const run = await containers.start('failing', again);
+    expect(await get(SITE)).toMatch(/^500/);
+    expect(await run.exec(HEALTH)).toMatchObject({ output: expect.stringContaining('500') });
+    expect(await run.exec([...HEALTH, 'alive'])).toEqual({ code: 0, output: '' });
   });
 
   test('serves server blocks, streams and settings of values in place of the own site', async () => {

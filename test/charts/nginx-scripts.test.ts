@@ -1,5 +1,5 @@
-// Runs the shell scripts of the nginx image and chart with this machine's shell: values that the scripts reject, and a site
-// that is copied from git.
+// Runs shell scripts with this machine's shell: the entry point of the nginx image with values that it rejects, and the
+// script of the library chart that copies a site from git.
 import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -10,7 +10,8 @@ import { chartFolder } from './assembled-chart.ts';
 
 const execute = promisify(execFile);
 const ENTRYPOINT = join(chartFolder('nginx'), '../files/nginx-entrypoint');
-const COPY_SITE = join(chartFolder('nginx'), 'scripts/copy-site.sh');
+const GIT_TEMPLATES = new URL('../../charts/common/templates/_git.tpl', import.meta.url);
+const SCRIPT = /define "larder\.copySite" -\}\}\n(.*?)\{\{ end -\}\}/s;
 const EXIT_USAGE = 64;
 
 let directory: string;
@@ -35,14 +36,19 @@ test.each([
 });
 
 test('pages are copied from git, with the history outside of the served folder, and removed pages disappear', async () => {
-  const [origin, served] = [join(directory, 'origin'), join(directory, 'served')];
+  const [origin, served, script] = ['origin', 'served', 'copy-site.sh'].map((name) => join(directory, name)) as [
+    string,
+    string,
+    string,
+  ];
+  await writeFile(script, SCRIPT.exec(await readFile(GIT_TEMPLATES, 'utf8'))?.[1] ?? expect.fail('no script'));
   await mkdir(served);
   const git = async (...args: string[]) =>
     await execute('git', ['-C', origin, '-c', 'user.name=test', '-c', 'user.email=test@example.com', ...args]);
   await execute('git', ['init', '--quiet', '--initial-branch=main', origin]);
   const commit = async () => await git('add', '--all').then(() => git('commit', '--quiet', '--message=pages'));
   const copy = async (env: Record<string, string> = {}) =>
-    await execute('/bin/sh', [COPY_SITE, 'once'], {
+    await execute('/bin/sh', [script, 'once'], {
       env: {
         PATH: process.env['PATH'],
         HOME: directory,

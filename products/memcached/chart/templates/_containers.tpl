@@ -62,5 +62,5 @@ ports:
   - name: metrics
     containerPort: {{ int $values.containerPorts.metrics }}
 {{- include "larder.probes" (dict "root" . "values" $values "live" $alive "ready" $answer) }}
-{{- include "larder.containerLimits" (dict "root" . "values" $values) }}
+{{- include "larder.containerLimits" (dict "root" . "values" (pick $values "containerSecurityContext" "resources" "resourcesPreset")) }}
 {{- end -}}

@@ -30,8 +30,8 @@
 {{/* The nginx container. */}}
 {{- define "nginx.container" -}}
 {{- $v := .Values -}}
-{{- $health := dict "exec" (dict "command" (list "/usr/local/bin/nginx-health")) -}}
-{{- $ready := $health -}}
+{{- $alive := dict "exec" (dict "command" (list "/usr/local/bin/nginx-health" "alive")) -}}
+{{- $ready := dict "exec" (dict "command" (list "/usr/local/bin/nginx-health")) -}}
 {{- with $v.readinessProbe.path -}}
 {{- $ready = dict "httpGet" (dict "path" . "port" (ternary "http" "https" (not (empty $v.containerPorts.http)))) -}}
 {{- if not $v.containerPorts.http }}{{ $_ := set $ready.httpGet "scheme" "HTTPS" }}{{ end -}}
@@ -54,7 +54,7 @@ ports:
   {{- with $v.extraContainerPorts }}
   {{- include "larder.tpl" (dict "value" . "root" $) | nindent 2 }}
   {{- end }}
-{{- include "larder.probes" (dict "root" . "values" $probed "live" $health "ready" $ready) }}
+{{- include "larder.probes" (dict "root" . "values" $probed "live" $alive "ready" $ready) }}
 {{- include "larder.containerLimits" (dict "root" . "values" $v) }}
 volumeMounts:
   - name: tmp
@@ -82,52 +82,6 @@ volumeMounts:
   {{- end }}
 {{- end -}}
 
-{{/* A container that copies the site from git. Takes root, name, values (command, args), args (the chart's own) and serving (whether it stays). */}}
-{{- define "nginx.gitContainer" -}}
-{{- $git := .root.Values.cloneStaticSiteFromGit -}}
-{{- $limits := dict "containerSecurityContext" .root.Values.containerSecurityContext "resources" $git.gitSync.resources "resourcesPreset" $git.gitSync.resourcesPreset -}}
-name: {{ .name }}
-image: {{ include "larder.image" (dict "root" .root "image" $git.image) }}
-imagePullPolicy: {{ include "larder.pullPolicy" $git.image }}
-{{- include "larder.command" (dict "root" .root "values" .values "command" (list "/bin/sh" "/opt/site/copy-site.sh") "args" .args) }}
-env:
-  - name: SITE_REPOSITORY
-    value: {{ tpl $git.repository .root | quote }}
-  - name: SITE_BRANCH
-    value: {{ tpl $git.branch .root | quote }}
-  - name: SITE_SECONDS
-    value: {{ include "larder.text" $git.interval | quote }}
-  - name: GIT_DIR
-    value: /git/repository
-  - name: GIT_WORK_TREE
-    value: /app
-  - name: HOME
-    value: /git
-  - name: TMPDIR
-    value: /git
-  {{- with $git.extraEnvVars }}
-  {{- include "larder.tpl" (dict "value" . "root" $.root) | nindent 2 }}
-  {{- end }}
-{{- include "larder.envFrom" (dict "root" .root "values" (dict "extraEnvVarsSecret" $git.extraEnvVarsSecret)) }}
-{{- if .serving }}
-{{- $copied := dict "exec" (dict "command" (list "test" "-f" "/git/repository/FETCH_HEAD")) }}
-{{- $probe := dict "enabled" true "periodSeconds" 60 }}
-{{- include "larder.probes" (dict "root" .root "values" (dict "livenessProbe" $probe "readinessProbe" $probe) "live" $copied "ready" $copied) }}
-{{- end }}
-{{- include "larder.containerLimits" (dict "root" .root "values" $limits) }}
-volumeMounts:
-  - name: site
-    mountPath: /app
-  - name: git
-    mountPath: /git
-  - name: scripts
-    mountPath: /opt/site
-    readOnly: true
-  {{- with $git.extraVolumeMounts }}
-  {{- include "larder.tpl" (dict "value" . "root" $.root) | nindent 2 }}
-  {{- end }}
-{{- end -}}
-
 {{/* The exporter. */}}
 {{- define "nginx.exporterContainer" -}}
 {{- $values := .Values.metrics -}}
@@ -144,7 +98,7 @@ ports:
   - name: metrics
     containerPort: {{ int $values.containerPorts.metrics }}
 {{- include "larder.probes" (dict "root" . "values" $values "live" $alive "ready" $answer) }}
-{{- include "larder.containerLimits" (dict "root" . "values" (merge (dict "containerSecurityContext" $values.securityContext) $values)) }}
+{{- include "larder.containerLimits" (dict "root" . "values" (merge (dict "containerSecurityContext" $values.securityContext) (pick $values "resources" "resourcesPreset"))) }}
 {{- end -}}
 
 {{/* Volumes of the pods. */}}
@@ -174,25 +128,7 @@ ports:
     name: {{ tpl $v.staticSiteConfigmap . | quote }}
 {{- end }}
 {{- if $v.tls.enabled }}
-{{- $keys := include "nginx.tlsKeys" . | fromYaml }}
-{{- $paths := list (list $keys.cert "server.crt") (list $keys.key "server.key") (list $keys.cert $keys.cert) (list $keys.key $keys.key) | uniq }}
-- name: certificate
-  projected:
-    sources:
-      - secret:
-          name: {{ include "nginx.tlsSecretName" . | quote }}
-          items:
-            {{- range $paths }}
-            - key: {{ index . 0 | quote }}
-              path: {{ index . 1 | quote }}
-            {{- end }}
-      - secret:
-          name: {{ include "nginx.tlsSecretName" . | quote }}
-          # Not every certificate comes with that of its authority.
-          optional: true
-          items:
-            - key: {{ $keys.ca | quote }}
-              path: {{ $keys.ca | quote }}
+{{ include "larder.tlsVolume" (dict "root" . "cert" "server.crt" "key" "server.key") }}
 {{- end }}
 {{- with $v.extraVolumes }}
 {{ include "larder.tpl" (dict "value" . "root" $) }}

@@ -208,7 +208,7 @@ ports:
   - name: http-metrics
     containerPort: {{ int $values.containerPorts.metrics }}
 {{- include "larder.probes" (dict "root" $root "values" $values "live" $alive "ready" $answer) }}
-{{- include "larder.containerLimits" (dict "root" $root "values" $values) }}
+{{- include "larder.containerLimits" (dict "root" $root "values" (pick $values "containerSecurityContext" "resources" "resourcesPreset")) }}
 volumeMounts:
   - name: tmp
     mountPath: /tmp

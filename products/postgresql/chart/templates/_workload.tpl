@@ -164,7 +164,7 @@ spec:
         {{- include "larder.labels" (dict "root" $root "component" .component "extra" (list $values.podLabels)) | nindent 8 }}
       {{- include "larder.annotations" (dict "root" $root "extra" (list (include "postgresql.checksums" $root) $values.podAnnotations)) | nindent 6 }}
     spec:
-      {{- include "larder.podSettings" (dict "root" $root "values" $values "component" .component "images" $images "serviceAccountName" (include "postgresql.accountName" $root)) | nindent 6 }}
+      {{- include "larder.podSettings" (dict "root" $root "values" (omit $values "shareProcessNamespace") "component" .component "images" $images "serviceAccountName" (include "postgresql.accountName" $root)) | nindent 6 }}
       {{- with include "postgresql.initContainers" . }}
       initContainers:
         {{- . | nindent 8 }}

@@ -199,7 +199,7 @@ volumeMounts:
 name: metrics
 image: {{ include "larder.image" (dict "root" $root "image" $values.image) }}
 imagePullPolicy: {{ include "larder.pullPolicy" $values.image }}
-{{- include "larder.command" (dict "root" $root "values" $values "args" $args) }}
+{{- include "larder.command" (dict "root" $root "values" (pick $values "command") "args" $args) }}
 env:
   - name: REDIS_ADDR
     value: {{ ternary "rediss" "redis" $root.Values.tls.enabled }}://{{ $values.redisTargetHost }}:{{ .port }}
@@ -225,7 +225,7 @@ ports:
   - name: metrics
     containerPort: {{ int $values.containerPorts.http }}
 {{- include "larder.probes" (dict "root" $root "values" $values "live" $alive "ready" $answer) }}
-{{- include "larder.containerLimits" (dict "root" $root "values" $values) }}
+{{- include "larder.containerLimits" (dict "root" $root "values" (pick $values "containerSecurityContext" "resources" "resourcesPreset")) }}
 volumeMounts:
   - name: tmp
     mountPath: /tmp

@@ -78,7 +78,7 @@ checksum/scripts: {{ include "redis.scripts" $root | sha256sum }}
 {{- end }}
 {{- if $root.Values.secretChecksumAnnotations }}
 {{- /* Not of a generated password: without a cluster, each rendering has a new one. */}}
-checksum/secret: {{ list (include "redis.givenPassword" $root) (include "redis.secretName" $root) $root.Values.auth.acl | toJson | sha256sum }}
+checksum/secret: {{ list (include "redis.givenPassword" $root) (include "redis.secretName" $root) (pick $root.Values.auth.acl "enabled" "sentinel" "users") | toJson | sha256sum }}
 {{- end }}
 {{- end -}}
 
@@ -129,7 +129,7 @@ spec:
         {{- include "larder.labels" (dict "root" $root "component" .component "extra" (list $values.podLabels (ternary $root.Values.metrics.podLabels dict $root.Values.metrics.enabled))) | nindent 8 }}
       {{- include "larder.annotations" (dict "root" $root "extra" (list (include "redis.checksums" .) $values.podAnnotations (ternary $root.Values.metrics.podAnnotations dict $root.Values.metrics.enabled))) | nindent 6 }}
     spec:
-      {{- include "larder.podSettings" (dict "root" $root "values" $pod "component" .component "images" $images "serviceAccountName" (include "redis.accountName" .)) | nindent 6 }}
+      {{- include "larder.podSettings" (dict "root" $root "values" (omit $pod "hostNetwork" "hostIPC") "component" .component "images" $images "serviceAccountName" (include "redis.accountName" .)) | nindent 6 }}
       {{- with include "redis.initContainers" . }}
       initContainers:
         {{- . | nindent 8 }}
