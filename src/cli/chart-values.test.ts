@@ -200,7 +200,7 @@ describe('the command', () => {
       const ran = await run(await file(name, text));
       expect(ran.code).toBe(2);
       expect(ran.err).toMatch(
-        /^The name of .* does not show the chart: give --chart, one of haproxy, memcached, nginx, /,
+        /^The name of .* does not show the chart: give --chart, one of apache, haproxy, memcached, nginx, /,
       );
     }
   });
@@ -208,7 +208,7 @@ describe('the command', () => {
   test('rejects an unknown chart', async () => {
     expect(await run(await file('redis.yaml', 'a: ['), '--chart', 'none')).toMatchObject({
       code: 2,
-      err: expect.stringMatching(/^There is no chart none\. The charts are haproxy, memcached, nginx, /),
+      err: expect.stringMatching(/^There is no chart none\. The charts are apache, haproxy, memcached, nginx, /),
     });
   });
 

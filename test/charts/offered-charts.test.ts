@@ -18,8 +18,8 @@ const HOST = 'registry.example.com';
 const [helm] = HELMS;
 const offered = (await loadRecipes(PRODUCTS)).filter(({ packaging_types }) => packaging_types.includes('HELM_CHART'));
 
-test('Redis, nginx, PostgreSQL, Memcached and HAProxy are offered', () => {
-  const keys = ['haproxy', 'memcached', 'nginx', 'postgresql', 'redis'];
+test('Redis, nginx, PostgreSQL, Memcached, HAProxy and Apache are offered', () => {
+  const keys = ['apache', 'haproxy', 'memcached', 'nginx', 'postgresql', 'redis'];
   expect(offered.map(({ key }) => key)).toEqual(expect.arrayContaining(keys));
 });
 
