@@ -105,6 +105,33 @@ describe('the index of charts', { timeout: TEST_MS }, () => {
     expect((await readOutside()).index.entries['charts/debian-12/redis']?.versions).toHaveLength(2);
   });
 
+  test('keeps in the hosted registry only its newest two states, with their content', async () => {
+    const { chart } = await releaseChart([catalog.acme.registry_id]);
+    const { registry_id } = catalog.acme;
+    const digests: (string | undefined)[] = [];
+    for (let number = 0; number < 3; number++) {
+      if (number > 0) {
+        await catalog.rebuild(chart);
+        await catalog.runChart(chart);
+      }
+      await write(registry_id);
+      digests.push(await catalog.hosted('acme/charts-index', 'latest'));
+    }
+    const { rows: held } = await catalog.resources.pool.query<{ digest: string; refers_to: string[] }>(
+      `select m.digest, m.refers_to from repository_manifests m join repositories r on r.id = m.repository_id
+       where r.name = 'acme/charts-index' order by m.created_at`,
+    );
+    expect(held.map(({ digest }) => digest)).toEqual(digests.slice(1));
+    const { rows: uses } = await catalog.resources.pool.query<{ digest: string }>(
+      `select u.digest from content_uses u join repositories r on r.id::text = u.id and u.kind = 'repository'
+       where r.name = 'acme/charts-index'`,
+    );
+    const needed = new Set(held.flatMap(({ digest, refers_to }) => [digest, ...refers_to]));
+    expect(uses.map(({ digest }) => digest).sort()).toEqual([...needed].sort());
+    await write(registry_id);
+    expect(await catalog.hosted('acme/charts-index', 'latest')).toBe(digests[2]);
+  });
+
   test('keeps entries of other programs, replaces what is not an index, and drops removed applications', async () => {
     const { chart } = await releaseChart();
     await write(outside);

@@ -10,6 +10,8 @@ import { RegistryError } from '../oci/errors.ts';
 import { describeBytes, isIndex, once, putDocument, readAtMost } from '../oci/manifest.ts';
 import type { Target } from '../oci/target.ts';
 import { type ChartsIndexRows, findIndexRows, recordIndex } from '../pipelines/charts-indexes.ts';
+import { pruneManifests } from '../registry/prune.ts';
+import { askPool } from '../registry/statements.ts';
 import { explainPush, isOfContent } from './distribution-failure.ts';
 import { openRegistryTarget, splitRegistryUrl } from './registry-target.ts';
 import type { WorkerResources } from './worker-resources.ts';
@@ -65,13 +67,21 @@ async function writeLocked(
     const rows = await findIndexRows(resources.db, registry.id);
     if (rows === undefined) return;
     const target = abortableTarget(openRegistryTarget(resources, registry, repository), signal);
-    await write(resources, { rows, host, target });
+    const digests = await write(resources, { rows, host, target });
+    if (digests === undefined || !registry.hosted) return;
+    // A client that has resolved the tag may still read the index before this one.
+    const { organization_id } = registry;
+    await pruneManifests(askPool(resources.pool), { organization_id, name: repository }, digests);
   });
 }
 
 type Writing = { rows: ChartsIndexRows; host: string; target: Target };
 
-async function write({ content }: WorkerResources, { rows, host, target }: Writing): Promise<void> {
+/** Returns the digests of the manifest that the tag named before, and of the new one; undefined if the index did not change. */
+async function write(
+  { content }: WorkerResources,
+  { rows, host, target }: Writing,
+): Promise<Descriptor['digest'][] | undefined> {
   const held = await target.resolve(CHARTS_INDEX.tag);
   const existing = held && (await readIndex(target, held));
   const bytes = writeChartsIndex(entriesOf(rows, host), { existing, own: rows.repositories });
@@ -83,9 +93,10 @@ async function write({ content }: WorkerResources, { rows, host, target }: Writi
   const config = await putDocument(content, CHARTS_INDEX.config, {});
   const manifest: Manifest = { schemaVersion: 2, mediaType: MEDIA_TYPES.manifest, config, layers: [layer] };
   const root = await putDocument(content, MEDIA_TYPES.manifest, manifest);
-  if (held?.digest === root.digest) return;
+  if (held?.digest === root.digest) return undefined;
   await copyArtifact(contentTarget(content), target, root, { tags: [CHARTS_INDEX.tag] });
   await readBack(target, root, [CHARTS_INDEX.tag]);
+  return held === undefined ? [root.digest] : [held.digest, root.digest];
 }
 
 /** Returns the bytes of an index in the registry; undefined if the tag names something else. Throws RegistryError if it is too large. */
