@@ -11,6 +11,8 @@ import { copyArtifact } from '../src/oci/copy.ts';
 import { openRemote } from '../src/oci/remote/remote-repository.ts';
 import { hostPlatform } from '../src/packaging/image/base-image.ts';
 import { build } from '../src/packaging/image/build-image.ts';
+import { verify } from '../src/packaging/image/verify-image.ts';
+import type { TestReport } from '../src/packaging/test-report.ts';
 import { soleRoot } from '../src/plan/artifact.ts';
 import type { ImagePlan } from '../src/plan/image-plan.ts';
 import type { Recipe } from '../src/plan/recipe.ts';
@@ -24,8 +26,12 @@ import { EPOCH, noCache } from './redis-builds.ts';
 export const PRODUCTS = new URL('../products/', import.meta.url).pathname;
 const execute = promisify(execFile);
 
-/** `directory` contains `bundle/` with rootfs/ and config.json. */
-export type ProductBundle = AsyncDisposable & { directory: string; plan: ImagePlan };
+/** `directory` contains `bundle/` with rootfs/ and config.json. `verify` runs the tests of the recipe. */
+export type ProductBundle = AsyncDisposable & {
+  directory: string;
+  plan: ImagePlan;
+  verify: () => Promise<TestReport>;
+};
 
 /** Builds a product and extracts it. This takes a minute if there is no base image yet. */
 export async function openProductBundle(recipe: Recipe): Promise<ProductBundle> {
@@ -57,5 +63,10 @@ export async function openProductBundle(recipe: Recipe): Promise<ProductBundle> 
   await execute('skopeo', ['--insecure-policy', 'copy', '--src-tls-verify=false', image, `oci:${layout}:v1`]);
   await execute('umoci', ['unpack', '--image', `${layout}:v1`, join(directory, 'bundle')]);
   const all = stack.move();
-  return { directory, plan, [Symbol.asyncDispose]: () => all.disposeAsync() };
+  return {
+    directory,
+    plan,
+    verify: () => verify(plan, artifact, { workspace }),
+    [Symbol.asyncDispose]: () => all.disposeAsync(),
+  };
 }

@@ -117,6 +117,16 @@ describe.skipIf(reason !== '').each(chosen.map((recipe) => [recipe.key, recipe] 
     }
 
     test(
+      'passes the tests of its recipe',
+      async () => {
+        const { tests } = await bundle.verify();
+        expect(tests.length).toBeGreaterThan(0);
+        expect(tests.filter(({ passed }) => !passed)).toEqual([]);
+      },
+      SLOW_MS,
+    );
+
+    test(
       'runs as its own user',
       async () => {
         expect(await expectHealthy(() => undefined)).toBe(String(plan.image.user.uid));
