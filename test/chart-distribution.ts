@@ -20,7 +20,7 @@ import { exclusiveBy, keyedLocks } from '../src/sandbox/exclusive.ts';
 import { library } from './catalog.ts';
 import { openTestDistribution } from './distribution.ts';
 import { sandboxMode } from './fixtures/build.ts';
-import { redisChartRecipe } from './fixtures/chart-packaging.ts';
+import { loneChartRecipe } from './fixtures/chart-packaging.ts';
 import { sampleWorker } from './worker-rows.ts';
 
 const PRODUCTS = join(import.meta.dirname, '../products');
@@ -35,7 +35,7 @@ export async function openChartDistribution() {
   const { content } = catalog.resources;
   const workspace = { directory, content, probe: sandboxMode, exclusive: exclusiveBy(keyedLocks()) };
   const resources: WorkerResources = { ...catalog.resources, workspace, engine: engineHere(workspace) };
-  const recipe = await redisChartRecipe();
+  const recipe = await loneChartRecipe();
   await storeRecipeFiles(PRODUCTS, recipe, content);
   const { chart, packaging_types } = recipe;
   const found = library().map((product) =>

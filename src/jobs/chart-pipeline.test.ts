@@ -10,7 +10,7 @@ import { library } from '../../test/catalog.ts';
 import { HELMS } from '../../test/charts/helm.ts';
 import { openTestDistribution, type TestDistribution } from '../../test/distribution.ts';
 import { sandboxMode } from '../../test/fixtures/build.ts';
-import { redisChartRecipe } from '../../test/fixtures/chart-packaging.ts';
+import { loneChartRecipe } from '../../test/fixtures/chart-packaging.ts';
 import { findPipelineState } from '../../test/pipeline-state.ts';
 import { handlersWith } from '../../test/queue-handlers.ts';
 import { sampleWorker } from '../../test/worker-rows.ts';
@@ -51,7 +51,7 @@ beforeEach(async () => {
   const { content } = catalog.resources;
   const workspace = { directory, content, probe: sandboxMode, exclusive: exclusiveBy(keyedLocks()) };
   resources = { ...catalog.resources, workspace, engine: engineHere(workspace) };
-  const recipe = await redisChartRecipe();
+  const recipe = await loneChartRecipe();
   await storeRecipeFiles(PRODUCTS, recipe, content);
   const { chart, packaging_types } = recipe;
   const found = library().map((product) =>

@@ -31,11 +31,12 @@ afterAll(async () => {
 
 let libraries = 0;
 
-/** Creates a library with only redis, whose recipe has the text that `change` returns. */
+/** Creates a library with only redis, whose recipe has the text that `change` returns, and its exporter. */
 async function library(change: (text: string) => string): Promise<string> {
   libraries += 1;
   const directory = join(scratch, `library-${libraries}`);
-  await cp(join(PRODUCTS, 'redis'), join(directory, 'redis'), { recursive: true });
+  for (const key of ['redis', 'redis-exporter'])
+    await cp(join(PRODUCTS, key), join(directory, key), { recursive: true });
   const changed = change(source);
   expect(changed).not.toBe(source);
   await writeFile(join(directory, 'redis', 'recipe.yaml'), changed);
@@ -43,10 +44,7 @@ async function library(change: (text: string) => string): Promise<string> {
 }
 
 async function violationsOf(directory: string): Promise<RecipeViolation[]> {
-  const error = await loadRecipes(directory).then(
-    () => undefined,
-    (cause: unknown) => cause,
-  );
+  const error: unknown = await loadRecipes(directory).catch((cause: unknown) => cause);
   expect(error).toBeInstanceOf(RecipeRejected);
   return (error as RecipeRejected).violations;
 }

@@ -6,10 +6,10 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { SLOW_MS } from '../redis-builds.ts';
-import { missingForCharts, openProductContainers, type ProductContainers } from './product-containers.ts';
+import { missingForCharts, openProductContainers, type ProductContainers, readMetric } from './product-containers.ts';
 
 const reason = missingForCharts();
-const [HTTP, HTTPS, SITE, STREAM, STATUS] = [17080, 17443, 17081, 17082, 18080];
+const [HTTP, HTTPS, SITE, STREAM, STATUS, METRICS] = [17080, 17443, 17081, 17082, 18080, 17083];
 const HEALTH = ['/usr/local/bin/nginx-health'];
 const eventually = { timeout: 30_000, interval: 100 };
 
@@ -32,18 +32,27 @@ async function getSecure(port: number, ca: string): Promise<string> {
 describe.skipIf(reason !== '')(`the nginx container of the chart ${reason}`, () => {
   let containers: ProductContainers;
   beforeAll(async () => {
-    containers = await openProductContainers('nginx');
+    containers = await openProductContainers('nginx', ['nginx-exporter']);
   }, SLOW_MS);
   afterEach(() => containers?.stop());
   afterAll(() => containers?.[Symbol.asyncDispose]());
-  const start = async (name: string, values: object) =>
-    await containers.start(name, { objects: await containers.render(values), workload: 'Deployment/shop-nginx' });
-
-  test('serves the own site of the image with HTTP, TLS and the status page, and relative redirects', async () => {
-    const run = await start('own', {
-      containerPorts: { http: HTTP, https: HTTPS },
-      metrics: { enabled: true, image: { repository: 'exporter' } },
+  const start = async (name: string, values: object, container?: string) =>
+    await containers.start(name, {
+      objects: await containers.render(values),
+      workload: 'Deployment/shop-nginx',
+      ...(container && { container }),
     });
+
+  test('serves the own site of the image with HTTP, TLS and the status page, which the exporter reads', async () => {
+    const values = {
+      containerPorts: { http: HTTP, https: HTTPS },
+      metrics: { enabled: true, containerPorts: { metrics: METRICS } },
+    };
+    // The containers of a pod start at the same time: the exporter waits for nginx.
+    await start('exporter', values, 'metrics');
+    const run = await start('own', values);
+    await expect.poll(() => readMetric(METRICS, 'nginx_up'), eventually).toBe('1');
+    expect(Number(await readMetric(METRICS, 'nginx_connections_accepted'))).toBeGreaterThan(0);
     expect(await get(HTTP)).toContain('nginx is running');
     expect(await get(STATUS, '/status')).toContain('Active connections');
     expect(await get(HTTP, '/status')).toMatch(/^404/);

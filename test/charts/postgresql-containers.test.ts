@@ -6,12 +6,15 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Container } from '../container.ts';
 import { SLOW_MS } from '../redis-builds.ts';
 import type { KubernetesObject } from './object-rules.ts';
-import { missingForCharts, openProductContainers, type ProductContainers } from './product-containers.ts';
+import { missingForCharts, openProductContainers, type ProductContainers, readMetric } from './product-containers.ts';
 import { dataOf } from './rendered-pod.ts';
 
 const reason = missingForCharts();
 const PORT = '17632';
 const REPLICA_PORT = '17633';
+const METRICS_PORT = 17634;
+/** A container starts in a second, and takes several times as long on a busy machine. */
+const eventually = { timeout: 30_000, interval: 100 };
 const VALUES = {
   architecture: 'replication',
   auth: {
@@ -21,7 +24,7 @@ const VALUES = {
     metricsUsername: 'watch',
   },
   replication: { synchronousCommit: 'remote_apply', numSynchronousReplicas: 1 },
-  metrics: { enabled: true, image: { repository: 'exporter' } },
+  metrics: { enabled: true, containerPorts: { metrics: METRICS_PORT } },
   primary: {
     extendedConfiguration: 'max_connections = 33',
     initdb: { scripts: { 'goods.sql': 'create table goods (name text);' } },
@@ -34,7 +37,7 @@ describe.skipIf(reason !== '')(`a primary and a replica ${reason}`, () => {
   let objects: KubernetesObject[];
 
   beforeAll(async () => {
-    containers = await openProductContainers('postgresql');
+    containers = await openProductContainers('postgresql', ['postgres-exporter']);
   }, SLOW_MS);
   afterEach(() => containers?.stop());
   afterAll(() => containers?.[Symbol.asyncDispose]());
@@ -48,7 +51,7 @@ describe.skipIf(reason !== '')(`a primary and a replica ${reason}`, () => {
   };
 
   test(
-    'replicate, answer the test of the chart, and are dumped',
+    'replicate, have metrics, answer the test of the chart, and are dumped',
     async () => {
       objects = await containers.render(VALUES);
       const ports = { POSTGRESQL_PORT_NUMBER: PORT, PGPORT: PORT };
@@ -70,6 +73,12 @@ describe.skipIf(reason !== '')(`a primary and a replica ${reason}`, () => {
       expect((await primary.exec(size, { PGPASSWORD: metrics })).output).toBe('1');
 
       const address = { PGHOST: '127.0.0.1', PGPORT: PORT };
+      await containers.start('exporter', {
+        ...{ objects, workload: 'StatefulSet/shop-postgresql-primary', container: 'metrics' },
+        environment: { DATA_SOURCE_URI: `127.0.0.1:${PORT}/goods?sslmode=disable` },
+      });
+      await expect.poll(() => readMetric(METRICS_PORT, 'pg_up'), eventually).toBe('1');
+
       const asked = await start('test', 'Pod/shop-postgresql-test', address);
       expect([await asked.ended, asked.output()]).toEqual([0, expect.stringContaining('PostgreSQL')]);
 

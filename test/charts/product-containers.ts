@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadRecipes } from '../../src/recipes/recipe.ts';
 import { type Container, expectReady, missingForContainers, startContainer } from '../container.ts';
-import { openProductBundle, PRODUCTS } from '../product-bundle.ts';
+import { openProductBundle, PRODUCTS, type ProductBundle } from '../product-bundle.ts';
 import { assembleChart } from './assembled-chart.ts';
 import { HELMS, renderValues } from './helm.ts';
 import type { KubernetesObject } from './object-rules.ts';
@@ -19,30 +19,62 @@ export type RenderedWorkload = {
   objects: KubernetesObject[];
   /** The workload as kind/name. */
   workload: string;
+  /** Name of the container. */
+  container?: string;
   /** Variables that replace rendered variables, because all containers share the address and the ports of this machine. */
   environment?: Record<string, string>;
 };
 
 export type ProductContainers = AsyncDisposable & {
   directory: string;
+  /** Returns the image of a product. Throws if it was not built. */
+  bundleOf: (product: string) => ProductBundle;
   render: (values: object) => Promise<KubernetesObject[]>;
   /**
-   * Starts the first container of a workload. If it has a readiness probe, waits until the probe succeeds. Volumes are
-   * folders below `directory/name`. The content of emptyDirs and claims is kept for the next start with this name.
+   * Starts a container of a workload, the first one unless named. If its readiness probe is a command, waits until the
+   * probe succeeds. Volumes are folders below `directory/name`. The content of emptyDirs and claims is kept for the next
+   * start with this name.
    */
   start: (name: string, rendered: RenderedWorkload) => Promise<Container>;
   /** Stops all containers. */
   stop: () => Promise<void>;
 };
 
-/** Builds a product's image and assembles its chart. This takes a minute if there is no base image yet. */
-export async function openProductContainers(key: string): Promise<ProductContainers> {
+/** Returns the product in the name of an image of the library. */
+const productOf = (image: string) => /(?:^|\/)containers\/[^/]+\/([a-z-]+)/.exec(image)?.[1] ?? image;
+
+/** Returns the value of a metric of an exporter. */
+export async function readMetric(port: number | string, name: string): Promise<string | undefined> {
+  const page = await fetch(`http://127.0.0.1:${port}/metrics`).then(
+    (answer) => answer.text(),
+    () => '',
+  );
+  return page
+    .split('\n')
+    .find((line) => line.startsWith(`${name} `))
+    ?.slice(name.length + 1);
+}
+
+/**
+ * Builds a product's image, and those of other products in its chart, and assembles the chart. This takes a minute if there is
+ * no base image yet.
+ */
+export async function openProductContainers(key: string, others: string[] = []): Promise<ProductContainers> {
   await using stack = new AsyncDisposableStack();
-  const recipe = (await loadRecipes(PRODUCTS)).find((one) => one.key === key);
-  if (recipe === undefined) throw new Error(`products/${key} is missing`);
+  const recipes = await loadRecipes(PRODUCTS);
   const directory = await mkdtemp(join(tmpdir(), 'larder-containers-'));
   stack.defer(() => rm(directory, { recursive: true, force: true }));
-  const bundle = stack.use(await openProductBundle(recipe));
+  const bundles = new Map<string, ProductBundle>();
+  for (const product of [key, ...others]) {
+    const recipe = recipes.find((one) => one.key === product);
+    if (recipe === undefined) throw new Error(`products/${product} is missing`);
+    bundles.set(product, stack.use(await openProductBundle(recipe)));
+  }
+  const bundleOf = (product: string) => {
+    const bundle = bundles.get(product);
+    if (bundle === undefined) throw new Error(`an image of ${product} was not built for this test`);
+    return bundle;
+  };
   const chart = stack.use(await assembleChart(key));
   const running: Container[] = [];
   const stop = async () => {
@@ -50,10 +82,11 @@ export async function openProductContainers(key: string): Promise<ProductContain
   };
   stack.defer(stop);
 
-  async function start(name: string, { objects, workload, environment }: RenderedWorkload): Promise<Container> {
-    const found = getContainer(objects, workload);
-    const { command, args, securityContext, readinessProbe } = found.container;
-    const started = await startContainer(bundle, {
+  async function start(name: string, rendered: RenderedWorkload): Promise<Container> {
+    const { objects, workload, environment } = rendered;
+    const found = getContainer(objects, workload, rendered.container);
+    const { image, command, args, securityContext, readinessProbe } = found.container;
+    const started = await startContainer(bundleOf(productOf(image)), {
       environment: { ...environmentOf(objects, found.container), ...environment },
       ...(await writeVolumes(objects, found, join(directory, name))),
       uid: securityContext.runAsUser,
@@ -68,5 +101,5 @@ export async function openProductContainers(key: string): Promise<ProductContain
   }
   const all = stack.move();
   const render = (values: object) => renderValues(HELMS[0]?.path ?? '', chart.path, values);
-  return { directory, render, start, stop, [Symbol.asyncDispose]: () => all.disposeAsync() };
+  return { directory, bundleOf, render, start, stop, [Symbol.asyncDispose]: () => all.disposeAsync() };
 }

@@ -1,32 +1,26 @@
 // Runs the containers of the rendered Redis chart (command, environment, user, read-only root) in the network of this
-// machine: three nodes with sentinels that replicate, fail over, and accept the old primary again.
+// machine: three nodes with sentinels that replicate, fail over, and accept the old primary again; and the exporter.
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { loadRecipes } from '../../src/recipes/recipe.ts';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type Container, startContainer } from '../container.ts';
-import { openProductBundle, PRODUCTS, type ProductBundle } from '../product-bundle.ts';
 import { SLOW_MS } from '../redis-builds.ts';
-import { type AssembledChart, assembleChart } from './assembled-chart.ts';
-import { HELMS, renderChart } from './helm.ts';
 import type { KubernetesObject } from './object-rules.ts';
-import { missingForCharts } from './product-containers.ts';
+import { missingForCharts, openProductContainers, type ProductContainers, readMetric } from './product-containers.ts';
 import { dataOf, environmentOf, getContainer } from './rendered-pod.ts';
 
 const execute = promisify(execFile);
-const [helm] = HELMS;
 const reason = missingForCharts();
 const PASSWORD = `a "quoted" \\n \\ $HOME 'password'`;
 const DOWN_AFTER_MS = 2000;
+const METRICS_PORT = 17011;
 /** The time limit of a fail-over. It takes some seconds, and several times as long on a busy machine. */
 const FAILOVER_MS = 60_000;
 
-describe.skipIf(reason !== '')(`three nodes with sentinels ${reason}`, () => {
-  let bundle: ProductBundle;
-  let chart: AssembledChart;
+describe.skipIf(reason !== '')(`the containers of Redis ${reason}`, () => {
+  let containers: ProductContainers;
   let directory: string;
   let objects: KubernetesObject[];
   const running = new Map<string, Container>();
@@ -34,22 +28,24 @@ describe.skipIf(reason !== '')(`three nodes with sentinels ${reason}`, () => {
   const sentinelPort = (node: number) => 18000 + node;
 
   beforeAll(async () => {
-    const recipe = (await loadRecipes(PRODUCTS)).find(({ key }) => key === 'redis');
-    if (recipe === undefined) throw new Error('products/redis is missing');
-    directory = await mkdtemp(join(tmpdir(), 'larder-nodes-'));
-    bundle = await openProductBundle(recipe);
+    containers = await openProductContainers('redis', ['redis-exporter']);
+    ({ directory } = containers);
     // Writes the hosts file, which in a cluster the kubelet writes for each pod.
-    await writeFile(join(bundle.directory, 'bundle/rootfs/etc/hosts'), '127.0.0.1 localhost\n');
-    chart = await assembleChart('redis');
-    const set = ['sentinel.enabled=true', `sentinel.downAfterMilliseconds=${DOWN_AFTER_MS}`, 'auth.existingSecret=x'];
-    objects = await renderChart(helm?.path ?? '', chart.path, '--set', set.join(','));
+    for (const product of ['redis', 'redis-exporter']) {
+      await writeFile(join(rootOf(product), 'etc/hosts'), '127.0.0.1 localhost\n');
+    }
+    objects = await containers.render({
+      sentinel: { enabled: true, downAfterMilliseconds: DOWN_AFTER_MS },
+      auth: { existingSecret: 'x' },
+    });
   }, SLOW_MS);
-  afterAll(async () => {
+  afterEach(async () => {
     for (const name of running.keys()) await kill(name);
-    await bundle?.[Symbol.asyncDispose]();
-    await chart?.[Symbol.asyncDispose]();
-    if (directory !== undefined) await rm(directory, { recursive: true, force: true });
+    await containers?.stop();
   });
+  afterAll(() => containers?.[Symbol.asyncDispose]());
+
+  const rootOf = (product: string) => join(containers.bundleOf(product).directory, 'bundle/rootfs');
 
   /** Variables that replace rendered variables, because all nodes have the address of this machine. */
   function replacedVariables(node: number): Record<string, string> {
@@ -84,7 +80,7 @@ describe.skipIf(reason !== '')(`three nodes with sentinels ${reason}`, () => {
     const conf = await mountFiles(`conf.d-${name}-${node}`, settings);
     const volume = join(directory, `${name}-${node}`);
     await mkdir(volume, { recursive: true });
-    const started = await startContainer(bundle, {
+    const started = await startContainer(containers.bundleOf('redis'), {
       environment: { ...environmentOf(objects, container), ...replacedVariables(node) },
       mounts: { [name === 'redis' ? '/data' : '/var/lib/sentinel']: volume },
       readOnlyMounts: { '/usr/local/etc/redis/conf.d': conf, '/opt/redis-scripts': scripts },
@@ -99,16 +95,7 @@ describe.skipIf(reason !== '')(`three nodes with sentinels ${reason}`, () => {
   const kill = async (name: string) => await running.get(name)?.stop('SIGKILL');
 
   async function ask(port: number, ...command: string[]): Promise<string> {
-    const cli = [
-      'chroot',
-      join(bundle.directory, 'bundle/rootfs'),
-      'redis-cli',
-      '--raw',
-      '-h',
-      '127.0.0.1',
-      '-p',
-      String(port),
-    ];
+    const cli = ['chroot', rootOf('redis'), 'redis-cli', '--raw', '-h', '127.0.0.1', '-p', String(port)];
     const env = { ...process.env, REDISCLI_AUTH: PASSWORD };
     return (await execute('env', [...cli, ...command], { env }).catch(({ stdout }) => ({ stdout }))).stdout.trim();
   }
@@ -118,7 +105,7 @@ describe.skipIf(reason !== '')(`three nodes with sentinels ${reason}`, () => {
   const eventually = { timeout: FAILOVER_MS, interval: 200 };
 
   test(
-    'replicate, fail over, and accept the old primary as a replica that has each acknowledged write',
+    'replicate with sentinels, fail over, and accept the old primary as a replica that has each acknowledged write',
     async () => {
       for (const node of [0, 1, 2]) await Promise.all([start('redis', node), start('sentinel', node)]);
       await expect.poll(() => ask(redisPort(0), 'INFO', 'replication'), eventually).toContain('connected_slaves:2');
@@ -148,6 +135,26 @@ describe.skipIf(reason !== '')(`three nodes with sentinels ${reason}`, () => {
       // majority.
       const known = await ask(sentinelPort(1), 'SENTINEL', 'sentinels', 'mymaster');
       expect(known.match(/^runid$/gm)).toHaveLength(2);
+    },
+    SLOW_MS,
+  );
+
+  test(
+    'have an exporter, which reads Redis with a password of a file and over TLS with its certificate',
+    async () => {
+      const rendered = await containers.render({
+        architecture: 'standalone',
+        auth: { password: PASSWORD, usePasswordFiles: true },
+        tls: { enabled: true, autoGenerated: true },
+        master: { containerPorts: { redis: 17010 } },
+        metrics: { enabled: true, containerPorts: { http: METRICS_PORT } },
+      });
+      const pod = { objects: rendered, workload: 'StatefulSet/shop-redis-master' };
+      // Both containers have the same volumes.
+      await containers.start('pod', pod);
+      await containers.start('pod', { ...pod, container: 'metrics' });
+      await expect.poll(() => readMetric(METRICS_PORT, 'redis_up'), eventually).toBe('1');
+      expect(await readMetric(METRICS_PORT, 'redis_connected_slaves')).toBe('0');
     },
     SLOW_MS,
   );

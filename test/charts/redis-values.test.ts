@@ -45,7 +45,7 @@ describe.skipIf(helm === '')('the chart redis (needs helm)', () => {
     const numeric = { nameOverride: '77', namespaceOverride: '2024', fullnameOverride: '1e3' };
     const references = { auth: { existingSecret: '1', existingSecretPasswordKey: '2' }, existingConfigmap: '3' };
     const claims = { persistence: { existingClaim: '4', subPath: '5', storageClass: '6' } };
-    const monitoring = { enabled: true, image: { repository: 'exporter' }, serviceMonitor: { enabled: true } };
+    const monitoring = { enabled: true, serviceMonitor: { enabled: true } };
     const objects = await render({
       ...numeric,
       ...references,
@@ -73,7 +73,7 @@ describe.skipIf(helm === '')('the chart redis (needs helm)', () => {
 
   test('writes each annotation of pods once; that of the pods replaces that of the exporter', async () => {
     const annotations = { 'prometheus.io/scrape': 'false' };
-    const metrics = { enabled: true, image: { repository: 'exporter' } };
+    const metrics = { enabled: true };
     const values = { master: { podAnnotations: annotations }, commonAnnotations: annotations, metrics };
     const objects = await render({ ...values, configmapChecksumAnnotations: false, secretChecksumAnnotations: false });
     expect(templateOf(findObject(objects, 'StatefulSet', 'shop-redis-master')).metadata.annotations).toEqual({

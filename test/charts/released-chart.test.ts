@@ -20,7 +20,7 @@ import { hostedTarget } from '../../src/registry/target.ts';
 import { exclusiveBy, keyedLocks } from '../../src/sandbox/exclusive.ts';
 import { type DockerRegistry, startDockerRegistry } from '../docker-registry.ts';
 import { sandboxMode } from '../fixtures/build.ts';
-import { planRedisChart, redisChartRecipe, redisRelease } from '../fixtures/chart-packaging.ts';
+import { chartReleases, planRedisChart, redisChartRecipe } from '../fixtures/chart-packaging.ts';
 import { noCache } from '../redis-builds.ts';
 import { openTestRegistry, type TestRegistry } from '../registry.ts';
 import { HELMS, renderChart, runHelm } from './helm.ts';
@@ -43,10 +43,7 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'larder-helm-'));
   const recipe = await redisChartRecipe();
   await storeRecipeFiles(PRODUCTS, recipe, hosted.content);
-  plan = await planRedisChart(
-    hosts().map((host) => redisRelease(host)),
-    { recipe },
-  );
+  plan = await planRedisChart(chartReleases(...hosts()), { recipe });
   artifact = await buildChart();
   for (const host of hosts()) await push(host);
 }, 60_000);
@@ -135,14 +132,19 @@ describe.skipIf(HELMS.length === 0).each(HELMS)('$name (needs helm)', ({ name, p
     const named = (parse(annotations.images) as { image: string }[]).map(({ image }) => image);
     const lock = parse(await readFile(join(chart, 'Images.lock'), 'utf8'));
     expect(lock.images.map(({ image }: { image: string }) => image)).toEqual(named);
-    for (const values of [[], ['--set', 'sentinel.enabled=true,volumePermissions.enabled=true,sysctl.enabled=true']]) {
+    const tags = ['redis:7.0.15-debian-12-r0', 'redis-exporter:1.45.0-debian-12-r0'];
+    const prefix = `^${host}/team/containers/debian-12`;
+    expect(named).toEqual(
+      tags.map((tag) => expect.stringMatching(new RegExp(`${prefix}/${tag}@sha256:[0-9a-f]{64}$`))),
+    );
+    const everyImage = ['sentinel', 'volumePermissions', 'sysctl', 'metrics'].map((key) => `${key}.enabled=true`);
+    for (const [values, expected] of [
+      [[], named.slice(0, 1)],
+      [['--set', everyImage.join(',')], named],
+    ] as const) {
       const rendered = JSON.stringify(await renderChart(path, chart, ...values));
       const images = [...rendered.matchAll(/"image":"([^"]+)"/g)].map(([, image]) => image);
-      expect(images.length, name).toBeGreaterThan(0);
-      expect([...new Set(images)]).toEqual(named);
-      expect(named[0]).toMatch(
-        new RegExp(`^${host}/team/containers/debian-12/redis:7.0.15-debian-12-r0@sha256:[0-9a-f]{64}$`),
-      );
+      expect([...new Set(images)].sort(), name).toEqual(expected.toSorted());
     }
     const mirrored = JSON.stringify(await renderChart(path, chart, '--set', 'global.imageRegistry=mirror.example.com'));
     expect(mirrored).toContain('"image":"mirror.example.com/team/containers/debian-12/redis:');

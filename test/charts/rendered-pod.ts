@@ -14,6 +14,7 @@ type Volume = {
 };
 type RenderedContainer = {
   name: string;
+  image: string;
   command?: string[];
   args?: string[];
   env?: Variable[];

@@ -1,5 +1,5 @@
-// The chart of Redis in the whole service. It is requested alone, built after its image, verified by the worker that has helm,
-// and pulled and rendered by helm.
+// The chart of Redis in the whole service. It is requested alone, built after its images, verified by the worker that has
+// helm, and pulled and rendered by helm.
 import { chmod, copyFile, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -33,7 +33,7 @@ afterAll(async () => {
 }, STORY_MS);
 
 test.skipIf(helm === undefined)(
-  'a request for the chart releases its image and the chart, which helm pulls and renders (needs helm)',
+  'a request for the chart releases its images and the chart, which helm pulls and renders (needs helm)',
   async () => {
     const { client, catalog_id, url, apiToken } = service;
     const base = (await client.call('listBaseImages', {})).items.find(({ name }) => name === 'Debian 12');
@@ -52,19 +52,25 @@ test.skipIf(helm === undefined)(
     });
     const { items } = await client.call('listReleases', { catalog_id, expand_relationships: true });
     const chart = items.find(({ packaging_type }) => packaging_type === 'HELM_CHART');
-    const [image] = chart?.dependencies ?? [];
+    const [image, exporter] = ['redis', 'redis-exporter'].map((name) =>
+      chart?.dependencies?.find(({ artifact }) => artifact.name === name),
+    );
     expect(chart).toMatchObject({ verified: true, artifact: { version: '1.0.0' } });
     expect(image).toMatchObject({ packaging_type: 'CONTAINER_IMAGE', verified: true });
+    expect(exporter).toMatchObject({ packaging_type: 'CONTAINER_IMAGE', verified: true });
     const applications = await client.call('listApplications', { catalog_id });
     expect(applications.items.map(({ packaging_type }) => packaging_type)).toEqual(['HELM_CHART']);
     const path = helm?.path ?? '';
     const { repository, name, version } = chart?.artifact ?? { repository: '', name: '', version: '' };
     const logIn = ['--username', 'x', '--password', apiToken, '--plain-http'];
     await runHelm(path, 'pull', `oci://${repository}/${name}`, '--version', version ?? '', '-d', folder, ...logIn);
-    const rendered = JSON.stringify(await renderChart(path, join(folder, `redis-${version}.tgz`)));
-    const { url: tagged, repo_digest } = image?.artifact ?? {};
-    expect(rendered).toContain(`"image":"${tagged}@${repo_digest}"`);
-    expect(tagged).toContain(new URL(url).host);
+    const withMetrics = ['--set', 'metrics.enabled=true'];
+    const rendered = JSON.stringify(await renderChart(path, join(folder, `redis-${version}.tgz`), ...withMetrics));
+    for (const needed of [image, exporter]) {
+      const { url: tagged, repo_digest } = needed?.artifact ?? {};
+      expect(rendered).toContain(`"image":"${tagged}@${repo_digest}"`);
+      expect(tagged).toContain(new URL(url).host);
+    }
   },
   STORY_MS,
 );

@@ -96,7 +96,8 @@ test.skipIf(helm === undefined)(
     await customize();
     const { client, catalog_id, apiToken } = service;
     const { items } = await client.call('listReleases', { catalog_id });
-    expect(items.filter(({ packaging_type }) => packaging_type === 'CONTAINER_IMAGE')).toHaveLength(1);
+    // The images of Redis and of its exporter.
+    expect(items.filter(({ packaging_type }) => packaging_type === 'CONTAINER_IMAGE')).toHaveLength(2);
     const charts = items.filter(({ packaging_type }) => packaging_type === 'HELM_CHART');
     expect(charts.map(({ artifact }) => artifact.version).sort()).toEqual(['1.0.0', '1.0.1']);
     const chart = charts.find(({ artifact }) => artifact.version === '1.0.1');

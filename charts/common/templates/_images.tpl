@@ -8,7 +8,7 @@ The registry of the image wins over global.imageRegistry. A digest is added to t
 {{- $registry := $image.registry | default (.root.Values.global).imageRegistry -}}
 {{- $tag := include "larder.text" ($image.tag | default (ternary "" .root.Chart.AppVersion (not (empty $image.digest)))) -}}
 {{- with $registry }}{{ . | trimSuffix "/" }}/{{ end -}}
-{{- required "the repository of an image is missing: set repository and tag of images that Larder does not build, such as metrics.image" $image.repository -}}
+{{- required "the repository of an image is missing: set repository and tag of images that Larder does not build" $image.repository -}}
 {{- with $tag }}:{{ . }}{{ end -}}
 {{- with $image.digest }}@{{ . }}{{ end -}}
 {{- end -}}

@@ -17,7 +17,7 @@ const REGISTRY = 'registry.example.com';
 const DIGEST = `sha256:${'5'.repeat(64)}`;
 const IMAGES = {
   redis: `${REGISTRY}/containers/debian-13/redis:8.0.2@${DIGEST}`,
-  exporter: `${REGISTRY}/mirror/redis-exporter:1.80.0`,
+  exporter: `${REGISTRY}/containers/debian-13/redis-exporter:1.69.0`,
   busy: `${REGISTRY}/busy:1.0`,
 };
 const possible = sandboxMode.mode !== 'files-only' && HELMS.length > 0;

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { HELMS, renderChart, runHelm } from '../../../test/charts/helm.ts';
 import type { KubernetesObject } from '../../../test/charts/object-rules.ts';
 import { type TestWorkspace, testWorkspace } from '../../../test/fixtures/build.ts';
-import { planRedisChart, redisChartRecipe, redisRelease } from '../../../test/fixtures/chart-packaging.ts';
+import { chartReleases, planRedisChart, redisChartRecipe } from '../../../test/fixtures/chart-packaging.ts';
 import { inspect, yaml } from '../../../test/fixtures/customization.ts';
 import { entry } from '../../../test/fixtures/tar.ts';
 import { noCache } from '../../../test/redis-builds.ts';
@@ -70,7 +70,7 @@ async function planWith(...given: Given[]): Promise<ChartPlan> {
     ...{ id, version, name: id, digest: digestOf(`archive ${id} ${version}`), epoch: 1 },
     inspection: sampleInspection(id),
   }));
-  return await planRedisChart([redisRelease(HOST)], { customizations });
+  return await planRedisChart(chartReleases(HOST), { customizations });
 }
 
 async function build(plan: ChartPlan, ...given: Given[]): Promise<{ root: Root; log: string }> {

@@ -1,6 +1,13 @@
 // Plans of charts: the images of each registry, what is kept, and what cannot be planned.
 import { beforeAll, describe, expect, test } from 'vitest';
-import { planRedisChart, redisChartRecipe, redisRelease } from '../../../test/fixtures/chart-packaging.ts';
+import {
+  chartReleases,
+  exporterRelease,
+  loneChartRecipe,
+  planRedisChart,
+  redisChartRecipe,
+  redisRelease,
+} from '../../../test/fixtures/chart-packaging.ts';
 import { digestOf, sampleArtifact, sampleInspection, samplePlan, sampleRecipe } from '../../../test/stored-values.ts';
 import { soleRoot } from '../../plan/artifact.ts';
 import { readStoredPlan } from '../../plan/plan.ts';
@@ -8,28 +15,20 @@ import type { Recipe } from '../../plan/recipe.ts';
 import { chartPackaging } from './chart-packaging.ts';
 
 let recipe: Recipe;
+let lone: Recipe;
 beforeAll(async () => {
   recipe = await redisChartRecipe();
+  lone = await loneChartRecipe();
 });
 
-const withExporter = (): Recipe => ({
-  ...recipe,
-  chart: {
-    ...(recipe.chart ?? { name: 'redis', series: '1.0', files: [] }),
-    images: [
-      { place: ['image'], product: 'redis' },
-      { place: ['metrics', 'image'], product: 'exporter' },
-    ],
-  },
-});
-const exporterRelease = (host: string) =>
-  redisRelease(host, { product_key: 'exporter', repository: 'containers/debian-12/exporter', tag: '1-r0' });
-
-test('the chart of the library has the image of Redis, the library chart, and nothing that only generates files', () => {
+test('the chart of the library has its images, the library chart, and nothing that only generates files', () => {
   expect(recipe.chart).toMatchObject({
     name: 'redis',
     series: '1.0',
-    images: [{ place: ['image'], product: 'redis' }],
+    images: [
+      { place: ['image'], product: 'redis' },
+      { place: ['metrics', 'image'], product: 'redis-exporter' },
+    ],
   });
   const paths = recipe.chart?.files.map(({ path }) => path) ?? [];
   expect(paths).toEqual(expect.arrayContaining(['Chart.yaml', 'charts/common/Chart.yaml', 'scripts/start-node.sh']));
@@ -39,10 +38,11 @@ test('the chart of the library has the image of Redis, the library chart, and no
 describe('a plan', () => {
   test('has each registry with its image by digest, and the product, base and customizations of the image', async () => {
     const other = soleRoot(sampleArtifact('other'));
-    const plan = await planRedisChart([
+    const needs = [
       redisRelease('a.example.com'),
       redisRelease('b.example.com:5000', { root: other, tag: '7.0.15-debian-12-r3' }),
-    ]);
+    ];
+    const plan = await planRedisChart(needs, { recipe: lone });
     const image = samplePlan();
     expect(plan).toMatchObject({ product: image.product, base: image.base, operating_system: 'debian-12' });
     expect(plan.customizations).toEqual([expect.objectContaining({ id: 'c1', version: 2, packages: [] })]);
@@ -70,8 +70,8 @@ describe('a plan', () => {
   });
 
   test('does not change when the same releases are planned again, and has no version of the chart', async () => {
-    const plan = await planRedisChart([redisRelease('a.example.com')]);
-    expect(await planRedisChart([redisRelease('a.example.com')])).toEqual(plan);
+    const plan = await planRedisChart(chartReleases('a.example.com'));
+    expect(await planRedisChart(chartReleases('a.example.com'))).toEqual(plan);
     expect(JSON.stringify(plan)).not.toContain('"1.0.0"');
     expect(() => chartPackaging.place(plan).immutableTag(0)).toThrow('no version yet');
   });
@@ -85,7 +85,7 @@ describe('a plan', () => {
     const pin = (id: string, version: number) => ({
       ...{ id, version, digest: digestOf(`${id} ${version}`), epoch: 5, packages: [], in_chart: true },
     });
-    const needs = [redisRelease('a.example.com')];
+    const needs = chartReleases('a.example.com');
     const both = await planRedisChart(needs, { customizations: [own('c0', 1), own('c9', 3)] });
     expect(both.customizations).toEqual([inImage, pin('c0', 1), pin('c9', 3)]);
     const older = await planRedisChart(needs, { customizations: [own('c1', 1)] });
@@ -98,14 +98,14 @@ describe('a plan', () => {
   });
 
   test('leaves out a registry that lacks an image', async () => {
-    const needs = [redisRelease('a.example.com'), exporterRelease('a.example.com'), redisRelease('b.example.com')];
-    const plan = await planRedisChart(needs, { recipe: withExporter() });
+    const needs = [...chartReleases('a.example.com'), redisRelease('b.example.com')];
+    const plan = await planRedisChart(needs);
     expect(Object.keys(plan.registries)).toEqual(['a.example.com']);
-    expect(plan.registries['a.example.com']?.images.map(({ product }) => product)).toEqual(['redis', 'exporter']);
+    expect(plan.registries['a.example.com']?.images.map(({ product }) => product)).toEqual(['redis', 'redis-exporter']);
   });
 
   test('keeps the source of a kept plan, and takes the new images', async () => {
-    const kept = await planRedisChart([redisRelease('a.example.com')]);
+    const kept = await planRedisChart([redisRelease('a.example.com')], { recipe: lone });
     const changed: Recipe = { ...recipe, chart: { name: 'redis', series: '2.0', files: [], images: [] } };
     const newer = redisRelease('a.example.com', {
       root: soleRoot(sampleArtifact('newer')),
@@ -118,10 +118,10 @@ describe('a plan', () => {
 
   test('without a release of an image is rejected with the name of the product', async () => {
     const needs = [redisRelease('a.example.com')];
-    await expect(planRedisChart(needs, { recipe: withExporter() })).rejects.toThrow('an image of exporter');
+    await expect(planRedisChart(needs)).rejects.toThrow('an image of redis-exporter');
     await expect(planRedisChart([])).rejects.toThrow('an image of redis');
     const apart = [redisRelease('a.example.com'), exporterRelease('b.example.com')];
-    await expect(planRedisChart(apart, { recipe: withExporter() })).rejects.toThrow('all of its images');
+    await expect(planRedisChart(apart)).rejects.toThrow('all of its images');
   });
 
   test('of a product that lost its chart is rejected', async () => {
@@ -130,7 +130,7 @@ describe('a plan', () => {
   });
 
   test('that is stored with a wrong field is rejected with this field', async () => {
-    const plan = await planRedisChart([redisRelease('a.example.com')]);
+    const plan = await planRedisChart(chartReleases('a.example.com'));
     const read = () => readStoredPlan({ ...plan, chart: { ...plan.chart, files: [{ path: 'a' }] } }, 'sha256:1');
     expect(read).toThrow(/plan sha256:1 .*\/chart\/files/);
   });

@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { HELMS } from '../../../test/charts/helm.ts';
 import { sandboxMode, type TestWorkspace, testWorkspace } from '../../../test/fixtures/build.ts';
-import { planRedisChart, redisChartRecipe, redisRelease } from '../../../test/fixtures/chart-packaging.ts';
+import { chartReleases, planRedisChart, redisChartRecipe } from '../../../test/fixtures/chart-packaging.ts';
 import { noCache } from '../../../test/redis-builds.ts';
 import { findHelm } from '../../helm/run-helm.ts';
 import type { ChartPlan } from '../../plan/chart-plan.ts';
@@ -23,10 +23,7 @@ beforeAll(async () => {
   workspace = await testWorkspace();
   const recipe = await redisChartRecipe();
   await storeRecipeFiles(PRODUCTS, recipe, workspace.content);
-  plan = await planRedisChart(
-    HOSTS.map((host) => redisRelease(host)),
-    { recipe },
-  );
+  plan = await planRedisChart(chartReleases(...HOSTS), { recipe });
 });
 afterAll(() => workspace?.[Symbol.asyncDispose]());
 

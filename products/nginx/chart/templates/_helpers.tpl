@@ -91,9 +91,6 @@ server {
 {{- if and (not $v.containerPorts.http) (not $v.containerPorts.https) -}}
 {{- $messages = append $messages "containerPorts.http and containerPorts.https are empty; expected at least one port" -}}
 {{- end -}}
-{{- if and $v.metrics.enabled (not $v.metrics.image.repository) -}}
-{{- $messages = append $messages "metrics.enabled requires metrics.image.repository: the library has no exporter for nginx yet" -}}
-{{- end -}}
 {{- with $v.cloneStaticSiteFromGit -}}
 {{- if and .enabled (not .image.repository) -}}
 {{- $messages = append $messages "cloneStaticSiteFromGit.enabled requires cloneStaticSiteFromGit.image.repository: the library has no image with git yet" -}}

@@ -129,9 +129,6 @@
 {{- if and (include "redis.sentinel" .) (gt (int $v.sentinel.quorum) (int $v.replica.replicaCount)) -}}
 {{- $messages = append $messages "sentinel.quorum is more than replica.replicaCount: sentinels could never agree" -}}
 {{- end -}}
-{{- if and $v.metrics.enabled (not $v.metrics.image.repository) -}}
-{{- $messages = append $messages "metrics.enabled requires metrics.image.repository: the library has no exporter for Redis yet" -}}
-{{- end -}}
 {{- if and (eq $v.architecture "replication") (gt (int $v.master.count) 1) -}}
 {{- $messages = append $messages "master.count is more than 1: replicas follow one primary" -}}
 {{- end -}}
