@@ -1,13 +1,19 @@
 // Runs the Memcached container of the rendered chart in the network of this machine: without and with authentication, and
 // with a memory that survives a restart.
+import { once } from 'node:events';
 import { connect } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { SLOW_MS } from '../redis-builds.ts';
-import { missingForCharts, openProductContainers, type ProductContainers } from './product-containers.ts';
+import { missingForCharts, openProductContainers, type ProductContainers, readMetric } from './product-containers.ts';
 import { getContainer } from './rendered-pod.ts';
 
 const reason = missingForCharts();
 const PORT = 17211;
+const METRICS_PORT = 17212;
+/** More than the workers of the exporter. */
+const SILENT_CLIENTS = 10;
+/** A container starts in a second, and takes several times as long on a busy machine. */
+const eventually = { timeout: 30_000, interval: 100 };
 const PASSWORD = `a "quoted" \\n \\ $HOME 'password'`;
 const ANSWER_MS_MAX = 10_000;
 const SECOND_MS = 1000;
@@ -48,9 +54,14 @@ describe.skipIf(reason !== '')(`the memcached container of the chart ${reason}`,
   }, SLOW_MS);
   afterEach(() => containers?.stop());
   afterAll(() => containers?.[Symbol.asyncDispose]());
-  const render = (values: object) => containers.render({ containerPorts: { memcached: PORT }, ...values });
-  const start = async (name: string, values: object) =>
-    await containers.start(name, { objects: await render(values), workload: 'Deployment/shop-memcached' });
+  const render = (values: object) =>
+    containers.render({
+      ...{ containerPorts: { memcached: PORT }, metrics: { enabled: true, containerPorts: { metrics: METRICS_PORT } } },
+      ...values,
+    });
+  const start = async (name: string, values: object, container = 'memcached') =>
+    await containers.start(name, { objects: await render(values), workload: 'Deployment/shop-memcached', container });
+  const up = () => readMetric(METRICS_PORT, 'memcached_up');
 
   test('reads arguments as charts write them, a flag and its value in one', async () => {
     await start('arguments', { args: ['/run.sh', '-m 100', '-I 8m'] });
@@ -60,8 +71,30 @@ describe.skipIf(reason !== '')(`the memcached container of the chart ${reason}`,
     expect(settings).toContain(`STAT item_size_max ${8 * 1024 * 1024}`);
   });
 
-  test('requires the password by SASL', async () => {
-    await start('sasl', { auth: { enabled: true, username: 'shop', password: PASSWORD } });
+  test('has metrics, also while clients of the exporter send nothing, and says when the server is away', async () => {
+    const exporter = await start('exporter', {}, 'metrics');
+    await expect.poll(up, eventually).toBe('0');
+    expect(exporter.output()).toContain('memcached-metrics: no answer');
+    await start('open', {});
+    await expect.poll(up, eventually).toBe('1');
+    await askText('set a 0 0 1\r\nb\r\n');
+    await askText('get a\r\n');
+    expect(await readMetric(METRICS_PORT, 'memcached_current_items')).toBe('1');
+    expect(await readMetric(METRICS_PORT, 'memcached_max_connections')).toBe('1024');
+    expect(await readMetric(METRICS_PORT, 'memcached_commands_total{command="get",status="hit"}')).toBe('1');
+    expect(await readMetric(METRICS_PORT, 'memcached_commands_total{command="set",status="hit"}')).toBe('1');
+    const silent = Array.from({ length: SILENT_CLIENTS }, () => connect(METRICS_PORT, '127.0.0.1'));
+    await Promise.all(silent.map((socket) => once(socket, 'connect')));
+    await expect.poll(up, eventually).toBe('1');
+    for (const socket of silent) socket.destroy();
+  });
+
+  test('requires the password by SASL, which the exporter has', async () => {
+    const auth = { enabled: true, username: 'shop', password: PASSWORD };
+    await start('sasl', { auth });
+    await start('exporter', { auth }, 'metrics');
+    await expect.poll(up, eventually).toBe('1');
+    expect(await readMetric(METRICS_PORT, 'memcached_max_connections')).toBe('1024');
     const get = binary(GET, 'a');
     expect(statusOf((await ask(get))[0])).toBe(STATUS_AUTH);
     const wrong = await ask(binary(SASL_AUTH, 'PLAIN', '\0shop\0wrong'), get);
@@ -73,7 +106,10 @@ describe.skipIf(reason !== '')(`the memcached container of the chart ${reason}`,
   test('requires the password by the text protocol if a variable says so', async () => {
     const extraEnvVars = [{ name: 'MEMCACHED_AUTH_PROTOCOL', value: 'text' }];
     const password = PASSWORD.replaceAll(' ', '_');
-    await start('text', { auth: { enabled: true, username: 'shop', password }, extraEnvVars });
+    const auth = { enabled: true, username: 'shop', password };
+    await start('text', { auth, extraEnvVars });
+    await start('exporter', { auth }, 'metrics');
+    await expect.poll(up, eventually).toBe('1');
     expect(await askText('get a\r\n')).toBe('CLIENT_ERROR unauthenticated');
     const login = `shop ${password}`;
     expect(await askText(`set login 0 0 ${login.length}\r\n${login}\r\n`)).toBe('STORED');

@@ -10,6 +10,7 @@ import { findObject, findPod, type KubernetesObject } from './object-rules.ts';
 const execute = promisify(execFile);
 const helm = HELMS[0]?.path ?? '';
 const ENTRYPOINT = join(chartFolder('memcached'), '../files/memcached-entrypoint');
+const EXPORTER = join(chartFolder('memcached'), '../files/memcached-metrics');
 const EXIT_USAGE = 64;
 
 describe.skipIf(helm === '')('the chart memcached (needs helm)', () => {
@@ -27,7 +28,6 @@ describe.skipIf(helm === '')('the chart memcached (needs helm)', () => {
     [{ replicaCount: 2 }, 'several servers require architecture: high-availability'],
     [{ autoscaling: { enabled: true } }, 'autoscaling.enabled requires architecture: high-availability'],
     [{ auth: { enabled: true } }, 'auth.enabled requires auth.username'],
-    [{ metrics: { enabled: true } }, 'metrics.enabled requires metrics.image.repository'],
   ])('rejects %j', async (values, message) => {
     await expect(render(values)).rejects.toThrow(message);
   });
@@ -47,12 +47,35 @@ describe.skipIf(helm === '')('the chart memcached (needs helm)', () => {
     expect(container).toMatchObject({ args: ['--memory-file=/cache-state/memory_file'] });
   });
 
+  test('has an exporter of its own image, or of an image of values', async () => {
+    const exporterOf = async (metrics: object) =>
+      findPod(find(await render({ metrics }), 'Deployment') ?? expect.fail('no workload'))?.containers[1];
+    const own = await exporterOf({ enabled: true });
+    expect(own).toMatchObject({ image: expect.stringContaining('debian-13/memcached:') });
+    expect(own).toMatchObject({ command: ['/usr/local/bin/memcached-metrics'] });
+    const foreign = await exporterOf({ enabled: true, image: { repository: 'mirror/exporter', tag: '1' } });
+    expect(foreign).toMatchObject({ image: 'mirror/exporter:1' });
+    expect(foreign).not.toHaveProperty('command');
+  });
+
   test('keeps hooks of values in place of its own', async () => {
     const preStop = { exec: { command: ['true'] } };
     const values = { architecture: 'high-availability', persistence: { enabled: true }, lifecycleHooks: { preStop } };
     const workload = find(await render(values), 'StatefulSet');
     expect(findPod(workload ?? expect.fail('no workload'))?.containers[0]).toMatchObject({ lifecycle: { preStop } });
   });
+});
+
+test.each<[string[], NodeJS.ProcessEnv, string]>([
+  [['--web.listen-adress=:1'], {}, '--web.listen-adress is not known'],
+  [['--web.listen-address=1'], {}, '--web.listen-address must be HOST:PORT'],
+  [['--memcached.address'], {}, '--memcached.address requires a value'],
+  [['stats'], {}, 'stats is not an argument'],
+  [[], { MEMCACHED_AUTH_PROTOCOL: 'plain' }, 'MEMCACHED_AUTH_PROTOCOL is not known; expected sasl or text'],
+  [[], { MEMCACHED_PASSWORD_FILE: '/nothing' }, 'MEMCACHED_PASSWORD_FILE: /nothing: No such file or directory'],
+])('the exporter rejects %j and %j with exit code 64', async (args, env, message) => {
+  const run = execute('/usr/bin/perl', [EXPORTER, ...args], { env: { PATH: process.env['PATH'], ...env } });
+  await expect(run).rejects.toMatchObject({ code: EXIT_USAGE, stderr: expect.stringContaining(message) });
 });
 
 test.each([

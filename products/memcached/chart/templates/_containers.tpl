@@ -1,3 +1,14 @@
+{{/* User and password. */}}
+{{- define "memcached.authEnv" -}}
+- name: MEMCACHED_USERNAME
+  value: {{ tpl .Values.auth.username . | quote }}
+- name: MEMCACHED_PASSWORD
+  valueFrom:
+    secretKeyRef:
+      name: {{ include "memcached.secretName" . | quote }}
+      key: memcached-password
+{{- end -}}
+
 {{/* The Memcached container. */}}
 {{- define "memcached.container" -}}
 {{- $v := .Values -}}
@@ -19,13 +30,7 @@ env:
   - name: MEMCACHED_PORT_NUMBER
     value: {{ $v.containerPorts.memcached | quote }}
   {{- if $v.auth.enabled }}
-  - name: MEMCACHED_USERNAME
-    value: {{ tpl $v.auth.username . | quote }}
-  - name: MEMCACHED_PASSWORD
-    valueFrom:
-      secretKeyRef:
-        name: {{ include "memcached.secretName" . | quote }}
-        key: memcached-password
+  {{- include "memcached.authEnv" . | nindent 2 }}
   {{- end }}
   {{- with $v.extraEnvVars }}
   {{- include "larder.tpl" (dict "value" . "root" $) | nindent 2 }}
@@ -48,16 +53,21 @@ volumeMounts:
   {{- end }}
 {{- end -}}
 
-{{/* The exporter. */}}
+{{/* The exporter: the program in the image of Memcached, or an image of values, which has the same arguments. */}}
 {{- define "memcached.exporterContainer" -}}
 {{- $values := .Values.metrics -}}
 {{- $answer := dict "httpGet" (dict "path" "/metrics" "port" "metrics") -}}
 {{- $alive := dict "tcpSocket" (dict "port" "metrics") -}}
-{{- $args := list (printf "--memcached.address=localhost:%d" (int .Values.containerPorts.memcached)) (printf "--web.listen-address=:%d" (int $values.containerPorts.metrics)) -}}
+{{- $args := list (printf "--memcached.address=127.0.0.1:%d" (int .Values.containerPorts.memcached)) (printf "--web.listen-address=:%d" (int $values.containerPorts.metrics)) -}}
+{{- $command := ternary list (list "/usr/local/bin/memcached-metrics") (not (empty $values.image.repository)) -}}
 name: metrics
-image: {{ include "larder.image" (dict "root" . "image" $values.image) }}
+image: {{ include "larder.image" (dict "root" . "image" $values.image "default" .Values.image) }}
 imagePullPolicy: {{ include "larder.pullPolicy" $values.image }}
-{{- include "larder.command" (dict "root" . "values" dict "args" $args) }}
+{{- include "larder.command" (dict "root" . "values" dict "command" $command "args" $args) }}
+{{- if .Values.auth.enabled }}
+env:
+  {{- include "memcached.authEnv" . | nindent 2 }}
+{{- end }}
 ports:
   - name: metrics
     containerPort: {{ int $values.containerPorts.metrics }}

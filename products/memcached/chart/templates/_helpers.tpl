@@ -32,8 +32,5 @@
 {{- if and $v.auth.enabled (not $v.auth.username) -}}
 {{- $messages = append $messages "auth.enabled requires auth.username" -}}
 {{- end -}}
-{{- if and $v.metrics.enabled (not $v.metrics.image.repository) -}}
-{{- $messages = append $messages "metrics.enabled requires metrics.image.repository: the library has no exporter for Memcached yet" -}}
-{{- end -}}
 {{- include "larder.failWith" $messages -}}
 {{- end -}}
