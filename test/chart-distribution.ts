@@ -13,8 +13,9 @@ import { planPipeline } from '../src/jobs/plan-pipeline.ts';
 import { verifyPipeline } from '../src/jobs/verify-pipeline.ts';
 import type { WorkerResources } from '../src/jobs/worker-resources.ts';
 import { once } from '../src/oci/manifest.ts';
-import { recordDiscovery } from '../src/pipelines/discovery.ts';
+import { type DiscoveredProduct, recordDiscovery } from '../src/pipelines/discovery.ts';
 import { createWave } from '../src/pipelines/waves.ts';
+import type { Recipe } from '../src/plan/recipe.ts';
 import { storeRecipeFiles } from '../src/recipes/recipe.ts';
 import { exclusiveBy, keyedLocks } from '../src/sandbox/exclusive.ts';
 import { library } from './catalog.ts';
@@ -25,6 +26,15 @@ import { sampleWorker } from './worker-rows.ts';
 
 const PRODUCTS = join(import.meta.dirname, '../products');
 const context = { signal: new AbortController().signal } as JobContext;
+
+/** Returns the library of tests, in which Redis has the chart of a recipe. */
+export function libraryWithChart({ chart, packaging_types }: Recipe): DiscoveredProduct[] {
+  return library().map((product) =>
+    product.recipe.key === 'redis' && chart
+      ? { ...product, recipe: { ...product.recipe, packaging_types, chart } }
+      : product,
+  );
+}
 
 export type ChartDistribution = Awaited<ReturnType<typeof openChartDistribution>>;
 
@@ -37,13 +47,7 @@ export async function openChartDistribution() {
   const resources: WorkerResources = { ...catalog.resources, workspace, engine: engineHere(workspace) };
   const recipe = await loneChartRecipe();
   await storeRecipeFiles(PRODUCTS, recipe, content);
-  const { chart, packaging_types } = recipe;
-  const found = library().map((product) =>
-    product.recipe.key === 'redis' && chart
-      ? { ...product, recipe: { ...product.recipe, packaging_types, chart } }
-      : product,
-  );
-  await catalog.write((tx) => recordDiscovery(tx, found));
+  await catalog.write((tx) => recordDiscovery(tx, libraryWithChart(recipe)));
   await content.put(once(Buffer.from('first')));
   await catalog.baseMoves('first');
   await catalog.write((tx) => recordWorker(tx, sampleWorker()));

@@ -42,9 +42,10 @@ export async function readTagged(at: At, digest: string): Promise<TaggedSignatur
  * Returns the bundles that refer to an image. Finds them with the referrers API or, in registries without it, under the tag.
  */
 export async function readBundles(at: At, digest: string): Promise<Bundle[]> {
-  const index = await readJson(at, `referrers/${digest}`).catch(() =>
-    readJson(at, `manifests/${digest.replace(':', '-')}`),
-  );
+  const index = await readJson(at, `referrers/${digest}`)
+    .catch(() => readJson(at, `manifests/${digest.replace(':', '-')}`))
+    // A registry without the API has no such tag if nothing refers to the image.
+    .catch((error: Error) => (error.message.includes(' answers 404') ? { manifests: [] } : Promise.reject(error)));
   const found = index.manifests.filter(({ artifactType }: { artifactType?: string }) =>
     artifactType?.includes('bundle'),
   );
