@@ -6,7 +6,8 @@ import type { PlatformFiles } from '../db/tables.ts';
 import { openSigners } from '../identity/release-signing-keys.ts';
 import { abortableTarget } from '../oci/abortable-target.ts';
 import { contentTarget } from '../oci/content-target.ts';
-import { copyArtifact, readBack } from '../oci/copy.ts';
+import { type CopyOptions, copyArtifact, readBack } from '../oci/copy.ts';
+import { EMPTY_CONFIG } from '../oci/manifest.ts';
 import { attachReferrers } from '../oci/referrers.ts';
 import type { Place } from '../packaging/packaging.ts';
 import { packagingOf } from '../packaging/packagings.ts';
@@ -227,34 +228,44 @@ async function push(resources: WorkerResources, place: RegistryPlace, releasing:
   const { registry, repository, target } = place;
   const { artifact, tag } = releasing;
   const root = rootFor(artifact, registry.id);
-  const digests = blobsOf(root);
-  const known = registry.hosted ? new Map<Digest, string>() : await findRegistryBlobs(db, registry.id, digests);
+  // All referrers of all artifacts have the same config.
+  const digests = [...blobsOf(root), EMPTY_CONFIG.digest];
+  const in_registry = { registry_id: registry.id, repository };
+  const known = registry.hosted ? new Map<Digest, string>() : await findRegistryBlobs(db, in_registry, digests);
   const mountFrom = (digest: Digest) => known.get(digest);
   await copyArtifact(contentTarget(content), target, root.descriptor, {
     tags: [tag],
     mountFrom,
     uploads: remotes.uploads,
   });
-  await attach(resources, place, releasing);
+  await attach(resources, place, releasing, known);
   // Throws if the registry has lost or changed the content. Then no release is recorded.
   await readBack(target, root.descriptor, [tag]);
   if (!registry.hosted) {
-    await inTransaction(db, (tx) => recordRegistryBlobs(tx, { registry_id: registry.id, repository }, digests));
+    await inTransaction(db, (tx) => recordRegistryBlobs(tx, in_registry, digests));
   }
 }
 
-/** Attaches reports and signatures to the manifest or index to which the tag points. A repetition changes nothing. */
+/**
+ * Attaches reports and signatures to the manifest or index to which the tag points. A repetition changes nothing.
+ * `known`: for blobs that the registry has, the repository.
+ */
 async function attach(
   resources: WorkerResources,
   place: RegistryPlace,
   { artifact, state, signing, signal }: Releasing,
+  known: Map<Digest, string>,
 ): Promise<void> {
   const { content } = resources;
-  const { registry, target } = place;
+  const { registry, repository, target } = place;
   const subject = rootFor(artifact, registry.id).descriptor;
   const reports = await putReports(content, { subject, files: state.metadata });
   const bundles = await putBundles(resources, signing, subject);
-  await attachReferrers(contentTarget(content), target, { subject, referrers: [...reports, ...bundles] });
+  const copy: CopyOptions = {
+    mountFrom: (digest) => known.get(digest),
+    onBlob: ({ digest }) => known.set(digest, repository),
+  };
+  await attachReferrers(contentTarget(content), target, { subject, referrers: [...reports, ...bundles], copy });
   await addToSignatureTag(resources, signing, { target, subject, name: repositoryOf(place).full, signal });
 }
 

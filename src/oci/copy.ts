@@ -45,10 +45,12 @@ export type CopyOptions = {
 /** Four copies use the bandwidth while some answers are pending, and leave connections for other copies. */
 const CONCURRENCY_DEFAULT = 4;
 /**
- * A blob up to this size, in bytes, is sent without asking whether the target has it. Asking takes as long as sending. Most
- * small blobs are configs of new images, which the target does not have.
+ * A blob up to this size, in bytes, is sent without asking whether the target has it. Asking takes as long as the upload. The
+ * config of each image and the archive of each chart, which has up to 50 KB, are new anyway.
  */
-const UNCHECKED_BYTES_MAX = 16 * 1024;
+const UNCHECKED_BYTES_MAX = 64 * 1024;
+/** A blob up to this size, in bytes, is sent by each copy: to mount it takes as long as to send it. */
+const UNSHARED_BYTES_MAX = 16 * 1024;
 /** The most manifests in one artifact. The largest published indexes have some dozens of platforms. */
 const MANIFESTS_MAX = 1000;
 /**
@@ -205,7 +207,7 @@ async function placeBlob(context: CopyContext, blob: Descriptor): Promise<Placed
   const mount = (repository: string) => side('target', 'mount blob', () => target.mount(blob, repository));
   const send = async () =>
     from !== undefined && (await mount(from)) === 'mounted' ? 'mounted' : await sendMissing(context, blob);
-  return options.uploads === undefined || place === undefined || blob.size <= UNCHECKED_BYTES_MAX
+  return options.uploads === undefined || place === undefined || blob.size <= UNSHARED_BYTES_MAX
     ? await send()
     : await options.uploads.place(blob.digest, place, { send, mount });
 }

@@ -109,16 +109,17 @@ export async function expireBuilt(tx: Transaction): Promise<boolean> {
 
 /**
  * Finds, for each of these blobs, a repository of the registry that is known to have the blob, so that the blob can be
- * mounted. Omits blobs without such a repository.
+ * mounted: `place.repository` if it has the blob itself. Omits blobs without such a repository.
  */
 export async function findRegistryBlobs(
   db: Database,
-  registryId: string,
+  place: { registry_id: string; repository: string },
   digests: readonly Digest[],
 ): Promise<Map<Digest, string>> {
   const found = await sql<{ digest: Digest; repository: string }>`
-    select digest, min(repository) as repository from registry_blobs
-    where registry_id = ${registryId} and digest = any(${digests}::text[]) group by digest`.execute(db);
+    select distinct on (digest) digest, repository from registry_blobs
+    where registry_id = ${place.registry_id} and digest = any(${digests}::text[])
+    order by digest, repository <> ${place.repository}, repository`.execute(db);
   return new Map(found.rows.map((row) => [row.digest, row.repository]));
 }
 

@@ -132,8 +132,15 @@ test('stores the last artifact of a plan, the first layer of a key, and the blob
   const place = { registry_id: catalog.acme.registry_id, repository: 'containers/redis' };
   const blobs = [digestOf('x'), digestOf('y')];
   await catalog.write((tx) => recordRegistryBlobs(tx, place, [...blobs, ...blobs]));
-  expect([...(await findRegistryBlobs(catalog.db, catalog.acme.registry_id, blobs))]).toEqual([
+  expect([...(await findRegistryBlobs(catalog.db, place, blobs))]).toEqual([
     [digestOf('x'), 'containers/redis'],
     [digestOf('y'), 'containers/redis'],
   ]);
+  const other = { ...place, repository: 'containers/nginx' };
+  await catalog.write((tx) => recordRegistryBlobs(tx, other, blobs));
+  const found = async (repository: string) =>
+    (await findRegistryBlobs(catalog.db, { ...place, repository }, blobs)).get(blobs[0] ?? 'sha256:');
+  expect(await found('containers/redis')).toBe('containers/redis');
+  expect(await found('containers/nginx')).toBe('containers/nginx');
+  expect(await found('containers/another')).toBe('containers/nginx');
 });
