@@ -1,11 +1,14 @@
 // The last lines of the demonstration. They contain commands for a shell that pull an image, call the API, and stop and start
 // Larder.
+import { chartAddress, isPlain, partsOf } from './chart.ts';
 import type { Released } from './main-job.ts';
 import { USER_NAME } from './pull.ts';
 
 export type Closing = {
   /** The address of Larder. */
   url: string;
+  /** The address of the hosted registry. */
+  registry: string;
   catalog_id: string;
   released: Released[];
   /** The file with the API token. */
@@ -33,6 +36,7 @@ export function quoted(text: string): string {
 /** Returns the last lines. */
 export function closingLines(closing: Closing): string[] {
   const { url, tokenFile, settings, stopped } = closing;
+  const charts = closing.released.filter(({ packaging_type }) => packaging_type === 'HELM_CHART');
   return [
     '',
     stopped ? 'Larder is stopped; its data is kept.' : `Larder stays up at ${url} until Ctrl-C.`,
@@ -40,7 +44,8 @@ export function closingLines(closing: Closing): string[] {
     `The API token is in ${quoted(tokenFile)}, readable only by Larder's own user and root.`,
     '',
     `${stopped ? 'When it runs again, pull' : 'Pull'} the images with any client, here ${closing.puller}; any user name, the API token as password:`,
-    ...closing.released.map((image) => `  ${pullCommand(image, closing)}`),
+    ...closing.released.filter((one) => !charts.includes(one)).map((image) => `  ${pullCommand(image, closing)}`),
+    ...charts.map((chart) => `  ${pullChartCommand(chart, closing)}`),
     '',
     'Call the API:',
     ...askCommands(closing).map((line) => `  ${line}`),
@@ -64,6 +69,14 @@ export function pullCommand({ url }: Released, { puller, tokenFile }: Pick<Closi
     case 'skopeo':
       return `skopeo copy --src-tls-verify=false --src-creds ${login} docker://${url} oci:${name}`;
   }
+}
+
+/** Returns a command that pulls the chart with helm. */
+function pullChartCommand({ url }: Released, { registry, tokenFile }: Pick<Closing, 'registry' | 'tokenFile'>): string {
+  const { version } = partsOf(url);
+  const options = [`--version ${version}`, ...(isPlain({ registry }) ? ['--plain-http'] : [])].join(' ');
+  const login = `--username ${USER_NAME} --password "$(cat ${quoted(tokenFile)})"`;
+  return `helm pull ${chartAddress({ registry, url })} ${options} ${login}`;
 }
 
 /** Returns two commands: the first gets an access token, the second lists releases with it. */

@@ -75,7 +75,8 @@ function printNews({ say, news }: NewsContext, pipelines: Pipeline[]): void {
       news.said.add(key);
       news.lastAt = Date.now();
       const why = phase.failure?.error_message ? `: ${phase.failure.error_message}` : '';
-      const what = `${pipeline.product.key.padEnd(12)} ${phase.type.toLowerCase().padEnd(13)}`;
+      const made = pipeline.packaging_type === 'HELM_CHART' ? `${pipeline.product.key} chart` : pipeline.product.key;
+      const what = `${made.padEnd(12)} ${phase.type.toLowerCase().padEnd(13)}`;
       say(`${seconds(news)}  ${what} ${phase.status.toLowerCase().replace('_', ' ')}${why}`);
     }
   }

@@ -5,8 +5,11 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { openTestApi, type TestApi } from '../../test/api.ts';
 import { catalogOver, type TestCatalog } from '../../test/catalog.ts';
+import { libraryWithChart } from '../../test/chart-distribution.ts';
 import { organizationOf } from '../../test/estate.ts';
+import { redisChartRecipe } from '../../test/fixtures/chart-packaging.ts';
 import { type Client, openClient } from '../client/client.ts';
+import { recordDiscovery } from '../pipelines/discovery.ts';
 import { failPhase } from '../pipelines/phases.ts';
 import { runMainJob } from './main-job.ts';
 
@@ -29,9 +32,9 @@ beforeEach(async () => {
 afterEach(() => api.close());
 
 /** Runs the job. During the job, calls `work` for each open pipeline, like a worker. */
-async function runWith(work: (pipelineId: string) => Promise<unknown>) {
+async function runWith(work: (pipelineId: string) => Promise<unknown>, { withChart = false } = {}) {
   let running = true;
-  const job = runMainJob({ client, say: (line) => said.push(line), company: COMPANY }).finally(() => {
+  const job = runMainJob({ client, say: (line) => said.push(line), company: COMPANY, withChart }).finally(() => {
     running = false;
   });
   const worker = async () => {
@@ -69,6 +72,23 @@ test('requests the missing applications, and a second run finds them', async () 
     'In the catalog already: redis 7.0, nginx 1.22, postgresql 15.',
     'The customization «company» is in the catalog already.',
   ]);
+});
+
+test('requests the chart too if it is wanted, and waits for the chart with the customization', async () => {
+  const recipe = await redisChartRecipe();
+  await catalog.write((tx) => recordDiscovery(tx, libraryWithChart(recipe)));
+  expect((await runWith(catalog.finish)).released).toHaveLength(3);
+  expect(said.join('\n')).not.toContain('chart');
+  said = [];
+  const { released } = await runWith(catalog.finish, { withChart: true });
+  const types = released.map(({ packaging_type }) => packaging_type);
+  expect(types).toEqual(['CONTAINER_IMAGE', 'CONTAINER_IMAGE', 'CONTAINER_IMAGE', 'HELM_CHART']);
+  expect(said.join('\n')).toMatch(
+    /Requesting redis 7\.0 \(chart\) on Debian 12\..* redis chart +distribution +succeeded/s,
+  );
+  said = [];
+  await runWith(catalog.finish, { withChart: true });
+  expect(said[0]).toBe('In the catalog already: redis 7.0, nginx 1.22, postgresql 15, redis 7.0 (chart).');
 });
 
 test('waits for applications and a customization of an earlier run', async () => {

@@ -10,6 +10,8 @@ import { type DemoContext, type Follow, openFollow } from './follow.ts';
 
 /** The products that the demonstration requests, unless they are in the catalog already. */
 const PRODUCTS = ['redis', 'nginx', 'postgresql'];
+/** The product whose chart is requested too, if the machine has helm. */
+const CHART_PRODUCT = 'redis';
 const BASE_IMAGE = 'Debian 12';
 const CUSTOMIZATION = 'company';
 /** The size of a page. One page is enough, because the three products have one or two branches each. */
@@ -20,9 +22,12 @@ export type MainJob = {
   say: (line: string) => void;
   /** The folder of the customization. */
   company: string;
+  /** Whether the chart of CHART_PRODUCT is requested too. */
+  withChart: boolean;
 };
 
 export type Released = {
+  packaging_type: CatalogApplication['packaging_type'];
   /** Host, repository and tag. */
   url: string;
   /** The digest of the tag, which never changes. */
@@ -30,7 +35,7 @@ export type Released = {
   customized: boolean;
 };
 
-type Job = DemoContext & { follow: Follow; company: string };
+type Job = DemoContext & { follow: Follow } & Pick<MainJob, 'company' | 'withChart'>;
 
 /**
  * Runs the job and prints its progress. Throws if something failed, in this run or an earlier one, or if nothing changes for
@@ -40,16 +45,19 @@ export async function runMainJob({
   client,
   say,
   company,
+  withChart,
 }: MainJob): Promise<{ catalog_id: string; released: Released[] }> {
   const catalogs = await client.call('listCatalogs', { owned: true, order_direction: 'ASC', page_size: 1 });
   const catalog_id = catalogs.items[0]?.id;
   if (catalog_id === undefined) throw new DemoFailed('There is no catalog.');
   const context = { client, catalog_id, say };
-  const job: Job = { ...context, follow: await openFollow(context), company };
+  const job: Job = { ...context, follow: await openFollow(context), company, withChart };
   const base = await findBase(job);
   await requestProducts(job, base);
   await awaitApplications(job, base);
   const customization_id = await customize(job);
+  // The chart is released again after its image.
+  if (withChart) await awaitApplications(job, base);
   return { catalog_id, released: await listReleased(job, base, customization_id) };
 }
 
@@ -60,28 +68,35 @@ async function findBase({ client }: DemoContext): Promise<BaseImageDetailed> {
   return base;
 }
 
+type Wanted = Pick<CatalogApplication, 'product' | 'branch' | 'packaging_type'>;
+
+function isWanted({ withChart }: Job, { product, packaging_type }: Wanted): boolean {
+  if (packaging_type === 'HELM_CHART') return withChart && product.key === CHART_PRODUCT;
+  return packaging_type === 'CONTAINER_IMAGE' && PRODUCTS.includes(product.key);
+}
+
 /**
- * Returns the applications of the demonstration's products, in the order of PRODUCTS. They may have been requested by other
- * users.
+ * Returns the applications of the demonstration: the images in the order of PRODUCTS, then the chart. They may have
+ * been requested by other users.
  */
-async function listWanted({ client, catalog_id }: DemoContext, { id }: { id: string }): Promise<CatalogApplication[]> {
+async function listWanted(job: Job, { id }: { id: string }): Promise<CatalogApplication[]> {
+  const { client, catalog_id } = job;
   const { items } = await client.call('listApplications', { catalog_id, base_image_ids: [id], page_size: PAGE });
-  const place = ({ product }: CatalogApplication) => PRODUCTS.indexOf(product.key);
-  return items.filter((one) => place(one) >= 0).sort((a, b) => place(a) - place(b));
+  const place = ({ product, packaging_type }: CatalogApplication) =>
+    packaging_type === 'HELM_CHART' ? PRODUCTS.length : PRODUCTS.indexOf(product.key);
+  return items.filter((one) => isWanted(job, one)).sort((a, b) => place(a) - place(b));
 }
 
 async function requestProducts(job: Job, base: BaseImageDetailed): Promise<void> {
   const { client, catalog_id, say } = job;
   const offerings = await client.call('listOfferings', {
     operating_system_name: BASE_IMAGE,
-    packaging_types: ['CONTAINER_IMAGE'],
+    packaging_types: ['CONTAINER_IMAGE', 'HELM_CHART'],
     page_size: PAGE,
   });
   const known = await listWanted(job, base);
-  const missing = offerings.items.filter(
-    ({ product, branch }) =>
-      PRODUCTS.includes(product.key) && !known.some((one) => one.product.key === product.key && one.branch === branch),
-  );
+  const isKnown = (offering: Wanted) => known.some((one) => inWords([one]) === inWords([offering]));
+  const missing = offerings.items.filter((offering) => isWanted(job, offering) && !isKnown(offering));
   if (known.length > 0) say(`In the catalog already: ${inWords(known)}.`);
   if (missing.length === 0) return;
   say(`Requesting ${inWords(missing)} on ${BASE_IMAGE}.`);
@@ -94,8 +109,9 @@ async function requestProducts(job: Job, base: BaseImageDetailed): Promise<void>
   });
 }
 
-function inWords(many: { product: { key: string }; branch: string }[]): string {
-  return many.map(({ product, branch }) => `${product.key} ${branch}`).join(', ');
+function inWords(many: Wanted[]): string {
+  const ending = ({ packaging_type }: Wanted) => (packaging_type === 'HELM_CHART' ? ' (chart)' : '');
+  return many.map((one) => `${one.product.key} ${one.branch}${ending(one)}`).join(', ');
 }
 
 async function awaitApplications(job: Job, base: BaseImageDetailed): Promise<void> {
@@ -171,11 +187,11 @@ async function uploadCompany({ client, catalog_id, company }: Job): Promise<stri
 async function listReleased(job: Job, base: BaseImageDetailed, customizationId: string): Promise<Released[]> {
   const { client, catalog_id } = job;
   const released: Released[] = [];
-  for (const { latest_release } of await listWanted(job, base)) {
+  for (const { latest_release, packaging_type } of await listWanted(job, base)) {
     if (latest_release === undefined) continue;
     const { artifact, customizations } = await client.call('getRelease', { catalog_id, release_id: latest_release.id });
     const customized = customizations?.some(({ id }) => id === customizationId) ?? false;
-    released.push({ url: artifact.url, digest: artifact.repo_digest, customized });
+    released.push({ packaging_type, url: artifact.url, digest: artifact.repo_digest, customized });
   }
   return released;
 }

@@ -52,10 +52,7 @@ async function withSkopeo(pull: Pull & { skopeo: string }, path: string): Promis
   const folder = await mkdtemp(join(tmpdir(), 'larder-demo-'));
   try {
     const { host } = new URL(pull.registry);
-    // The password is in a file and not on the command line, because every user of the machine can read command lines.
-    const login = join(folder, 'auth.json');
-    const auth = Buffer.from(`${USER_NAME}:${pull.apiToken}`).toString('base64');
-    await writeFile(login, JSON.stringify({ auths: { [host]: { auth } } }), { mode: 0o600 });
+    const login = await writeLogin(folder, pull);
     const image = join(folder, 'image');
     const options = ['--quiet', '--src-authfile', login, '--src-tls-verify=false'];
     const from = `docker://${host}/${parseReference(pull.url).repository}@${digest}`;
@@ -67,6 +64,20 @@ async function withSkopeo(pull: Pull & { skopeo: string }, path: string): Promis
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/**
+ * Writes the login to the registry into a file, and returns the file's path. The password is not on the command line,
+ * because every user of the machine can read command lines.
+ */
+export async function writeLogin(
+  folder: string,
+  { registry, apiToken }: Pick<Pull, 'registry' | 'apiToken'>,
+): Promise<string> {
+  const file = join(folder, 'auth.json');
+  const auth = Buffer.from(`${USER_NAME}:${apiToken}`).toString('base64');
+  await writeFile(file, JSON.stringify({ auths: { [new URL(registry).host]: { auth } } }), { mode: 0o600 });
+  return file;
 }
 
 /** Returns a source over a folder with one image (OCI image-spec, image-layout.md). */

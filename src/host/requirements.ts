@@ -1,7 +1,7 @@
 // The requirements of Larder on the machine, in addition to Node: programs of Debian packages, each with the reason.
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { delimiter, isAbsolute, join } from 'node:path';
 
 export type Requirement = {
   /** The Debian package of the program or file. */
@@ -45,7 +45,7 @@ export const TEST_REQUIREMENTS: readonly Requirement[] = [
 
 /** The requirements for building clients that no Debian package contains. */
 export const CLIENT_REQUIREMENTS: readonly Requirement[] = [
-  { package: 'golang-go', probe: { program: 'go' }, reason: 'builds crane, helm and kubeconform' },
+  { package: 'golang-go', probe: { program: 'go' }, reason: 'builds the clients of the tests' },
   {
     package: 'python3-venv',
     probe: { succeeds: ['python3', '-c', 'import venv, ensurepip'] },
@@ -108,8 +108,12 @@ function isReadable(path: string): boolean {
   }
 }
 
-/** Returns the path of a program. Searches `path` and then the system's folders. Returns undefined if there is none. */
+/**
+ * Returns the path of a program. Searches `path` and then the system's folders, unless the program is an absolute path.
+ * Returns undefined if there is none.
+ */
 export function findProgram(program: string, path: string): string | undefined {
+  if (isAbsolute(program)) return isExecutable(program) ? program : undefined;
   return [...path.split(delimiter).filter(Boolean), ...SYSTEM_FOLDERS]
     .map((folder) => join(folder, program))
     .find(isExecutable);

@@ -1,15 +1,17 @@
 // The demonstration as a person runs it. It is interrupted and run again with the same data, its printed commands are run in
 // a shell, and it is stopped.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openClient } from '../../src/client/client.ts';
+import { HELMS } from '../charts/helm.ts';
 import { freePort, PATIENCE_MS, removeData, until } from '../service.ts';
 
 /** The time limit of the test. It is longer than each wait, so that a failed wait is reported by its name. */
 const STORY_MS = 2 * PATIENCE_MS;
+const [helm] = HELMS;
 
 let scratch: string;
 let data: string;
@@ -18,6 +20,9 @@ const running: ChildProcess[] = [];
 
 beforeAll(async () => {
   scratch = mkdtempSync(join(tmpdir(), 'larder-demo-story-'));
+  // The demonstration gives up root, and its account may not be able to enter the folder of the clients.
+  chmodSync(scratch, 0o755);
+  if (helm !== undefined) copyFileSync(helm.path, program());
   data = mkdtempSync(join(tmpdir(), "larder's demo "));
   port = await freePort();
 });
@@ -28,6 +33,8 @@ afterAll(async () => {
   rmSync(scratch, { recursive: true, force: true });
 }, STORY_MS);
 
+const program = () => join(scratch, 'helm');
+
 type Demo = { child: ChildProcess; said: () => string };
 
 function startDemo(...args: string[]): Demo {
@@ -35,7 +42,11 @@ function startDemo(...args: string[]): Demo {
     process.execPath,
     [new URL('../../src/bin/demo.ts', import.meta.url).pathname, '--yes', ...args],
     {
-      env: { ...process.env, LARDER_DATA: data, LARDER_PORT: String(port) },
+      env: {
+        ...process.env,
+        ...{ LARDER_DATA: data, LARDER_PORT: String(port) },
+        ...(helm !== undefined && { LARDER_HELM: program() }),
+      },
       stdio: ['ignore', 'pipe', 'pipe'],
     },
   );
@@ -95,13 +106,19 @@ test('when run again, repeats no request, follows the pipelines in progress, and
   const demo = startDemo();
   await says(demo, /Larder stays up.*larder -- releases/s);
   const said = demo.said();
-  expect(said).toContain('In the catalog already: redis 7.0, nginx 1.22, postgresql 15.');
+  const charts = helm === undefined ? '' : ', redis 7.0 (chart)';
+  expect(said).toContain(`In the catalog already: redis 7.0, nginx 1.22, postgresql 15${charts}.`);
   expect(said).toMatch(
     /The customization «company» (of an earlier run is still being applied|is in the catalog already)\./,
   );
   expect(said).not.toMatch(/Requesting|Adding examples|API token: /);
   expect(said).toMatch(/Pulling \S+\/redis:\S+-debian-12-r1 with skopeo:\n {2}\/etc\/company\/motd: Built by Larder/);
-  expect(said.match(/\(customized\)/g)).toHaveLength(3);
+  expect(said.match(/\(customized\)/g)).toHaveLength(helm === undefined ? 3 : 4);
+  expect(said).toMatch(
+    helm === undefined
+      ? /The chart of redis is left out, because helm is not installed/
+      : /Pulling \S+\/charts\/debian-12\/redis:\S+ with helm; helm template of it:\n.* StatefulSet.*\n {2}image: \S+\/redis:\S+-debian-12-r1@sha256:/,
+  );
   expect(modeOf(join(data, 'demo-token'))).toBe('600');
   const apiToken = readFileSync(join(data, 'demo-token'), 'utf8').trim();
   expect(said).not.toContain(apiToken);
@@ -112,6 +129,10 @@ test('when run again, repeats no request, follows the pipelines in progress, and
   expect([requests.total_size, customizations.total_size]).toEqual([1, 1]);
   paste(printed(demo, 'skopeo copy'));
   expect(statSync(join(scratch, 'redis', 'oci-layout')).isFile()).toBe(true);
+  if (helm !== undefined) {
+    paste(`PATH=${scratch}:$PATH`, printed(demo, 'helm pull'));
+    expect(readdirSync(scratch)).toContainEqual(expect.stringMatching(/^redis-1\.0\.\d+\.tgz$/));
+  }
   const releases = JSON.parse(paste(printed(demo, 'ACCESS='), printed(demo, 'curl')));
   expect(releases.items).toHaveLength(releases.total_size);
   expect(releases.total_size).toBeGreaterThanOrEqual(6);
