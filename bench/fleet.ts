@@ -4,23 +4,18 @@
 // with one customization.
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdtempSync, readFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import pg from 'pg';
-import { openClient } from '../src/client/client.ts';
-import type { BaseImageDetailed } from '../src/contract/base-image.ts';
-import { startEmbedded } from '../src/db/embedded.ts';
-import { findAccount } from '../src/host/accounts.ts';
-import { PROCESS_FLAGS } from '../src/process/supervise.ts';
 import { packed, rootfs } from '../test/fixtures/customization.ts';
 import { removeData } from '../test/service.ts';
 import { openBases, registerBase } from './fleet-bases.ts';
-import { type Campaign, type Fleet, PAGE, POLLING, perSecond, runCampaign } from './fleet-campaign.ts';
+import { type Campaign, type Fleet, perSecond, runCampaign } from './fleet-campaign.ts';
 import { readProcessorTime, subtractTimes } from './fleet-processes.ts';
+import { baseNamed, environmentOf, findOfferings, openFleet, releasedOn, request } from './fleet-setup.ts';
 import type { VerifyDone, VerifyMessage } from './fleet-verification.ts';
 import { prepareBench } from './host.ts';
-import { type LarderServer, ratio, startLarder, until } from './larder.ts';
+import { ratio } from './larder.ts';
 
 const QUICK = process.argv.includes('--quick');
 const APPLICATIONS = Number(process.argv.slice(2).find((arg) => /^\d+$/.test(arg)) ?? (QUICK ? 4 : 100));
@@ -34,65 +29,8 @@ const VERIFIED_MAX = 60;
 const FIRST_RELEASE_AIM_SECONDS = 1.5;
 const RATE_AIM = 0.9;
 
-/** Starts PostgreSQL with this library, so that it counts statements. */
-async function countStatements(directory: string): Promise<void> {
-  const account = process.getuid?.() === 0 ? (findAccount('larder') ?? findAccount('nobody')) : undefined;
-  const dataDirectory = join(directory, 'postgresql');
-  const { url, stop } = await startEmbedded({
-    dataDirectory,
-    ...(account && { uid: account.uid, gid: account.gid }),
-  });
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  await client.query(`alter system set shared_preload_libraries = 'pg_stat_statements'`);
-  await client.end();
-  await stop();
-}
-
-async function startWorker(directory: string, larder: LarderServer): Promise<ChildProcess> {
-  const worker = fork(join(import.meta.dirname, '..', 'src', 'bin', 'worker.ts'), {
-    execArgv: PROCESS_FLAGS,
-    env: environmentOf(directory, larder),
-    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-  });
-  await once(worker, 'message');
-  return worker;
-}
-
-function environmentOf(directory: string, { databaseUrl, url }: LarderServer): NodeJS.ProcessEnv {
-  return {
-    ...process.env,
-    ...{ LARDER_DATA: directory, LARDER_DATABASE_URL: databaseUrl, LARDER_LOG_LEVEL: 'error', CI: 'true' },
-    LARDER_PUBLIC_URL: url,
-  };
-}
-
-async function baseNamed({ client }: Fleet, name: string): Promise<BaseImageDetailed> {
-  return await until<BaseImageDetailed>(`the base image ${name}`, POLLING, async () => {
-    const { items } = await client.call('listBaseImages', { name, page_size: PAGE });
-    const found = items.find((one) => one.name === name && one.healthy !== undefined);
-    if (found?.healthy === false) throw new Error(`${name}: ${found.unhealthy_cause}`);
-    return found;
-  });
-}
-
-async function offeringsOn({ client }: Fleet, system: string): Promise<string[]> {
-  const found = await until(`the offerings on ${system}`, POLLING, async () => {
-    const { items } = await client.call('listOfferings', {
-      ...{ operating_system_name: system, packaging_types: ['CONTAINER_IMAGE'] },
-      page_size: PAGE,
-    });
-    return items.length > 0 ? items : undefined;
-  });
-  return found.map(({ id }) => id);
-}
-
-async function request({ client, catalog_id }: Fleet, base_image_id: string, offerings: string[]): Promise<void> {
-  await client.call('createApplicationRequest', {
-    ...{ catalog_id, kind: 'CREATION' as const, name: 'fleet', base_image_id },
-    application_offering_ids: offerings,
-  });
-}
+const offeringsOn = async (fleet: Fleet, system: string) =>
+  (await findOfferings(fleet, system, 'CONTAINER_IMAGE')).map(({ id }) => id);
 
 /** Only verifies the images that the last campaign released. Returns the rate. */
 async function measureVerification(fleet: Fleet, verifier: ChildProcess): Promise<number> {
@@ -131,7 +69,8 @@ async function makeFleet(
     name: 'one application of each Debian, with an engine that has done nothing yet',
     releases: SYSTEMS.length,
     async begin() {
-      for (const [at, base] of own.entries()) await request(fleet, base.id, (offerings[at] ?? []).slice(0, 1));
+      for (const [at, base] of own.entries())
+        await request(fleet, base.id, { offerings: (offerings[at] ?? []).slice(0, 1) });
     },
   });
   if (seeded.failed > 0) throw new Error('the first images could not be made');
@@ -156,19 +95,11 @@ async function makeFleet(
     name: `${APPLICATIONS} applications on ${wanted.length} base images`,
     releases: APPLICATIONS,
     async begin() {
-      for (const [at, one] of wanted.entries()) await request(fleet, ids[at] ?? '', one.offerings);
+      for (const [at, one] of wanted.entries()) await request(fleet, ids[at] ?? '', one);
     },
   });
   const push = async (name: string, generation: number) => pushes[system.get(name) ?? 0]?.(name, generation);
   return { campaign, bases: wanted.map(({ base }) => base), push };
-}
-
-async function releasedOn({ client, catalog_id }: Fleet, base_image_id: string) {
-  const { items } = await client.call('listReleases', { catalog_id, page_size: PAGE });
-  const release = items.find(({ base_image }) => base_image?.id === base_image_id);
-  const artifact = release?.artifact;
-  if (artifact === undefined) throw new Error('there is no release');
-  return { url: artifact.url, digest: artifact.repo_digest };
 }
 
 async function customize({ client, catalog_id }: Fleet, former: string | undefined, text: string): Promise<string> {
@@ -247,32 +178,13 @@ async function run(fleet: Fleet, verifier: ChildProcess): Promise<void> {
 
 async function main(directory: string): Promise<void> {
   await using stack = new AsyncDisposableStack();
-  await countStatements(directory);
-  const larder = await startLarder(directory);
-  stack.defer(() => larder.stop());
-  const database = new pg.Client({ connectionString: larder.databaseUrl });
-  await database.connect();
-  stack.defer(() => database.end());
-  await database.query('create extension pg_stat_statements');
-  const worker = await startWorker(directory, larder);
-  stack.defer(async () => {
-    worker.kill('SIGKILL');
-    await once(worker, 'exit');
-  });
+  const fleet = await openFleet(directory, stack);
   const verifier = fork(join(import.meta.dirname, 'fleet-verification.ts'), {
-    env: environmentOf(directory, larder),
+    env: environmentOf(directory, fleet.larder),
   });
   stack.defer(() => void verifier.kill('SIGKILL'));
   await once(verifier, 'message');
-  const client = openClient({ url: larder.url, apiToken: larder.apiToken });
-  const catalog_id = (await client.call('listCatalogs', { owned: true, page_size: 1 })).items[0]?.id ?? '';
-  const hosted = (await client.call('listRegistries', { page_size: 1 })).items[0]?.id ?? '';
-  const postgres = Number.parseInt(
-    readFileSync(join(directory, 'postgresql', 'cluster', 'postmaster.pid'), 'utf8'),
-    10,
-  );
-  const processes = { server: larder.pid, worker: worker.pid ?? 0, postgres };
-  await run({ larder, client, database, processes, catalog_id, hosted }, verifier);
+  await run(fleet, verifier);
 }
 
 await prepareBench();

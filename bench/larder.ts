@@ -30,7 +30,10 @@ export type LarderServer = {
  * Starts a server without a worker. Uses an empty folder that the database's user can enter, or the folder of an earlier run
  * with the token of its first start.
  */
-export async function startLarder(directory: string, former?: { apiToken: string }): Promise<LarderServer> {
+export async function startLarder(
+  directory: string,
+  { apiToken: known, settings = {} }: { apiToken?: string; settings?: Record<string, string> } = {},
+): Promise<LarderServer> {
   const account = process.getuid?.() === 0 ? (findAccount('larder') ?? findAccount('nobody')) : undefined;
   const dataDirectory = join(directory, 'postgresql');
   const database = await startEmbedded({ dataDirectory, ...(account && { uid: account.uid, gid: account.gid }) });
@@ -45,6 +48,7 @@ export async function startLarder(directory: string, former?: { apiToken: string
         LARDER_DATABASE_URL: database.url,
         LARDER_PORT: String(port),
         LARDER_LOG_LEVEL: 'error',
+        ...settings,
       },
       stdio: ['ignore', 'pipe', 'inherit'],
     },
@@ -58,8 +62,8 @@ export async function startLarder(directory: string, former?: { apiToken: string
     await database.stop();
   };
   try {
-    const apiToken = former?.apiToken ?? (await printedToken(server));
-    if (former) await listening(port);
+    const apiToken = known ?? (await printedToken(server));
+    if (known !== undefined) await listening(port);
     const { id, namespace } = await firstOrganization(database.url);
     return {
       url: `http://127.0.0.1:${port}`,
