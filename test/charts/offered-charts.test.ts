@@ -11,9 +11,9 @@ import { chartTools, HOST, OFFERED_CHARTS, planOfferedChart, writeBuiltChart } f
 
 const [helm] = HELMS;
 
-test('Redis, nginx, PostgreSQL and Memcached are offered', () => {
-  const keys = OFFERED_CHARTS.map(({ key }) => key);
-  expect(keys).toEqual(expect.arrayContaining(['memcached', 'nginx', 'postgresql', 'redis']));
+test('Redis, nginx, PostgreSQL, Memcached, HAProxy and Apache are offered', () => {
+  const keys = ['apache', 'haproxy', 'memcached', 'nginx', 'postgresql', 'redis'];
+  expect(OFFERED_CHARTS.map(({ key }) => key)).toEqual(expect.arrayContaining(keys));
 });
 
 test.each(OFFERED_CHARTS)('the chart of $key is installed by a test of test/kubernetes/', ({ key }) => {
