@@ -7,7 +7,7 @@ import { openTestApi, type TestApi } from '../../test/api.ts';
 import { catalogOver, type TestCatalog } from '../../test/catalog.ts';
 import { libraryWithChart } from '../../test/chart-distribution.ts';
 import { organizationOf } from '../../test/estate.ts';
-import { redisChartRecipe } from '../../test/fixtures/chart-packaging.ts';
+import { loneChartRecipe } from '../../test/fixtures/chart-packaging.ts';
 import { type Client, openClient } from '../client/client.ts';
 import { recordDiscovery } from '../pipelines/discovery.ts';
 import { failPhase } from '../pipelines/phases.ts';
@@ -75,7 +75,7 @@ test('requests the missing applications, and a second run finds them', async () 
 });
 
 test('requests the chart too if it is wanted, and waits for the chart with the customization', async () => {
-  const recipe = await redisChartRecipe();
+  const recipe = await loneChartRecipe();
   await catalog.write((tx) => recordDiscovery(tx, libraryWithChart(recipe)));
   expect((await runWith(catalog.finish)).released).toHaveLength(3);
   expect(said.join('\n')).not.toContain('chart');
