@@ -48,7 +48,9 @@ export type Config = {
   };
   /** The absolute path of helm. If absent, `helm` is searched in PATH. */
   readonly helm?: string;
-  /** How many jobs one worker runs at a time, in addition to outside tasks. */
+  /**
+   * How many jobs one worker runs at a time. Jobs that mostly wait for outside servers (src/db/queue-slots.ts) do not count.
+   */
   readonly workerConcurrency: number;
   /** How many failed log-ins a minute are allowed. Above these limits, a client must wait. */
   readonly loginLimits: { readonly perAddress: number; readonly perAccount: number };

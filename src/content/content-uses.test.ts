@@ -1,4 +1,4 @@
-// Adds and deletes uses of content, also while the sweeper runs.
+// Adds and deletes uses of content, also while the sweeper (src/jobs/sweep-content.ts) deletes unused content.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { digestOf, openTestCatalog, type TestCatalog } from '../../test/catalog.ts';
 import { addUses, dropUses, findUnusedContent, lockForSweep } from './content-uses.ts';

@@ -5,8 +5,8 @@ import type { Database, Transaction } from '../db/database.ts';
 import type { ContentUseKind } from '../db/tables.ts';
 
 /**
- * The key of an advisory lock. Transactions that refer to content take a shared lock, and the sweeper takes an exclusive
- * lock. The number is arbitrary, and no other lock uses it.
+ * The key of an advisory lock. Transactions that refer to content take a shared lock, and the sweeper
+ * (src/jobs/sweep-content.ts) takes an exclusive lock. The number is arbitrary, and no other lock uses it.
  */
 const CONTENT_USES_LOCK = 7_101_001;
 

@@ -28,7 +28,10 @@ export interface ContentStore {
   open(digest: Digest, range?: ByteRange): Promise<Readable>;
   /** Returns the size of the content and the time of its last put or touch. Returns undefined if the content is absent. */
   stat(digest: Digest): Promise<{ size: number; touchedAt: Date } | undefined>;
-  /** Sets the time of the content to now, so that the sweeper keeps the content. Returns false if the content is absent. */
+  /**
+   * Sets the time of the content to now, so that the sweeper (src/jobs/sweep-content.ts) keeps the content. Returns false if
+   * the content is absent.
+   */
   touch(digest: Digest): Promise<boolean>;
   /**
    * Deletes the content. Does nothing if it is absent. With `untouchedSince`, keeps a content that was put or touched at or

@@ -1,4 +1,5 @@
-// Workers that die while they run jobs. A death is counted only for a job that ran alone. A suspect runs alone.
+// Workers that die while they run jobs. A death is counted only for a job that ran alone. A job that may have killed its
+// worker is a suspect (job-record.ts) and runs alone.
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';

@@ -20,7 +20,7 @@ type Taking = {
   /** Jobs of these groups are skipped. An empty name means jobs without a group. */
   ignoreGroups: readonly string[];
   ignoreTasks: readonly string[];
-  /** If true, takes only suspects. */
+  /** If true, takes only suspects, which are jobs that may have killed their worker (job-record.ts). */
   onlySuspects: boolean;
   runsNothing: boolean;
 };

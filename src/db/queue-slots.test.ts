@@ -1,4 +1,5 @@
-// Builds and outside tasks have separate slots, so neither waits for the other. Both wait while a suspect runs.
+// Builds and outside tasks have separate slots, so neither waits for the other. Both wait while a suspect runs, which is a
+// job that may have killed its worker (job-record.ts).
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';

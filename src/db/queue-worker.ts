@@ -33,7 +33,7 @@ const CRASH_PAUSE_SECONDS = 3;
 /** A worker that declined a job takes no job of its task for this long, so that it does not query all the time. */
 const DECLINED_REST_MS = 5_000;
 
-/** A suspect that ended early for another one is ready only after this time, so that the other one is taken first. */
+/** A suspect (job-record.ts) that ended early for another suspect is ready only after this time, so that the other is first. */
 const GIVE_WAY_PAUSE_SECONDS = 60;
 
 /** The pause between two polls. Only jobs whose start time has come and jobs whose notification was lost need a poll. */

@@ -33,7 +33,8 @@ export async function fetchPackages(
   content: ContentStore,
   options: FetchOptions,
 ): Promise<PackagePin[]> {
-  // Sets the time of the contents to now, so that the sweeper does not delete content that a plan will name.
+  // Sets the time of the contents to now, so that the sweeper (src/jobs/sweep-content.ts) does not delete content that a plan
+  // will name.
   const held = await Promise.all(packages.map(({ digest }) => content.touch(digest)));
   const missing = packages.filter((_, index) => held[index] !== true);
   const lines = await withAddresses(missing, options);

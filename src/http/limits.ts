@@ -83,7 +83,10 @@ export const MULTIPART_OVERHEAD_BYTES_MAX = 512 * 1024;
 /** The most header lines of one part. Usually there are two or three. */
 export const PART_HEADERS_MAX = 20;
 
-/** Retry-After of a 503, in seconds. If the disk is full, the sweeper or the operator needs minutes to free space. */
+/**
+ * Retry-After of a 503, in seconds. If the disk is full, the job that deletes unused content or the operator needs minutes to
+ * free space.
+ */
 export const RETRY_AFTER_SECONDS = 60;
 
 /** How long a signed URL is valid. A person can start a download in this time, and a URL from an old log is useless. */

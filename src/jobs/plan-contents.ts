@@ -41,8 +41,8 @@ export async function findPlan(content: ContentStore, digest: Digest): Promise<P
 }
 
 /**
- * Returns the digests whose content is missing. Touches the other contents, so that the sweeper does not delete them before
- * their use is recorded.
+ * Returns the digests whose content is missing. Touches the other contents, so that the sweeper (sweep-content.ts) does not
+ * delete them before their use is recorded.
  */
 export async function listMissing(content: ContentStore, digests: readonly Digest[]): Promise<Digest[]> {
   const missing: Digest[] = [];

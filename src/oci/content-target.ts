@@ -18,7 +18,7 @@ export function contentTarget(store: ContentStore): Target {
   const target: Target = {
     resolve: async (reference) => (isDigest(reference) ? await describe(store, reference) : tags.get(reference)),
     fetch: async (descriptor, range) => await store.open(descriptor.digest, range),
-    // Touches an existing blob, so that the sweeper does not delete it before the copy ends.
+    // Touches an existing blob, so that the sweeper (src/jobs/sweep-content.ts) does not delete it before the copy ends.
     exists: async ({ digest, size }) => (await store.stat(digest))?.size === size && (await store.touch(digest)),
     async push(descriptor, open) {
       if (!isManifestType(descriptor.mediaType)) {

@@ -1,4 +1,5 @@
-// The rows of blobs in repositories, and the uses of their content. A use keeps the sweeper from deleting a content.
+// The rows of blobs in repositories, and the uses of their content. The sweeper (src/jobs/sweep-content.ts) keeps a content
+// that has a use.
 import type pg from 'pg';
 import type { ContentInfo } from '../content/content.ts';
 import type { Digest } from '../oci/descriptor.ts';

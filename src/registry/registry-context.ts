@@ -33,7 +33,9 @@ export type RegistryContext = {
 /** How long a measurement of free space is reused. At full speed of the disk, at most 2 GiB are written in this time. */
 const FREE_SHARE_AGE_MS = 1_000;
 
-/** The Retry-After of the answer. The sweeper or an operator frees space within minutes. */
+/**
+ * The Retry-After of the answer, in seconds. The job that deletes unused content, or an operator, frees space within minutes.
+ */
 const RETRY_AFTER_SECONDS = 60;
 
 /** Returns the function for `RegistryContext.checkFreeSpace`. `now` returns milliseconds. */

@@ -161,7 +161,10 @@ async function linkArtifact(options: HostedOptions, { blobs, manifests, tags }: 
   return true;
 }
 
-/** Whether the store has a content. Touches the content, so that the sweeper does not delete it before its row exists. */
+/**
+ * Whether the store has a content. Touches the content, so that the sweeper (src/jobs/sweep-content.ts) does not delete it
+ * before its row exists.
+ */
 async function isHeld(content: ContentStore, { digest, size }: Descriptor): Promise<boolean> {
   if (!(await content.touch(digest))) {
     return false;

@@ -28,7 +28,9 @@ export type HookRun = {
   signal?: AbortSignal | undefined;
 };
 
-/** Writes a script to the sandbox's given folder. Must be called before the sandbox opens. */
+/**
+ * Writes a script to the folder that the sandbox sees read-only (given-folder.ts). Must be called before the sandbox opens.
+ */
 export async function giveHook(given: GivenFolder, { path, script }: Pick<HookRun, 'path' | 'script'>): Promise<void> {
   await given.write(path, script, 0o755);
 }

@@ -81,8 +81,8 @@ function fileOf(index: number): string {
 }
 
 /**
- * Writes the packages to the sandbox's given folder. Must be called before the sandbox opens. Throws ContentMissing if
- * content does not have a package.
+ * Writes the packages to the folder that the sandbox sees read-only (given-folder.ts). Must be called before the sandbox
+ * opens. Throws ContentMissing if content does not have a package.
  */
 export async function givePackages(given: GivenFolder, packages: readonly PackagePin[]): Promise<void> {
   for (const [index, { digest }] of packages.entries()) await given.copy(`${PACKAGES}/${fileOf(index)}`, digest);

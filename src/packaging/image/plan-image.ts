@@ -88,8 +88,8 @@ async function heldPackages(
 }
 
 /**
- * Whether the store has all contents. Touches them, so that the sweeper does not delete them before the plan's uses are
- * recorded.
+ * Whether the store has all contents. Touches them, so that the sweeper (src/jobs/sweep-content.ts) does not delete them
+ * before the plan's uses are recorded.
  */
 async function areHeld(content: ContentStore, digests: readonly Digest[]): Promise<boolean> {
   for (const digest of digests) if (!(await content.touch(digest))) return false;
