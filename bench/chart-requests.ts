@@ -1,4 +1,5 @@
-// Counts the requests with which charts get into a registry: those of the chart itself, and those of its signatures and reports.
+// Counts the requests with which charts get into a registry. Counts the requests for the chart itself separately from the
+// requests for its signatures and reports.
 import type { FaultyProxy } from '../test/faulty-proxy.ts';
 
 /** A released chart: its path in the registry, its version, and the digest of its manifest. */
@@ -20,7 +21,7 @@ export function describeCounts(counts: Map<string, number>, charts: number): { t
   return { total: sum(counts) / charts, line };
 }
 
-/** Counts the requests that a proxy saw from an index on. `url`: the registry behind the proxy. */
+/** Counts the requests that a proxy saw, beginning with the request at an index. `url` is the registry behind the proxy. */
 export async function countRequests(
   proxy: FaultyProxy,
   { from, url, charts }: { from: number; url: string; charts: PushedChart[] },
@@ -46,7 +47,7 @@ function add(counts: Map<string, number>, kind: string, by = 1): void {
   counts.set(kind, (counts.get(kind) ?? 0) + by);
 }
 
-/** Tags and digests of a chart. */
+/** Returns the tags and digests of a chart. */
 async function namesOf(url: string, { repository, version, digest }: PushedChart): Promise<string[]> {
   const accept = 'application/vnd.oci.image.manifest.v1+json';
   const answer = await fetch(`${url}/v2/${repository}/manifests/${digest}`, { headers: { accept } });

@@ -1,5 +1,6 @@
-// Charts through the API alone: the time from the request of a chart to its release, the requests with which charts get into a second registry, and base images that move under images and charts.
-// `npm run bench:charts`, `-- --quick` for two products on one base image.
+// Measures charts with only the API: the time from the request of a chart to its release, the requests with which charts get
+// into a second registry, and base images that move under images and charts. `npm run bench:charts`, or `npm run bench:charts
+// -- --quick` for two products on one base image.
 import { chmodSync, copyFileSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -17,10 +18,10 @@ import { ratio, until } from './larder.ts';
 
 const QUICK = process.argv.includes('--quick');
 const SYSTEM = 'Debian 12';
-/** Products of which image and chart are made: all that are offered as charts, or the first two. */
+/** How many products get an image and a chart. All products with a chart get them, or with `--quick` the first two. */
 const PRODUCTS_MAX = QUICK ? 2 : Number.POSITIVE_INFINITY;
 const BASES = QUICK ? 1 : 3;
-/** Charts that are pushed to the second registry while its requests are counted. */
+/** How many charts are pushed to the second registry while its requests are counted. */
 const PUSHED_CHARTS = QUICK ? 10 : 100;
 const RELEASE_AIM_SECONDS = 2;
 const REQUESTS_AIM = 5;
@@ -31,7 +32,7 @@ type Bench = { fleet: Fleet; second: Second; products: Product[] };
 
 const registriesOf = ({ fleet, second }: Bench) => [fleet.hosted, second.id];
 
-/** Returns the products that are offered as image and as chart. */
+/** Returns the products that are offered both as an image and as a chart. */
 async function findProducts(fleet: Fleet): Promise<Product[]> {
   const images = await findOfferings(fleet, SYSTEM, 'CONTAINER_IMAGE');
   const charts = await findOfferings(fleet, SYSTEM, 'HELM_CHART');
@@ -56,7 +57,10 @@ function checkFailures({ name, failed }: Campaign): void {
   if (failed > 0) throw new Error(`${name}: ${failed} pipelines failed`);
 }
 
-/** Measures the time from each chart's request to its release in the hosted registry, one after the other, with released images. */
+/**
+ * Measures the time from each chart's request to its release in the hosted registry. Requests the charts one after the other,
+ * when their images are already released.
+ */
 async function measureRequests({ fleet, products }: Bench): Promise<number[]> {
   const base = await baseNamed(fleet, SYSTEM);
   const images = await runCampaign(fleet, {
@@ -80,7 +84,7 @@ async function measureRequests({ fleet, products }: Bench): Promise<number[]> {
 
 type Moving = { names: string[]; push: (name: string, generation: number) => Promise<void> };
 
-/** Makes base images, and requests image and chart of every product on each of them. */
+/** Makes base images, and requests an image and a chart of every product on each base image. */
 async function makeFleet(bench: Bench): Promise<Moving> {
   const { fleet, products } = bench;
   const own = await baseNamed(fleet, SYSTEM);
@@ -166,7 +170,7 @@ async function measureMove(bench: Bench, { names, push }: Moving): Promise<Campa
   return { ...campaign, perApplication: releases.length / applications / registriesOf(bench).length };
 }
 
-/** Copies helm into a folder that the worker can enter after it gave up root. */
+/** Copies helm to a folder that the worker can enter after it has switched from root to Larder's account. */
 function helmFor(directory: string): Record<string, string> {
   const helm = HELM_3 ?? HELM_4;
   if (helm === undefined) return {};
@@ -206,7 +210,7 @@ async function main(directory: string): Promise<void> {
 
 await prepareBench();
 const directory = mkdtempSync(join(tmpdir(), 'larder-bench-charts-'));
-// PostgreSQL's own user must be able to enter.
+// PostgreSQL's own user must be able to enter the folder.
 chmodSync(directory, 0o711);
 try {
   await main(directory);

@@ -1,4 +1,4 @@
-// A server and a worker as an operator starts them, for benchmarks through the API, with a PostgreSQL that counts statements.
+// Starts a server and a worker like an operator, for benchmarks that use the API. Their PostgreSQL counts statements.
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -14,7 +14,7 @@ import type { ReleasedImage } from './fleet-bases.ts';
 import { type Fleet, PAGE, POLLING } from './fleet-campaign.ts';
 import { type LarderServer, startLarder, until } from './larder.ts';
 
-/** PostgreSQL counts statements when it is started with this library. */
+/** Starts PostgreSQL with this library, so that it counts statements. */
 async function countStatements(directory: string): Promise<void> {
   const account = process.getuid?.() === 0 ? (findAccount('larder') ?? findAccount('nobody')) : undefined;
   const dataDirectory = join(directory, 'postgresql');
@@ -52,7 +52,7 @@ export function environmentOf(directory: string, { databaseUrl, url }: LarderSer
   };
 }
 
-/** Starts server and worker. `settings` are those of both. The stack stops them. */
+/** Starts a server and a worker. Both get `settings`. The stack stops them. */
 export async function openFleet(
   directory: string,
   stack: AsyncDisposableStack,
@@ -103,7 +103,7 @@ export async function findOfferings(
   });
 }
 
-/** Requests applications; in the hosted registry, unless others are given. */
+/** Requests applications. The registry is the hosted registry, unless other registries are given. */
 export async function request(
   { client, catalog_id }: Fleet,
   base_image_id: string,

@@ -1,4 +1,4 @@
-// The chart of Redis with the image that it needs, on a worker that can build and distribute both.
+// The chart of Redis and its image, on a worker that can build and distribute both.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -27,7 +27,7 @@ import { sampleWorker } from './worker-rows.ts';
 const PRODUCTS = join(import.meta.dirname, '../products');
 const context = { signal: new AbortController().signal } as JobContext;
 
-/** Returns the library of tests, in which Redis has the chart of a recipe. */
+/** Returns the library of tests. In it, Redis has the chart of a recipe. */
 export function libraryWithChart({ chart, packaging_types }: Recipe): DiscoveredProduct[] {
   return library().map((product) =>
     product.recipe.key === 'redis' && chart

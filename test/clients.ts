@@ -16,7 +16,7 @@ export const CLIENTS_FOLDER =
   process.env['CLIENTS_BIN'] ?? join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'larder-clients');
 
 /**
- * `names`: the possible file names, the first for a new build. `word`: the client is built only if this word is an
+ * `names` are the possible file names, and a new build gets the first. `word`: the client is built only if this word is an
  * argument of the command, because its build takes minutes on two processors.
  */
 type GoClient = { names: string[]; source: GoSource; word?: string };
@@ -26,7 +26,7 @@ const KUBERNETES = {
   module: 'k8s.io/kubernetes',
   version: `v${KUBERNETES_VERSION}`,
   replacedVersion: `v${KUBERNETES_VERSION.replace(/^1/, '0')}`,
-  // Without its version, the API server does not know which features it has.
+  // Without a version, the API server does not know which features it has.
   linkedValues: { 'k8s.io/component-base/version.gitVersion': `v${KUBERNETES_VERSION}` },
 };
 const KWOK = goSource('sigs.k8s.io/kwok', 'cmd/kwok', 'v0.8.0');
@@ -57,7 +57,7 @@ function goSource(module: string, program: string, version: string): GoSource {
 
 /** The package with the schemas of Kubernetes' objects, as JSON, from 1.25 to 1.37. */
 const SCHEMAS_PACKAGE = 'kubernetes-validate==1.37.0';
-/** pip downloads a few megabytes; a busy package index takes minutes. */
+/** The time limit of pip. pip downloads a few megabytes, and a busy package index takes minutes. */
 const INSTALL_MS_MAX = 10 * 60_000;
 
 function findClient(name: string): string | undefined {
@@ -73,12 +73,12 @@ export const HELM_4 = findClient('helm4');
 /** The client of sigstore, for each major version. Undefined if it was not built. */
 export const COSIGN_3 = findClient('cosign');
 export const COSIGN_2 = findClient('cosign2');
-/** The client of oras.land; undefined if it was not built. */
+/** The client of oras.land. Undefined if it was not built. */
 export const ORAS = findClient('oras');
 const KWOK_STAGES = join(CLIENTS_FOLDER, 'kwok-stages.yaml');
-/** The programs of a Kubernetes API with simulated nodes; undefined if one was not built. */
+/** The programs of a Kubernetes API with simulated nodes. Undefined if one of them was not built. */
 export const KUBERNETES_PROGRAMS = findKubernetesPrograms();
-/** The program that checks objects against the schemas in the folder; undefined if it was not built. */
+/** The program that checks objects against the schemas in the folder. Undefined if it was not built. */
 export const KUBECONFORM = findClient('kubeconform');
 const SCHEMAS_FOLDER = join(CLIENTS_FOLDER, 'schemas');
 export const SCHEMAS = KUBERNETES_VERSIONS.every((version) => existsSync(schemasOf(version)))
@@ -105,7 +105,7 @@ async function buildClient({ names, source }: GoClient): Promise<void> {
   console.error(`${name} is in ${CLIENTS_FOLDER}`);
 }
 
-/** What kwok simulates: nodes are ready, pods run and end, claims get a volume. */
+/** What kwok simulates. Nodes are ready, pods run and end, and claims get a volume. */
 const SIMULATED = [
   'node/fast/node-initialize.yaml',
   'node/heartbeat-with-lease/node-heartbeat-with-lease.yaml',

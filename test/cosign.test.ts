@@ -75,7 +75,7 @@ const KINDS: Kind[] = [
   { kind: 'chart', type: 'HELM_CHART', path: 'charts/debian-12/redis' },
 ];
 
-/** Returns the digest and the tag of a release in one of its registries. Each registry has a chart of its own. */
+/** Returns the digest and the tag of a release in one of its registries. Each registry has its own chart. */
 function releaseIn({ type }: Kind, registry: 'outside' | 'Hosted registry') {
   const found = releases.find((one) => one.packaging_type === type && one.registry?.name === registry);
   const { repo_digest: digest = '', url = '' } = found?.artifact ?? {};

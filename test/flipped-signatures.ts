@@ -1,8 +1,9 @@
-// Changes single bits of what docker-registry has: of signatures in both forms, and of the manifest that a tag names.
+// Changes single bits of the content of docker-registry. Changes signatures in both forms, and the manifest to which a tag
+// points.
 import { createHash } from 'node:crypto';
 import { flipped } from './signatures.ts';
 
-/** The repository's address: `http://127.0.0.1:5000/v2/team/redis`. */
+/** The address of the repository, such as `http://127.0.0.1:5000/v2/team/redis`. */
 type Repository = string;
 
 const MANIFEST = 'application/vnd.oci.image.manifest.v1+json';
@@ -70,7 +71,10 @@ export async function flipBundle(repository: Repository, digest: string): Promis
   await putManifest(repository, tag, toJson(index));
 }
 
-/** Changes one letter in the first value of the annotations of the manifest that a tag names. Returns its new digest. */
+/**
+ * Changes one letter in the first annotation value of the manifest to which a tag points. Returns the new digest of the
+ * manifest.
+ */
 export async function flipManifest(repository: Repository, tag: string): Promise<string> {
   const manifest = await readJson(repository, `manifests/${tag}`);
   const [name = 'title', value = 'a'] = Object.entries<string>(manifest.annotations ?? {})[0] ?? [];

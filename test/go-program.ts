@@ -1,4 +1,4 @@
-// Builds programs that are written in Go, from the sources that the module proxy has.
+// Builds programs that are written in Go. The module proxy has their sources.
 import { execFile } from 'node:child_process';
 import { cp, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
-/** Helm takes ten minutes on two processors that have other work. */
+/** The time limit of a build. Helm takes ten minutes on two processors that have other work. */
 const BUILD_MS_MAX = 30 * 60_000;
 
 export type GoSource = {
@@ -16,8 +16,8 @@ export type GoSource = {
   program: string;
   version: string;
   /**
-   * For a module whose go.mod replaces some modules by folders of its own repository: the version under which the
-   * proxy has these modules. `go install` builds no module with replacements.
+   * The version under which the proxy has the replaced modules. Needed if the go.mod of the module replaces modules by
+   * folders of its own repository, because `go install` builds no module with replacements.
    */
   replacedVersion?: string;
   /** Values that are set when the program is linked, as `package.variable`. */
@@ -44,7 +44,7 @@ async function go(folder: string, words: string[], env: Record<string, string> =
 
 /** Builds a program and writes it to a path. */
 export async function buildGoProgram(source: GoSource, path: string): Promise<void> {
-  // Two majors of one program have one file name: each is built in a folder of its own.
+  // Each program is built in its own folder, because two major versions of one program have the same file name.
   const folder = await mkdtemp(join(tmpdir(), 'larder-client-'));
   try {
     await (source.replacedVersion === undefined ? install(source, folder) : buildWithReplacements(source, folder));
@@ -59,7 +59,7 @@ async function install({ module, program, version }: GoSource, folder: string): 
   await go(folder, ['install', '-trimpath', `${module}/${program}@${version}`], { GOBIN: join(folder, 'bin') });
 }
 
-/** Builds a program in a module of our own, with the same replacements, but by modules of the proxy. */
+/** Builds a program in a new module. The new module has the same replacements, but takes the modules from the proxy. */
 async function buildWithReplacements(source: GoSource, folder: string): Promise<void> {
   const { module, program, version, linkedValues = {} } = source;
   const name = program === '' ? module : `${module}/${program}`;

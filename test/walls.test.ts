@@ -301,7 +301,8 @@ describe('walls', () => {
 
   test('times in rows come from the database', () => {
     const CHECKED = /^(catalog|pipelines|identity|notify|db\/(tables|queue)\b)/;
-    const SIGNED = 'identity/access-tokens.ts'; // tokens are signed and verified by the process's clock, with a tolerance
+    // Tokens are signed and verified by the clock of the process, with a tolerance.
+    const SIGNED = 'identity/access-tokens.ts';
     const own = productFiles
       .filter((file) => CHECKED.test(relative(SOURCE, file)) && relative(SOURCE, file) !== SIGNED)
       .filter((file) => /\bnew Date\(\)|\bDate\.now\b/.test(readFileSync(file, 'utf8')))
@@ -324,7 +325,8 @@ describe('walls', () => {
   });
 
   test('no file has more than 400 lines', () => {
-    const LINES_MAX = 400; // past this a file holds two things
+    // A longer file probably does two different things.
+    const LINES_MAX = 400;
     const long = files
       .map((file) => ({ file: relative(SOURCE, file), lines: readFileSync(file, 'utf8').split('\n').length }))
       .filter(({ lines }) => lines > LINES_MAX);

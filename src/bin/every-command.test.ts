@@ -25,7 +25,7 @@ type Leaf = { path: string[]; command: Command };
 const unused: Io = { out: new PassThrough(), err: new PassThrough(), in: Readable.from([]) };
 const leaves = leavesOf(createWholeProgram(unused, becomes));
 const withoutOperator = new Set(leavesOf(createProgram(unused)).map(({ path }) => path.join(' ')));
-const asking = leaves.filter(({ path }) => withoutOperator.has(path.join(' ')) && path[0] !== 'charts'); // which send no request
+const asking = leaves.filter(({ path }) => withoutOperator.has(path.join(' ')) && path[0] !== 'charts'); // these send no request
 /** Commands of the operator, which use the database instead of a server. */
 const beside = leaves.filter(({ path }) => !SERVICES.includes(path[0] ?? '') && !withoutOperator.has(path.join(' ')));
 

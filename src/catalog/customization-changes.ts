@@ -168,7 +168,7 @@ async function lockOwn(
   return customization;
 }
 
-/** Returns the kinds of parts that the version has. */
+/** Inserts the version. Returns the kinds of its parts (plan/chart-parts.ts). */
 async function insertVersion(
   tx: Transaction,
   principal: Principal,
@@ -272,8 +272,8 @@ async function findMatching(
 }
 
 /**
- * Returns the applications of `ids` whose newest release contains the customization, or that have an open pipeline and get parts of its
- * current version.
+ * Returns the applications in `ids` that have the customization. Their newest release contains it, or they have an open
+ * pipeline and get parts of its current version.
  */
 async function keepHolders(
   tx: Transaction,

@@ -9,24 +9,28 @@ import { type Pull, writeLogin } from './pull.ts';
 
 const run = promisify(execFile);
 
-/** The rendering of a chart has some ten kilobytes. */
+/** The most bytes of a rendering. The rendering of a chart has some ten kilobytes. */
 const OUTPUT_BYTES_MAX = 16 * 1024 * 1024;
-/** Helm without a cluster assumes a version, which is too old for charts if helm was built from its sources. */
+/**
+ * The Kubernetes version for helm. Without a cluster, helm assumes a version. This version is too old for charts if helm was
+ * built from its sources.
+ */
 const KUBERNETES = ['--kube-version', '1.37.0'];
 
 export type ChartPull = Omit<Pull, 'skopeo' | 'digest'> & { helm: string };
 
 export type Rendering = {
-  /** The kinds of the objects, with their number: `2 StatefulSet`. */
+  /** The kinds of the objects with their number, such as `2 StatefulSet`. */
   kinds: string[];
-  /** The images, each once. */
+  /** The images, without duplicates. */
   images: string[];
 };
 
 /** Pulls and renders a chart with its default values. Throws the error of helm, which says what failed. */
 export async function renderPulledChart(pull: ChartPull): Promise<Rendering> {
   const folder = await mkdtemp(join(tmpdir(), 'larder-demo-'));
-  // A process that switched from root to the account cannot read root's home, where helm looks for settings.
+  // A process that switched from root to Larder's account cannot read root's home folder, in which helm searches its
+  // settings.
   const helm = async (...words: string[]) =>
     (await run('env', [`HOME=${folder}`, pull.helm, ...words], { maxBuffer: OUTPUT_BYTES_MAX })).stdout;
   try {
@@ -48,7 +52,7 @@ export function chartAddress({ registry, url }: Pick<Pull, 'registry' | 'url'>):
 
 export const isPlain = ({ registry }: Pick<Pull, 'registry'>) => registry.startsWith('http:');
 
-/** Returns the name of a chart, and its version, which is its tag. */
+/** Returns the name and the version of a chart. The version is its tag. */
 export function partsOf(url: string): { name: string; version: string } {
   const [, name = '', version = ''] = /([^/:]+):([^/:]+)$/.exec(url) ?? [];
   return { name, version };

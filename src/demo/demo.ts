@@ -72,7 +72,7 @@ async function showCustomizedFile(released: Released[], { say, ...pull }: Proof)
 
 type ChartProof = Omit<ChartPull, 'url'> & { say: (line: string) => void };
 
-/** Shows the objects of the pulled chart. Throws if one of them has another image than the released one. */
+/** Shows the objects of the pulled chart. Throws if one of them has an image that was not released. */
 async function showChart(released: Released[], { say, ...pull }: ChartProof): Promise<void> {
   const chart = released.find(({ packaging_type }) => packaging_type === 'HELM_CHART');
   if (chart === undefined) throw new DemoFailed('No chart was released.');

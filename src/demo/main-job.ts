@@ -10,7 +10,7 @@ import { type DemoContext, type Follow, openFollow } from './follow.ts';
 
 /** The products that the demonstration requests, unless they are in the catalog already. */
 const PRODUCTS = ['redis', 'nginx', 'postgresql'];
-/** The product whose chart is requested too, if the machine has helm. */
+/** The product whose chart is also requested if the machine has helm. */
 const CHART_PRODUCT = 'redis';
 const BASE_IMAGE = 'Debian 12';
 const CUSTOMIZATION = 'company';
@@ -22,7 +22,7 @@ export type MainJob = {
   say: (line: string) => void;
   /** The folder of the customization. */
   company: string;
-  /** Whether the chart of CHART_PRODUCT is requested too. */
+  /** Whether the chart of CHART_PRODUCT is also requested. */
   withChart: boolean;
 };
 
@@ -56,7 +56,7 @@ export async function runMainJob({
   await requestProducts(job, base);
   await awaitApplications(job, base);
   const customization_id = await customize(job);
-  // The chart is released again after its image.
+  // The chart gets another release after its image, because it contains the digest of the image.
   if (withChart) await awaitApplications(job, base);
   return { catalog_id, released: await listReleased(job, base, customization_id) };
 }
@@ -76,8 +76,8 @@ function isWanted({ withChart }: Job, { product, packaging_type }: Wanted): bool
 }
 
 /**
- * Returns the applications of the demonstration: the images in the order of PRODUCTS, then the chart. They may have
- * been requested by other users.
+ * Returns the applications of the demonstration. The images come in the order of PRODUCTS, and then the chart. Other users
+ * may have requested them.
  */
 async function listWanted(job: Job, { id }: { id: string }): Promise<CatalogApplication[]> {
   const { client, catalog_id } = job;

@@ -67,7 +67,7 @@ async function withSkopeo(pull: Pull & { skopeo: string }, path: string): Promis
 }
 
 /**
- * Writes the login to the registry into a file, and returns the file's path. The password is not on the command line,
+ * Writes the log-in for the registry to a file, and returns the path of the file. The password is not on the command line,
  * because every user of the machine can read command lines.
  */
 export async function writeLogin(

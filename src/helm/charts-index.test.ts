@@ -1,4 +1,4 @@
-// The bytes of an index of charts: its order, its limits, and the entries of others.
+// The bytes of an index of charts. Tests their order, their limits, and entries that other programs have written.
 import { expect, test } from 'vitest';
 import { CHARTS_INDEX_BYTES_MAX, type IndexedVersion, writeChartsIndex } from './charts-index.ts';
 

@@ -1,6 +1,7 @@
-// The index of the charts of a registry: an artifact at its root, by which catalogs of charts find its repositories.
+// The index of the charts of a registry. It is an artifact at the root of the registry. Catalogs of charts find the
+// repositories of charts in it.
 
-/** Media types of the artifact, and the name of its file, as programs that read such indexes expect them. */
+/** Media types of the artifact, and the name of its file. Programs that read such indexes expect them. */
 export const CHARTS_INDEX = {
   repository: 'charts-index',
   tag: 'latest',
@@ -9,31 +10,39 @@ export const CHARTS_INDEX = {
   title: 'charts-index.json',
 } as const;
 
-/** Limit of an index. With the limits below, our own entries have at most 8 MiB; the others are those of other programs. */
+/**
+ * The largest index in bytes. With the limits below, Larder's own entries have at most 8 MiB. Other programs may have written
+ * the other entries.
+ */
 export const CHARTS_INDEX_BYTES_MAX = 16 * 1024 * 1024;
-/** Limit of the versions of all charts together: a version takes 300 bytes, and readers hold the whole index in memory. */
+/** The most versions of all charts together. A version takes 300 bytes, and readers hold the whole index in memory. */
 const VERSIONS_MAX = 20_000;
-/** Limit of the versions of one chart, newest first: clients show some tens, and list the tags of the repository for more. */
+/**
+ * The most versions of one chart, beginning with the newest. Clients show some tens, and list the tags of the repository to
+ * find more.
+ */
 const VERSIONS_OF_CHART_MAX = 100;
 
 export type IndexedVersion = {
   version: string;
   appVersion: string;
   name: string;
-  /** References without a scheme: `registry.example.com/team/charts/debian-12/redis:1.0.3`. */
+  /** References without a scheme, such as `registry.example.com/team/charts/debian-12/redis:1.0.3`. */
   urls: string[];
   /** The digest of the manifest. */
   digest: string;
-  /** RFC 3339. */
+  /** The time in RFC 3339. */
   releasedAt: string;
 };
 
-/** The repositories of charts, below the root of the index, each with its versions, newest first. */
+/**
+ * The versions of each repository of charts, newest first. The key is the name of the repository below the root of the index.
+ */
 type ChartEntries = ReadonlyMap<string, readonly IndexedVersion[]>;
 
 /**
- * Returns the bytes of an index. Entries of `existing` stay, unless their repository is in `own`: another program, or another installation,
- * made them. Bytes that are not an index count as empty. The same entries give the same bytes.
+ * Returns the bytes of an index. An entry of `existing` stays if its repository is not in `own`, because another program or
+ * another installation made it. Bytes that are not an index count as empty. The same entries give the same bytes.
  */
 export function writeChartsIndex(
   entries: ChartEntries,
@@ -54,7 +63,7 @@ function entriesOf(bytes: Buffer | undefined): Record<string, unknown> {
     const { entries } = JSON.parse(bytes.toString('utf8')) as { entries?: unknown };
     return typeof entries === 'object' && entries !== null && !Array.isArray(entries) ? { ...entries } : {};
   } catch {
-    // Not JSON, or JSON that is not an object: nobody can read it, so it is replaced.
+    // The text is not JSON, or is JSON that is not an object. Nobody can read it, so it is replaced.
     return {};
   }
 }

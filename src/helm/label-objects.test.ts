@@ -1,4 +1,5 @@
-// Labels and annotations of every object, for charts that are written in other ways than ours, with a real helm.
+// Labels and annotations are added to every object. Renders charts that are written in other ways than Larder's charts, with
+// a real helm.
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,7 +10,10 @@ import { labelObjects } from './label-objects.ts';
 
 const METADATA = { labels: { team: 'a', own: 'added' }, annotations: { note: 'x' } };
 
-/** A chart that another author might write: lists, several objects in a file, a subchart, hooks, checksums of files, notes. */
+/**
+ * A chart as another author might write it. It has lists, several objects in a file, a subchart, hooks, checksums of files,
+ * and notes.
+ */
 const FOREIGN = new Map(
   Object.entries({
     'Chart.yaml': 'apiVersion: v2\nname: other\nversion: 1.0.0\n',

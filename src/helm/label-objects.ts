@@ -1,4 +1,4 @@
-// Adds labels and annotations to every object of a chart, whichever way the chart's templates write them.
+// Adds labels and annotations to every object of a chart, however its templates write the objects.
 import type { ChartFiles } from './chart-archive.ts';
 import { ChartError } from './chart-error.ts';
 
@@ -9,20 +9,21 @@ type ObjectMetadata = {
 
 /** The template with the labels and annotations. helm does not render files whose names begin with `_`. */
 const METADATA_TEMPLATE = 'templates/_larder-customization.tpl';
-/** The name of a chart's own template begins with this, beside the template that takes its place. */
+/** The beginning of the new name of a chart's own template. A template that includes it gets its old name. */
 const ORIGINAL_PREFIX = '_larder-original.';
 
 const OBJECTS = 'larder-customization.objects';
 
-/** A file that helm renders to objects: in `templates/` of the chart or of a chart inside it. */
+/** Matches a file that helm renders to objects. It is in `templates/` of the chart or of a chart inside it. */
 const TEMPLATE = /^(?:charts\/[^/]+\/)*templates\/(?<inside>(?:[^/]+\/)*)(?<name>[^/_][^/]*)$/;
 /** helm shows the text of this file to people. */
 const NOTES = /NOTES\.txt$/;
 
 /**
- * Returns the files of a chart whose objects all have these labels and annotations. Each template gives way to one that includes it and
- * changes the objects that it renders. An object keeps its own value of a label or annotation. The same files and metadata give the same
- * result. Throws ChartError if the chart has a file of a name that is needed.
+ * Returns the files of a chart whose objects all have these labels and annotations. Each template is renamed. A new template
+ * with its old name includes it and changes the rendered objects. If an object already has a label or annotation, it keeps
+ * its own value. The same files and metadata give the same result. Throws ChartError if the chart already has a file with a
+ * name that is needed.
  */
 export function labelObjects(files: ChartFiles, metadata: ObjectMetadata): ChartFiles {
   if (Object.keys(metadata.labels).length + Object.keys(metadata.annotations).length === 0) return files;
@@ -55,9 +56,10 @@ function rawJson(value: unknown): string {
 }
 
 /**
- * The documents are split by the expression that helm itself uses (helm, pkg/release/util/manifest.go), and read and written by
- * the library with which helm reads them later. The expression takes the last line break of a document, which may belong to a
- * text in a block, so it is added again. A text that is not an object stays as it is, so that helm reports it.
+ * Splits the documents with the expression that helm itself uses (helm, pkg/release/util/manifest.go). Reads and writes them
+ * with the library with which helm reads them later. The expression removes the last line break of a document. This line
+ * break may belong to a text in a block, so it is added again. A text that is not an object stays unchanged, so that helm
+ * reports it.
  */
 function metadataTemplate({ labels, annotations }: ObjectMetadata): string {
   return `{{/* Adds the labels and annotations of customizations to each object of a text. An object keeps its own values. */}}

@@ -1,4 +1,4 @@
-// Values merged into values.yaml: the values that helm reads, and the text that stays.
+// Values are merged into values.yaml. Tests which values helm then reads, and which text stays unchanged.
 import { describe, expect, test } from 'vitest';
 import { chartKeys, readChartFile } from '../../test/charts/assembled-chart.ts';
 import { parseRenderedYaml } from '../packaging/chart/rendered-yaml.ts';

@@ -1,4 +1,4 @@
-// Merges values into a chart's values.yaml, as helm merges the values of its users, and keeps the comments.
+// Merges values into a chart's values.yaml, like helm merges the values of its users. Keeps the comments.
 import { type Document, isMap, isNode, isScalar, type Node, Pair, parseDocument, Scalar, YAMLMap, YAMLSeq } from 'yaml';
 import { ChartError } from './chart-error.ts';
 
@@ -8,9 +8,9 @@ type Value = null | boolean | number | string | readonly Value[] | ValueMap;
 type ValueMap = { readonly [key: string]: Value };
 
 /**
- * Returns the text of values.yaml with these values: mappings are merged, and all other values replace those of the chart. Values that do not
- * change keep their text: `0644` stays `0644`. `added` are the keys that values.yaml does not have, except in mappings that are empty there.
- * Throws ChartError.
+ * Returns the text of values.yaml with these values. Mappings are merged, and all other values replace the values of the
+ * chart. Values that do not change keep their text, so `0644` stays `0644`. `added` are the keys that values.yaml does not
+ * have, except keys in mappings that are empty there. Throws ChartError.
  */
 export function mergeValues(text: string, values: ValueMap): { text: string; added: string[] } {
   const document = parseAsText(text);
@@ -25,7 +25,7 @@ export function mergeValues(text: string, values: ValueMap): { text: string; add
   }
 }
 
-/** With the failsafe schema every scalar is text, so no number is written in another form than it was read. */
+/** With the failsafe schema, every scalar is text. So every number is written as it was read. */
 function parseAsText(text: string): Document<Node> {
   const document = parseDocument<Node>(text, { version: '1.2', schema: 'failsafe', prettyErrors: false });
   const [problem] = [...document.errors, ...document.warnings];
@@ -36,7 +36,7 @@ function parseAsText(text: string): Document<Node> {
 /** Returns the added keys. */
 function mergeMap(map: YAMLMap, values: ValueMap, place: readonly string[]): string[] {
   const isEmpty = map.items.length === 0;
-  // `{}` becomes a block, so that each new value has a line of its own.
+  // `{}` becomes a block, so that each new value has its own line.
   if (isEmpty) map.flow = false;
   return Object.entries(values).flatMap(([key, value]) => {
     const at = [...place, key];
@@ -76,7 +76,7 @@ function nodeOf(value: Value): Node {
   return plain(JSON.stringify(value));
 }
 
-/** Returns a text in quotes: without quotes, helm reads `yes` as a boolean. */
+/** Returns a text in quotes, because helm reads `yes` without quotes as a boolean. */
 function quoted(text: string): Scalar {
   const scalar = new Scalar(text);
   scalar.type = Scalar.QUOTE_DOUBLE;

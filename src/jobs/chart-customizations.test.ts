@@ -1,4 +1,5 @@
-// Customizations of charts, from the upload to the release: which applications they build, and what a chart that rejects one gets.
+// Customizations of charts, from the upload to the release. Tests which applications they build, and what happens if a chart
+// rejects a customization.
 import { json } from 'node:stream/consumers';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { archive } from '../../test/catalog.ts';
@@ -68,7 +69,7 @@ test('a chart is changed by the parts of a customization for charts, and its ima
   expect(await catalog.releasesOf('CONTAINER_IMAGE')).toHaveLength(1);
   expect(await statusOf(labelled)).toBe('PROCESSING_CREATE_SUCCEEDED');
 
-  // A file for images reaches the chart by the image alone.
+  // A customization with only files for images changes the chart only through its image.
   await customize('motd', undefined, ['IMAGE']);
   const [again = ''] = await catalog.openPipelines(image);
   const { customizations } = await findCustomizationStack(catalog.db, again);
@@ -101,7 +102,7 @@ test('a chart is released without a customization that cannot be applied to it, 
     error_message: expect.stringContaining('chart/templates/services.yaml has the name of a template of the chart'),
   });
   expect(await statusOf(bad)).toBe('PROCESSING_CREATE_FAILED');
-  // Later waves build the chart without it.
+  // Later waves build the chart without the rejected customization.
   await catalog.rebuild(chart);
   expect(await catalog.runChart(chart)).toMatchObject({ status: 'SUCCEEDED', version: '1.0.2' });
 });

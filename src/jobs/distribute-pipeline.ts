@@ -247,8 +247,8 @@ async function push(resources: WorkerResources, place: RegistryPlace, releasing:
 }
 
 /**
- * Attaches reports and signatures to the manifest or index to which the tag points. A repetition changes nothing.
- * `known`: for blobs that the registry has, the repository.
+ * Attaches reports and signatures to the manifest or index to which the tag points. A repetition changes nothing. `known`
+ * contains a repository for each blob that the registry already has.
  */
 async function attach(
   resources: WorkerResources,

@@ -83,7 +83,7 @@ export function isOfContent({ side, status, temporary }: RegistryError): boolean
 
 type Pushed = { host: string; repository: string; isAnonymous: boolean };
 
-/** Returns the reason of a failed push, and what the user can do. */
+/** Returns the reason why a push failed, and what the user can do. */
 export function explainPush(error: RegistryError, { host, repository, isAnonymous }: Pushed): string {
   if (!isDenied(error)) return explainFailure(error, host);
   if (error.status === 401) return explainRejection(host, isAnonymous ? 'missing' : 'given');

@@ -1,5 +1,5 @@
-// The index of charts in the hosted registry and in docker-registry: read back by crane, and what happens to it when a registry or another
-// writer is in the way.
+// The index of charts in the hosted registry and in docker-registry. crane reads it back. Also tests a registry that rejects
+// it, and another program that writes it.
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';

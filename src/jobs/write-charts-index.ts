@@ -1,4 +1,5 @@
-// Writes the index of the charts in a registry. It contains what the database has, so each run repairs what an earlier one missed.
+// Writes the index of the charts in a registry. The index contains everything that the database has. So each run also adds
+// what an earlier run could not write.
 import { inTransaction } from '../db/database.ts';
 import type { JobContext } from '../db/queue-worker.ts';
 import { CHARTS_INDEX, CHARTS_INDEX_BYTES_MAX, type IndexedVersion, writeChartsIndex } from '../helm/charts-index.ts';
@@ -16,7 +17,9 @@ import { explainPush, isOfContent } from './distribution-failure.ts';
 import { openRegistryTarget, splitRegistryUrl } from './registry-target.ts';
 import type { WorkerResources } from './worker-resources.ts';
 
-/** The index has some MB at most, so a registry that takes longer does not answer. */
+/**
+ * The time limit of a write in milliseconds. The index has at most some MB, so a registry that takes longer does not answer.
+ */
 const WRITE_MS_MAX = 5 * 60 * 1000;
 
 /**
@@ -43,7 +46,9 @@ export async function writeIndexOfRegistry(
   }
 }
 
-/** Returns the reason why an outside registry rejects the index; undefined for other errors, which may be temporary. */
+/**
+ * Returns the reason why an outside registry rejects the index. Returns undefined for other errors, which may be temporary.
+ */
 function faultOf(error: unknown, { registry, root }: ChartsIndexRows): string | undefined {
   if (registry.hosted || !(error instanceof RegistryError) || error.temporary || isOfContent(error)) return undefined;
   const { host } = splitRegistryUrl(registry.url);
@@ -55,7 +60,7 @@ function indexRepository(root: string): string {
   return root === '' ? CHARTS_INDEX.repository : `${root}/${CHARTS_INDEX.repository}`;
 }
 
-/** Reads the rows again under the lock: of two writers, the later one writes what both have. */
+/** Reads the rows again under the lock. So if two workers write, the later one also writes the rows of the earlier one. */
 async function writeLocked(
   resources: WorkerResources,
   { registry, root }: ChartsIndexRows,
@@ -69,7 +74,7 @@ async function writeLocked(
     const target = abortableTarget(openRegistryTarget(resources, registry, repository), signal);
     const digests = await write(resources, { rows, host, target });
     if (digests === undefined || !registry.hosted) return;
-    // A client that has resolved the tag may still read the index before this one.
+    // The previous manifest is kept, because a client that has already resolved the tag may still read it.
     const { organization_id } = registry;
     await pruneManifests(askPool(resources.pool), { organization_id, name: repository }, digests);
   });
@@ -77,7 +82,10 @@ async function writeLocked(
 
 type Writing = { rows: ChartsIndexRows; host: string; target: Target };
 
-/** Returns the digests of the manifest that the tag named before, and of the new one; undefined if the index did not change. */
+/**
+ * Returns the digest of the manifest to which the tag pointed before, and the digest of the new manifest. Returns undefined
+ * if the index did not change.
+ */
 async function write(
   { content }: WorkerResources,
   { rows, host, target }: Writing,
@@ -99,7 +107,10 @@ async function write(
   return held === undefined ? [root.digest] : [held.digest, root.digest];
 }
 
-/** Returns the bytes of an index in the registry; undefined if the tag names something else. Throws RegistryError if it is too large. */
+/**
+ * Returns the bytes of an index in the registry. Returns undefined if the tag points to something else. Throws RegistryError
+ * if the index is too large.
+ */
 async function readIndex(target: Target, held: Descriptor): Promise<Buffer | undefined> {
   const document = await readManifestOf(target, held);
   const layer = isIndex(document)

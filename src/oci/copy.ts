@@ -45,11 +45,11 @@ export type CopyOptions = {
 /** Four copies use the bandwidth while some answers are pending, and leave connections for other copies. */
 const CONCURRENCY_DEFAULT = 4;
 /**
- * A blob up to this size, in bytes, is sent without asking whether the target has it. Asking takes as long as the upload. The
- * config of each image and the archive of each chart, which has up to 50 KB, are new anyway.
+ * A blob up to this size, in bytes, is sent without asking whether the target has it. Asking takes as long as sending.
+ * Configs of images and archives of charts, which have up to 50 KB, are new in each release anyway.
  */
 const UNCHECKED_BYTES_MAX = 64 * 1024;
-/** A blob up to this size, in bytes, is sent by each copy: to mount it takes as long as to send it. */
+/** Each copy sends blobs up to this size, in bytes, because a mount takes as long as sending. */
 const UNSHARED_BYTES_MAX = 16 * 1024;
 /** The most manifests in one artifact. The largest published indexes have some dozens of platforms. */
 const MANIFESTS_MAX = 1000;

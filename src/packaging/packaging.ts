@@ -62,7 +62,7 @@ export type PlanInputs<P extends Plan> = {
   base: BasePin;
   /** The customizations that have parts for this packaging type, in the order in which they apply. */
   customizations: PlannedCustomization[];
-  /** Versions of customizations that broke the application, and that the plan must not contain. */
+  /** Versions of customizations that broke the application. The plan must not contain them. */
   left_out: { id: string; version: number }[];
   /** A plan whose pins are kept. Only the customizations and the needed releases are planned again. */
   kept?: P;

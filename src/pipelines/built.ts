@@ -109,7 +109,7 @@ export async function expireBuilt(tx: Transaction): Promise<boolean> {
 
 /**
  * Finds, for each of these blobs, a repository of the registry that is known to have the blob, so that the blob can be
- * mounted: `place.repository` if it has the blob itself. Omits blobs without such a repository.
+ * mounted. Returns `place.repository` if it has the blob itself. Omits blobs without such a repository.
  */
 export async function findRegistryBlobs(
   db: Database,

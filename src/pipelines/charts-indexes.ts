@@ -1,4 +1,4 @@
-// The index of the charts in a registry: when it must be written, and the releases that it lists.
+// The index of the charts in a registry. Decides when it must be written, and reads the releases that it lists.
 import { sql } from 'kysely';
 import type { Digest } from '../contract/vocabulary.ts';
 import type { Database, Transaction } from '../db/database.ts';
@@ -6,14 +6,17 @@ import { enqueueMany } from '../db/queue.ts';
 import { storableText } from '../db/storable-text.ts';
 import type { DistributionRegistry } from './plan-inputs.ts';
 
-/** The charts of a wave are released within seconds of each other, and one index lists them all. */
+/**
+ * How long, in seconds, an index waits before it is written. The charts of a wave are released within seconds of each other,
+ * and one index lists them all.
+ */
 const COLLECT_SECONDS = 5;
-/** Limit of the releases that are read for one index. */
+/** The most releases that are read for one index. */
 const RELEASES_MAX = 20_000;
 
 type Registry = { id: string; organization_id: string };
 
-/** Enqueues the writing of the indexes of these registries, unless it is already waiting. */
+/** Enqueues the jobs that write the indexes of these registries. Enqueues nothing for an index whose job already waits. */
 async function enqueueIndexes(tx: Transaction, registries: readonly Registry[]): Promise<void> {
   await enqueueMany(
     tx,
@@ -25,7 +28,7 @@ async function enqueueIndexes(tx: Transaction, registries: readonly Registry[]):
   );
 }
 
-/** Called after releases: enqueues the indexes of their registries if they are charts. */
+/** Enqueues the indexes of the registries to which charts were released. Called after releases of any type. */
 export async function indexReleases(tx: Transaction, releaseIds: readonly string[]): Promise<void> {
   const found = await sql<Registry>`
     select distinct r.registry_id as id, r.organization_id from releases r
@@ -34,7 +37,7 @@ export async function indexReleases(tx: Transaction, releaseIds: readonly string
   await enqueueIndexes(tx, found.rows);
 }
 
-/** Called after the removal of applications: enqueues the indexes that list their charts. */
+/** Enqueues the indexes that list the charts of these applications. Called after the applications were removed. */
 export async function indexRemovals(tx: Transaction, applicationIds: readonly string[]): Promise<void> {
   const found = await sql<Registry>`
     select distinct r.registry_id as id, r.organization_id from releases r
@@ -43,14 +46,14 @@ export async function indexRemovals(tx: Transaction, applicationIds: readonly st
   await enqueueIndexes(tx, found.rows);
 }
 
-/** Called when a registry was found healthy: enqueues its index if the last attempt to write it failed. */
+/** Enqueues the index of a registry if the last attempt to write it failed. Called when the registry was found healthy. */
 export async function resumeIndex(tx: Transaction, registryId: string): Promise<void> {
   const found = await sql<Registry>`
     select id, organization_id from registries where id = ${registryId} and charts_index_fault is not null`.execute(tx);
   await enqueueIndexes(tx, found.rows);
 }
 
-/** Records the result of an attempt; without a fault, the index is current. */
+/** Records the result of an attempt to write an index. Without a fault, the index is current. */
 export async function recordIndex(tx: Transaction, result: { registry_id: string; fault?: string }): Promise<void> {
   const fault = result.fault === undefined ? null : storableText(result.fault);
   await sql`
@@ -72,16 +75,16 @@ type IndexedRegistry = Omit<DistributionRegistry, 'capabilities' | 'name'>;
 
 export type ChartsIndexRows = {
   registry: IndexedRegistry;
-  /** The path in the registry below which the repositories of charts are; empty if they begin at the host. */
+  /** The path in the registry below which the repositories of charts are. Empty if they begin directly after the host. */
   root: string;
   /** The releases of charts that are not removed, newest first. */
   releases: IndexedRelease[];
-  /** All repositories of charts that Larder has used, those of removed applications included. */
+  /** All repositories of charts that Larder has used, including repositories of removed applications. */
   repositories: Set<string>;
 };
 
 type Row = Omit<IndexedRelease, 'repository'> & {
-  /** With the path of the registry, and without the host, which may have changed since. */
+  /** The path of the repository, with the path of the registry but without the host. The host may have changed since. */
   path: string;
   /** The repository of the application now, below the path of the registry. */
   place: string | null;
@@ -89,8 +92,8 @@ type Row = Omit<IndexedRelease, 'repository'> & {
 };
 
 /**
- * Returns the rows for the index of a registry. Returns undefined if the registry was removed, or has no chart. Releases of an earlier
- * registration of the same address are included.
+ * Returns the rows for the index of a registry. Includes releases from an earlier registration of the same address. Returns
+ * undefined if the registry was removed or has no chart.
  */
 export async function findIndexRows(db: Database, registryId: string): Promise<ChartsIndexRows | undefined> {
   const registry = await findRegistry(db, registryId);
@@ -126,7 +129,7 @@ async function findRegistry(db: Database, id: string): Promise<IndexedRegistry |
     .executeTakeFirst();
 }
 
-/** Returns the path in front of the application's repository, with its slash; empty if there is none. */
+/** Returns the path before the application's repository, with a slash at the end. Returns an empty text if there is none. */
 function rootOf({ path, place }: Row): string | undefined {
   return place !== null && `/${path}`.endsWith(`/${place}`) ? path.slice(0, path.length - place.length) : undefined;
 }

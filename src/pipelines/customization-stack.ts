@@ -39,7 +39,7 @@ type StackRow = {
   current: number;
   taken: number | null;
   inspection: unknown;
-  /** The kinds of parts of the current version; null in older rows. */
+  /** The kinds of parts of the current version. Null in older rows. */
   current_kinds: PartKind[] | null;
   packaging_type: PackagingType;
 } & Omit<StackedCustomization, 'id' | 'version' | 'inspection'>;
@@ -87,7 +87,10 @@ export async function findCustomizationStack(db: Database, pipelineId: string): 
   };
 }
 
-/** Returns the customization in the version for the plan; undefined if there is none, or if it has no parts for the application. */
+/**
+ * Returns the customization with the version for the plan. Returns undefined if there is none, or if it has no parts for the
+ * application.
+ */
 function takenOf({ taken, current: _, current_kinds: _kinds, ...row }: StackRow): StackedCustomization | undefined {
   if (taken === null) return undefined;
   const inspection = readStoredInspection(row.inspection, `${row.id} v${taken}`);

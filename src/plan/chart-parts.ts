@@ -6,9 +6,9 @@ const Texts = Type.Record(Type.String(), Type.String());
 
 /** The values, labels and annotations that a customization declares for charts. */
 const ChartDeclaration = Type.Object({
-  /** Merged into values.yaml. */
+  /** Values that are merged into values.yaml. */
   values: Type.Unsafe<{ [key: string]: JsonValue }>(Type.Record(Type.String(), Type.Unknown())),
-  /** Added to every object of the chart. */
+  /** Labels that are added to every object of the chart. */
   labels: Texts,
   annotations: Texts,
 });
@@ -29,7 +29,9 @@ export type ChartTemplate = Static<typeof ChartTemplate>;
 export const ChartParts = Type.Object({ ...ChartDeclaration.properties, templates: Type.Array(ChartTemplate) });
 export type ChartParts = Static<typeof ChartParts>;
 
-/** The kinds of parts that a customization may have: files, packages and settings of images, and changes of charts. */
+/**
+ * The kinds of parts that a customization may have. IMAGE: files, packages and settings of images. CHART: changes of charts.
+ */
 export const PART_KINDS = ['IMAGE', 'CHART'] as const;
 export type PartKind = (typeof PART_KINDS)[number];
 

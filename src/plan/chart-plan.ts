@@ -61,8 +61,8 @@ export const ChartPlan = Type.Object({
   /** Always empty, because the packages are in the plans of the images. */
   packages: Type.Array(PackagePin, { maxItems: 0 }),
   /**
-   * The customizations that the chart's images contain, then those that change the chart, in the order in which they apply.
-   * Their packages are omitted, because they are in the plans of the images.
+   * The customizations that the chart's images contain, and then the customizations that change the chart, in the order in
+   * which they apply. Their packages are omitted, because the plans of the images contain them.
    */
   customizations: Type.Array(ChartCustomizationPin),
   tests: Type.Array(ProductTest),

@@ -80,9 +80,9 @@ export const StoredInspection = Type.Object({
   certificates: Type.Array(TrustedCertificate),
   /** The scripts in the order in which they run. */
   hooks: Type.Array(Hook),
-  /** The kinds of parts that the archive has; absent in older rows, which have parts for images. */
+  /** The kinds of parts that the archive has. Absent in older rows, which have parts for images. */
   part_kinds: Type.Optional(Type.Array(Word(PART_KINDS, 'A kind of parts.'))),
-  /** The changes of charts; absent if the archive has none. */
+  /** The changes of charts. Absent if the archive has none. */
   chart: Type.Optional(ChartParts),
   /** Warnings for the user who uploads: parts of the archive that are accepted but may be mistakes. */
   warnings: Type.Array(CustomizationWarning),

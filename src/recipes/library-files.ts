@@ -4,7 +4,8 @@ import { lstat, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Digest } from '../contract/vocabulary.ts';
 
-const FILE_BYTES_MAX = 1024 * 1024; // scripts, configuration and templates, nothing that belongs in a package
+/** The largest file, in bytes. Recipes contain scripts, configuration and templates. Larger files belong in packages. */
+const FILE_BYTES_MAX = 1024 * 1024;
 const FILE_COUNT_MAX = 100;
 
 export type LibraryFiles = {

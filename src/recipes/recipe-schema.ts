@@ -6,7 +6,8 @@ import { Mapping, Variants } from '../yaml/yaml-fields.ts';
 /** The placeholder for the branch in paths, commands and package names. With it, recipes need not name a version. */
 export const BRANCH_PLACEHOLDER = '{branch}';
 
-const PATH_LENGTH_MAX = 4096; // Linux PATH_MAX
+/** The longest path, in characters. Linux has the same limit (PATH_MAX). */
+const PATH_LENGTH_MAX = 4096;
 /** The longest text in a recipe, in characters. Descriptions are the longest texts. */
 const TEXT_LENGTH_MAX = 2000;
 /** The most entries in a list or mapping. This is ten times the longest list in use. */

@@ -29,7 +29,8 @@ export class RecipeRejected extends Error {
   }
 }
 
-const RECIPE_BYTES_MAX = 256 * 1024; // a hundred times the longest one
+/** The largest recipe.yaml, in bytes. This is a hundred times the longest recipe. */
+const RECIPE_BYTES_MAX = 256 * 1024;
 /** The mode of a file if the recipe declares none. Recipes declare 0755 for scripts. */
 const FILE_MODE_DEFAULT = '0644';
 

@@ -36,9 +36,9 @@ export function namespaceOf(name: string): string {
 }
 
 /**
- * Names that are reserved for Larder: repositories below these folders of an organization's namespace, and the index of its
- * charts. Otherwise a client could create a repository that Larder needs later. The pattern is valid in JavaScript and in
- * PostgreSQL.
+ * Names that are reserved for Larder. These are the repositories below these folders of an organization's namespace, and the
+ * index of its charts. Otherwise a client could create a repository that Larder needs later. The pattern is valid in
+ * JavaScript and in PostgreSQL.
  */
 export const RESERVED = '^[^/]+/(?:(?:containers|charts|appliances)/.|charts-index$)';
 

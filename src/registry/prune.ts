@@ -1,10 +1,11 @@
-// Removes the manifests of one of Larder's repositories to which no tag points any more.
+// Removes manifests without a tag from one of Larder's repositories.
 import type { Digest } from '../oci/descriptor.ts';
 import { type Ask, statement } from './statements.ts';
 
 /**
- * $1 name, $2 organization, $3 digests to keep. Manifests with a subject stay, because they are referrers, and so do manifests
- * that an index lists. A blob is removed with the last manifest that refers to it. All parts see the rows as they were before.
+ * $1 name, $2 organization, $3 digests to keep. Manifests with a subject stay, because they are referrers. Manifests that an
+ * index lists stay too. A blob is removed with the last manifest that refers to it. All parts of the statement see the rows
+ * as they were before the statement.
  */
 const PRUNE = statement<{ removed: number }>(
   'prune_manifests',
@@ -30,8 +31,8 @@ const PRUNE = statement<{ removed: number }>(
 );
 
 /**
- * Removes the manifests without a tag, and the blobs of no other manifest. For repositories whose tags move with each write:
- * otherwise every earlier state would stay forever. Returns the number of removed manifests.
+ * Removes the manifests without a tag, and the blobs that no other manifest needs. It is for repositories whose tags move
+ * with each write. Otherwise every earlier manifest would stay forever. Returns the number of removed manifests.
  */
 export async function pruneManifests(
   ask: Ask,

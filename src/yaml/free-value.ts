@@ -1,11 +1,11 @@
-// Reads values that another program defines, and rejects those that programs read differently.
+// Reads values that another program defines. Rejects values that programs read in different ways.
 import { quoted } from './quoted.ts';
 import type { YamlValue } from './yaml-document.ts';
 import type { FreeMap, FreeValue } from './yaml-fields.ts';
 
-/** Limit of a key. YAML itself limits keys to 1,024 characters; real keys have a tenth of this. */
+/** The longest key, in characters. YAML itself limits keys to 1,024 characters, and real keys have a tenth of this. */
 const KEY_LENGTH_MAX = 256;
-/** JavaScript gives the key a meaning of its own. */
+/** A key that is rejected, because it has a special meaning in JavaScript. */
 const PROTOTYPE = '__proto__';
 
 /** A fault of a value, and the keys and positions that lead to it. */
@@ -13,7 +13,7 @@ type FreeFault = { line: number; place: string[]; reason: string };
 
 /** Words that are booleans in YAML 1.1, and text in YAML 1.2. */
 const BOOLEAN_OF_OLD = /^(?:y|n|yes|no|on|off)$/i;
-/** Numbers that YAML 1.1 and 1.2 read differently: octal, binary, with underscores or colons. */
+/** Numbers that YAML 1.1 and 1.2 read differently. They are octal or binary, or contain underscores or colons. */
 const NUMBER_OF_ONE = /^[-+]?(?:0[bo0-9][0-9_]*|[0-9][0-9.]*_[0-9_.]*|[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?)$/i;
 
 /** Returns the value as JSON, and its faults. The value is only complete if it has no fault. */

@@ -78,7 +78,7 @@ type Keywords = {
   properties?: Record<string, TSchema>;
   required?: string[];
   propertyNames?: TSchema;
-  /** `true`: a mapping of any values. */
+  /** With `true`, a mapping may have any values. */
   additionalProperties?: TSchema | true;
   maxProperties?: number;
   items?: TSchema;

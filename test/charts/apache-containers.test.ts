@@ -1,4 +1,5 @@
-// Runs the Apache container of the chart as rendered, in the network of this machine: the page of the image with TLS, then virtual hosts, pages and settings of values.
+// Runs the Apache container of the rendered chart in the network of this machine: the page of the image with TLS, and then
+// virtual hosts, pages and settings from values.
 import { mkdir, writeFile } from 'node:fs/promises';
 import { request } from 'node:https';
 import { join } from 'node:path';

@@ -1,4 +1,5 @@
-// Values of the apache chart that exclude each other or reach several objects, and values that the entry point of the image rejects.
+// Values of the Apache chart that exclude each other or affect several objects, and values that the image's entry point
+// rejects.
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';

@@ -1,4 +1,4 @@
-// The entry points of exporters, with a program in place of the exporter that prints its arguments and its password.
+// The entry points of exporters. A program replaces the exporter and prints its arguments and its password.
 import { execFile } from 'node:child_process';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -17,7 +17,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(directory, { recursive: true, force: true }));
 
-/** Runs the entry point of an exporter with this program in place of the exporter. */
+/** Runs the entry point of an exporter. This program replaces the exporter. */
 async function run(key: string, program: string, args: string[], variables: Record<string, string> = {}) {
   const exporter = join(directory, `prometheus-${key}`);
   await writeFile(exporter, `#!/bin/sh\n${program}\n`);

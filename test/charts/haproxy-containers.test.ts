@@ -1,4 +1,5 @@
-// Runs the HAProxy container of the chart as rendered, in the network of this machine: the example page with metrics, then a configuration of values.
+// Runs the HAProxy container of the rendered chart in the network of this machine: the example page with metrics, and then a
+// configuration from values.
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -79,7 +80,7 @@ describe.skipIf(reason !== '')(`the haproxy container of the chart ${reason}`, (
     expect(await run.exec(HEALTH)).toEqual({ code: 0, output: '' });
     await run.stop('SIGUSR1');
     expect((await run.exec(HEALTH)).code).not.toBe(0);
-    // Neither the example page nor a port for health.
+    // The output mentions neither the example page nor a port for health checks.
     expect(run.output()).not.toMatch(/example|ALERT/);
   });
 });

@@ -10,9 +10,9 @@ import { getContainer } from './rendered-pod.ts';
 const reason = missingForCharts();
 const PORT = 17211;
 const METRICS_PORT = 17212;
-/** More than the workers of the exporter. */
+/** The number of clients that send nothing. It is higher than the number of the exporter's workers. */
 const SILENT_CLIENTS = 10;
-/** A container starts in a second, and takes several times as long on a busy machine. */
+/** The time limit for a container to start. This takes a second, and several times as long on a busy machine. */
 const eventually = { timeout: 30_000, interval: 100 };
 const PASSWORD = `a "quoted" \\n \\ $HOME 'password'`;
 const ANSWER_MS_MAX = 10_000;

@@ -48,7 +48,7 @@ describe.skipIf(reason !== '')(`the nginx container of the chart ${reason}`, () 
       containerPorts: { http: HTTP, https: HTTPS },
       metrics: { enabled: true, containerPorts: { metrics: METRICS } },
     };
-    // The containers of a pod start at the same time: the exporter waits for nginx.
+    // The containers of a pod start at the same time, so the exporter must wait for nginx.
     await start('exporter', values, 'metrics');
     const run = await start('own', values);
     await expect.poll(() => readMetric(METRICS, 'nginx_up'), eventually).toBe('1');

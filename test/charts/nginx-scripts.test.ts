@@ -1,4 +1,4 @@
-// Runs shell scripts with this machine's shell: the entry point of the nginx image with values that it rejects, and the
+// Runs shell scripts with this machine's shell. Runs the entry point of the nginx image with values that it rejects, and the
 // script of the library chart that copies a site from git.
 import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';

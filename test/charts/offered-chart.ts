@@ -1,4 +1,4 @@
-// Charts of products/ as a release contains them: with the images of a registry.
+// Charts of products/ with the images of a registry, as a release contains them.
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';

@@ -13,7 +13,7 @@ const reason = missingForCharts();
 const PORT = '17632';
 const REPLICA_PORT = '17633';
 const METRICS_PORT = 17634;
-/** A container starts in a second, and takes several times as long on a busy machine. */
+/** The time limit for a container to start. This takes a second, and several times as long on a busy machine. */
 const eventually = { timeout: 30_000, interval: 100 };
 const VALUES = {
   architecture: 'replication',

@@ -19,7 +19,7 @@ export type RenderedWorkload = {
   objects: KubernetesObject[];
   /** The workload as kind/name. */
   workload: string;
-  /** Name of the container. */
+  /** The name of the container. */
   container?: string;
   /** Variables that replace rendered variables, because all containers share the address and the ports of this machine. */
   environment?: Record<string, string>;
@@ -31,9 +31,9 @@ export type ProductContainers = AsyncDisposable & {
   bundleOf: (product: string) => ProductBundle;
   render: (values: object) => Promise<KubernetesObject[]>;
   /**
-   * Starts a container of a workload, the first one unless named. If its readiness probe is a command, waits until the
-   * probe succeeds. Volumes are folders below `directory/name`. The content of emptyDirs and claims is kept for the next
-   * start with this name.
+   * Starts a container of a workload. Without a name, starts the first container. If its readiness probe is a command, waits
+   * until the probe succeeds. Volumes are folders below `directory/name`. The content of emptyDirs and claims is kept for the
+   * next start with this name.
    */
   start: (name: string, rendered: RenderedWorkload) => Promise<Container>;
   /** Stops all containers. */
@@ -56,8 +56,8 @@ export async function readMetric(port: number | string, name: string): Promise<s
 }
 
 /**
- * Builds a product's image, and those of other products in its chart, and assembles the chart. This takes a minute if there is
- * no base image yet.
+ * Builds the image of a product and the images of other products in its chart, and assembles the chart. This takes a minute
+ * if there is no base image yet.
  */
 export async function openProductContainers(key: string, others: string[] = []): Promise<ProductContainers> {
   await using stack = new AsyncDisposableStack();

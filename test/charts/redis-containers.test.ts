@@ -1,5 +1,5 @@
 // Runs the containers of the rendered Redis chart (command, environment, user, read-only root) in the network of this
-// machine: three nodes with sentinels that replicate, fail over, and accept the old primary again; and the exporter.
+// machine. Three nodes with sentinels replicate, fail over, and accept the old primary again. Also runs the exporter.
 import { execFile } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

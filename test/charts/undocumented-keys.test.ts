@@ -1,5 +1,5 @@
-// Templates read no key that values.yaml does not document: helm renders each chart with every name that its templates contain added to
-// every documented map, and nothing changes.
+// Templates read no key that values.yaml does not document. helm renders each chart with additional keys in every documented
+// map. The keys are all names that the chart's templates contain. The rendering must not change.
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,15 +10,18 @@ import { HELMS, renderText, withoutRandom } from './helm.ts';
 
 const [helm] = HELMS;
 const FOLDERS = ['values', 'values-for-effect'];
-/** Two renderings for each set of values; after a failure, about thirty more for each key that is read. */
+/**
+ * The time limit. There are two renderings for each set of values. After a failure, there are about thirty more for each key
+ * that is read.
+ */
 const RENDERINGS_MS_MAX = 300_000;
 /** Maps that charts copy into Kubernetes' objects with all their keys. */
 const COPIED = /^(?:(?:pod|container)?[sS]ecurityContext|(?:liveness|readiness|startup)Probe|updateStrategy)$/;
-/** A template action, and the names that it may read: fields, and texts that `get`, `pick` or `list` have. */
+/** A template action, and the names that it may read. These are fields, and texts in calls of `get`, `pick` or `list`. */
 const ACTION = /\{\{.*?\}\}/gs;
 const NAME = /\.([A-Za-z]\w*)|"([A-Za-z]\w*)"/g;
 
-/** Names in the actions of all templates of a folder. */
+/** Returns the names in the actions of all templates of a folder. */
 async function namesIn(folder: string): Promise<string[]> {
   const files = await readdir(folder, { recursive: true, withFileTypes: true });
   const texts = await Promise.all(
@@ -28,7 +31,7 @@ async function namesIn(folder: string): Promise<string[]> {
   return [...new Set([...actions.matchAll(NAME)].map(([, field, text]) => field ?? text ?? ''))];
 }
 
-/** Paths of all names that a documented map could have and does not document. */
+/** Returns the paths of all names that a documented map could have but does not document. */
 function undocumented(values: readonly ChartValue[], names: readonly string[], path: string[] = []): string[][] {
   const maps = values.filter(({ name, children }) => children.length > 0 && !COPIED.test(name));
   const own = names.filter((name) => values.every((value) => value.name !== name)).map((name) => [...path, name]);
@@ -64,7 +67,7 @@ test.skipIf(helm === undefined).each(await chartKeys())(
     const paths = undocumented(documented, [...new Set(names)]);
     expect(paths.length).toBeGreaterThan(1000);
 
-    /** Returns those of the paths that change the rendering of a set of values. An error is a change. */
+    /** Returns the paths that change the rendering of a set of values. An error is a change. */
     async function readOf(set: string, before: string, some: string[][]): Promise<string[]> {
       await writeFile(file, JSON.stringify(valuesWith(some)));
       const after = await render(set, file).catch(String);

@@ -1,4 +1,5 @@
-// A customization of the chart of Redis on the whole service: verified by helm, pulled and rendered, and listed in the index of charts.
+// A customization of the chart of Redis in the whole service. The chart is verified by helm, pulled and rendered, and listed
+// in the index of charts.
 import { chmod, copyFile, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,5 +1,6 @@
-// The life of a chart in a real Kubernetes API: installed, upgraded to the next release of the chart with the same values,
-// rolled back and uninstalled, with helm 3 and helm 4. A file for each product's chart calls it, so that each runs alone.
+// The life of a chart in a real Kubernetes API, with helm 3 and helm 4. The chart is installed, upgraded to its next release
+// with the same values, rolled back and uninstalled. The test file of each product calls this for its chart, so that charts
+// are tested separately.
 import { execFile } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -26,14 +27,14 @@ import type { ClusterObject } from './kubernetes-api.ts';
 const run = promisify(execFile);
 
 const VALUES = join(import.meta.dirname, '../charts/values');
-/** One life takes half a minute on an idle machine. */
+/** The time limit of one life. It takes half a minute on an idle machine. */
 const LIFE_MS_MAX = 300_000;
-/** Pods start and objects disappear within seconds on an idle machine. */
+/** The time limit of a change. Pods start and objects disappear within seconds on an idle machine. */
 const CHANGE_MS_MAX = 120_000;
-/** helm waits so long until all pods are ready. */
+/** How long helm waits until all pods are ready. */
 const HELM_WAIT = '120s';
 const RELEASE = 'shop';
-/** With these values, pods wait for nodes and schedulers that the cluster does not have, and have images of their own. */
+/** With these values, pods wait for nodes and schedulers that the cluster does not have, and use other images. */
 const UNREADY_SETS = ['everything'];
 
 const [helm] = HELMS;
@@ -118,7 +119,7 @@ async function live({ cluster, charts, helm, namespace, values, isReady }: Life)
       env: { PATH: process.env['PATH'] ?? '', HOME: dirname(kubeconfig), KUBECONFIG: kubeconfig },
       timeout: LIFE_MS_MAX,
     });
-    // The API server warns of pods that the restricted profile forbids, and of fields that it does not know or will not know.
+    // The API server warns about pods that the restricted profile forbids, and about unknown and deprecated fields.
     expect(stderr).not.toMatch(/would violate|deprecated|unknown field/i);
   };
   const runs = async (chart: string) => {

@@ -1,10 +1,14 @@
-// What is in a cluster: all its objects, the secrets and images of a release, and the claims that outlive it.
+// Reads the state of a cluster: all objects, the secrets and images of a release, and the claims that stay after the release.
 import { expect } from 'vitest';
 import type { ClusterObject, KubernetesApi, Resource } from './kubernetes-api.ts';
 
-/** Controllers create the account and the certificate of a namespace within a second on an idle machine. */
+/**
+ * The time limit for a new namespace. Controllers create its account and its certificate within a second on an idle machine.
+ */
 const NAMESPACE_MS_MAX = 60_000;
-/** Objects of these kinds come and go by themselves. A volume belongs to its claim. */
+/**
+ * Kinds of objects that are not compared, because the cluster itself creates and deletes them. A volume belongs to its claim.
+ */
 const UNOWNED_KINDS = ['Event', 'Lease', 'PersistentVolume'];
 /** The type of the secrets in which helm stores its releases. */
 const HELM_RELEASE = 'helm.sh/release.v1';
@@ -54,7 +58,7 @@ export function imagesOfWorkloads(objects: object[]): string[] {
   return imagesOf(kept.map(({ spec }) => spec.template.spec));
 }
 
-/** Returns the images of all pods that are not ending, each once. */
+/** Returns the images of all pods that are not ending, without duplicates. */
 export async function imagesOfPods(api: KubernetesApi, namespace: string): Promise<string[]> {
   const pods = (await api.list(await resourceOf(api, 'Pod'), namespace)) as unknown as Pod[];
   return imagesOf(pods.filter(({ metadata }) => metadata.deletionTimestamp === undefined).map(({ spec }) => spec));
@@ -65,8 +69,8 @@ type StatefulSet = {
 };
 
 /**
- * Lists the claims that stay when a release is removed: those of StatefulSets whose policy does not delete them, and those
- * that helm is told to keep.
+ * Lists the claims that stay when a release is removed. These are claims of StatefulSets whose policy does not delete them,
+ * and claims that helm is told to keep.
  */
 export async function keptClaims(api: KubernetesApi, namespace: string): Promise<string[]> {
   const sets = await api.list(await resourceOf(api, 'StatefulSet'), namespace);

@@ -12,21 +12,27 @@ import { KUBERNETES_PROGRAMS } from '../clients.ts';
 import { freePort, until } from '../service.ts';
 import { type KubernetesApi, openKubernetesApi } from './kubernetes-api.ts';
 
-/** On an idle machine the API answers after three seconds; beside other tests it needs ten times as long. */
+/**
+ * The time limit of the start. On an idle machine, the API answers after three seconds. While other tests run, it needs ten
+ * times as long.
+ */
 const START_MS_MAX = 120_000;
 const POLL_MS = 100;
-/** Nodes on which everything fits: pods that may not share a node need one each. */
+/** The number of nodes. Pods that may not share a node need one node each. */
 const NODE_COUNT = 6;
-/** The priority that the values of tests name; without it, the API server rejects their pods. */
+/** The priority class that the values of tests name. Without this class, the API server rejects their pods. */
 const PRIORITY_CLASS = 'high';
-/** The class that the stages of kwok name. */
+/** The storage class that the stages of kwok name. */
 const DEFAULT_CLASS = 'kwok-volume';
-/** The default class, and the one that the values of tests name. */
+/** The storage classes: the default class, and the class that the values of tests name. */
 const STORAGE_CLASSES = [DEFAULT_CLASS, 'fast'];
-/** Lines of its log that are shown if a program ends too early. */
+/** How many lines of its log are shown if a program ends too early. */
 const LOG_LINES_SHOWN = 5;
 
-/** For kwok: a load balancer that gives each Service an address. JSON is YAML. */
+/**
+ * The configuration of kwok for a load balancer that gives each Service an address. The configuration is written as JSON,
+ * which is valid YAML.
+ */
 const LOAD_BALANCER = {
   ...{ apiVersion: 'kwok.x-k8s.io/v1alpha1', kind: 'Stage', metadata: { name: 'load-balancer' } },
   spec: {
@@ -90,7 +96,7 @@ async function startPrograms(folder: string, programs: Program[]) {
   await writeFile(kubeconfig, JSON.stringify(kubeconfigOf(url, token, certificate)), { mode: 0o600 });
   const accounts = ['--service-account-private-key-file', join(folder, 'accounts.key')];
   const options = ['--kubeconfig', kubeconfig, '--leader-elect=false', '--bind-address=127.0.0.1', '--secure-port=0'];
-  // A busy machine delays the heartbeats of the simulated nodes.
+  // The long grace period is needed because a busy machine delays the heartbeats of the simulated nodes.
   const patience = ['--node-monitor-grace-period=1h'];
   run(controllerManager, [...options, ...accounts, ...patience, '--use-service-account-credentials=true']);
   run(scheduler, options);
@@ -100,7 +106,10 @@ async function startPrograms(folder: string, programs: Program[]) {
   return { api, kubeconfig };
 }
 
-/** Returns what kwok simulates: its own stages, with volumes of all storage classes, and load balancers. */
+/**
+ * Returns the stages of kwok, which define what it simulates. They are kwok's own stages, with volumes of all storage
+ * classes, and load balancers.
+ */
 async function stagesOf(path: string): Promise<string> {
   const classes = `in [${STORAGE_CLASSES.map((name) => `'${name}'`).join(', ')}]`;
   const own = (await readFile(path, 'utf8')).replaceAll(`== '${DEFAULT_CLASS}'`, classes);
@@ -110,7 +119,7 @@ async function stagesOf(path: string): Promise<string> {
 function startProgram(folder: string, path: string, args: string[]): Program {
   const log = join(folder, `${path.slice(path.lastIndexOf('/') + 1)}.log`);
   const file = openSync(log, 'a');
-  // The processes end with the test, also if it is killed.
+  // The processes end with the test, even if the test is killed.
   const child = spawn('setpriv', ['--pdeathsig', 'KILL', path, ...args], { stdio: ['ignore', file, file] });
   closeSync(file);
   return { child, log };
@@ -144,7 +153,7 @@ function kubeconfigOf(server: string, token: string, certificate: string): objec
   };
 }
 
-/** Calls `ask` until it returns a value. Throws if a program ends, with the end of its log. */
+/** Calls `ask` until it returns a value. If a program ends, throws an error with the end of its log. */
 async function whileRunning<T>(programs: Program[], ask: () => Promise<T | undefined>): Promise<T> {
   const deadline = Date.now() + START_MS_MAX;
   while (Date.now() < deadline) {
@@ -185,7 +194,7 @@ function nodeNamed(name: string) {
   };
 }
 
-/** Defines a kind of another project with any fields. */
+/** Returns the definition of a kind of another project. It allows any fields. */
 function definitionOf(name: string) {
   const [apiVersion = '', kind = ''] = name.split(' ');
   const [group = '', version = ''] = apiVersion.split('/');

@@ -14,12 +14,12 @@ export type KubernetesApi = {
   isReady(): Promise<boolean>;
   /** Whether the API serves a kind. */
   knows(apiVersion: string, kind: string): Promise<boolean>;
-  /** Creates an object; a status in it is set too. Throws with the answer of the API. */
+  /** Creates an object and sets its status if it has one. Throws an error with the answer of the API. */
   create(object: { apiVersion: string; kind: string; metadata: object } & Record<string, unknown>): Promise<void>;
   remove(resource: Resource, name: string, namespace?: string): Promise<void>;
-  /** Lists the objects of a kind, of all namespaces or of one. */
+  /** Lists the objects of a kind, in all namespaces or in one namespace. */
   list(resource: Resource, namespace?: string): Promise<ClusterObject[]>;
-  /** Lists the kinds whose objects can be listed, as they were at the first call. */
+  /** Lists the kinds whose objects can be listed. The result is that of the first call. */
   resources(): Promise<Resource[]>;
 };
 
@@ -98,7 +98,7 @@ async function listResources(send: Send): Promise<Resource[]> {
 
 async function listGroup(send: Send, group: string, version: string): Promise<Resource[]> {
   const path = group === '' ? `/api/${version}` : `/apis/${group}/${version}`;
-  // A group that was just defined is listed before it is served.
+  // A group that was just defined may be listed before it is served.
   if (group !== '' && (await send('GET', path)).status === NOT_FOUND) return [];
   const { resources } = (await succeed(send, 'GET', path)) as {
     resources: { name: string; kind: string; namespaced: boolean; verbs: string[] }[];
