@@ -14,7 +14,7 @@ export type Folder = {
   entries: FolderEntry[];
   /** Why the folder is rejected: files that an archive cannot contain, unknown names, or exceeded limits. */
   violations: Violation[];
-  /** Names at the top of the folder that describe the folder itself and do not belong to the customization. */
+  /** The names of files, such as README.md, that only describe the folder. They are not part of the customization. */
   leftOut: string[];
 };
 

@@ -1,5 +1,5 @@
-// Shares: how many slots of a process one organization and one address may hold at a time. A slot is, for example, permission
-// to upload.
+// A process has a number of slots, such as permissions to upload. One organization may hold only a share of them at a time, and
+// so may one address.
 import { networkOf } from './network.ts';
 
 export type ShareLimits = {

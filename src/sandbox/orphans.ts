@@ -1,7 +1,7 @@
 // Ends helpers of `unshare --map-auto` whose worker was killed, because they would wait forever.
 import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, readSync } from 'node:fs';
 
-/** A helper runs only for milliseconds. So the parent of a helper that is older than this has ended. */
+/** A helper runs only for milliseconds. If it is older than this, its parent has ended. */
 const HELPER_SECONDS_MAX = 60;
 
 /** Clock ticks per second in /proc/PID/stat. Linux has the same value on all architectures (sysconf(3), _SC_CLK_TCK). */

@@ -137,7 +137,7 @@ function base256(bytes: Buffer): number | undefined {
     : undefined;
 }
 
-/** Returns a name for a message. Replaces control characters, and shortens long names. */
+/** Makes a name safe to print in a message: replaces control characters, and shortens long names. */
 export function printable(name: string): string {
   const head = name.length > 256 ? `${name.slice(0, 255)}…` : name;
   return head.toWellFormed().replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '\ufffd');
