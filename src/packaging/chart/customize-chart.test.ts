@@ -199,7 +199,7 @@ test.each([
   ],
   [
     'an image by its place',
-    [yaml('chart: {values: {image: {pullPolicy: Always}, metrics: null, sentinel: {}}}')],
+    [yaml('chart: {values: {image: {pullPolicy: Always}, networkPolicy: null, sentinel: {}}}')],
     undefined,
   ],
 ])('%s in a customization', async (_, entries, message) => {
