@@ -6,10 +6,12 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { SLOW_MS } from '../redis-builds.ts';
-import { missingForCharts, openProductContainers, type ProductContainers } from './product-containers.ts';
+import { missingForCharts, openProductContainers, type ProductContainers, readMetric } from './product-containers.ts';
 
 const reason = missingForCharts();
-const [HTTP, HTTPS, FREE, STATUS] = [17280, 17283, 17282, 18081];
+const [HTTP, HTTPS, FREE, STATUS, METRICS] = [17280, 17283, 17282, 18081, 17284];
+/** A container starts in a second, and takes several times as long on a busy machine. */
+const eventually = { timeout: 30_000, interval: 100 };
 const HEALTH = '/usr/local/bin/apache-health';
 const OTHER_UID = 54321;
 const OK = { code: 0, output: '' };
@@ -31,17 +33,17 @@ async function getSecure(port: number, ca: string): Promise<string> {
 describe.skipIf(reason !== '')(`the apache container of the chart ${reason}`, () => {
   let containers: ProductContainers;
   beforeAll(async () => {
-    containers = await openProductContainers('apache');
+    containers = await openProductContainers('apache', ['apache-exporter']);
   }, SLOW_MS);
   afterEach(() => containers?.stop());
   afterAll(() => containers?.[Symbol.asyncDispose]());
-  const start = async (name: string, values: object, more: object[] = []) => {
+  const start = async (name: string, values: object, more: object[] = [], container = 'apache') => {
     const objects = await containers.render({
       containerPorts: { http: HTTP, https: HTTPS },
       ...values,
       extraDeploy: more,
     });
-    return await containers.start(name, { objects, workload: 'Deployment/shop-apache' });
+    return await containers.start(name, { objects, workload: 'Deployment/shop-apache', container });
   };
   const configMap = (name: string, data: Record<string, string>) => ({
     apiVersion: 'v1',
@@ -62,6 +64,15 @@ describe.skipIf(reason !== '')(`the apache container of the chart ${reason}`, ()
     expect(await run.exec([HEALTH], elsewhere(HTTP))).toEqual(OK);
     expect(await run.exec([HEALTH], elsewhere(HTTPS))).toEqual(OK);
     expect(await run.exec([HEALTH], elsewhere(FREE))).toMatchObject({ output: expect.stringContaining('no answer') });
+  });
+
+  test('has an exporter, which reads its status', async () => {
+    const values = { metrics: { enabled: true, containerPort: METRICS } };
+    await start('exporter', values, [], 'metrics');
+    await expect.poll(() => readMetric(METRICS, 'apache_up'), eventually).toBe('0');
+    await start('own', values);
+    await expect.poll(() => readMetric(METRICS, 'apache_up'), eventually).toBe('1');
+    expect(Number(await readMetric(METRICS, 'apache_accesses_total'))).toBeGreaterThan(0);
   });
 
   test('serves pages of a volume with their .htaccess, and virtual hosts of values', async () => {

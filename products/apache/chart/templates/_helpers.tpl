@@ -26,9 +26,6 @@
 {{- if and (not $v.containerPorts.http) (not (and $v.tls.enabled $v.containerPorts.https)) -}}
 {{- $messages = append $messages "containerPorts.http is empty; expected it, or containerPorts.https with tls.enabled" -}}
 {{- end -}}
-{{- if and $v.metrics.enabled (not $v.metrics.image.repository) -}}
-{{- $messages = append $messages "metrics.enabled requires metrics.image.repository: the library has no exporter for Apache yet" -}}
-{{- end -}}
 {{- if $v.cloneHtdocsFromGit.enabled -}}
 {{- if not $v.git.repository -}}
 {{- $messages = append $messages "cloneHtdocsFromGit.enabled requires git.repository: the library has no image with git yet" -}}
