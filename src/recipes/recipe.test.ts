@@ -67,7 +67,7 @@ describe('the product library', () => {
 
   test('has the expected products, none of which runs as root or names a version of an input', async () => {
     expect(recipes.map(({ key }) => key)).toEqual(
-      expect.arrayContaining(['apache', 'haproxy', 'mariadb', 'memcached', 'nginx', 'postgresql', 'redis']),
+      expect.arrayContaining(['apache', 'haproxy', 'mariadb', 'memcached', 'nginx', 'postgresql', 'rabbitmq', 'redis']),
     );
     const known = (await loadOperatingSystems(PRODUCTS)).map(({ key }) => key);
     for (const { user, inputs, tests, operating_systems } of recipes) {

@@ -41,6 +41,7 @@ describe('resolvers.deb', () => {
     ['mariadb', '10.11', /^10\.11\.\d+$/, /^pkg:deb\/debian\/mariadb-server-core@1:10\.11\./],
     ['memcached', '1.6', /^1\.6\.\d+$/, /^pkg:deb\/debian\/memcached@1\.6\./],
     ['apache', '2.4', /^2\.4\.\d+$/, /^pkg:deb\/debian\/apache2@2\.4\./],
+    ['rabbitmq', '3.10', /^3\.10\.\d+$/, /^pkg:deb\/debian\/rabbitmq-server@3\.10\./],
     ['haproxy', '2.6', /^2\.6\.\d+$/, /^pkg:deb\/debian\/haproxy@2\.6\./],
   ])('discovers for %s the branch %s', async (key, branch, version, purl) => {
     const found = await resolvers.deb.discover(recipe(key), { operating_system, apt });

@@ -68,6 +68,8 @@ describe.skipIf(reason !== '').each(chosen.map((recipe) => [recipe.key, recipe] 
       const bundle = join(directory, randomUUID());
       await mkdir(bundle);
       await execute('cp', ['--archive', join(directory, 'bundle/rootfs'), bundle]);
+      // Container engines write this file.
+      await writeFile(join(bundle, 'rootfs/etc/hosts'), '127.0.0.1 localhost\n');
       const spec = JSON.parse(await readFile(join(directory, 'bundle/config.json'), 'utf8')) as Spec;
       delete spec.process.rlimits;
       delete spec.linux.resources;
