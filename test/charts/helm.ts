@@ -39,9 +39,9 @@ export async function renderText(helm: string, chart: string, ...args: string[])
   return await runHelm(helm, 'template', 'shop', chart, '--namespace', 'store', ...version, ...args);
 }
 
-/** Removes the values that helm generates anew at each rendering: certificates, and passwords that are not set. */
+/** Removes the values that helm generates anew at each rendering: certificates, and passwords and cookies that are not set. */
 export const withoutRandom = (rendered: string) =>
-  rendered.replaceAll(/^ +(ca\.crt|tls\.crt|tls\.key|[a-z-]*password): .*$/gm, '');
+  rendered.replaceAll(/^ +(ca\.crt|tls\.crt|tls\.key|[a-z-]*password|[a-z-]*cookie): .*$/gm, '');
 
 /** Renders a chart and returns its objects. */
 export async function renderChart(helm: string, chart: string, ...args: string[]): Promise<KubernetesObject[]> {

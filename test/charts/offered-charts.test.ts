@@ -11,8 +11,8 @@ import { chartTools, HOST, OFFERED_CHARTS, planOfferedChart, writeBuiltChart } f
 
 const [helm] = HELMS;
 
-test('Redis, nginx, PostgreSQL, Memcached, HAProxy and Apache are offered', () => {
-  const keys = ['apache', 'haproxy', 'memcached', 'nginx', 'postgresql', 'redis'];
+test('Redis, nginx, PostgreSQL, Memcached, HAProxy, Apache and RabbitMQ are offered', () => {
+  const keys = ['apache', 'haproxy', 'memcached', 'nginx', 'postgresql', 'rabbitmq', 'redis'];
   expect(OFFERED_CHARTS.map(({ key }) => key)).toEqual(expect.arrayContaining(keys));
 });
 

@@ -1,5 +1,5 @@
 // A product's image, which is built from its recipe, in containers that the product's chart renders.
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadRecipes } from '../../src/recipes/recipe.ts';
@@ -59,7 +59,11 @@ export async function readMetric(port: number | string, name: string): Promise<s
  * Builds the image of a product and the images of other products in its chart, and assembles the chart. This takes a minute
  * if there is no base image yet.
  */
-export async function openProductContainers(key: string, others: string[] = []): Promise<ProductContainers> {
+export async function openProductContainers(
+  key: string,
+  others: string[] = [],
+  hosts: string[] = [],
+): Promise<ProductContainers> {
   await using stack = new AsyncDisposableStack();
   const recipes = await loadRecipes(PRODUCTS);
   const directory = await mkdtemp(join(tmpdir(), 'larder-containers-'));
@@ -68,7 +72,13 @@ export async function openProductContainers(key: string, others: string[] = []):
   for (const product of [key, ...others]) {
     const recipe = recipes.find((one) => one.key === product);
     if (recipe === undefined) throw new Error(`products/${product} is missing`);
-    bundles.set(product, stack.use(await openProductBundle(recipe)));
+    const bundle = stack.use(await openProductBundle(recipe));
+    // Writes the file that the kubelet writes for each pod.
+    await writeFile(
+      join(bundle.directory, 'bundle/rootfs/etc/hosts'),
+      `127.0.0.1 ${['localhost', ...hosts].join(' ')}\n`,
+    );
+    bundles.set(product, bundle);
   }
   const bundleOf = (product: string) => {
     const bundle = bundles.get(product);

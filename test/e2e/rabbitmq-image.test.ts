@@ -16,6 +16,7 @@ import { SLOW_MS } from '../redis-builds.ts';
 
 const reason = missingForContainers();
 const PASSWORD = `a "quoted" \\n \\ $HOME 'password'`;
+const MEMORY_BYTES = 2 ** 30;
 const OTHER_UID = 1_000_720_000;
 const [EXIT_USAGE, EXIT_UNREADABLE, EXIT_READ_ONLY] = [64, 66, 73];
 /** Ports of this machine that no other test uses. */
@@ -80,7 +81,8 @@ describe.skipIf(reason !== '')(`the RabbitMQ image ${reason}`, () => {
         RABBITMQ_DEFAULT_VHOST: 'shop "1"',
       };
       const mounts = { '/data': data };
-      const readOnlyMounts = { '/etc/rabbitmq/conf.d': conf, '/run/secrets': secrets };
+      const limits = await folder({ 'memory.max': `${MEMORY_BYTES}\n` });
+      const readOnlyMounts = { '/etc/rabbitmq/conf.d': conf, '/run/secrets': secrets, '/sys/fs/cgroup': limits };
       const first = await start({
         environment,
         mounts,
@@ -94,13 +96,15 @@ describe.skipIf(reason !== '')(`the RabbitMQ image ${reason}`, () => {
       expect(await ctl(first, 'list_queues', '--vhost', 'shop "1"', 'name')).toContain('orders');
       expect(await ctl(first, 'eval', 'application:get_env(rabbit, channel_max).')).toBe('{ok,200}');
       expect(await ctl(first, 'eval', 'rabbit_plugins:active().')).toContain('rabbitmq_shovel');
+      expect(await ctl(first, 'eval', 'vm_memory_monitor:get_total_memory().')).toBe(String(MEMORY_BYTES));
       await first.stop('SIGTERM');
       expect(await first.ended).toBe(0);
 
       // Without definitions and password: the data has the user.
-      const second = await start({ mounts, uid: OTHER_UID, gid: 0 });
+      const second = await start({ environment: { RABBITMQ_PLUGINS: '' }, mounts, uid: OTHER_UID, gid: 0 });
       await expectReady(second, HEALTH);
       expect(await logIn(second, 'us er', PASSWORD)).toBe(0);
+      expect(await ctl(second, 'eval', 'rabbit_plugins:active().')).toBe('[]');
       expect(await ctl(second, 'list_users')).not.toContain('guest');
     },
     SLOW_MS,

@@ -4,7 +4,10 @@
 # Nodes and tools with the same cookie trust each other. A node without peers needs none that lasts.
 # Erlang rejects a file that others can read, and an earlier one may belong to another user.
 write_cookie() {
+  # Some engines set the home of /etc/passwd, which a read-only root protects.
+  mkdir -p "$HOME" 2>/dev/null && [ -w "$HOME" ] || HOME=/tmp/rabbitmq-home
   mkdir -p "$HOME"
+  export HOME
   rm -f "$HOME/.erlang.cookie"
   (umask 0377 && printf %s "${cookie:-$(openssl rand -hex 32)}" >"$HOME/.erlang.cookie")
 }
@@ -19,12 +22,15 @@ has_plugin() {
 
 # Names are separated by commas, semicolons or spaces.
 write_plugins() {
-  if [ -z "$plugins" ] && [ -e "$etc/enabled_plugins" ]; then
-    cp "$etc/enabled_plugins" "$run/enabled_plugins"
-    return
+  if [ -z "$plugins$plugins_given" ]; then
+    if [ -e "$etc/enabled_plugins" ]; then
+      cp "$etc/enabled_plugins" "$run/enabled_plugins"
+      return
+    fi
+    plugins='rabbitmq_management rabbitmq_prometheus'
   fi
   list=
-  for plugin in $(printf %s "${plugins:-rabbitmq_management rabbitmq_prometheus}" | tr ',;' '  '); do
+  for plugin in $(printf %s "$plugins" | tr ',;' '  '); do
     has_plugin "$plugin" || fail "RABBITMQ_PLUGINS names $plugin, which is not a plugin of this image"
     list=${list:+$list,}$plugin
   done

@@ -1,0 +1,111 @@
+// Values of the RabbitMQ chart that exclude each other or that reach several objects.
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type AssembledChart, assembleChart } from './assembled-chart.ts';
+import { HELMS, renderValues } from './helm.ts';
+import { findObject, findPod, type KubernetesObject } from './object-rules.ts';
+import { dataOf, getContainer } from './rendered-pod.ts';
+
+const helm = HELMS[0]?.path ?? '';
+const WORKLOAD = 'StatefulSet/shop-rabbitmq';
+
+describe.skipIf(helm === '')('the chart rabbitmq (needs helm)', () => {
+  let chart: AssembledChart;
+  beforeAll(async () => {
+    chart = await assembleChart('rabbitmq');
+  });
+  afterAll(() => chart?.[Symbol.asyncDispose]());
+
+  const render = (values: object) => renderValues(helm, chart.path, values);
+  const settingsOf = (objects: KubernetesObject[]) =>
+    dataOf(objects, 'ConfigMap', 'shop-rabbitmq-configuration')['chart.conf'] ?? '';
+  const podAnnotations = (objects: KubernetesObject[]) => {
+    const workload = findObject(objects, 'StatefulSet', 'shop-rabbitmq') ?? expect.fail('no workload');
+    const { template } = workload.spec as { template: { metadata: { annotations: Record<string, string> } } };
+    return template.metadata.annotations;
+  };
+  const portsOf = (objects: KubernetesObject[]) => {
+    const service = findObject(objects, 'Service', 'shop-rabbitmq') ?? expect.fail('no service');
+    const { ports } = service.spec as { ports: { name: string }[] };
+    return ports.map(({ name }) => name);
+  };
+
+  test.each([
+    [{ auth: { username: '' } }, 'auth.username is empty'],
+    [{ auth: { tls: { enabled: true } } }, 'auth.tls.enabled requires auth.tls.existingSecret'],
+    [{ auth: { tls: { enabled: true, serverCertificate: 'a' } } }, 'auth.tls.enabled requires auth.tls.existingSecret'],
+    [{ loadDefinition: { enabled: true } }, 'loadDefinition.enabled requires loadDefinition.existingSecret'],
+    [{ replicaCount: 2, persistence: { existingClaim: 'a' } }, 'persistence.existingClaim is for one node'],
+    [{ ingress: { enabled: true, hostname: '' } }, 'ingress.enabled requires ingress.hostname'],
+    [{ ingress: { enabled: true }, plugins: '' }, 'ingress.enabled requires the plugin rabbitmq_management'],
+    [
+      { ingress: { enabled: true }, service: { managerPortEnabled: false } },
+      'ingress.enabled requires service.managerPortEnabled',
+    ],
+  ])('rejects %j', async (values, message) => {
+    await expect(render(values)).rejects.toThrow(message);
+  });
+
+  test('rejects another unit of memory, also if the schema is not checked', async () => {
+    await expect(render({ memoryHighWatermark: { type: 'percent' } })).rejects.toThrow(/memoryHighWatermark/);
+  });
+
+  test('names each node to the others, without a token of the service account', async () => {
+    const objects = await render({ replicaCount: 3 });
+    for (const node of [0, 1, 2]) {
+      const name = `rabbit@shop-rabbitmq-${node}.shop-rabbitmq-headless.store.svc.cluster.local`;
+      expect(settingsOf(objects)).toContain(`cluster_formation.classic_config.nodes.${node + 1} = ${name}\n`);
+    }
+    expect(JSON.stringify(objects)).not.toContain('peer_discovery_k8s');
+    const workload = findObject(objects, 'StatefulSet', 'shop-rabbitmq') ?? expect.fail('no workload');
+    expect(findPod(workload)).toMatchObject({ automountServiceAccountToken: false });
+    expect(settingsOf(await render({ clustering: { enabled: false } }))).not.toContain('cluster_formation');
+  });
+
+  test('restarts no node when nodes are added, and all when settings change', async () => {
+    const auth = { password: 'a', erlangCookie: 'b' };
+    const before = podAnnotations(await render({ auth, replicaCount: 3 }));
+    expect(podAnnotations(await render({ auth, replicaCount: 5 }))).toEqual(before);
+    const { 'checksum/config': settings, 'checksum/secret': secret } = before;
+    expect(podAnnotations(await render({ auth, extraConfiguration: 'a = b' }))).not.toHaveProperty(
+      ['checksum/config'],
+      settings,
+    );
+    expect(podAnnotations(await render({ auth: { password: 'c' } }))).not.toHaveProperty(['checksum/secret'], secret);
+  });
+
+  test('has hooks in a cluster only, and those of values in place of its own', async () => {
+    expect(getContainer(await render({}), WORKLOAD).container.lifecycle).toBeUndefined();
+    const { lifecycle } = getContainer(await render({ replicaCount: 3 }), WORKLOAD).container;
+    expect(lifecycle?.preStop?.exec.command.at(-1)).toContain('await_online_quorum_plus_one --timeout 90');
+    const preStop = { exec: { command: ['true'] } };
+    const given = getContainer(await render({ replicaCount: 3, lifecycleHooks: { preStop } }), WORKLOAD).container;
+    expect(given.lifecycle).toEqual({ preStop });
+  });
+
+  test('has no management interface without its plugin', async () => {
+    const tls = { enabled: true, autoGenerated: true };
+    expect(portsOf(await render({ auth: { tls } }))).toEqual(['amqp', 'amqp-tls', 'http-stats', 'https-stats']);
+    const objects = await render({ auth: { tls }, plugins: 'rabbitmq_stomp' });
+    expect(portsOf(objects)).toEqual(['amqp', 'amqp-tls']);
+    expect(settingsOf(objects)).not.toContain('management');
+  });
+
+  test('writes settings of values into a secret, and secrets with the name of the release if asked', async () => {
+    const extraSecrets = { more: { 'a.json': '{}' } };
+    const objects = await render({ configuration: 'a = {{ .Release.Name }}', extraSecrets });
+    expect(dataOf(objects, 'Secret', 'shop-rabbitmq-config')).toEqual({ 'rabbitmq.conf': 'a = shop\n' });
+    expect(dataOf(objects, 'Secret', 'more')).toEqual({ 'a.json': '{}' });
+    const prefixed = await render({ extraSecrets, extraSecretsPrependReleaseName: true });
+    expect(dataOf(prefixed, 'Secret', 'shop-more')).toEqual({ 'a.json': '{}' });
+  });
+
+  test('writes a password of digits with all its digits, and takes each secret from where values say', async () => {
+    const objects = await render({ auth: { password: 12345678, existingErlangSecret: 'cookie' } });
+    expect(dataOf(objects, 'Secret', 'shop-rabbitmq')).toEqual({ 'rabbitmq-password': '12345678' });
+    const { env } = getContainer(objects, WORKLOAD).container;
+    expect(env).toContainEqual({
+      name: 'RABBITMQ_ERL_COOKIE',
+      valueFrom: { secretKeyRef: { name: 'cookie', key: 'rabbitmq-erlang-cookie' } },
+    });
+  });
+});
