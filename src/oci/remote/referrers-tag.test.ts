@@ -26,12 +26,28 @@ it('writes entries again that another process overwrote', async () => {
 });
 
 it('throws a temporary error if each write is overwritten', async () => {
+  let writes = 0;
   const lost = addToReferrersTag(SUBJECT, [referrer('1')], {
     lock: 'x',
     read: async () => [],
-    write: async () => undefined,
+    write: async () => void writes++,
   });
   await expect(lost).rejects.toMatchObject({ code: 'CONTENDED', temporary: true });
+  expect(writes).toBe(5);
+});
+
+it('succeeds if only the last write is not overwritten', async () => {
+  let held: Descriptor[] = [];
+  let writes = 0;
+  await addToReferrersTag(SUBJECT, [referrer('1')], {
+    lock: 'x',
+    read: async () => held,
+    async write(_index, bytes) {
+      writes++;
+      held = writes === 5 ? (JSON.parse(bytes.toString()) as Index).manifests : [referrer('2')];
+    },
+  });
+  expect(held.map(({ digest }) => digest[7])).toEqual(['2', '1']);
 });
 
 it('writes nothing if the index has all entries', async () => {

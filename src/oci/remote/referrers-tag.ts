@@ -29,19 +29,22 @@ export async function addToReferrersTag(
   io: { lock: string; read: () => Promise<Descriptor[]>; write: (index: Descriptor, bytes: Buffer) => Promise<void> },
 ): Promise<void> {
   await oneAtATime(io.lock, async () => {
-    for (let writes = 0; writes <= WRITES_MAX; writes++) {
+    // Each write is followed by a read, also the last one.
+    for (let writes = 0; ; writes++) {
       const held = await io.read();
       const missing = added.filter(({ digest }) => !held.some((referrer) => referrer.digest === digest));
-      if (missing.length === 0) {
-        return;
-      }
+      if (missing.length === 0) return;
+      if (writes === WRITES_MAX) throw contended(subject);
       const index: Index = { schemaVersion: 2, mediaType: MEDIA_TYPES.index, manifests: [...held, ...missing] };
       const bytes = encodeDocument(index);
       await io.write(describeBytes(MEDIA_TYPES.index, bytes), bytes);
     }
-    const message = `attach referrers: other clients keep overwriting the index of ${subject}`;
-    throw new RegistryError({ op: 'attach referrers', side: 'target', code: 'CONTENDED', temporary: true, message });
   });
+}
+
+function contended(subject: Digest): RegistryError {
+  const message = `attach referrers: other clients keep overwriting the index of ${subject}`;
+  return new RegistryError({ op: 'attach referrers', side: 'target', code: 'CONTENDED', temporary: true, message });
 }
 
 async function oneAtATime(key: string, act: () => Promise<void>): Promise<void> {
