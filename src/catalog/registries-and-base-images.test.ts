@@ -54,6 +54,7 @@ describe('registries', () => {
           access_key: 'me',
           access_secret: 'hush',
           containers_organization: 'acme',
+          charts_organization: 'acme-charts',
         },
         { seal },
       ),
@@ -61,6 +62,7 @@ describe('registries', () => {
     const own = { registry_id: id };
     const registry = await getRegistry(catalog.db, catalog.acme.principal, own);
     expect(registry).toMatchObject({ url: 'https://docker.io/acme', hosted: false, owned: true, application_count: 0 });
+    expect(registry.charts_organization).toBe('acme-charts');
     expect(JSON.stringify(registry)).not.toContain('hush');
     await catalog.write((tx) =>
       updateRegistry(tx, catalog.acme.principal, { ...own, name: 'Hub', access_secret: 'shh' }, { seal }),

@@ -35,6 +35,7 @@ type RegistryRow = {
   removed_at: string | null;
   removed_by: string | null;
   application_count: number;
+  charts_organization: string | null;
   unhealthy_cause: string | null;
   unhealthy_since: string | null;
   charts_index_fault: string | null;
@@ -205,8 +206,8 @@ function columns(principal: Principal): RawBuilder<unknown> {
   return sql`r.id, r.name, r.url, r.healthy, ${wireTime('r.last_checked_at')} as last_checked_at, r.description,
     r.hosted, r.provider, ${wireTime('r.created_at')} as created_at, r.created_by,
     ${wireTime('r.updated_at')} as updated_at, r.updated_by, ${wireTime('r.removed_at')} as removed_at, r.removed_by,
-    ${livingApplications(principal, 'r.id')} as application_count, r.unhealthy_cause,
-    ${wireTime('r.unhealthy_since')} as unhealthy_since, r.charts_index_fault`;
+    ${livingApplications(principal, 'r.id')} as application_count, r.charts_organization, r.unhealthy_cause,
+    ${wireTime('r.unhealthy_since')} as unhealthy_since`;
 }
 
 function toDetailed(row: RegistryRow): RegistryDetailed {

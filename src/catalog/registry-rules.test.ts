@@ -124,6 +124,15 @@ describe('a registry is rejected', () => {
     ]);
   });
 
+  test('of Docker Hub with an organization that is not valid in the name of a repository', () => {
+    const settings = { ...named, provider: 'DOCKERHUB', url: 'https://docker.io' } as const;
+    expect(rejected({ ...settings, containers_organization: 'acme-', charts_organization: 'a___b' })).toEqual({
+      containers_organization: 'acme- is not valid in the name of a repository.',
+      charts_organization: 'a___b is not valid in the name of a repository.',
+    });
+    expect(rejected({ ...settings, charts_organization: 'acme-charts' })).toEqual({});
+  });
+
   test('with all violations in one error', () => {
     expect(Object.keys(rejected({ provider: 'HARBOR', url: 'https://h.example' }))).toEqual(['url', 'access_key']);
   });

@@ -116,6 +116,11 @@ function fieldViolations(settings: CreatePrivateRegistryRequest, parts: string[]
     const message = `The path of the address names another organization, ${parts[0]}.`;
     violations.push({ field: 'containers_organization', message });
   }
+  for (const field of ['containers_organization', 'charts_organization'] as const) {
+    const name = settings[field];
+    if (name !== undefined && !NAME_PART.test(name))
+      violations.push({ field, message: `${name} is not valid in the name of a repository.` });
+  }
   return violations;
 }
 

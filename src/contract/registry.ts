@@ -38,6 +38,9 @@ export const RegistryDetailed = Type.Object(
       Observed(Type.Integer({ description: 'Number of applications that are pushed to it.' })),
     ),
     credentials_limit: Type.Optional(Type.Integer({ description: 'Maximum number of its credentials.' })),
+    charts_organization: Type.Optional(
+      Text('Organization on Docker Hub to which charts are released, if it was given. An addition of Larder.'),
+    ),
     unhealthy_cause: Type.Optional(Observed(Text('Why the last check failed.'))),
     unhealthy_since: Type.Optional(Observed(Time('Since when it has been unusable. An addition of Larder.'))),
     charts_index_fault: Type.Optional(
@@ -60,12 +63,13 @@ const accessSecret = Type.String({
   description:
     'Password or secret. It is stored encrypted and never shown. A registry without log-in is registered without it and without `access_key`.',
 });
-const dockerHubOrganization = Type.String({
-  pattern: '^[a-z0-9][a-z0-9_-]*$',
-  expects: 'lower case letters, digits, - and _',
-  maxLength: NAME_LENGTH_MAX,
-  description: 'Organization on Docker Hub; only for that provider.',
-});
+const dockerHubOrganization = (releases: string) =>
+  Type.String({
+    pattern: '^[a-z0-9][a-z0-9_-]*$',
+    expects: 'lower case letters, digits, - and _',
+    maxLength: NAME_LENGTH_MAX,
+    description: `Organization on Docker Hub for ${releases}; only for that provider.`,
+  });
 
 /**
  * A host name or address with an optional port, and then a path of visible ASCII. International names must be in Punycode.
@@ -88,8 +92,8 @@ export const CreatePrivateRegistryRequest = Type.Object(
     }),
     access_key: Type.Optional(accessKey),
     access_secret: Type.Optional(accessSecret),
-    containers_organization: Type.Optional(dockerHubOrganization),
-    charts_organization: Type.Optional(dockerHubOrganization),
+    containers_organization: Type.Optional(dockerHubOrganization('releases')),
+    charts_organization: Type.Optional(dockerHubOrganization('charts, if it is another one')),
   },
   { title: 'CreatePrivateRegistryRequest' },
 );

@@ -8,6 +8,7 @@ import { type BasePin, readBasePin } from '../plan/pin.ts';
 import { type Recipe, readStoredRecipe } from '../plan/recipe.ts';
 import { storedValue } from '../plan/stored-value.ts';
 import { type CustomizationStack, findCustomizationStack } from './customization-stack.ts';
+import { releaseAddress } from './release-address.ts';
 
 export type PlanInputs = CustomizationStack & {
   pipeline_id: string;
@@ -118,6 +119,7 @@ export type DistributionRegistry = {
   id: string;
   organization_id: string;
   name: string;
+  /** The address below which the pipeline's application is released. */
   url: string;
   hosted: boolean;
   provider: RegistryProvider;
@@ -135,18 +137,19 @@ const readCapabilities = storedValue('capabilities of registry', RegistryCapabil
 export async function findDistributionRegistries(db: Database, pipelineId: string): Promise<DistributionRegistry[]> {
   const rows = await db
     .selectFrom('pipelines as l')
-    .innerJoin('application_registries as ar', 'ar.application_id', 'l.application_id')
-    .innerJoin('registries as r', 'r.id', 'ar.registry_id')
+    .innerJoin('applications as a', 'a.id', 'l.application_id')
+    .innerJoin('application_registries as ar', 'ar.application_id', 'a.id')
+    .innerJoin('registries as g', 'g.id', 'ar.registry_id')
     .select([
-      'r.id',
-      'r.organization_id',
-      'r.name',
-      'r.url',
-      'r.hosted',
-      'r.provider',
-      'r.access_key',
-      'r.sealed_access_secret',
-      'r.capabilities',
+      'g.id',
+      'g.organization_id',
+      'g.name',
+      releaseAddress.as('url'),
+      'g.hosted',
+      'g.provider',
+      'g.access_key',
+      'g.sealed_access_secret',
+      'g.capabilities',
     ])
     .where('l.id', '=', pipelineId)
     .orderBy('ar.position')

@@ -6,12 +6,14 @@ import type { RegistryProvider } from '../contract/vocabulary.ts';
 import type { Transaction } from '../db/database.ts';
 import { lockName } from '../db/transaction-locks.ts';
 import type { LockedPipeline } from './pipeline-lock.ts';
+import { releaseAddress } from './release-address.ts';
 
-export type ClaimedRepository = { registry_id: string /** Below the registry's own path. */; repository: string };
+export type ClaimedRepository = { registry_id: string /** Below the path of `releaseAddress`. */; repository: string };
 
 type RegistryRow = {
   registry_id: string;
   repository: string | null;
+  /** The release address. */
   url: string;
   provider: RegistryProvider;
   application_id: string;
@@ -23,8 +25,8 @@ type RegistryRow = {
 export type RepositoryPlace = { folder: string; name: string };
 
 /**
- * Returns the name of a repository, below the registry's own path. `key` is the key of the base image. In `flat` registries
- * the name has one segment.
+ * Returns the name of a repository, below the path of the release address, for the key of a base image. In `flat` registries it has one
+ * segment.
  */
 export function repositoryName(place: RepositoryPlace & { key: string }, repositories: 'nested' | 'flat'): string {
   return [place.folder, place.key, place.name].join(repositories === 'flat' ? '--' : '/');
@@ -42,7 +44,7 @@ export async function claimRepositories(
   place: RepositoryPlace,
 ): Promise<ClaimedRepository[]> {
   const found = await sql<RegistryRow>`
-    select ar.registry_id, ar.repository, g.url, g.provider, a.id as application_id, a.base_image_id, b.key
+    select ar.registry_id, ar.repository, ${releaseAddress} as url, g.provider, a.id as application_id, a.base_image_id, b.key
     from pipelines l join applications a on a.id = l.application_id
     join base_images b on b.id = a.base_image_id
     join application_registries ar on ar.application_id = a.id join registries g on g.id = ar.registry_id
@@ -80,7 +82,8 @@ async function isHeld(tx: Transaction, { url, base_image_id }: RegistryRow, repo
   const found = await sql`
     select from application_registries ar
     join registries g on g.id = ar.registry_id join applications a on a.id = ar.application_id
-    where ar.repository = ${repository} and lower(g.url) = ${url.toLowerCase()} and a.base_image_id <> ${base_image_id}
+    where ar.repository = ${repository} and lower(${releaseAddress}) = ${url.toLowerCase()}
+      and a.base_image_id <> ${base_image_id}
     limit 1`.execute(tx);
   return found.rows.length > 0;
 }

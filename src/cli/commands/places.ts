@@ -22,6 +22,7 @@ type NewRegistry = {
   secret?: string;
   anonymous?: boolean;
   description: string;
+  chartsOrganization?: string;
 };
 
 function addRegistries(group: Command, io: Io): void {
@@ -66,11 +67,19 @@ function addRegistries(group: Command, io: Io): void {
         .default('OCI', 'oci'),
     )
     .option('--description <text>', 'description', '')
+    .option('--charts-organization <name>', 'organization on Docker Hub for charts, if it is not that of the images')
     .action(
       inSession<NewRegistry>(
         io,
-        async ({ client, show }, { provider, description, ...logIn }, [name = '', url = '']) => {
-          const made = await client.call('createRegistry', { name, url, provider, description, ...logInOf(logIn) });
+        async (
+          { client, show },
+          { provider, description, chartsOrganization: charts_organization, ...logIn },
+          [name = '', url = ''],
+        ) => {
+          const made = await client.call('createRegistry', {
+            ...{ name, url, provider, description, ...logInOf(logIn) },
+            ...(charts_organization !== undefined && { charts_organization }),
+          });
           show(made, ({ id }) => say(io, id));
         },
       ),
