@@ -22,7 +22,7 @@ import { exclusiveBy, keyedLocks } from '../src/sandbox/exclusive.ts';
 import { library } from './catalog.ts';
 import { openTestDistribution } from './distribution.ts';
 import { sandboxMode } from './fixtures/build.ts';
-import { redisChartRecipe } from './fixtures/chart-packaging.ts';
+import { loneChartRecipe } from './fixtures/chart-packaging.ts';
 import { handlersWith } from './queue-handlers.ts';
 import { sampleWorker } from './worker-rows.ts';
 
@@ -38,7 +38,7 @@ export async function openChartCatalog() {
   const { content } = catalog.resources;
   const workspace = { directory, content, probe: sandboxMode, exclusive: exclusiveBy(keyedLocks()) };
   const resources: WorkerResources = { ...catalog.resources, workspace, engine: engineHere(workspace) };
-  const recipe = await redisChartRecipe();
+  const recipe = await loneChartRecipe();
   await storeRecipeFiles(PRODUCTS, recipe, content);
   const { chart: redisChart, packaging_types } = recipe;
   const found = library().map((product) =>

@@ -207,7 +207,7 @@ function columns(principal: Principal): RawBuilder<unknown> {
     r.hosted, r.provider, ${wireTime('r.created_at')} as created_at, r.created_by,
     ${wireTime('r.updated_at')} as updated_at, r.updated_by, ${wireTime('r.removed_at')} as removed_at, r.removed_by,
     ${livingApplications(principal, 'r.id')} as application_count, r.charts_organization, r.unhealthy_cause,
-    ${wireTime('r.unhealthy_since')} as unhealthy_since`;
+    ${wireTime('r.unhealthy_since')} as unhealthy_since, r.charts_index_fault`;
 }
 
 function toDetailed(row: RegistryRow): RegistryDetailed {

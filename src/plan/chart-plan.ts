@@ -74,6 +74,8 @@ export const ChartPlan = Type.Object({
      */
     series: Type.String(),
     files: Type.Array(ChartFile, { minItems: 1 }),
+    /** Files with values with which the verification renders the chart. They are not part of it. Absent if there are none. */
+    test_values: Type.Optional(Type.Array(ChartFile, { minItems: 1 })),
   }),
   /** The images, by the id of the registry. A registry that lacks an image is absent. */
   registries: Type.Record(Type.String(), ChartRegistry, { minProperties: 1 }),

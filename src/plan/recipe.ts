@@ -35,6 +35,8 @@ const RecipeChart = Type.Object({
   /** The part of the version that the author sets, such as `1.0`. */
   series: Type.String(),
   files: Type.Array(ChartFile),
+  /** Files with sets of test values. */
+  test_values: Type.Optional(Type.Array(ChartFile)),
   /**
    * The places in the chart's values that name an image of a product in the library. Other images have no product in the
    * library, and their places stay empty.

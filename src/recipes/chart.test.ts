@@ -70,6 +70,34 @@ test('a chart has its files and those of the library chart, sorted, and the imag
   ]);
 });
 
+test('test values are read beside the chart, and are not part of it', async () => {
+  const before = await load();
+  await write('products/cache/chart/ci/minimal-values.yaml', 'a: 1\n');
+  await write('products/cache/chart/ci/everything-values.yaml', '{}\n');
+  const { chart, violations } = await load();
+  expect(violations).toEqual([]);
+  expect(chart?.files).toEqual(before.chart?.files);
+  expect(before.chart).not.toHaveProperty('test_values');
+  expect(chart?.test_values?.map(({ path, size }) => [path, size])).toEqual([
+    ['ci/everything-values.yaml', 3],
+    ['ci/minimal-values.yaml', 5],
+  ]);
+  await write('products/cache/recipe.yaml', RECIPE);
+  const [recipe] = await loadRecipes(join(root, 'products'));
+  if (recipe === undefined) throw new Error('there is no recipe');
+  const content = memoryContent();
+  await storeRecipeFiles(join(root, 'products'), recipe, content);
+  for (const { digest } of chart?.test_values ?? []) {
+    expect(recipeContents(recipe)).toContain(digest);
+    await buffer(await content.open(digest));
+  }
+});
+
+test('at most ten sets of test values are accepted', async () => {
+  for (let n = 0; n < 11; n++) await write(`products/cache/chart/ci/set-${n}-values.yaml`, '{}');
+  expect(await reasons()).toEqual(['ci/ has more than 10 files']);
+});
+
 test('a recipe keeps its chart, and its files become content', async () => {
   await write('products/cache/recipe.yaml', RECIPE);
   const [recipe] = await loadRecipes(join(root, 'products'));
@@ -120,6 +148,11 @@ describe('is rejected', () => {
     ['values.yaml', values.replace('tag: ""', 'tag: [a]'), 'has no text at image.tag'],
     ['charts/other/Chart.yaml', 'a: 1', 'library charts are not copied here'],
     ['Images.lock', '', 'Images.lock is written for each release'],
+    ['ci/values.yaml', '{}', 'ci/values.yaml must be named ci/<name>-values.yaml'],
+    ['ci/more/a-values.yaml', '{}', 'ci/more/a-values.yaml must be named ci/<name>-values.yaml'],
+    ['ci/a-values.yaml', `a: ${'x'.repeat(64 * 1024)}`, 'ci/a-values.yaml has more than 65536 bytes'],
+    ['ci/a-values.yaml', '[a]', 'ci/a-values.yaml must be a mapping'],
+    ['ci/a-values.yaml', 'a: {', 'ci/a-values.yaml is not valid YAML'],
   ])('%s: %s', async (path, text, reason) => {
     await write(`products/cache/chart/${path}`, text);
     expect(await reasons()).toEqual([expect.stringContaining(reason)]);

@@ -2,6 +2,8 @@
 // in the folder next to `products/`.
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isMap } from 'yaml';
+import { parseChartDocument } from '../helm/chart-document.ts';
 import { ChartError } from '../helm/chart-error.ts';
 import { readChartYaml, versionSeries } from '../helm/chart-yaml.ts';
 import { editValues, findImages, type ValuesImage } from '../helm/values-images.ts';
@@ -20,10 +22,19 @@ const FOLDER = 'chart';
  * Files in the folder that do not belong to the chart. README.md is generated, and begins with the text of README.head.md.
  */
 const SOURCES_ONLY = ['README.head.md'];
+/** The folder of test values, as helm's chart-testing has it. It is not part of the chart. */
+const TEST_FOLDER = 'ci/';
+/** Limit of sets of test values: at each release, each of them is linted and rendered twice, which takes a second. */
+const TEST_VALUES_MAX = 10;
+/** Limit of a file with test values: the largest of the library has 10 kB. */
+const TEST_VALUES_BYTES_MAX = 64 * 1024;
 /** A name that a chart of the library must not use, because the engine writes the list of the chart's images to this file. */
 const WRITTEN_LATER = 'Images.lock';
 /** The repository of an image that Larder builds, `containers/<base image>/<product>`. */
 const REPOSITORY = /^containers\/[^/]+\/(?<product>[a-z][a-z0-9-]*)$/;
+
+/** A file with a set of test values. The name of the set is in reports. */
+const TEST_VALUES = /^ci\/[a-z][a-z0-9-]*-values\.yaml$/;
 
 /** Returns the path on disk of a file in the chart of a product. `directory` is the folder of the product library. */
 export function chartFilePath(directory: string, key: string, path: string): string {
@@ -51,9 +62,13 @@ export async function loadChart(
     const libraries = await readLibraries(directory, metadata.dependencies ?? []);
     if (libraries.violations.length > 0) return reject(libraries.violations);
     const images = readImages(await readFile(join(file, 'values.yaml'), 'utf8'), key);
-    const own = [...files].filter(([path]) => !SOURCES_ONLY.includes(path));
-    const all = [...own.map(([path, held]) => ({ path, ...held })), ...libraries.files];
-    const chart = { name: key, series: versionSeries(metadata), files: sorted(all), images };
+    const own = [...files].filter(([path]) => !SOURCES_ONLY.includes(path)).map(([path, held]) => ({ path, ...held }));
+    const [test_values, packaged] = split(own, ({ path }) => path.startsWith(TEST_FOLDER));
+    await checkTestValues(file, test_values);
+    const chart = {
+      ...{ name: key, series: versionSeries(metadata), files: sorted([...packaged, ...libraries.files]), images },
+      ...(test_values.length > 0 && { test_values: sorted(test_values) }),
+    };
     return { chart, violations: [] };
   } catch (error) {
     if (!(error instanceof ChartError)) throw error;
@@ -68,6 +83,21 @@ function checkNames(paths: string[]): string[] {
     ...paths.filter((path) => path.startsWith('charts/')).map((path) => `${path}: library charts are not copied here`),
     ...paths.filter((path) => path === WRITTEN_LATER).map((path) => `${path} is written for each release`),
   ];
+}
+
+/** Checks the names, the number and the size of files with test values, and that each is a mapping. Throws ChartError. */
+async function checkTestValues(folder: string, files: readonly ChartFile[]): Promise<void> {
+  if (files.length > TEST_VALUES_MAX) throw new ChartError(TEST_FOLDER, `has more than ${TEST_VALUES_MAX} files`);
+  for (const { path, size } of files) {
+    if (!TEST_VALUES.test(path)) throw new ChartError(path, `must be named ${TEST_FOLDER}<name>-values.yaml`);
+    if (size > TEST_VALUES_BYTES_MAX) throw new ChartError(path, `has more than ${TEST_VALUES_BYTES_MAX} bytes`);
+    const { contents } = parseChartDocument(path, await readFile(join(folder, path), 'utf8'));
+    if (!isMap(contents)) throw new ChartError(path, 'must be a mapping');
+  }
+}
+
+function split<T>(all: readonly T[], isFirst: (one: T) => boolean): [T[], T[]] {
+  return [all.filter(isFirst), all.filter((one) => !isFirst(one))];
 }
 
 const LIBRARY_NAME = /^[a-z][a-z0-9-]*$/;

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import type { ContentStore } from '../content/content.ts';
 import type { Digest } from '../contract/vocabulary.ts';
 import { canonicalJson } from '../plan/canonical-json.ts';
+import type { ChartFile } from '../plan/chart-plan.ts';
 import type { Recipe } from '../plan/recipe.ts';
 import { readYaml, type YamlViolation } from '../yaml/read-yaml.ts';
 import { chartFilePath, loadChart } from './chart.ts';
@@ -60,14 +61,19 @@ export async function storeRecipeFiles(directory: string, recipe: Recipe, conten
     const { source, digest, size } = recipe.icon;
     await content.put(createReadStream(join(directory, recipe.key, source)), { digest, size });
   }
-  for (const { path, digest, size } of recipe.chart?.files ?? []) {
+  for (const { path, digest, size } of chartFiles(recipe)) {
     await content.put(createReadStream(chartFilePath(directory, recipe.key, path)), { digest, size });
   }
 }
 
-/** Returns the digests of the contents that must be kept while the product is in the library: its files, icon and chart. */
-export function recipeContents({ files, icon, chart }: Recipe): Digest[] {
-  return [...files, ...(icon ? [icon] : []), ...(chart?.files ?? [])].map(({ digest }) => digest);
+/** Returns the digests of the content that must be kept while the product is in the library: its files, icon and chart. */
+export function recipeContents(recipe: Recipe): Digest[] {
+  const { files, icon } = recipe;
+  return [...files, ...(icon ? [icon] : []), ...chartFiles(recipe)].map(({ digest }) => digest);
+}
+
+function chartFiles({ chart }: Recipe): ChartFile[] {
+  return [...(chart?.files ?? []), ...(chart?.test_values ?? [])];
 }
 
 /** Returns a digest of the recipe and its files. It changes if one of them changes. */

@@ -3,7 +3,7 @@
 import { existsSync } from 'node:fs';
 import { cp, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 
 const ROOT = new URL('../../', import.meta.url).pathname;
 const PRODUCTS = join(ROOT, 'products');
@@ -18,11 +18,11 @@ export const readChartFile = async (key: string, name: string) => await readFile
 
 export type AssembledChart = AsyncDisposable & { path: string };
 
-/** Copies a chart to a temporary folder, and the library chart to the chart's `charts/`. */
+/** Copies a chart without its test values to a temporary folder, and the library chart to the chart's `charts/`. */
 export async function assembleChart(key: string): Promise<AssembledChart> {
   const directory = await mkdtemp(join(tmpdir(), 'larder-chart-'));
   const path = join(directory, key);
-  await cp(chartFolder(key), path, { recursive: true });
+  await cp(chartFolder(key), path, { recursive: true, filter: (source) => basename(source) !== 'ci' });
   await cp(join(ROOT, 'charts/common'), join(path, 'charts/common'), { recursive: true });
   return { path, [Symbol.asyncDispose]: () => rm(directory, { recursive: true, force: true }) };
 }

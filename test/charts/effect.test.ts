@@ -1,7 +1,7 @@
 // Every documented value of a chart has an effect: with another value, at least one rendering changes. The charts are
-// rendered with the sets of values in values/ and in values-for-effect/. The second folder has values that the rules of Pod
-// Security reject, or that exclude other values.
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+// rendered with the test values of the product, and with the sets in values/ and in values-for-effect/. The last folder has
+// values that the rules of Pod Security reject, or that exclude other values.
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -9,10 +9,10 @@ import { parse, stringify } from 'yaml';
 import { assembleChart, chartKeys, readChartFile } from './assembled-chart.ts';
 import { type ChartValue, listKeys, readChartValues } from './chart-values.ts';
 import { HELMS, renderText, withoutRandom } from './helm.ts';
+import { listValueFiles } from './value-sets.ts';
 
 const [helm] = HELMS;
 const GUIDE = new URL('../../docs/migrate-from-bitnami.md', import.meta.url);
-const FOLDERS = ['values', 'values-for-effect'];
 /** The time limit. There are about 700 renderings of 0.1 seconds. On a busy machine, they take several times as long. */
 const EFFECT_MS_MAX = 400_000;
 /** The beginning of the errors that the chart itself causes. */
@@ -60,10 +60,7 @@ test.skipIf(helm === undefined).each(await chartKeys())(
     const render = async (...files: string[]) =>
       withoutRandom(await renderText(helm?.path ?? '', chart.path, ...files.flatMap((file) => ['--values', file])));
     try {
-      const folders = FOLDERS.map((folder) => join(import.meta.dirname, folder, name));
-      const files = (
-        await Promise.all(folders.map(async (folder) => (await readdir(folder)).map((file) => join(folder, file))))
-      ).flat();
+      const files = (await listValueFiles(name, 'values', 'values-for-effect')).map(({ path }) => path);
       const sets = await Promise.all(
         files.map(async (file) => ({ file, text: await readFile(file, 'utf8'), before: await render(file) })),
       );

@@ -1,15 +1,15 @@
 // A key that `larder charts check-values` reports as ignored has no effect. Helm renders each chart with an unknown key in
 // every map of its values.
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { checkValues, type ValuesSchema } from '../../src/cli/chart-values.ts';
 import { assembleChart, chartKeys, readChartFile } from './assembled-chart.ts';
 import { HELMS, renderText } from './helm.ts';
+import { listValueFiles } from './value-sets.ts';
 
 const [helm] = HELMS;
-const FOLDERS = ['values', 'values-for-effect'];
 /** The time limit for about ten renderings. */
 const RENDERINGS_MS_MAX = 120_000;
 const UNKNOWN = 'unknownKey';
@@ -36,12 +36,10 @@ test.skipIf(helm === undefined).each(await chartKeys())(
     await writeFile(file, unknown);
     const ignored = checkValues(unknown, schema).filter(({ kind }) => kind === 'ignored');
     expect(ignored.length).toBeGreaterThan(10);
-    for (const folder of FOLDERS.map((one) => join(import.meta.dirname, one, name))) {
-      for (const set of await readdir(folder)) {
-        const rendered = await renderText(helm?.path ?? '', chart.path, '-f', join(folder, set), '-f', file);
-        const read = ignored.filter(({ key }) => rendered.includes(`<${key}>`)).map(({ key }) => key);
-        expect([set, read]).toEqual([set, []]);
-      }
+    for (const set of await listValueFiles(name, 'values', 'values-for-effect')) {
+      const rendered = await renderText(helm?.path ?? '', chart.path, '-f', set.path, '-f', file);
+      const read = ignored.filter(({ key }) => rendered.includes(`<${key}>`)).map(({ key }) => key);
+      expect([set.name, read]).toEqual([set.name, []]);
     }
     await rm(directory, { recursive: true });
   },

@@ -1,6 +1,5 @@
 // The charts of products/ with helm 3 and 4: lint, renderings of sets of values, schemas of two Kubernetes versions, and
-// rules for objects. values/ has the sets. golden/ has the expected renderings, which `vitest -u` writes.
-import { readdir } from 'node:fs/promises';
+// rules for objects. golden/ has the expected renderings, which `vitest -u` writes.
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { stringify } from 'yaml';
@@ -13,8 +12,8 @@ import { KUBECONFORM, SCHEMAS } from '../clients.ts';
 import { type AssembledChart, assembleChart, chartKeys } from './assembled-chart.ts';
 import { HELMS, parseObjects, renderChart, renderText, runHelm, runWith } from './helm.ts';
 import { type KubernetesObject, ownFaults } from './object-rules.ts';
+import { listValueFiles, type ValueFile } from './value-sets.ts';
 
-const VALUES = join(import.meta.dirname, 'values');
 const [helm] = HELMS;
 /** A word of at least this length in the file of a secret counts as secret. Shorter words may be syntax of the file. */
 const SECRET_CHARACTERS_MIN = 16;
@@ -31,21 +30,18 @@ function withoutRandom(objects: KubernetesObject[], others: KubernetesObject[]):
   });
 }
 
-const valueSets = async (key: string) =>
-  (await readdir(join(VALUES, key))).map((name) => name.replace('.yaml', '')).sort();
-
 describe.skipIf(helm === undefined).each(await chartKeys())('the chart %s (needs helm)', async (key) => {
-  const sets = await valueSets(key);
+  const sets = await listValueFiles(key, 'values');
   let chart: AssembledChart;
   beforeAll(async () => {
     chart = await assembleChart(key);
   });
   afterAll(() => chart?.[Symbol.asyncDispose]());
-  const render = (path: string, set: string, ...args: string[]) =>
-    renderChart(path, chart.path, '--values', join(VALUES, key, `${set}.yaml`), ...args);
+  const render = (path: string, set: ValueFile, ...args: string[]) =>
+    renderChart(path, chart.path, '--values', set.path, ...args);
 
   test('has the five sets of values', () => {
-    expect(sets).toEqual(
+    expect(sets.map(({ name }) => name)).toEqual(
       expect.arrayContaining(['defaults', 'everything', 'external-secrets', 'minimal', 'openshift']),
     );
   });
@@ -55,18 +51,18 @@ describe.skipIf(helm === undefined).each(await chartKeys())('the chart %s (needs
       await expect(runHelm(path, 'lint', '--strict', chart.path)).resolves.toContain('0 chart(s) failed');
     });
 
-    test.each(sets)('renders %s as expected', async (set) => {
+    test.each(sets)('renders $name as expected', async (set) => {
       const objects = withoutRandom(await render(path, set), await render(path, set));
-      const golden = join(import.meta.dirname, 'golden', key, `${set}.yaml`);
+      const golden = join(import.meta.dirname, 'golden', key, `${set.name}.yaml`);
       await expect(objects.map((object) => `---\n${stringify(object, { lineWidth: 0 })}`).join('')).toMatchFileSnapshot(
         golden,
       );
     });
   });
 
-  describe.each(sets)('%s', (set) => {
+  describe.each(sets)('$name', (set) => {
     test('passes the rules for every chart and our own', async () => {
-      const text = await renderText(helm?.path ?? '', chart.path, '--values', join(VALUES, key, `${set}.yaml`));
+      const text = await renderText(helm?.path ?? '', chart.path, '--values', set.path);
       const { objects, violations } = parseRendering(text);
       const broken = [...violations, ...CHECKS.flatMap((check) => check(objects))].map(violationLine);
       const own = parseObjects(text).flatMap((object) =>

@@ -1,4 +1,5 @@
 // The images of a chart in one registry, in the forms in which the chart's files name them.
+import { Document } from 'yaml';
 import type { LockedImage } from '../../helm/images-lock.ts';
 import type { ValueEdit } from '../../helm/values-images.ts';
 import type { ChartImage, ChartRegistry } from '../../plan/chart-plan.ts';
@@ -33,4 +34,12 @@ export function valuesOf({ host, images }: ChartRegistry): ValueEdit[] {
     Object.entries({ repository, tag, digest }).map(([key, value]) => ({ place: [...place, key], value })),
   );
   return [{ place: REGISTRY_PLACE, value: host }, ...own];
+}
+
+/** Returns values, as JSON, that set the images of the chart for one registry, whatever other values say. */
+export function imageOverrides(registry: ChartRegistry): string {
+  const values = new Document({});
+  const unset = registry.images.map(({ place }) => ({ place: [...place, 'registry'], value: '' }));
+  for (const { place, value } of [...valuesOf(registry), ...unset]) values.setIn(place, value);
+  return JSON.stringify(values);
 }

@@ -23,7 +23,7 @@ export const chartPackaging: Packaging<ChartPlan> = {
 
 /** Returns the contents of the chart. The images and the base image are not included, because their own releases keep them. */
 function contentsOfChart({ chart }: ChartPlan, artifact?: Artifact): Digest[] {
-  const files = chart.files.map(({ digest }) => digest);
+  const files = [...chart.files, ...(chart.test_values ?? [])].map(({ digest }) => digest);
   return artifact === undefined ? files : [...files, ...contentsOfArtifact(artifact)];
 }
 

@@ -7,12 +7,12 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse, stringify } from 'yaml';
 import { assembleChart } from '../../../test/charts/assembled-chart.ts';
 import { HELMS } from '../../../test/charts/helm.ts';
+import { listValueFiles } from '../../../test/charts/value-sets.ts';
 import { writeChart } from '../../../test/charts/written-chart.ts';
 import { sandboxMode, type TestWorkspace, testWorkspace } from '../../../test/fixtures/build.ts';
 import { findHelm } from '../../helm/run-helm.ts';
 import { type ChartCheck, type ChartToCheck, checkChart } from './check-chart.ts';
 
-const SETS = new URL('../../../test/charts/values/redis/', import.meta.url);
 const REGISTRY = 'registry.example.com';
 const DIGEST = `sha256:${'5'.repeat(64)}`;
 const IMAGES = {
@@ -46,12 +46,12 @@ async function redisChart() {
   return chart;
 }
 
-/** A set of values of the chart's own tests, with every image in the registry. */
+/** A set of the chart's test values, with the image of the registry. */
 async function valueSet(name: string) {
-  const values = parse(await readFile(new URL(`${name}.yaml`, SETS), 'utf8')) ?? {};
-  const { digest: _, registry: __, repository: ___, ...image } = values.image ?? {};
-  const global = { ...values.global, imageRegistry: REGISTRY };
-  return { name, yaml: stringify({ ...values, global, image: { ...image, digest: DIGEST } }, { version: '1.1' }) };
+  const file = (await listValueFiles('redis', 'values')).find((set) => set.name === name);
+  const image = { registry: '', repository: 'containers/debian-13/redis', tag: '8.0.2', digest: DIGEST };
+  const overrides = JSON.stringify({ global: { imageRegistry: REGISTRY }, image });
+  return { name, yaml: await readFile(file?.path ?? '', 'utf8'), overrides };
 }
 
 function failed(check: ChartCheck): Record<string, string> {
@@ -121,6 +121,14 @@ test('without helm, and without a sandbox, nothing counts as rendered', async ()
     rendered: false,
     reason: 'No bwrap.',
   });
+});
+
+test.skipIf(!possible)('after the time limit no further set of values is rendered (needs helm)', async () => {
+  await using chart = await writeChart({});
+  const values = ['first', 'second', 'third'].map((name) => ({ name, yaml: '' }));
+  const input = { ...EMPTY, chart: chart.path, values };
+  const check = await checkChart(input, { workspace: { ...workspace, helm: found() }, renderMsMax: 0 });
+  expect(failed(check)).toEqual({ 'second: render': 'The sets of values before this one took more than 0 s.' });
 });
 
 const POD = `apiVersion: v1

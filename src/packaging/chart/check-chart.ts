@@ -7,7 +7,7 @@ import type { Workspace } from '../../sandbox/workspace.ts';
 import type { TestReport } from '../test-report.ts';
 import { checkProbes, checkResources, checkTokens } from './check-containers.ts';
 import { ChartFilesError, type StagedChart, stageChart } from './check-files.ts';
-import { annotatedImages, checkImages, type ImageRules } from './check-images.ts';
+import { annotatedImages, checkImages, givenImages, type ImageRules } from './check-images.ts';
 import { checkNames } from './check-names.ts';
 import { checkPodSecurity } from './check-pod-security.ts';
 import { checkSchemas } from './check-schemas.ts';
@@ -33,11 +33,18 @@ export type ChartToCheck = {
   values: readonly ValueSet[];
 };
 
-export type ValueSet = { name: string; yaml: string };
+export type ValueSet = {
+  name: string;
+  yaml: string;
+  /** Values that override those of `yaml`, as YAML. */
+  overrides?: string;
+};
 
 export type ChartTools = {
   workspace: Workspace;
   limits?: Partial<SandboxLimits>;
+  /** After this time no further set of values is rendered. Default: RENDER_MS_MAX. */
+  renderMsMax?: number;
   signal?: AbortSignal | undefined;
 };
 
@@ -48,6 +55,8 @@ const NO_HELM: FoundHelm = { reason: 'this process was started without helm' };
 
 /** Limit of violations that a report lists for one check: further ones usually have the same cause. */
 const LINES_MAX = 50;
+/** Limit of time for the sets of values of a chart: ten sets take ten seconds, or a minute on a busy machine. */
+const RENDER_MS_MAX = 5 * 60_000;
 /** Limit of characters of a message of helm in a report. */
 const MESSAGE_CHARACTERS_MAX = 4000;
 
@@ -79,14 +88,31 @@ type Rendering = ChartTools & { path: string };
 async function checkStaged(chart: ChartToCheck, staged: StagedChart, tools: Rendering): Promise<ChartCheck> {
   const { annotated, violations } = readAnnotations(staged.chartYaml);
   const tests = [testOf('annotations.images', () => violations)];
+  const { renderMsMax = RENDER_MS_MAX } = tools;
+  const end = performance.now() + renderMsMax;
   for (const [index, set] of chart.values.entries()) {
     tools.signal?.throwIfAborted();
-    const file = `values-${index}.yaml`;
-    await staged.write(file, set.yaml);
-    const rules = { registry: chart.registry, images: chart.images, annotated };
-    tests.push(...(await checkValues({ set, file, rules }, staged, tools)));
+    if (index > 0 && performance.now() > end) {
+      tests.push(notRendered(set, renderMsMax));
+      break;
+    }
+    const files = await Promise.all(
+      [set.yaml, set.overrides ?? ''].map(async (yaml, order) => {
+        const file = `values-${index}-${order}.yaml`;
+        await staged.write(file, yaml);
+        return file;
+      }),
+    );
+    const given = givenImages(set.yaml, chart.registry);
+    const rules = { registry: chart.registry, images: chart.images, annotated, given };
+    tests.push(...(await checkValues({ set, files, rules }, staged, tools)));
   }
   return { rendered: true, report: reportOf(tests) };
+}
+
+function notRendered({ name }: ValueSet, renderMsMax: number): TestResult {
+  const output = `The sets of values before this one took more than ${renderMsMax / 1000} s.`;
+  return { name: `${name}: render`, passed: false, duration_ms: 0, output };
 }
 
 function reportOf(tests: TestResult[]): TestReport {
@@ -107,7 +133,7 @@ function readAnnotations(chartYaml: string): { annotated: string[]; violations: 
   }
 }
 
-type Checked = { set: ValueSet; file: string; rules: ImageRules };
+type Checked = { set: ValueSet; files: string[]; rules: ImageRules };
 
 /**
  * The name of the release for each version of Kubernetes. For the older version it is the longest name that helm accepts, to find names of
@@ -117,13 +143,13 @@ const RELEASES: Record<KubernetesVersion, string> = { '1.25.0': 'r'.repeat(53), 
 
 /** Lints and renders the chart with one set of values, in a sandbox of its own, and checks the rendered objects. */
 async function checkValues(
-  { set, file, rules }: Checked,
+  { set, files, rules }: Checked,
   staged: StagedChart,
   tools: Rendering,
 ): Promise<TestResult[]> {
   await using helm = await openHelm(tools.workspace, helmOptions(staged, tools));
   const chart = `${HELM_FOLDER}/${staged.chart}`;
-  const values = ['--namespace', RELEASE_NAMESPACE, '--values', `${HELM_FOLDER}/${file}`];
+  const values = ['--namespace', RELEASE_NAMESPACE, ...files.flatMap((file) => ['--values', `${HELM_FOLDER}/${file}`])];
   const newest = KUBERNETES_VERSIONS.at(-1) ?? '';
   const [lint, ...renderings] = await Promise.all([
     timed(helm, ['lint', '--strict', chart, ...values, '--kube-version', newest]),

@@ -1,15 +1,15 @@
 // Rules for images: known, annotated, in the registry, at a version.
 import { expect, test } from 'vitest';
-import { annotatedImages, checkImages } from './check-images.ts';
+import { annotatedImages, checkImages, givenImages, type ImageRules } from './check-images.ts';
 import { parseRendering, violationLine } from './rendered-objects.ts';
 
 const DIGEST = `sha256:${'a'.repeat(64)}`;
 const OTHER = `sha256:${'b'.repeat(64)}`;
 const REGISTRY = 'registry.example.com:5000';
 const KNOWN = `${REGISTRY}/containers/app:1.0@${DIGEST}`;
-const rules = { registry: REGISTRY, images: [KNOWN], annotated: [KNOWN] };
+const rules: ImageRules = { registry: REGISTRY, images: [KNOWN], annotated: [KNOWN], given: [] };
 
-function faults(image: unknown, changes: Partial<typeof rules> = {}): string[] {
+function faults(image: unknown, changes: Partial<ImageRules> = {}): string[] {
   const object = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'p' }, spec: { containers: [{ image }] } };
   return checkImages(parseRendering(JSON.stringify(object)).objects, { ...rules, ...changes }).map(violationLine);
 }
@@ -42,6 +42,21 @@ test('an image that only the annotation lacks is named', () => {
   expect(faults(KNOWN, { annotated: [] })).toEqual([
     expect.stringContaining('is not in annotations.images of Chart.yaml'),
   ]);
+});
+
+test('an image that the values name may be of another registry, but needs a version', () => {
+  const given = givenImages(
+    'sidecars: [{ image: "docker.io/busy:1.0" }, { image: other }]\nmetrics: { image: { repository: mirror/exporter, tag: 1.80.0 } }\nshell: { image: { registry: quay.io, repository: shell } }\n',
+    REGISTRY,
+  );
+  expect(given).toEqual(['docker.io/busy:1.0', 'other', `${REGISTRY}/mirror/exporter`, 'quay.io/shell']);
+  for (const image of ['docker.io/busy:1.0', `${REGISTRY}/mirror/exporter:1.80.0`, 'quay.io/shell:2'])
+    expect(faults(image, { given })).toEqual([]);
+  expect(faults('other', { given })).toEqual([expect.stringContaining('has neither tag nor digest')]);
+  expect(faults('quay.io/shell:latest', { given })).toEqual([expect.stringContaining('has the tag latest')]);
+  for (const image of ['docker.io/busy:1.1', 'evil.example/mirror/exporter:1.80.0', 'evil.example/shell:2'])
+    expect(faults(image, { given })).toHaveLength(3);
+  expect(givenImages('{', REGISTRY)).toEqual([]);
 });
 
 test('checks init containers and volumes that are images', () => {

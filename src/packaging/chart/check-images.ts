@@ -22,6 +22,8 @@ export type ImageRules = {
   images: readonly string[];
   /** The references in `annotations.images` of Chart.yaml. */
   annotated: readonly string[];
+  /** Images that the values name, from `givenImages`. Who installs a chart may use images of their own. */
+  given: readonly string[];
 };
 
 const CHART = { kind: 'Chart.yaml', name: 'annotations.images' };
@@ -39,6 +41,32 @@ export function annotatedImages(chart: Json): { annotated: string[]; violations:
   } catch (error) {
     if (!(error instanceof RenderedYamlError)) throw error;
     return { annotated: [], violations: [violation(CHART, '', { reason: `${error.message}; ${expected}` })] };
+  }
+}
+
+/**
+ * Returns the images that a set of values names: each text of a key `image`, and the repository of each image that has keys of its own, with
+ * its registry.
+ */
+export function givenImages(values: string, registry: string): string[] {
+  const search = (value: Json): string[] => {
+    if (Array.isArray(value)) return value.flatMap(search);
+    if (!isMapping(value)) return [];
+    const { image, repository, registry: own } = value;
+    return [
+      ...(typeof image === 'string' ? [image] : []),
+      ...(typeof repository === 'string'
+        ? [`${typeof own === 'string' && own !== '' ? own : registry}/${repository}`]
+        : []),
+      ...Object.values(value).flatMap(search),
+    ];
+  };
+  try {
+    return parseRenderedYaml(values).flatMap(search);
+  } catch (error) {
+    // helm reports values that it cannot read.
+    if (error instanceof RenderedYamlError) return [];
+    throw error;
   }
 }
 
@@ -62,16 +90,17 @@ function imagesOf(pod: PodTemplate): { value: Json | undefined; path: string }[]
   return [...containers, ...volumes];
 }
 
-function imageFaults(image: Json | undefined, { registry, images, annotated }: ImageRules): string[] {
+function imageFaults(image: Json | undefined, { registry, images, annotated, given }: ImageRules): string[] {
   if (typeof image !== 'string' || image === '') return ['expected the reference of an image'];
-  const { tag, digest } = referenceParts(image);
+  const { repository, tag, digest } = referenceParts(image);
+  const isGiven = given.includes(image) || given.includes(repository);
   const isKnown = (references: readonly string[]) => references.some((reference) => isSameImage(reference, image));
   return [
-    image.startsWith(`${registry}/`) ? [] : `is not in the registry ${registry}`,
+    isGiven || image.startsWith(`${registry}/`) ? [] : `is not in the registry ${registry}`,
     tag === undefined && digest === undefined ? 'has neither tag nor digest' : [],
     tag === 'latest' ? 'has the tag latest; expected a version' : [],
-    isKnown(images) ? [] : 'is not among the images of this chart',
-    isKnown(annotated) ? [] : 'is not in annotations.images of Chart.yaml',
+    isGiven || isKnown(images) ? [] : 'is not among the images of this chart',
+    isGiven || isKnown(annotated) ? [] : 'is not in annotations.images of Chart.yaml',
   ].flat();
 }
 

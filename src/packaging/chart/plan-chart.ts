@@ -29,7 +29,10 @@ export async function planChart(inputs: PlanInputs<ChartPlan>): Promise<ChartPla
     packages: [],
     customizations: customizationsOf([main, ...needs], inputs),
     tests: [],
-    chart: { name: source.name, series: source.series, files: source.files },
+    chart: {
+      ...{ name: source.name, series: source.series, files: source.files },
+      ...(source.test_values && { test_values: source.test_values }),
+    },
     registries,
     epoch: Math.floor(Date.parse(base.created_at) / 1000),
   };

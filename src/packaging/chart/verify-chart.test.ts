@@ -58,6 +58,26 @@ describe.skipIf(!possible)('with helm (needs helm and a sandbox)', () => {
     }
   });
 
+  test('the chart of one registry is rendered with the test values too', async () => {
+    const report = await buildAndVerify(plan, found);
+    const sets = new Set(report.tests.flatMap(({ name }) => /^(.*: [a-z-]+-values): lint$/.exec(name)?.[1] ?? []));
+    const names = ['everything', 'external-secrets', 'minimal', 'openshift', 'replication'];
+    expect([...sets]).toEqual(names.map((name) => `${HOSTS[0]}: ${name}-values`));
+  });
+
+  test('test values with which the chart cannot be rendered, or breaks a rule, fail it', async () => {
+    const withValues = async (text: string): Promise<ChartPlan> => {
+      const { digest, size } = await workspace.content.put(Readable.from([Buffer.from(text)]));
+      return { ...plan, chart: { ...plan.chart, test_values: [{ path: 'ci/odd-values.yaml', digest, size }] } };
+    };
+    const failing = await buildAndVerify(await withValues('architecture: none\n'), found);
+    expect(failing.passed).toBe(false);
+    expect(failing.tests.find(({ passed }) => !passed)?.name).toMatch(/^one\.example\.com: odd-values: /);
+    const root = 'master: { containerSecurityContext: { runAsNonRoot: false } }\n';
+    const broken = (await buildAndVerify(await withValues(root), found)).tests.filter(({ passed }) => !passed);
+    expect(broken.map(({ name }) => name)).toEqual(['one.example.com: odd-values: restricted pod security']);
+  });
+
   test('a template that fails, or renders an image of elsewhere, fails the check of each registry', async () => {
     const failing = await buildAndVerify(await withTemplate('{{ fail "no such value" }}'), found);
     expect(failing.passed).toBe(false);

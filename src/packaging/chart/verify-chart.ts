@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { parse } from 'yaml';
@@ -14,15 +14,15 @@ import type { ChartPlan, ChartRegistry } from '../../plan/chart-plan.ts';
 import { ensureFolder } from '../../sandbox/workspace.ts';
 import type { EngineTools } from '../packaging.ts';
 import type { TestReport } from '../test-report.ts';
-import { lockedImages, valuesOf } from './chart-images.ts';
-import { type ChartCheck, checkChart } from './check-chart.ts';
+import { imageOverrides, lockedImages, valuesOf } from './chart-images.ts';
+import { type ChartCheck, checkChart, type ValueSet } from './check-chart.ts';
 
 /** A chart is rendered as it is installed when its user sets nothing. */
-const VALUES = [{ name: 'default values', yaml: '' }];
+const DEFAULT_VALUES: ValueSet = { name: 'default values', yaml: '' };
 
 /**
- * Reads back the chart of each registry, and renders it if its files are right. If this machine cannot render charts, the report says that
- * the chart is not verified.
+ * Reads back the chart of each registry, and renders it if its files are right: each with its default values, and the chart of the first
+ * registry with the test values too. If this machine cannot render charts, the report says that the chart is not verified.
  */
 export async function verifyChart(plan: ChartPlan, artifact: Artifact, tools: EngineTools): Promise<TestReport> {
   const tests: TestReport['tests'] = [];
@@ -39,7 +39,10 @@ export async function verifyChart(plan: ChartPlan, artifact: Artifact, tools: En
       output: fault ?? '',
     });
     if (fault !== undefined) continue;
-    const check = await renderBuilt({ plan, registry, digest }, tools);
+    // The charts of the registries have the same templates, and differ only in the references of images in their values.
+    const isFirst = registry === Object.values(plan.registries)[0];
+    const values = [DEFAULT_VALUES, ...(isFirst ? await readTestValues(plan, registry, tools.workspace.content) : [])];
+    const check = await renderBuilt({ plan, registry, digest }, values, tools);
     if (check.rendered)
       tests.push(...check.report.tests.map((test) => ({ ...test, name: `${registry.host}: ${test.name}` })));
     else not_verified = `Not rendered: ${check.reason}`;
@@ -50,6 +53,7 @@ export async function verifyChart(plan: ChartPlan, artifact: Artifact, tools: En
 /** Lints, renders and checks the chart of one registry. */
 async function renderBuilt(
   { plan, registry, digest }: BuiltChart,
+  values: ValueSet[],
   { workspace, signal }: EngineTools,
 ): Promise<ChartCheck> {
   const folder = ensureFolder(workspace, 'given', randomUUID());
@@ -57,10 +61,24 @@ async function renderBuilt(
     const chart = join(folder, `${plan.chart.name}.tgz`);
     await pipeline(await workspace.content.open(digest), createWriteStream(chart));
     const images = lockedImages(registry).map(({ image }) => image);
-    return await checkChart({ chart, registry: registry.host, images, values: VALUES }, { workspace, signal });
+    return await checkChart({ chart, registry: registry.host, images, values }, { workspace, signal });
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** Returns the sets of test values. Each is rendered with the images of the release, even if it names others for them. */
+async function readTestValues(
+  { chart }: ChartPlan,
+  registry: ChartRegistry,
+  content: ContentStore,
+): Promise<ValueSet[]> {
+  const overrides = imageOverrides(registry);
+  const sets = (chart.test_values ?? []).map(async ({ path, digest }) => {
+    const yaml = (await buffer(await content.open(digest))).toString('utf8');
+    return { name: basename(path, '.yaml'), yaml, overrides };
+  });
+  return await Promise.all(sets);
 }
 
 type BuiltChart = { plan: ChartPlan; registry: ChartRegistry; digest: `sha256:${string}` };
