@@ -14,8 +14,8 @@ export const WRITERS = ['OWNER', 'EDITOR'] as const satisfies Access;
 export const OWNERS = ['OWNER'] as const satisfies Access;
 
 /**
- * A rule on several fields together. Its violation has the name `field`, or the second of `fields`. Nested fields are written
- * with dots.
+ * A rule on several fields together. If a request breaks the rule, the error names the field in `field`, or the second field of
+ * `fields`. Nested fields are written with dots.
  */
 export type Rule =
   | { kind: 'needs'; field: string; needs: string }

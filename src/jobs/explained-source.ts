@@ -82,8 +82,8 @@ function sentenceOf(error: RegistryError, { host, name, anonymous, what }: Asked
 }
 
 /**
- * Returns the error's message without the operation and the address of the request, because the new sentence already contains
- * them.
+ * Returns the error's message without the operation and the address of the request. The caller puts the message into a sentence
+ * that already names both.
  */
 function reasonOf({ message, op }: RegistryError): string {
   return message.startsWith(`${op} at `) ? message.slice(message.indexOf(': ') + 2) : message;

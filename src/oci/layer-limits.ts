@@ -42,8 +42,8 @@ export const EXPANSION_LIMITS: ExpansionLimits = {
 };
 
 /**
- * Options for reading the archive in a layer like container engines, including sparse files. A hole of a sparse file takes
- * almost no bytes in the archive. So holes are limited like compressed zeros. `holeBytesMax` limits the holes in one layer,
+ * Options for reading the archive in a layer. Container engines read the archive in the same way, and also read sparse files. A
+ * hole of a sparse file takes almost no bytes in the archive, so holes have limits. `holeBytesMax` limits the holes in one layer,
  * and `IMAGE_LIMITS` limits the holes in all layers.
  */
 export const LAYER_READING: ReadOptions = { lenient: true, holeBytesMax: EXPANSION_LIMITS.ratioFreeBytes };

@@ -25,7 +25,7 @@ export type SandboxLimits = {
   processes: number;
   /** The most open files of each process. This also limits the memory of its sockets and pipes. */
   openFiles: number;
-  /** The most bytes of all changes in the sandbox together, and so also of one file. */
+  /** The most bytes of all changes in the sandbox together. One file cannot be larger either. */
   changeBytes: number;
   /** The most files and folders among the changes. */
   changeFiles: number;

@@ -24,7 +24,7 @@ const NODES_MAX = 20_000;
 const ALIASES_MAX = 100;
 /** The most tokens (words and punctuation). Even in the worst case, the parser needs less than a second for them. */
 const TOKENS_MAX = 100_000;
-/** The deepest nesting. The deepest field of a format has five levels. */
+/** How many levels of nesting are accepted. The formats need at most five. */
 const DEPTH_MAX = 16;
 
 /**

@@ -201,7 +201,7 @@ function lintLines(stdout: string): string {
     .join('\n');
 }
 
-/** Returns a message of helm without its middle: the beginning names the template, and the end the cause. */
+/** Shortens a message of helm in the middle. The beginning names the template, and the end names the cause. */
 function messageOf(text: string): string {
   const whole = text.trim();
   const half = MESSAGE_CHARACTERS_MAX / 2;
