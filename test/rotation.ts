@@ -16,16 +16,23 @@ export type SlowFile = {
 /** Each slow file runs at least once in this number of consecutive commits. */
 export const TURNS = 3;
 
-const CHARTS = ['charts/', 'products/', 'src/helm/', 'src/packaging/chart/'];
 const SANDBOX = ['src/sandbox/', 'src/host/', 'test/containment/attempts.ts'];
 const IMAGES = ['src/packaging/image/', 'src/engine/'];
 
+/** The slow files of each product with a chart. */
+const CHART_FILES = ['apache', 'haproxy', 'memcached', 'nginx', 'postgresql', 'rabbitmq', 'redis'].flatMap(
+  (key): SlowFile[] => [
+    { file: `test/kubernetes/${key}.test.ts`, seconds: 60, tests: [`products/${key}/chart/`] },
+    { file: `test/charts/effect/${key}.test.ts`, seconds: 50, tests: [`products/${key}/chart/`] },
+    { file: `test/charts/rendering/${key}.test.ts`, seconds: 30, tests: [`products/${key}/chart/`, 'charts/common/'] },
+  ],
+);
+
 export const SLOW_FILES: readonly SlowFile[] = [
-  { file: 'test/charts/effect.test.ts', seconds: 200, tests: ['charts/'] },
+  ...CHART_FILES,
   { file: 'test/e2e/main-job.test.ts', seconds: 130, tests: ['src/demo/', 'src/packaging/', 'src/jobs/'] },
   { file: 'test/containment/image-layers.test.ts', seconds: 130, tests: [...SANDBOX, 'src/oci/', 'src/tar/'] },
   { file: 'test/containment/service.test.ts', seconds: 125, tests: ['src/http/', 'src/bin/'] },
-  { file: 'test/charts/rendering.test.ts', seconds: 125, tests: CHARTS },
   { file: 'test/e2e/outside-registry.test.ts', seconds: 115, tests: ['src/oci/remote/', 'src/jobs/'] },
   { file: 'src/bin/failures.test.ts', seconds: 105, tests: ['src/bin/', 'src/db/', 'src/jobs/'] },
   { file: 'test/containment/found-sandbox.test.ts', seconds: 90, tests: SANDBOX },
@@ -36,6 +43,7 @@ export const SLOW_FILES: readonly SlowFile[] = [
   { file: 'src/jobs/distribute-pipeline.test.ts', seconds: 60, tests: ['src/jobs/', 'src/oci/', 'src/pipelines/'] },
   { file: 'src/packaging/packagings.test.ts', seconds: 55, tests: ['src/packaging/', 'src/engine/'] },
   { file: 'test/e2e/chart.test.ts', seconds: 55, tests: ['src/helm/', 'src/packaging/chart/', 'src/pipelines/'] },
+  { file: 'test/e2e/mariadb-image.test.ts', seconds: 60, tests: ['products/mariadb/', ...IMAGES] },
   { file: 'test/e2e/postgresql-image.test.ts', seconds: 50, tests: ['products/postgresql/', ...IMAGES] },
   { file: 'test/e2e/rabbitmq-image.test.ts', seconds: 50, tests: ['products/rabbitmq/', ...IMAGES] },
   { file: 'src/db/queue-losses.test.ts', seconds: 45, tests: ['src/db/'] },

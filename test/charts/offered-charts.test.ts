@@ -16,8 +16,9 @@ test('Redis, nginx, PostgreSQL, Memcached, HAProxy, Apache and RabbitMQ are offe
   expect(OFFERED_CHARTS.map(({ key }) => key)).toEqual(expect.arrayContaining(keys));
 });
 
-test.each(OFFERED_CHARTS)('the chart of $key is installed by a test of test/kubernetes/', ({ key }) => {
-  expect(existsSync(join(import.meta.dirname, `../kubernetes/${key}.test.ts`))).toBe(true);
+test.each(OFFERED_CHARTS)('the chart of $key has a test in effect/, rendering/ and ../kubernetes/', ({ key }) => {
+  const files = ['effect', 'rendering', '../kubernetes'].map((folder) => `${folder}/${key}.test.ts`);
+  expect(files.filter((file) => !existsSync(join(import.meta.dirname, file)))).toEqual([]);
 });
 
 const possible = helm !== undefined && sandboxMode.mode !== 'files-only';

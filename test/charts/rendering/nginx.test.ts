@@ -1,0 +1,4 @@
+// The renderings of the chart of nginx.
+import { testRendering } from '../rendering.ts';
+
+testRendering('nginx');
