@@ -5,6 +5,7 @@ import { chmodSync, copyFileSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Release } from '../src/contract/release.ts';
+import { loadRecipes } from '../src/recipes/recipe.ts';
 import { HELM_3, HELM_4 } from '../test/clients.ts';
 import { startDockerRegistry } from '../test/docker-registry.ts';
 import { type FaultyProxy, startFaultyProxy } from '../test/faulty-proxy.ts';
@@ -18,7 +19,8 @@ import { ratio, until } from './larder.ts';
 
 const QUICK = process.argv.includes('--quick');
 const SYSTEM = 'Debian 12';
-/** How many products get an image and a chart. All products with a chart get them, or with `--quick` the first two. */
+const LIBRARY = join(import.meta.dirname, '..', 'products');
+/** Products of which image and chart are made: all that are offered as charts, or the first two. */
 const PRODUCTS_MAX = QUICK ? 2 : Number.POSITIVE_INFINITY;
 const BASES = QUICK ? 1 : 3;
 /** How many charts are pushed to the second registry while its requests are counted. */
@@ -26,7 +28,8 @@ const PUSHED_CHARTS = QUICK ? 10 : 100;
 const RELEASE_AIM_SECONDS = 2;
 const REQUESTS_AIM = 5;
 
-type Product = { key: string; image: string; chart: string };
+/** Offerings of a product: its image, its chart, and the other images of the chart. */
+type Product = { key: string; image: string; chart: string; needs: string[] };
 type Second = { id: string; url: string; proxy: FaultyProxy };
 type Bench = { fleet: Fleet; second: Second; products: Product[] };
 
@@ -36,9 +39,12 @@ const registriesOf = ({ fleet, second }: Bench) => [fleet.hosted, second.id];
 async function findProducts(fleet: Fleet): Promise<Product[]> {
   const images = await findOfferings(fleet, SYSTEM, 'CONTAINER_IMAGE');
   const charts = await findOfferings(fleet, SYSTEM, 'HELM_CHART');
-  const products = charts.flatMap(({ product, branch, id }) => {
-    const image = images.find((one) => one.product.key === product.key && one.branch === branch);
-    return image === undefined ? [] : [{ key: product.key, image: image.id, chart: id }];
+  const recipes = await loadRecipes(LIBRARY);
+  const products = charts.flatMap(({ product: { key }, branch, id }) => {
+    const image = images.find((one) => one.product.key === key && one.branch === branch);
+    const named = recipes.find((recipe) => recipe.key === key)?.chart?.images.map(({ product }) => product) ?? [];
+    const others = images.filter(({ product }) => product.key !== key && named.includes(product.key));
+    return image === undefined ? [] : [{ key, image: image.id, chart: id, needs: others.map((one) => one.id) }];
   });
   return products.slice(0, PRODUCTS_MAX);
 }
@@ -63,10 +69,11 @@ function checkFailures({ name, failed }: Campaign): void {
  */
 async function measureRequests({ fleet, products }: Bench): Promise<number[]> {
   const base = await baseNamed(fleet, SYSTEM);
+  const offerings = [...new Set(products.flatMap(({ image, needs }) => [image, ...needs]))];
   const images = await runCampaign(fleet, {
-    name: `${products.length} images`,
-    releases: products.length,
-    begin: () => request(fleet, base.id, { offerings: products.map(({ image }) => image) }),
+    name: `${offerings.length} images`,
+    releases: offerings.length,
+    begin: () => request(fleet, base.id, { offerings }),
   });
   checkFailures(images);
   const seconds: number[] = [];
