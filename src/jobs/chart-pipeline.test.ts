@@ -165,6 +165,19 @@ describe('a chart', { timeout: TEST_MS }, () => {
     expect((await fetch(`${catalog.docker.url}/v2/acme/charts--debian-12--redis/tags/list`)).status).toBe(404);
   });
 
+  test('is sent without a lookup of blobs, and its referrers without their common config', async () => {
+    const { chart, image } = await charts.requestChart([catalog.acme.registry_id, charts.outside]);
+    await charts.releaseImage(image);
+    await charts.runChart(chart);
+    await charts.wave(chart, { force: true });
+    const from = catalog.proxy.seen.length;
+    expect(await charts.runChart(chart)).toMatchObject({ status: 'SUCCEEDED', version: '1.0.1' });
+    const seen = catalog.proxy.seen.slice(from).filter((line) => line.includes('/charts/debian-12/'));
+    expect(seen.filter((line) => /^HEAD .*\/blobs\//.test(line))).toEqual([]);
+    // Config and archive of the chart, its bundle, and payload and config of the older form of its signature.
+    expect(seen.filter((line) => line.startsWith('POST '))).toHaveLength(5);
+  });
+
   test('waits for a registry that lacks its image, and follows when the image comes there', async () => {
     catalog.proxy.fault = () => ({ status: 503 });
     const { chart, image } = await charts.requestChart([catalog.acme.registry_id, charts.outside]);
