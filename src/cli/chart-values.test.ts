@@ -60,7 +60,7 @@ test.each([
   ],
   [
     'metrics:\n  image:\n    repository: "docker.io/bitnamilegacy/redis-exporter"\n',
-    '3: metrics.image.repository is outdated: images of docker.io/bitnamilegacy/redis-exporter get no updates; name another repository, because the chart has none by default',
+    '3: metrics.image.repository is unnecessary: images of docker.io/bitnamilegacy/redis-exporter get no updates; without this value, the chart uses an image of Larder',
   ],
   [
     'global:\n  imageRegistry: docker.io/bitnamilegacy\n',
@@ -76,6 +76,17 @@ test.each([
   ],
 ])('%j', (text, line) => {
   expect(lines(text)).toEqual([line]);
+});
+
+test('an image without a default needs another repository', () => {
+  const apache = new URL('../../products/apache/chart/values.schema.json', import.meta.url);
+  const found = checkValues('git:\n  repository: bitnamilegacy/git\n', JSON.parse(readFileSync(apache, 'utf8')));
+  expect(found).toMatchObject([
+    {
+      ...{ line: 2, key: 'git.repository', kind: 'outdated' },
+      message: expect.stringMatching(/get no updates; name another repository, because the chart has none by default$/),
+    },
+  ]);
 });
 
 describe('aliases and merge keys are read as helm reads them', () => {
