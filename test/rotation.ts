@@ -20,7 +20,7 @@ const SANDBOX = ['src/sandbox/', 'src/host/', 'test/containment/attempts.ts'];
 const IMAGES = ['src/packaging/image/', 'src/engine/'];
 
 /** The slow files of each product with a chart. */
-const CHART_FILES = ['apache', 'haproxy', 'memcached', 'nginx', 'postgresql', 'rabbitmq', 'redis'].flatMap(
+const CHART_FILES = ['apache', 'haproxy', 'mariadb', 'memcached', 'nginx', 'postgresql', 'rabbitmq', 'redis'].flatMap(
   (key): SlowFile[] => [
     { file: `test/kubernetes/${key}.test.ts`, seconds: 60, tests: [`products/${key}/chart/`] },
     { file: `test/charts/effect/${key}.test.ts`, seconds: 50, tests: [`products/${key}/chart/`] },
@@ -38,6 +38,11 @@ export const SLOW_FILES: readonly SlowFile[] = [
   { file: 'test/containment/found-sandbox.test.ts', seconds: 90, tests: SANDBOX },
   { file: 'src/bin/every-command.test.ts', seconds: 85, tests: ['src/cli/', 'src/bin/'] },
   { file: 'test/charts/postgresql-containers.test.ts', seconds: 80, tests: ['products/postgresql/'] },
+  {
+    file: 'test/charts/mariadb-containers.test.ts',
+    seconds: 60,
+    tests: ['products/mariadb/', 'products/mysqld-exporter/'],
+  },
   { file: 'test/charts/rabbitmq-containers.test.ts', seconds: 75, tests: ['products/rabbitmq/'] },
   { file: 'src/db/embedded.test.ts', seconds: 65, tests: ['src/db/', 'src/host/'] },
   { file: 'src/jobs/distribute-pipeline.test.ts', seconds: 60, tests: ['src/jobs/', 'src/oci/', 'src/pipelines/'] },

@@ -211,7 +211,7 @@ describe('the command', () => {
       const ran = await run(await file(name, text));
       expect(ran.code).toBe(2);
       expect(ran.err).toMatch(
-        /^The name of .* does not show the chart: give --chart, one of apache, haproxy, memcached, nginx, /,
+        /^The name of .* does not show the chart: give --chart, one of apache, haproxy, mariadb, memcached, nginx, /,
       );
     }
   });
@@ -219,7 +219,9 @@ describe('the command', () => {
   test('rejects an unknown chart', async () => {
     expect(await run(await file('redis.yaml', 'a: ['), '--chart', 'none')).toMatchObject({
       code: 2,
-      err: expect.stringMatching(/^There is no chart none\. The charts are apache, haproxy, memcached, nginx, /),
+      err: expect.stringMatching(
+        /^There is no chart none\. The charts are apache, haproxy, mariadb, memcached, nginx, /,
+      ),
     });
   });
 

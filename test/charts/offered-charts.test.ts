@@ -11,8 +11,8 @@ import { chartTools, HOST, OFFERED_CHARTS, planOfferedChart, writeBuiltChart } f
 
 const [helm] = HELMS;
 
-test('Redis, nginx, PostgreSQL, Memcached, HAProxy, Apache and RabbitMQ are offered', () => {
-  const keys = ['apache', 'haproxy', 'memcached', 'nginx', 'postgresql', 'rabbitmq', 'redis'];
+test('Redis, nginx, PostgreSQL, MariaDB, Memcached, HAProxy, Apache and RabbitMQ are offered', () => {
+  const keys = ['apache', 'haproxy', 'mariadb', 'memcached', 'nginx', 'postgresql', 'rabbitmq', 'redis'];
   expect(OFFERED_CHARTS.map(({ key }) => key)).toEqual(expect.arrayContaining(keys));
 });
 
