@@ -303,7 +303,7 @@ describe('settings of the server', () => {
     [
       { LARDER_TRUSTED_PROXIES: '10.0.0.0/8,0.0.0.0/0' },
       [
-        'LARDER_TRUSTED_PROXIES has a fault in item 2, which contains every address, so that any client could claim any address; expected addresses and networks like 10.0.0.0/8, separated by commas',
+        'LARDER_TRUSTED_PROXIES has a fault: item 2 contains every address, so that any client could claim any address; expected addresses and networks like 10.0.0.0/8, separated by commas',
       ],
     ],
   ])('%o: %s', (environment, messages) => {

@@ -96,7 +96,7 @@ export const OIDC_SETTINGS = {
   LARDER_OIDC_CLIENT_SECRET_FILE: {
     ...secretFile,
     defaultDoc: 'a public client',
-    doc: "in place of `LARDER_OIDC_CLIENT_SECRET`: a file that holds the client's secret, read at start",
+    doc: "in place of `LARDER_OIDC_CLIENT_SECRET`: a file that contains the client's secret. Larder reads it at start",
     requires: ISSUER,
     excludes: ['LARDER_OIDC_CLIENT_SECRET'],
   },
@@ -120,7 +120,7 @@ export const OIDC_SETTINGS = {
   },
   LARDER_OIDC_ROLES: {
     ...roleValues,
-    defaultDoc: "the roles' own names",
+    defaultDoc: '`VIEWER`, `EDITOR`, `OWNER`: each value gives the role of this name',
     doc: "which of the claim's values gives which role: `OWNER=admins,EDITOR=developers,EDITOR=testers`. The highest role counts. Requires `LARDER_OIDC_ROLE_CLAIM`",
     requires: [...ISSUER, 'LARDER_OIDC_ROLE_CLAIM'],
   },

@@ -64,12 +64,12 @@ export const GENERAL_SETTINGS = {
   LARDER_FIRST_TOKEN_FILE: {
     ...path,
     defaultDoc: 'the token is printed',
-    doc: "new file for the API token of the first start, mode 0600, in a folder where Larder's account may write. An existing file is rejected; later starts do not write it",
+    doc: "new file for the API token of the first start, mode 0600, in a folder where Larder's account may write. If the file exists at the first start, Larder does not start. Later starts ignore the setting",
   },
   LARDER_PUBLIC_URL: {
     ...origin,
     defaultDoc: 'the address it listens on',
-    doc: 'the address that clients get: scheme, host, port. Without it, the first start stores its own address in the database. A later start stores its new address only if the stored one comes from the same host and data folder and no server answers there any more',
+    doc: 'the address that clients get: scheme, host, port. Without this setting, the first start stores the address it listens on in the database. A later start replaces the stored address with its own only if a server of the same host and data folder stored it, and no server answers there any more',
   },
   LARDER_TLS_CERT: {
     ...path,
@@ -143,12 +143,12 @@ export const GENERAL_SETTINGS = {
   LARDER_FAILED_LOGINS_PER_ADDRESS: {
     ...wholeNumber(1, FAILED_LOGINS_MAX),
     default: '20',
-    doc: 'wrong tokens a minute from one address (IPv6: one /64). Above it, the address gets 429 before its token is checked',
+    doc: 'wrong tokens a minute from one address (IPv6: one /64). Above this limit, the address gets 429, and its tokens are not checked, [except tokens that were accepted before](#failed-log-ins)',
   },
   LARDER_FAILED_LOGINS_PER_ACCOUNT: {
     ...wholeNumber(1, FAILED_LOGINS_MAX),
     default: '100',
-    doc: 'wrong tokens a minute with the same beginning, from all addresses. Above it, tokens with this beginning get 429',
+    doc: 'wrong tokens a minute with the same first 16 characters, from all addresses together; or wrong passwords for one account. Above this limit, further wrong tokens with these characters get 429. [Passwords](#passwords) are not checked',
   },
   LARDER_PASSWORDS: {
     ...onOrOff,

@@ -163,7 +163,7 @@ function inItem<T>(at: number, parse: () => T): T {
     return parse();
   } catch (error) {
     if (!(error instanceof SettingFault)) throw error;
-    throw new SettingFault(`has a fault in item ${at + 1}, which ${error.message}`);
+    throw new SettingFault(`has a fault: item ${at + 1} ${error.message}`);
   }
 }
 

@@ -11,9 +11,9 @@ This page lists the values that Larder needs for a registry of each provider. La
 | task | how |
 |---|---|
 | register a registry without log-in | give neither \`access_key\` nor \`access_secret\`. This is possible for every provider except Amazon. Tested with Debian's docker-registry 2.8 without authentication |
-| remove the log-in of a registry | \`access_secret: null\` in \`PATCH /v1/registries/{registry_id}\` (an addition of Larder), or \`larder registries update NAME --anonymous\`. This removes \`access_key\` and the sealed secret; the registry is then checked without credentials. Larder rejects the request if it also has an \`access_key\`, and for Amazon's registry, which always needs credentials |
-| release charts to another organization of Docker Hub than images | \`charts_organization\` when the registry is registered, or \`larder registries add --charts-organization NAME\`. Charts are then released to \`NAME/charts--debian-12--redis\`, and their values name the images in the organization for images |
-| remove only the user name | \`access_key: null\`, if the provider needs none |
+| remove the log-in of a registry | \`access_secret: null\` in \`PATCH /v1/registries/{registry_id}\` (an addition of Larder), or \`larder registries update NAME --anonymous\`. This removes \`access_key\` and the sealed secret; Larder then checks the registry without credentials. A request that also has an \`access_key\` is rejected. So is every such request for Amazon's registry, which always needs credentials |
+| release charts and images to two different organizations of Docker Hub | \`charts_organization\` when the registry is registered, or \`larder registries add --charts-organization NAME\`. Charts are then released to \`NAME/charts--debian-12--redis\`. Images are still released to the organization of the address or of \`containers_organization\`, and the values of the charts name them there |
+| remove only the user name | \`access_key: null\`, if the provider does not need an \`access_key\` |
 
 | provider | log-in: \`access_key\` and \`access_secret\` | \`access_key\` needed | address | repository below the path | tested with |
 |---|---|---|---|---|---|

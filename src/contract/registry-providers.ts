@@ -46,7 +46,7 @@ export const REGISTRY_PROVIDER_RULES = {
     // template, repositories are created beforehand.
     may_try_pushes: false,
     proven:
-      'the exchange and its signature against a test server that checks them, and AWS’s published signing example',
+      'a test server, which checks the signed request for the token; the signature also with AWS’s published example',
   },
   HARBOR: {
     title: 'Harbor',
@@ -62,7 +62,8 @@ export const REGISTRY_PROVIDER_RULES = {
     access_key: 'required',
     path: {
       least: 0,
-      expects: 'nothing if it has its own connector port or subdomain, otherwise the name of the repository',
+      expects:
+        'the name of the Nexus repository, or nothing if the Nexus repository has its own connector port or subdomain',
     },
     repositories: 'nested',
     may_try_pushes: true,
@@ -94,7 +95,7 @@ export const REGISTRY_PROVIDER_RULES = {
   GOOGLE_ARTIFACT_REGISTRY: {
     title: 'Google Artifact Registry',
     authentication:
-      'JSON key of a service account as `access_secret`, without `access_key` (it is `_json_key` then; give `_json_key_base64` for an encoded one)',
+      'JSON key of a service account as `access_secret`, without `access_key` (Larder then uses `_json_key`). For a JSON key in base64, give `access_key` `_json_key_base64`',
     access_key: { default: '_json_key' },
     host: { pattern: /^[a-z0-9-]+-docker\.pkg\.dev$/, expects: 'LOCATION-docker.pkg.dev' },
     path: { least: 2, expects: 'PROJECT/REPOSITORY' },
@@ -106,7 +107,12 @@ export const REGISTRY_PROVIDER_RULES = {
     authentication: 'user name and a personal access token, or organization and its access token',
     access_key: 'required',
     host: { pattern: /^(?:(?:index|registry-1|www)\.)?docker\.io$/, expects: 'docker.io' },
-    path: { least: 0, most: 1, expects: 'nothing, or the organization instead of `containers_organization`' },
+    path: {
+      least: 0,
+      most: 1,
+      expects:
+        'the organization for images, or nothing: then it is `containers_organization`, or without that the user name',
+    },
     // On hub.docker.com, a repository is NAMESPACE/NAME.
     repositories: 'flat',
     // A test push would create a repository in the account.

@@ -98,7 +98,8 @@ const SUITE_MISSING = /does not have a Release file|no longer has a Release file
 const BUSY = /Could not get lock|Unable to lock/;
 
 function classify(command: string, { output, errors, status }: Result): AptError {
-  const cause = new Error(`${command} ended with ${status}: ${redact(errors).trim().slice(-2000)}`);
+  const how = status === null ? 'was ended by a signal' : `ended with exit code ${status}`;
+  const cause = new Error(`${command} ${how}: ${redact(errors).trim().slice(-2000)}`);
   const unknown = namesIn(errors, UNKNOWN_PACKAGE);
   const versions = namesIn(errors, UNKNOWN_VERSION);
   if (unknown.matched) {
