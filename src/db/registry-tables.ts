@@ -30,7 +30,7 @@ export type RegistriesTable = {
   capabilities: OptionalJson<RegistryCapabilities>;
   capabilities_at: OptionalTime;
   checked_until: OptionalTime;
-  charts_index_fault: Generated<string | null>;
+  charts_index_fault: string | null;
 };
 
 export type RegistryCredentialsTable = {

@@ -4,8 +4,10 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { openTestDistribution, type TestDistribution } from '../../test/distribution.ts';
 import { countStatements } from '../../test/statements.ts';
 import type { JobContext } from '../db/queue-worker.ts';
+import { engineHere } from '../engine/engine.ts';
 import { recordArtifact } from '../pipelines/built.ts';
 import { contentsOfArtifact } from '../plan/artifact.ts';
+import type { Workspace } from '../sandbox/workspace.ts';
 import { distributePipeline } from './distribute-pipeline.ts';
 import { packagePipeline } from './package-pipeline.ts';
 import { verifyPipeline } from './verify-pipeline.ts';
@@ -27,15 +29,16 @@ test('a phase reads the state of its pipeline only in the statements that lock i
   // come from the phases.
   const contents = contentsOfArtifact(artifact);
   await catalog.write((tx) => recordArtifact(tx, { plan_digest, artifact, contents }));
-  const workspace = { probe: { mode: 'files-only', reasons: ['No sandbox.'] } };
-  const resources = { ...catalog.resources, workspace } as unknown as WorkerResources;
+  const workspace = { content: catalog.content, probe: { mode: 'files-only', reasons: ['No sandbox.'] } };
+  const engine = engineHere(workspace as unknown as Workspace);
+  const resources = { ...catalog.resources, workspace, engine } as unknown as WorkerResources;
   const context = { signal: new AbortController().signal } as JobContext;
   const counts: Record<string, number> = {};
   for (const job of [packagePipeline, verifyPipeline, distributePipeline]) {
     counts[job.name] = await countStatements(catalog.pool, () => job(resources, { pipeline_id }, context));
   }
   expect((await catalog.pipeline(pipeline_id)).status).toBe('SUCCEEDED');
-  expect(counts).toEqual({ packagePipeline: 26, verifyPipeline: 20, distributePipeline: 91 });
+  expect(counts).toEqual({ packagePipeline: 26, verifyPipeline: 20, distributePipeline: 93 });
 });
 
 test.each([

@@ -35,6 +35,8 @@ export type ChartToCheck = {
 
 export type ValueSet = {
   name: string;
+  /** Values below those of `yaml`, as YAML: those that the chart had before customizations changed them. */
+  authored?: string;
   yaml: string;
   /** Values that override those of `yaml`, as YAML. */
   overrides?: string;
@@ -97,7 +99,7 @@ async function checkStaged(chart: ChartToCheck, staged: StagedChart, tools: Rend
       break;
     }
     const files = await Promise.all(
-      [set.yaml, set.overrides ?? ''].map(async (yaml, order) => {
+      [set.authored ?? '', set.yaml, set.overrides ?? ''].map(async (yaml, order) => {
         const file = `values-${index}-${order}.yaml`;
         await staged.write(file, yaml);
         return file;

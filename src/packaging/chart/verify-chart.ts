@@ -7,6 +7,7 @@ import { buffer } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { parse } from 'yaml';
 import type { ContentStore } from '../../content/content.ts';
+import type { Digest } from '../../contract/vocabulary.ts';
 import { readChartArchive } from '../../helm/chart-archive.ts';
 import { readChartYaml } from '../../helm/chart-yaml.ts';
 import { type Artifact, rootFor } from '../../plan/artifact.ts';
@@ -67,16 +68,22 @@ async function renderBuilt(
   }
 }
 
-/** Returns the sets of test values. Each is rendered with the images of the release, even if it names others for them. */
+/**
+ * Returns the sets of test values. Each is rendered with the images of the release, even if it names others for them. A set counts on the
+ * values that the author gave the chart: with those of a customization, it could contradict itself. So the values of a customization are
+ * rendered once, as default values, and its templates with each set.
+ */
 async function readTestValues(
-  { chart }: ChartPlan,
+  { chart, customizations }: ChartPlan,
   registry: ChartRegistry,
   content: ContentStore,
 ): Promise<ValueSet[]> {
   const overrides = imageOverrides(registry);
+  const read = async (digest: Digest) => (await buffer(await content.open(digest))).toString('utf8');
+  const own = customizations.length === 0 ? undefined : chart.files.find(({ path }) => path === 'values.yaml');
+  const authored = own && (await read(own.digest));
   const sets = (chart.test_values ?? []).map(async ({ path, digest }) => {
-    const yaml = (await buffer(await content.open(digest))).toString('utf8');
-    return { name: basename(path, '.yaml'), yaml, overrides };
+    return { name: basename(path, '.yaml'), ...(authored && { authored }), yaml: await read(digest), overrides };
   });
   return await Promise.all(sets);
 }
