@@ -103,7 +103,7 @@ test('a chart is released without a customization that cannot be applied to it, 
   });
   expect(await statusOf(bad)).toBe('PROCESSING_CREATE_FAILED');
   // Later waves build the chart without the rejected customization.
-  await catalog.rebuild(chart);
+  await catalog.wave(chart, { force: true });
   expect(await catalog.runChart(chart)).toMatchObject({ status: 'SUCCEEDED', version: '1.0.2' });
 });
 

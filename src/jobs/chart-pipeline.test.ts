@@ -3,7 +3,7 @@
 import { json } from 'node:stream/consumers';
 import { sql } from 'kysely';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type ChartCatalog, context, openChartCatalog } from '../../test/chart-catalog.ts';
+import { type ChartDistribution, context, openChartDistribution } from '../../test/chart-distribution.ts';
 import type { Release } from '../contract/release.ts';
 import { readChartArchive } from '../helm/chart-archive.ts';
 import { type Manifest, MEDIA_TYPES } from '../oci/descriptor.ts';
@@ -15,13 +15,13 @@ import { verifyPipeline } from './verify-pipeline.ts';
 
 const TEST_MS = 120_000;
 
-let charts: ChartCatalog;
-let catalog: ChartCatalog['catalog'];
+let catalog: ChartDistribution;
+let outside: string;
 beforeEach(async () => {
-  charts = await openChartCatalog();
-  ({ catalog } = charts);
+  catalog = await openChartDistribution();
+  outside = await catalog.addRegistry('outside');
 });
-afterEach(() => charts.close());
+afterEach(() => catalog.close());
 
 async function triggerInfo(release: Release | undefined): Promise<{ reasons: string[] }> {
   const files = release?.platform_release_metadata?.flatMap((one) => one.release_metadata) ?? [];
@@ -32,15 +32,15 @@ async function triggerInfo(release: Release | undefined): Promise<{ reasons: str
 
 describe('a chart', { timeout: TEST_MS }, () => {
   test('is released with the image of its wave, in its own repository and version, and says that it was not rendered', async () => {
-    const { chart, image } = await charts.requestChart();
+    const { chart, image } = await catalog.requestChart();
     expect(await catalog.waiting('plan-pipeline')).toEqual(await catalog.openPipelines(image));
-    await charts.releaseImage(image);
-    const ended = await charts.runChart(chart);
+    await catalog.releaseImage(image);
+    const ended = await catalog.runChart(chart);
     expect(ended).toMatchObject({ status: 'SUCCEEDED', version: '1.0.0', product_version: '7.0.15', revision: '0' });
     expect(ended.phases.map(({ status }) => status)).toEqual(['SUCCEEDED', 'SKIPPED', 'SUCCEEDED']);
-    const [release, ...more] = await charts.releases('HELM_CHART');
+    const [release, ...more] = await catalog.releasesOf('HELM_CHART');
     expect(more).toEqual([]);
-    const [pulled] = await charts.releases('CONTAINER_IMAGE');
+    const [pulled] = await catalog.releasesOf('CONTAINER_IMAGE');
     expect(release).toMatchObject({
       ...{ version: '7.0.15', revision: '0', verified: false, platforms: [] },
       artifact: {
@@ -55,30 +55,30 @@ describe('a chart', { timeout: TEST_MS }, () => {
   });
 
   test('is not released again if nothing changed, and gets the next version if it is forced', async () => {
-    const { chart, image } = await charts.requestChart();
-    await charts.releaseImage(image);
-    await charts.runChart(chart);
-    await charts.wave(chart);
-    const unchanged = await charts.runChart(chart);
+    const { chart, image } = await catalog.requestChart();
+    await catalog.releaseImage(image);
+    await catalog.runChart(chart);
+    await catalog.wave(chart);
+    const unchanged = await catalog.runChart(chart);
     expect(unchanged).toMatchObject({ status: 'SUCCEEDED', version: '1.0.0', product_version: '7.0.15' });
     expect(unchanged.phases.map(({ status }) => status)).toEqual(['SUCCEEDED', 'SKIPPED', 'SKIPPED']);
-    expect(await charts.releases('HELM_CHART')).toHaveLength(1);
-    await charts.wave(chart, { force: true });
-    expect(await charts.runChart(chart)).toMatchObject({ status: 'SUCCEEDED', version: '1.0.1', revision: '1' });
-    const found = await charts.releases('HELM_CHART');
+    expect(await catalog.releasesOf('HELM_CHART')).toHaveLength(1);
+    await catalog.wave(chart, { force: true });
+    expect(await catalog.runChart(chart)).toMatchObject({ status: 'SUCCEEDED', version: '1.0.1', revision: '1' });
+    const found = await catalog.releasesOf('HELM_CHART');
     expect(found.map(({ artifact }) => artifact.version).sort()).toEqual(['1.0.0', '1.0.1']);
     expect(new Set(found.map(({ artifact }) => artifact.content_digest)).size).toBe(2);
   });
 
   test('is released once more, in the same wave, when the base of its image moves', async () => {
-    const { chart, image } = await charts.requestChart();
-    await charts.releaseImage(image);
-    await charts.runChart(chart);
-    await charts.moveBase('second');
+    const { chart, image } = await catalog.requestChart();
+    await catalog.releaseImage(image);
+    await catalog.runChart(chart);
+    await catalog.moveBase('second');
     const waves = await catalog.db.selectFrom('waves').selectAll().where('cause', '=', 'BASE_IMAGE').execute();
     expect(waves).toHaveLength(1);
-    await charts.releaseImage(image);
-    const ended = await charts.runChart(chart);
+    await catalog.releaseImage(image);
+    const ended = await catalog.runChart(chart);
     expect(ended).toMatchObject({ status: 'SUCCEEDED', version: '1.0.1' });
     const served = await catalog.db
       .selectFrom('wave_pipelines')
@@ -86,47 +86,47 @@ describe('a chart', { timeout: TEST_MS }, () => {
       .where('pipeline_id', '=', ended.id)
       .execute();
     expect(served.map(({ wave_id }) => wave_id)).toContain(waves[0]?.id);
-    const [newest] = await charts.releases('HELM_CHART');
+    const [newest] = await catalog.releasesOf('HELM_CHART');
     expect((await triggerInfo(newest)).reasons).toEqual(
       expect.arrayContaining(['The image of redis changed from 7.0.15-debian-12-r0 to 7.0.15-debian-12-r1.']),
     );
   });
 
   test('is built with the latest release of an image whose pipeline failed, and says so', async () => {
-    const { chart, image } = await charts.requestChart();
-    await charts.releaseImage(image);
-    await charts.runChart(chart);
-    await charts.wave(image);
+    const { chart, image } = await catalog.requestChart();
+    await catalog.releaseImage(image);
+    await catalog.runChart(chart);
+    await catalog.wave(image);
     const [failed = ''] = await catalog.openPipelines(image);
     const fault = { phase: 'PACKAGING', cause: 'BUILD_ERROR', message: 'broken' } as const;
     await catalog.write((tx) => failPhase(tx, { pipeline_id: failed, ...fault }));
     await sql`update pipelines set force = true where application_id = ${chart} and status = 'IN_PROGRESS'`.execute(
       catalog.db,
     );
-    expect(await charts.runChart(chart)).toMatchObject({ status: 'SUCCEEDED', version: '1.0.1' });
-    const [newest] = await charts.releases('HELM_CHART');
+    expect(await catalog.runChart(chart)).toMatchObject({ status: 'SUCCEEDED', version: '1.0.1' });
+    const [newest] = await catalog.releasesOf('HELM_CHART');
     expect((await triggerInfo(newest)).reasons).toContain(
       `The pipeline ${failed} of redis 7.0 is FAILED: the latest release of it is used.`,
     );
   });
 
   test('whose image was never released is not built', async () => {
-    const { chart, image } = await charts.requestChart();
+    const { chart, image } = await catalog.requestChart();
     const [failed = ''] = await catalog.openPipelines(image);
     const fault = { phase: 'PACKAGING', cause: 'BUILD_ERROR', message: 'broken' } as const;
     await catalog.write((tx) => failPhase(tx, { pipeline_id: failed, ...fault }));
     const [pipeline_id = ''] = await catalog.openPipelines(chart);
-    await planPipeline(charts.resources, { pipeline_id }, context);
+    await planPipeline(catalog.resources, { pipeline_id }, context);
     const ended = await catalog.pipeline(pipeline_id);
     expect(ended.status).toBe('CANCELLED');
     expect(ended.phases[0]?.failure?.error_message).toContain('redis 7.0');
   });
 
   test('names in each registry the image there', async () => {
-    const { chart, image } = await charts.requestChart([catalog.acme.registry_id, charts.outside]);
-    await charts.releaseImage(image);
-    expect(await charts.runChart(chart)).toMatchObject({ status: 'SUCCEEDED', version: '1.0.0' });
-    const found = await charts.releases('HELM_CHART');
+    const { chart, image } = await catalog.requestChart([catalog.acme.registry_id, outside]);
+    await catalog.releaseImage(image);
+    expect(await catalog.runChart(chart)).toMatchObject({ status: 'SUCCEEDED', version: '1.0.0' });
+    const found = await catalog.releasesOf('HELM_CHART');
     expect(new Set(found.map(({ artifact }) => artifact.content_digest)).size).toBe(2);
     for (const release of found) {
       expect(release.dependencies?.map(({ registry }) => registry?.id)).toEqual([release.registry?.id]);
@@ -148,10 +148,10 @@ describe('a chart', { timeout: TEST_MS }, () => {
         .returning('id')
         .executeTakeFirstOrThrow(),
     );
-    const { chart, image } = await charts.requestChart([id]);
-    await charts.releaseImage(image);
-    expect(await charts.runChart(chart)).toMatchObject({ status: 'SUCCEEDED', version: '1.0.0' });
-    const [release] = await charts.releases('HELM_CHART');
+    const { chart, image } = await catalog.requestChart([id]);
+    await catalog.releaseImage(image);
+    expect(await catalog.runChart(chart)).toMatchObject({ status: 'SUCCEEDED', version: '1.0.0' });
+    const [release] = await catalog.releasesOf('HELM_CHART');
     const host = new URL(catalog.proxy.url).host;
     expect(release?.artifact.url).toBe(`${host}/acme-charts/charts--debian-12--redis:1.0.0`);
     const [pulled] = release?.dependencies ?? [];
@@ -166,12 +166,12 @@ describe('a chart', { timeout: TEST_MS }, () => {
   });
 
   test('is sent without a lookup of blobs, and its referrers without their common config', async () => {
-    const { chart, image } = await charts.requestChart([catalog.acme.registry_id, charts.outside]);
-    await charts.releaseImage(image);
-    await charts.runChart(chart);
-    await charts.wave(chart, { force: true });
+    const { chart, image } = await catalog.requestChart([catalog.acme.registry_id, outside]);
+    await catalog.releaseImage(image);
+    await catalog.runChart(chart);
+    await catalog.wave(chart, { force: true });
     const from = catalog.proxy.seen.length;
-    expect(await charts.runChart(chart)).toMatchObject({ status: 'SUCCEEDED', version: '1.0.1' });
+    expect(await catalog.runChart(chart)).toMatchObject({ status: 'SUCCEEDED', version: '1.0.1' });
     const seen = catalog.proxy.seen.slice(from).filter((line) => line.includes('/charts/debian-12/'));
     expect(seen.filter((line) => /^HEAD .*\/blobs\//.test(line))).toEqual([]);
     // Config and archive of the chart, its bundle, and payload and config of the older form of its signature.
@@ -180,9 +180,9 @@ describe('a chart', { timeout: TEST_MS }, () => {
 
   test('waits for a registry that lacks its image, and follows when the image comes there', async () => {
     catalog.proxy.fault = () => ({ status: 503 });
-    const { chart, image } = await charts.requestChart([catalog.acme.registry_id, charts.outside]);
-    const pipeline_id = await charts.releaseImage(image);
-    const waiting = await charts.runChart(chart);
+    const { chart, image } = await catalog.requestChart([catalog.acme.registry_id, outside]);
+    const pipeline_id = await catalog.releaseImage(image);
+    const waiting = await catalog.runChart(chart);
     expect(waiting.distributions).toEqual([
       expect.objectContaining({ registry_name: 'Hosted registry', status: 'RELEASED' }),
       expect.objectContaining({
@@ -191,13 +191,13 @@ describe('a chart', { timeout: TEST_MS }, () => {
       }),
     ]);
     catalog.proxy.fault = () => undefined;
-    await distributePipeline(charts.resources, { pipeline_id }, context);
+    await distributePipeline(catalog.resources, { pipeline_id }, context);
     expect((await catalog.pipeline(pipeline_id)).status).toBe('SUCCEEDED');
     const [late] = await catalog.db.selectFrom('waves').selectAll().where('cause', '=', 'LATE_RELEASE').execute();
-    const followed = await charts.runChart(chart);
+    const followed = await catalog.runChart(chart);
     expect(followed).toMatchObject({ status: 'SUCCEEDED', version: '1.0.1', wave_id: late?.id });
     expect((await catalog.pipeline(waiting.id)).status).toBe('SUCCEEDED');
-    const places = (await charts.releases('HELM_CHART')).map(({ registry, artifact }) => [
+    const places = (await catalog.releasesOf('HELM_CHART')).map(({ registry, artifact }) => [
       registry?.name,
       artifact.version,
     ]);
@@ -209,11 +209,11 @@ describe('a chart', { timeout: TEST_MS }, () => {
   });
 
   test('whose version is taken by an artifact of somebody else fails, and its retry takes the next version', async () => {
-    const { chart, image } = await charts.requestChart([catalog.acme.registry_id, charts.outside]);
-    await charts.releaseImage(image);
+    const { chart, image } = await catalog.requestChart([catalog.acme.registry_id, outside]);
+    await catalog.releaseImage(image);
     const [pipeline_id = ''] = await catalog.openPipelines(chart);
     for (const phase of [planPipeline, packagePipeline, verifyPipeline]) {
-      await phase(charts.resources, { pipeline_id }, context);
+      await phase(catalog.resources, { pipeline_id }, context);
     }
     const manifest = { schemaVersion: 2, mediaType: 'application/vnd.oci.image.index.v1+json', manifests: [] };
     const put = await fetch(`${catalog.docker.url}/v2/team/charts/debian-12/redis/manifests/1.0.0`, {
@@ -222,12 +222,12 @@ describe('a chart', { timeout: TEST_MS }, () => {
       body: JSON.stringify(manifest),
     });
     expect(put.status).toBe(201);
-    await distributePipeline(charts.resources, { pipeline_id }, context);
+    await distributePipeline(catalog.resources, { pipeline_id }, context);
     const failed = await catalog.pipeline(pipeline_id);
     expect(failed.phases.at(-1)?.failure?.error_message).toMatch(
       /\/team\/charts\/debian-12\/redis:1\.0\.0 names another artifact, which Larder did not push: retry the pipeline/,
     );
-    await charts.wave(chart);
-    expect(await charts.runChart(chart)).toMatchObject({ status: 'SUCCEEDED', version: '1.0.1' });
+    await catalog.wave(chart);
+    expect(await catalog.runChart(chart)).toMatchObject({ status: 'SUCCEEDED', version: '1.0.1' });
   });
 });

@@ -2,7 +2,7 @@
 import { text } from 'node:stream/consumers';
 import { sql } from 'kysely';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type ChartCatalog, openChartCatalog } from '../../test/chart-catalog.ts';
+import { type ChartDistribution, openChartDistribution } from '../../test/chart-distribution.ts';
 import { HELMS } from '../../test/charts/helm.ts';
 import { sandboxMode } from '../../test/fixtures/build.ts';
 import { findPipelineState } from '../../test/pipeline-state.ts';
@@ -14,13 +14,11 @@ const TEST_MS = 120_000;
 /** A worker that declined a job takes no other job of its task for five seconds. */
 const PATIENCE = { timeout: 60_000 };
 
-let charts: ChartCatalog;
-let catalog: ChartCatalog['catalog'];
+let catalog: ChartDistribution;
 beforeEach(async () => {
-  charts = await openChartCatalog();
-  ({ catalog } = charts);
+  catalog = await openChartDistribution();
 });
-afterEach(() => charts.close());
+afterEach(() => catalog.close());
 
 /** Returns the text of a report of a pipeline. */
 async function readReport(pipelineId: string, filename: string): Promise<string> {
@@ -35,28 +33,28 @@ describe('the verification of a chart', { timeout: TEST_MS }, () => {
   test.skipIf(!possible)(
     'is left to the worker with helm; without such a worker the release says that it is not verified (needs helm and a sandbox)',
     async () => {
-      const { chart, image } = await charts.requestChart();
-      await charts.releaseImage(image);
-      const helm = await probeHelm(charts.resources.workspace, findHelm({ setting: HELMS[0]?.path, searchPath: '' }));
+      const { chart, image } = await catalog.requestChart();
+      await catalog.releaseImage(image);
+      const helm = await probeHelm(catalog.resources.workspace, findHelm({ setting: HELMS[0]?.path, searchPath: '' }));
       const able = sampleWorker({ helm: helm.path === undefined ? null : helm.version });
       await catalog.write((tx) => recordWorker(tx, able));
       const reason = 'there is no helm on PATH, and LARDER_HELM is not set';
-      const without = await charts.startWorker(charts.resourcesWith({ helm: { reason } }));
+      const without = await catalog.startWorker(catalog.resourcesWith({ helm: { reason } }));
       try {
         const [pipeline_id = ''] = await catalog.openPipelines(chart);
         const statusOf = async (id: string) => (await catalog.pipeline(id)).phases.map(({ status }) => status);
         // The worker without helm builds the chart and leaves it.
         await expect.poll(() => statusOf(pipeline_id), PATIENCE).toEqual(['SUCCEEDED', 'PENDING', 'PENDING']);
-        const withHelm = await charts.startWorker(charts.resourcesWith({ helm }));
+        const withHelm = await catalog.startWorker(catalog.resourcesWith({ helm }));
         await expect.poll(() => statusOf(pipeline_id), PATIENCE).toEqual(['SUCCEEDED', 'SUCCEEDED', 'SUCCEEDED']);
         await withHelm.stop();
         await catalog.write((tx) => forgetWorker(tx, able.id));
 
-        await charts.wave(chart, { force: true });
+        await catalog.wave(chart, { force: true });
         const [again = ''] = await catalog.openPipelines(chart);
         await expect.poll(() => statusOf(again), PATIENCE).toEqual(['SUCCEEDED', 'SKIPPED', 'SUCCEEDED']);
         expect(await readReport(again, 'verification.log')).toBe(`Not rendered: ${reason}\n`);
-        const found = (await charts.releases('HELM_CHART')).map(({ artifact, verified }) => [
+        const found = (await catalog.releasesOf('HELM_CHART')).map(({ artifact, verified }) => [
           artifact.version,
           verified,
         ]);
@@ -71,17 +69,17 @@ describe('the verification of a chart', { timeout: TEST_MS }, () => {
   );
 
   test('on a worker without a sandbox reads back its files, also if the catalog forbids unverified images', async () => {
-    const { chart, image } = await charts.requestChart();
-    await charts.releaseImage(image);
+    const { chart, image } = await catalog.requestChart();
+    await catalog.releaseImage(image);
     // The only worker that is alive now has no sandbox.
     await sql`delete from workers`.execute(catalog.db);
     await catalog.write((tx) => recordWorker(tx, sampleWorker({ sandbox_mode: 'files-only', limits: null })));
     const [waiting = ''] = await catalog.openPipelines(chart);
-    const worker = charts.resourcesWith({
+    const worker = catalog.resourcesWith({
       probe: { mode: 'files-only', reasons: ['No bwrap.'] },
       helm: { reason: 'No bwrap.' },
     });
-    const { id, status, phases } = await charts.runChart(chart, worker);
+    const { id, status, phases } = await catalog.runChart(chart, worker);
     expect([id, status, phases[1]?.status]).toEqual([waiting, 'SUCCEEDED', 'SKIPPED']);
     expect(await readReport(id, 'verification.log')).toBe('Not rendered: No bwrap.\n');
     const { tests } = JSON.parse(await readReport(id, 'test-results.json'));

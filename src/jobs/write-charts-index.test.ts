@@ -3,7 +3,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type ChartDistribution, openChartDistribution } from '../../test/chart-distribution.ts';
+import { type ChartDistribution, context, openChartDistribution } from '../../test/chart-distribution.ts';
 import { CRANE } from '../../test/clients.ts';
 import { getRegistry } from '../catalog/registries.ts';
 import { recordRegistryHealth } from '../catalog/registry-checks.ts';
@@ -38,7 +38,7 @@ async function readOutside(): Promise<{ digest: string | null; held: Held; index
   return { digest: answer.headers.get('docker-content-digest'), held, index };
 }
 
-const write = (registry_id: string) => writeIndexOfRegistry(catalog.resources, { registry_id }, catalog.context);
+const write = (registry_id: string) => writeIndexOfRegistry(catalog.resources, { registry_id }, context);
 const faultOf = async (registry_id: string) =>
   (await getRegistry(catalog.db, catalog.acme.principal, { registry_id })).charts_index_fault;
 
@@ -53,7 +53,7 @@ async function releaseChart(registry_ids = [catalog.acme.registry_id, outside]) 
 describe('the index of charts', { timeout: TEST_MS }, () => {
   test('lists the released charts of each registry at its root, once for all releases that wait', async () => {
     const { chart } = await releaseChart();
-    await catalog.rebuild(chart);
+    await catalog.wave(chart, { force: true });
     expect(await catalog.runChart(chart)).toMatchObject({ version: '1.0.1' });
     expect((await catalog.waiting('write-charts-index')).sort()).toEqual([catalog.acme.registry_id, outside].sort());
     await write(outside);
@@ -93,7 +93,7 @@ describe('the index of charts', { timeout: TEST_MS }, () => {
     await write(outside);
     catalog.proxy.fault = () => undefined;
     expect((await readOutside()).digest).toBe(digest);
-    await catalog.rebuild(chart);
+    await catalog.wave(chart, { force: true });
     await catalog.runChart(chart);
     await Promise.all([
       write(catalog.acme.registry_id),
@@ -111,7 +111,7 @@ describe('the index of charts', { timeout: TEST_MS }, () => {
     const digests: (string | undefined)[] = [];
     for (let number = 0; number < 3; number++) {
       if (number > 0) {
-        await catalog.rebuild(chart);
+        await catalog.wave(chart, { force: true });
         await catalog.runChart(chart);
       }
       await write(registry_id);
