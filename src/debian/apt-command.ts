@@ -21,14 +21,21 @@ export class AptError extends Error {
   readonly code: AptErrorCode;
   /** The packages that caused the failure, if apt names them. */
   readonly packages: string[];
+  /** Those of `packages` that the archive does not have, not even as a virtual package. */
+  readonly missing: string[];
   /** Whether the same call may succeed later. */
   readonly temporary: boolean;
 
-  constructor(code: AptErrorCode, message: string, options: { packages?: string[]; cause?: unknown } = {}) {
+  constructor(
+    code: AptErrorCode,
+    message: string,
+    options: { packages?: string[]; missing?: string[]; cause?: unknown } = {},
+  ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'AptError';
     this.code = code;
     this.packages = options.packages ?? [];
+    this.missing = options.missing ?? [];
     this.temporary = code === 'UNREACHABLE' || code === 'BUSY';
   }
 }
@@ -103,8 +110,8 @@ function classify(command: string, { output, errors, status }: Result): AptError
   const unknown = namesIn(errors, UNKNOWN_PACKAGE);
   const versions = namesIn(errors, UNKNOWN_VERSION);
   if (unknown.matched) {
-    const message = unknownMessage(unknown.names, `${output}\n${errors}`);
-    return new AptError('PACKAGE_UNKNOWN', message, { packages: unknown.names, cause });
+    const { message, missing } = explainUnknown(unknown.names, `${output}\n${errors}`);
+    return new AptError('PACKAGE_UNKNOWN', message, { packages: unknown.names, missing, cause });
   }
   if (versions.matched) {
     const packages = versions.names;
@@ -124,17 +131,18 @@ function classify(command: string, { output, errors, status }: Result): AptError
   return failed('FAILED', `${command} failed`, errors, cause);
 }
 
-function unknownMessage(names: string[], printed: string): string {
+function explainUnknown(names: string[], printed: string): { message: string; missing: string[] } {
   const providers = new Map([...printed.matchAll(VIRTUAL_PACKAGE)].map(([, name, list = '']) => [name, namesOf(list)]));
   const virtual = names.filter((name) => providers.has(name));
   const missing = names.filter((name) => !providers.has(name));
-  return [
+  const parts = [
     ...(names.length === 0 ? ['the archive does not have one of the packages'] : []),
     ...(missing.length > 0 ? [`the archive has no package ${missing.join(', ')}`] : []),
     ...virtual.map(
       (name) => `${name} is a virtual package; name one of the packages that provide it: ${providers.get(name)}`,
     ),
-  ].join('; ');
+  ];
+  return { message: parts.join('; '), missing };
 }
 
 /**

@@ -169,13 +169,10 @@ export async function openAptRoot(options: AptRootOptions): Promise<AptRoot> {
   /** Returns the error with similar names of the archive added to its message. */
   async function packageUnknown(error: AptError): Promise<AptError> {
     const names = await packageNames(/./);
-    const similar = error.packages
-      .filter((name) => !error.message.includes(`${name} is a virtual package`))
-      .slice(0, SIMILAR_SHOWN_MAX)
-      .flatMap((name) => similarWord(name, names) ?? []);
+    const { code, packages, missing, message, cause } = error;
+    const similar = missing.slice(0, SIMILAR_SHOWN_MAX).flatMap((name) => similarWord(name, names) ?? []);
     if (similar.length === 0) return error;
-    const { code, packages, message } = error;
-    return new AptError(code, `${message}; did you mean ${similar.join(', ')}?`, { packages, cause: error.cause });
+    return new AptError(code, `${message}; did you mean ${similar.join(', ')}?`, { packages, missing, cause });
   }
 
   /** Returns the error with the versions in the archive added to its message. */

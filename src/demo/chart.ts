@@ -54,8 +54,8 @@ export const isPlain = ({ registry }: Pick<Pull, 'registry'>) => registry.starts
 
 /** Returns the name and the version of a chart. The version is its tag. */
 export function partsOf(url: string): { name: string; version: string } {
-  const [, name = '', version = ''] = /([^/:]+):([^/:]+)$/.exec(url) ?? [];
-  return { name, version };
+  const { repository, tag = '' } = parseReference(url);
+  return { name: repository.slice(repository.lastIndexOf('/') + 1), version: tag };
 }
 
 function summarize(rendered: string): Rendering {

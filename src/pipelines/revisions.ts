@@ -1,4 +1,5 @@
-// The revision of a release. All registries of an application have the same revision. A revision is never used twice.
+// The revision of a release. All registries of an application have the same revision. Only a registry that was added later,
+// and in which the tag of this revision names something else, has a higher one. A revision is never used twice.
 import { sql } from 'kysely';
 import type { Transaction } from '../db/database.ts';
 import { lockPipeline } from './pipeline-lock.ts';

@@ -5,7 +5,10 @@ import { chartFolder } from './assembled-chart.ts';
 
 export type ValueFile = { name: string; path: string };
 
-/** `values/` has the default values, `values-for-effect/` values that the restricted rules reject or that exclude others. */
+/**
+ * `values/` has sets that a release need not be verified with. `values-for-effect/` has values that the restricted rules reject,
+ * or that exclude others.
+ */
 type More = 'values' | 'values-for-effect';
 
 /** Returns the files with test values of a product's chart and of these folders, sorted by name. */

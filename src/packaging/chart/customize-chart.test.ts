@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
 import { HELMS, renderChart, runHelm } from '../../../test/charts/helm.ts';
 import type { KubernetesObject } from '../../../test/charts/object-rules.ts';
 import { type TestWorkspace, testWorkspace } from '../../../test/fixtures/build.ts';
@@ -13,6 +14,7 @@ import { entry } from '../../../test/fixtures/tar.ts';
 import { noCache } from '../../../test/redis-builds.ts';
 import { digestOf, sampleInspection } from '../../../test/stored-values.ts';
 import type { Inspection } from '../../customization/inspection.ts';
+import { readChartArchive } from '../../helm/chart-archive.ts';
 import { type Root, rootFor } from '../../plan/artifact.ts';
 import type { ChartPlan } from '../../plan/chart-plan.ts';
 import { storeRecipeFiles } from '../../recipes/recipe.ts';
@@ -92,6 +94,11 @@ async function build(plan: ChartPlan, ...given: Given[]): Promise<{ root: Root; 
 
 async function buildWith(...given: Given[]) {
   return await build(await planWith(...given), ...given);
+}
+
+async function fileIn({ content }: Root, path: string): Promise<string> {
+  const files = await readChartArchive('redis', await buffer(await workspace.content.open(content.digest)));
+  return files.get(path)?.toString('utf8') ?? '';
 }
 
 async function archiveOf({ content }: Root): Promise<string> {
@@ -197,21 +204,22 @@ test.each([
     [template('_a.tpl', '{{ define "larder.labels" }}{{ end }}')],
     /defines larder\.labels, which charts\/common\/templates\/_labels\.tpl/,
   ],
-  [
-    'an image by its place',
-    [yaml('chart: {values: {image: {pullPolicy: Always}, networkPolicy: null, sentinel: {}}}')],
-    undefined,
-  ],
-])('%s in a customization', async (_, entries, message) => {
+])('%s in a customization fails the build', async (_, entries, message) => {
   const inspection = await inspect(entries);
-  const built = buildWith({ id: 'bad', inspection, version: 3 });
-  if (message === undefined) await expect(built).resolves.toBeDefined();
-  else {
-    await expect(built).rejects.toMatchObject({
-      ...{ cause_kind: 'CUSTOMIZATION_BUILD_ERROR', customization: { id: 'bad', version: 3 } },
-      message: expect.stringMatching(message),
-    });
-  }
+  await expect(buildWith({ id: 'bad', inspection, version: 3 })).rejects.toMatchObject({
+    ...{ cause_kind: 'CUSTOMIZATION_BUILD_ERROR', customization: { id: 'bad', version: 3 } },
+    message: expect.stringMatching(message),
+  });
+});
+
+test('a customization may set the other values of an image, and remove values', async () => {
+  const inspection = await inspect([yaml('chart: {values: {image: {pullPolicy: Always}, networkPolicy: null}}')]);
+  const { root } = await buildWith({ id: 'company', inspection });
+  const before = parse(await fileIn((await buildWith()).root, 'values.yaml'));
+  expect(parse(await fileIn(root, 'values.yaml'))).toEqual({
+    ...before,
+    ...{ image: { ...before.image, pullPolicy: 'Always' }, networkPolicy: null },
+  });
 });
 
 test('values that reach an image of the chart by a name that the inspection does not know fail the build', async () => {
@@ -235,5 +243,6 @@ test('two customizations that define one name in different files fail the build'
     message: expect.stringContaining('company.x, which chart/templates/_a.tpl of another customization defines too'),
   });
   const same = await inspect([template('_a.tpl', `${define}{{/* newer */}}`)]);
-  await expect(buildWith({ id: 'first', inspection: first }, { id: 'same', inspection: same })).resolves.toBeDefined();
+  const { root } = await buildWith({ id: 'first', inspection: first }, { id: 'same', inspection: same });
+  expect(await fileIn(root, 'templates/_a.tpl')).toContain('newer');
 });

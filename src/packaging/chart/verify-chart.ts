@@ -80,7 +80,9 @@ async function readTestValues(
 ): Promise<ValueSet[]> {
   const overrides = imageOverrides(registry);
   const read = async (digest: Digest) => (await buffer(await content.open(digest))).toString('utf8');
-  const own = customizations.length === 0 ? undefined : chart.files.find(({ path }) => path === 'values.yaml');
+  const own = customizations.some(({ in_chart }) => in_chart)
+    ? chart.files.find(({ path }) => path === 'values.yaml')
+    : undefined;
   const authored = own && (await read(own.digest));
   const sets = (chart.test_values ?? []).map(async ({ path, digest }) => {
     return { name: basename(path, '.yaml'), ...(authored && { authored }), yaml: await read(digest), overrides };
