@@ -1,21 +1,13 @@
 // The MariaDB image in containers. Tests variables of compose files and charts, passwords with any characters, scripts, data
 // of older branches, and replication.
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { loadRecipes } from '../../src/recipes/recipe.ts';
-import {
-  type Container,
-  type ContainerOptions,
-  expectReady as expectHealthy,
-  missingForContainers,
-  startContainer,
-} from '../container.ts';
-import { openProductBundle, PRODUCTS, type ProductBundle } from '../product-bundle.ts';
+import { describe, expect, test } from 'vitest';
+import { type Container, expectReady as expectHealthy, missingForContainers } from '../container.ts';
 import { SLOW_MS } from '../redis-builds.ts';
 import { makeSelfSigned } from '../self-signed.ts';
+import { useImage } from './image-containers.ts';
 
 const reason = missingForContainers();
 const PASSWORD = `a "quoted" \\n \\ $HOME 'password'; drop user app; -- \``;
@@ -27,35 +19,7 @@ const OTHER_UID = 1_000_720_000;
 const eventually = { timeout: 60_000, interval: 100 };
 
 describe.skipIf(reason !== '')(`the MariaDB image ${reason}`, () => {
-  let bundle: ProductBundle;
-  let directory: string;
-  const running: Container[] = [];
-
-  beforeAll(async () => {
-    const recipe = (await loadRecipes(PRODUCTS)).find(({ key }) => key === 'mariadb');
-    if (recipe === undefined) throw new Error('products/mariadb is missing');
-    directory = await mkdtemp(join(tmpdir(), 'larder-mariadb-'));
-    bundle = await openProductBundle(recipe);
-  }, SLOW_MS);
-  afterEach(async () => {
-    for (const container of running.splice(0)) await container.stop('SIGTERM');
-  });
-  afterAll(async () => {
-    await bundle?.[Symbol.asyncDispose]();
-    if (directory !== undefined) await rm(directory, { recursive: true, force: true });
-  });
-
-  async function folder(files: Record<string, string | Uint8Array> = {}): Promise<string> {
-    const path = await mkdtemp(join(directory, 'folder-'));
-    for (const [name, content] of Object.entries(files)) await writeFile(join(path, name), content);
-    return path;
-  }
-
-  async function start(options: ContainerOptions): Promise<Container> {
-    const container = await startContainer(bundle, options);
-    running.push(container);
-    return container;
-  }
+  const { folder, start } = useImage('mariadb', { stopSignal: 'SIGTERM' });
 
   const expectReady = (container: Container) => expectHealthy(container, ['/usr/local/bin/mariadb-health']);
 

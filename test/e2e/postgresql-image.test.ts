@@ -1,21 +1,13 @@
 // The PostgreSQL image in containers: variables of compose files and charts, passwords with any characters, scripts, and
 // replication.
-import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { loadRecipes } from '../../src/recipes/recipe.ts';
-import {
-  type Container,
-  type ContainerOptions,
-  expectReady as expectHealthy,
-  missingForContainers,
-  startContainer,
-} from '../container.ts';
-import { openProductBundle, PRODUCTS, type ProductBundle } from '../product-bundle.ts';
+import { describe, expect, test } from 'vitest';
+import { type Container, expectReady as expectHealthy, missingForContainers } from '../container.ts';
 import { SLOW_MS } from '../redis-builds.ts';
 import { makeSelfSigned } from '../self-signed.ts';
+import { useImage } from './image-containers.ts';
 
 const reason = missingForContainers();
 const PASSWORD = `a "quoted" \\n \\ $HOME 'password'; drop role app; -- \n:second :'line'`;
@@ -27,35 +19,7 @@ const OTHER_UID = 1_000_720_000;
 const eventually = { timeout: 60_000, interval: 100 };
 
 describe.skipIf(reason !== '')(`the PostgreSQL image ${reason}`, () => {
-  let bundle: ProductBundle;
-  let directory: string;
-  const running: Container[] = [];
-
-  beforeAll(async () => {
-    const recipe = (await loadRecipes(PRODUCTS)).find(({ key }) => key === 'postgresql');
-    if (recipe === undefined) throw new Error('products/postgresql is missing');
-    directory = await mkdtemp(join(tmpdir(), 'larder-postgresql-'));
-    bundle = await openProductBundle(recipe);
-  }, SLOW_MS);
-  afterEach(async () => {
-    for (const container of running.splice(0)) await container.stop();
-  });
-  afterAll(async () => {
-    await bundle?.[Symbol.asyncDispose]();
-    if (directory !== undefined) await rm(directory, { recursive: true, force: true });
-  });
-
-  async function folder(files: Record<string, string | Uint8Array> = {}): Promise<string> {
-    const path = await mkdtemp(join(directory, 'folder-'));
-    for (const [name, content] of Object.entries(files)) await writeFile(join(path, name), content);
-    return path;
-  }
-
-  async function start(options: ContainerOptions): Promise<Container> {
-    const container = await startContainer(bundle, options);
-    running.push(container);
-    return container;
-  }
+  const { folder, start } = useImage('postgresql');
 
   const expectReady = (container: Container) => expectHealthy(container, ['/usr/local/bin/postgresql-health']);
 

@@ -1,18 +1,10 @@
 // The RabbitMQ image in containers: variables of compose files, files of settings and definitions, and what the entry point rejects.
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { loadRecipes } from '../../src/recipes/recipe.ts';
-import {
-  type Container,
-  type ContainerOptions,
-  expectReady,
-  missingForContainers,
-  startContainer,
-} from '../container.ts';
-import { openProductBundle, PRODUCTS, type ProductBundle } from '../product-bundle.ts';
+import { describe, expect, test } from 'vitest';
+import { type Container, type ContainerOptions, expectReady, missingForContainers } from '../container.ts';
 import { SLOW_MS } from '../redis-builds.ts';
+import { useImage } from './image-containers.ts';
 
 const reason = missingForContainers();
 const PASSWORD = `a "quoted" \\n \\ $HOME 'password'`;
@@ -30,37 +22,14 @@ const PORTS = {
 const HEALTH = ['/usr/local/bin/rabbitmq-health'];
 
 describe.skipIf(reason !== '')(`the RabbitMQ image ${reason}`, () => {
-  let bundle: ProductBundle;
-  let directory: string;
-  const running: Container[] = [];
-
-  beforeAll(async () => {
-    const recipe = (await loadRecipes(PRODUCTS)).find(({ key }) => key === 'rabbitmq');
-    if (recipe === undefined) throw new Error('products/rabbitmq is missing');
-    directory = await mkdtemp(join(tmpdir(), 'larder-rabbitmq-'));
-    bundle = await openProductBundle(recipe);
+  const image = useImage('rabbitmq', {
+    stopSignal: 'SIGTERM',
     // Container engines write this file.
-    await writeFile(join(bundle.directory, 'bundle/rootfs/etc/hosts'), '127.0.0.1 localhost\n');
-  }, SLOW_MS);
-  afterEach(async () => {
-    for (const container of running.splice(0)) await container.stop('SIGTERM');
+    prepare: (bundle) => writeFile(join(bundle.directory, 'bundle/rootfs/etc/hosts'), '127.0.0.1 localhost\n'),
   });
-  afterAll(async () => {
-    await bundle?.[Symbol.asyncDispose]();
-    if (directory !== undefined) await rm(directory, { recursive: true, force: true });
-  });
-
-  async function folder(files: Record<string, string> = {}): Promise<string> {
-    const path = await mkdtemp(join(directory, 'folder-'));
-    for (const [name, content] of Object.entries(files)) await writeFile(join(path, name), content);
-    return path;
-  }
-
-  async function start({ environment, ...options }: ContainerOptions): Promise<Container> {
-    const container = await startContainer(bundle, { ...options, environment: { ...PORTS, ...environment } });
-    running.push(container);
-    return container;
-  }
+  const { folder, verify } = image;
+  const start = ({ environment, ...options }: ContainerOptions) =>
+    image.start({ ...options, environment: { ...PORTS, ...environment } });
 
   const ctl = async (container: Container, ...command: string[]) =>
     (await container.exec(['rabbitmqctl', '--silent', ...command])).output;
@@ -113,7 +82,7 @@ describe.skipIf(reason !== '')(`the RabbitMQ image ${reason}`, () => {
   test(
     'passes the tests of its recipe',
     async () => {
-      expect((await bundle.verify()).tests.filter(({ passed }) => !passed)).toEqual([]);
+      expect((await verify()).tests.filter(({ passed }) => !passed)).toEqual([]);
     },
     SLOW_MS,
   );
