@@ -26,6 +26,7 @@ import { openTestCatalog, type TestOrganization } from './catalog.ts';
 import { startDockerRegistry } from './docker-registry.ts';
 import { startFaultyProxy } from './faulty-proxy.ts';
 import { handlersWith } from './queue-handlers.ts';
+import { until } from './service.ts';
 import { imageArtifact, samplePin, samplePlan } from './stored-values.ts';
 
 type TestImage = { plan_digest: Digest; artifact: Artifact };
@@ -145,12 +146,26 @@ export async function openTestDistribution() {
     return { plan_digest: await writePlan(content, plan), artifact };
   }
 
+  async function pipeline(pipeline_id: string) {
+    const { catalog_id, principal } = catalog.acme;
+    return await getPipeline(db, principal, { catalog_id, pipeline_id });
+  }
+
   return {
     ...catalog,
     ...{ docker, proxy, content, resources, work, addRegistry, addBaseImage, planBuild, build, imageOf, log: lines },
-    async pipeline(pipeline_id: string) {
-      const { catalog_id, principal } = catalog.acme;
-      return await getPipeline(db, principal, { catalog_id, pipeline_id });
+    pipeline,
+    /** Returns the name and the status of each registry of a pipeline. */
+    async distributionsOf(pipeline_id: string) {
+      return (await pipeline(pipeline_id)).distributions?.map(({ registry_name, status }) => [registry_name, status]);
+    },
+    /** Waits until a pipeline has ended with this status. Throws the pipeline if it ends with another one. */
+    async ended(pipeline_id: string, status: string): Promise<void> {
+      await until(`the pipeline is ${status}`, async () => {
+        const found = await pipeline(pipeline_id);
+        if (found.status !== status && found.status !== 'IN_PROGRESS') throw new Error(JSON.stringify(found));
+        return found.status === status;
+      });
     },
     async releases(organization: TestOrganization = catalog.acme): Promise<Release[]> {
       const { catalog_id, principal } = organization;

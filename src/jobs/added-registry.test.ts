@@ -1,7 +1,6 @@
 // A registry that is added to an application gets the release that the other registries have.
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openTestDistribution, type TestDistribution } from '../../test/distribution.ts';
-import { until } from '../../test/service.ts';
 import { contentTarget } from '../oci/content-target.ts';
 import { copyArtifact } from '../oci/copy.ts';
 import { openRemote } from '../oci/remote/remote-repository.ts';
@@ -20,13 +19,6 @@ beforeEach(async () => {
 });
 afterEach(() => catalog.close());
 
-const distributionsOf = async (pipeline: string) =>
-  (await catalog.pipeline(pipeline)).distributions?.map(({ registry_name, status }) => [registry_name, status]);
-
-async function ended(pipeline: string, status: string): Promise<void> {
-  await until(`the pipeline is ${status}`, async () => (await catalog.pipeline(pipeline)).status === status);
-}
-
 describe('a registry that was added to an application', { timeout: TEST_MS }, () => {
   const addOutside = (application_id: string) =>
     catalog.write((tx) =>
@@ -44,7 +36,7 @@ describe('a registry that was added to an application', { timeout: TEST_MS }, ()
     );
     const pipeline = made?.id ?? '';
     await catalog.build(pipeline, '7.0.15', 'redis', image);
-    await ended(pipeline, 'SUCCEEDED');
+    await catalog.ended(pipeline, 'SUCCEEDED');
     return pipeline;
   };
 
@@ -57,14 +49,14 @@ describe('a registry that was added to an application', { timeout: TEST_MS }, ()
     const first = await catalog.openPipeline(application);
     const digest = await catalog.build(first, '7.0.15', 'redis', image);
     await catalog.work();
-    await ended(first, 'SUCCEEDED');
+    await catalog.ended(first, 'SUCCEEDED');
     const second = await buildAgain(application, image, true);
     expect((await catalog.pipeline(second)).revision).toBe('1');
 
     await addOutside(application);
     const third = await buildAgain(application, image);
-    expect(await distributionsOf(third)).toEqual([['outside', 'RELEASED']]);
-    expect(await distributionsOf(first)).toEqual([['Hosted registry', 'RELEASED']]);
+    expect(await catalog.distributionsOf(third)).toEqual([['outside', 'RELEASED']]);
+    expect(await catalog.distributionsOf(first)).toEqual([['Hosted registry', 'RELEASED']]);
     const releases = await catalog.releases();
     expect(releases.map((release) => [release.pipeline_id, release.artifact?.version])).toEqual([
       [third, '7.0.15-debian-12-r1'],
@@ -85,7 +77,7 @@ describe('a registry that was added to an application', { timeout: TEST_MS }, ()
     const first = await catalog.openPipeline(application);
     await catalog.build(first, '7.0.15', 'redis', image);
     await catalog.work();
-    await ended(first, 'SUCCEEDED');
+    await catalog.ended(first, 'SUCCEEDED');
     const { egress } = catalog.resources;
     const place = { url: catalog.docker.url, repository: 'team/containers/debian-12/redis', egress };
     await copyArtifact(contentTarget(catalog.content), openRemote(place), soleRoot(other.artifact).descriptor, {
@@ -95,9 +87,9 @@ describe('a registry that was added to an application', { timeout: TEST_MS }, ()
     await addOutside(application);
     const second = await buildAgain(application, image);
     expect((await catalog.pipeline(second)).revision).toBe('1');
-    expect(await distributionsOf(second)).toEqual([['outside', 'RELEASED']]);
+    expect(await catalog.distributionsOf(second)).toEqual([['outside', 'RELEASED']]);
     const third = await buildAgain(application, image, true);
-    expect(await distributionsOf(third)).toEqual([
+    expect(await catalog.distributionsOf(third)).toEqual([
       ['Hosted registry', 'RELEASED'],
       ['outside', 'RELEASED'],
     ]);

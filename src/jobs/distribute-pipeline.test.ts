@@ -39,8 +39,6 @@ async function buildNewer(application: string, version?: string) {
 }
 
 const statusOf = async (pipeline: string) => (await catalog.pipeline(pipeline)).status;
-const distributionsOf = async (pipeline: string) =>
-  (await catalog.pipeline(pipeline)).distributions?.map(({ registry_name, status }) => [registry_name, status]);
 
 function breakRegistry(): void {
   catalog.proxy.fault = () => ({ status: 503 });
@@ -56,17 +54,9 @@ function mendRegistry(): void {
   catalog.proxy.fault = () => undefined;
 }
 
-async function ended(pipeline: string, status: string): Promise<void> {
-  await until(`the pipeline is ${status}`, async () => {
-    const found = await statusOf(pipeline);
-    if (found !== status && found !== 'IN_PROGRESS') throw new Error(JSON.stringify(await catalog.pipeline(pipeline)));
-    return found === status;
-  });
-}
-
 async function waits(pipeline: string): Promise<void> {
   await until('it waits for the registry', async () =>
-    (await distributionsOf(pipeline))?.some(([, status]) => status === 'WAITING'),
+    (await catalog.distributionsOf(pipeline))?.some(([, status]) => status === 'WAITING'),
   );
 }
 
@@ -102,8 +92,8 @@ describe('an unavailable registry', { timeout: TEST_MS }, () => {
     expect(await requestStatus(request_id)).toBe('IN_PROGRESS');
     mendRegistry();
     await check();
-    await ended(pipeline, 'SUCCEEDED');
-    expect(await distributionsOf(pipeline)).toEqual([
+    await catalog.ended(pipeline, 'SUCCEEDED');
+    expect(await catalog.distributionsOf(pipeline)).toEqual([
       ['Hosted registry', 'RELEASED'],
       ['outside', 'RELEASED'],
     ]);
@@ -127,7 +117,7 @@ describe('an unavailable registry', { timeout: TEST_MS }, () => {
       return row?.healthy === false;
     });
     mendRegistry();
-    await ended(pipeline, 'SUCCEEDED');
+    await catalog.ended(pipeline, 'SUCCEEDED');
   });
 
   test('does not delay a newer pipeline, whose distribution ends the older one', async () => {
@@ -138,14 +128,14 @@ describe('an unavailable registry', { timeout: TEST_MS }, () => {
     const newer = await buildNewer(application);
     await waits(newer.pipeline);
     expect(await statusOf(pipeline)).toBe('SUCCEEDED');
-    expect(await distributionsOf(pipeline)).toEqual([
+    expect(await catalog.distributionsOf(pipeline)).toEqual([
       ['Hosted registry', 'RELEASED'],
       ['outside', 'SUPERSEDED'],
     ]);
     expect(await catalog.hosted('acme/containers/debian-12/redis', 'latest')).toBe(newer.digest);
     mendRegistry();
     await check();
-    await ended(newer.pipeline, 'SUCCEEDED');
+    await catalog.ended(newer.pipeline, 'SUCCEEDED');
     const there = (await catalog.releases()).filter(({ registry }) => registry?.id === outside);
     expect(there.map(({ pipeline_id }) => pipeline_id)).toEqual([newer.pipeline]);
     expect(await catalog.outside('team/containers/debian-12/redis', 'latest')).toBe(newer.digest);
@@ -175,7 +165,7 @@ describe('an unavailable registry', { timeout: TEST_MS }, () => {
     const newer = await catalog.openPipeline(application);
     await catalog.build(newer);
     mendRegistry();
-    await ended(newer, 'SUCCEEDED');
+    await catalog.ended(newer, 'SUCCEEDED');
     expect((await catalog.pipeline(newer)).customization?.id).toBe(customization_id);
     expect(await catalog.releases()).toHaveLength(1);
   });
@@ -187,13 +177,13 @@ describe('an unavailable registry', { timeout: TEST_MS }, () => {
     await waits(pipeline);
     await catalog.pool.query(`update pipeline_distributions set since = now() - interval '25 hours'`);
     await catalog.write((tx) => enqueue(tx, 'check-registries', {}, { key: 'now' }));
-    await ended(pipeline, 'FAILED');
+    await catalog.ended(pipeline, 'FAILED');
     const { phases } = await catalog.pipeline(pipeline);
     expect(phases.at(-1)?.failure?.cause).toBe('DISTRIBUTION_ERROR');
     expect(phases.at(-1)?.failure?.error_message).toMatch(
       /^Larder waited 24 hours for the registry outside: .*\(503\).* The pipeline released to Hosted registry\.$/,
     );
-    expect(await distributionsOf(pipeline)).toEqual([
+    expect(await catalog.distributionsOf(pipeline)).toEqual([
       ['Hosted registry', 'RELEASED'],
       ['outside', 'FAILED'],
     ]);
@@ -213,7 +203,7 @@ describe('an unavailable registry', { timeout: TEST_MS }, () => {
     catalog.proxy.fault = ({ method }) => (method === 'GET' || method === 'HEAD' ? undefined : { status: 403 });
     const { pipeline } = await requestBuilt();
     await catalog.work();
-    await ended(pipeline, 'FAILED');
+    await catalog.ended(pipeline, 'FAILED');
     const failure = (await catalog.pipeline(pipeline)).phases.at(-1)?.failure;
     expect(failure?.error_message).toMatch(
       /lets nobody push to .* without a log-in.* The pipeline released to Hosted registry\.$/,
@@ -267,7 +257,7 @@ describe('two base images of one operating system', { timeout: TEST_MS }, () => 
       [catalog.base, golden, silver].map((base_image_id) => requestBuilt({ base_image_id })),
     );
     await catalog.work();
-    for (const { pipeline } of built) await ended(pipeline, 'SUCCEEDED');
+    for (const { pipeline } of built) await catalog.ended(pipeline, 'SUCCEEDED');
     for (const [at, key] of ['debian-12', 'golden-debian-12', 'ag'].entries()) {
       for (const tag of ['latest', '7', '7.0.15-debian-12-r0']) {
         expect(await catalog.outside(`team/containers/${key}/redis`, tag)).toBe(built[at]?.digest);
@@ -283,11 +273,11 @@ describe('an application whose repository changes', { timeout: TEST_MS }, () => 
   test('has the old repository in its release and in the reasons of the release', async () => {
     const { application, pipeline } = await requestBuilt();
     await catalog.work();
-    await ended(pipeline, 'SUCCEEDED');
+    await catalog.ended(pipeline, 'SUCCEEDED');
     const elsewhere = 'containers/debian-12-2/redis';
     await catalog.pool.query('update application_registries set repository = $1', [elsewhere]);
     const newer = await buildNewer(application);
-    await ended(newer.pipeline, 'SUCCEEDED');
+    await catalog.ended(newer.pipeline, 'SUCCEEDED');
     const moved = (await catalog.releases()).filter(({ pipeline_id }) => pipeline_id === newer.pipeline);
     const from = ['127.0.0.1:8080/acme', `${catalog.proxy.url.replace('http://', '')}/team`];
     expect(moved.map(({ moved_from }) => moved_from).sort()).toEqual(

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { HELMS, renderChart, runHelm } from '../charts/helm.ts';
 import { PATIENCE_MS, type Service, startTestService, startTestWorker, until } from '../service.ts';
+import { requestRedisChart } from './request-chart.ts';
 
 type Readiness = { checks: { workers: { alive: { helm: string | null; helm_reasons: string[] }[] } } };
 
@@ -36,20 +37,7 @@ test.skipIf(helm === undefined)(
   'a request for the chart releases its images and the chart, which helm pulls and renders (needs helm)',
   async () => {
     const { client, catalog_id, url, apiToken } = service;
-    const base = (await client.call('listBaseImages', {})).items.find(({ name }) => name === 'Debian 12');
-    const offerings = await client.call('listOfferings', {
-      ...{ product_key: 'redis', operating_system_name: 'Debian 12' },
-      packaging_types: ['HELM_CHART'],
-    });
-    const { id: application_request_id } = await client.call('createApplicationRequest', {
-      ...{ catalog_id, kind: 'CREATION' as const, name: 'chart', base_image_id: base?.id ?? '' },
-      application_offering_ids: offerings.items.map(({ id }) => id),
-    });
-    await until('the chart is released', async () => {
-      const { status } = await client.call('getApplicationRequest', { catalog_id, application_request_id });
-      if (status === 'FAILED') throw new Error(JSON.stringify(await client.call('listPipelines', { catalog_id })));
-      return status === 'COMPLETED';
-    });
+    await requestRedisChart(service);
     const { items } = await client.call('listReleases', { catalog_id, expand_relationships: true });
     const chart = items.find(({ packaging_type }) => packaging_type === 'HELM_CHART');
     const [image, exporter] = ['redis', 'redis-exporter'].map((name) =>

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { HELMS, renderChart, runHelm } from '../charts/helm.ts';
 import { archiveOf } from '../customization-archive.ts';
 import { PATIENCE_MS, type Service, startTestService, until } from '../service.ts';
+import { requestRedisChart } from './request-chart.ts';
 
 const STORY_MS = 3 * PATIENCE_MS;
 const [helm] = HELMS;
@@ -44,22 +45,6 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 }, STORY_MS);
 
-async function requestChart(): Promise<void> {
-  const { client, catalog_id } = service;
-  const base = (await client.call('listBaseImages', {})).items.find(({ name }) => name === 'Debian 12');
-  const wanted = { product_key: 'redis', operating_system_name: 'Debian 12', packaging_types: ['HELM_CHART' as const] };
-  const offerings = await client.call('listOfferings', wanted);
-  const { id: application_request_id } = await client.call('createApplicationRequest', {
-    ...{ catalog_id, kind: 'CREATION' as const, name: 'chart', base_image_id: base?.id ?? '' },
-    application_offering_ids: offerings.items.map(({ id }) => id),
-  });
-  await until('the chart is released', async () => {
-    const { status } = await client.call('getApplicationRequest', { catalog_id, application_request_id });
-    if (status === 'FAILED') throw new Error(JSON.stringify(await client.call('listPipelines', { catalog_id })));
-    return status === 'COMPLETED';
-  });
-}
-
 async function customize(): Promise<void> {
   const { client, catalog_id } = service;
   const file = await archiveOf(folder, COMPANY, 'company');
@@ -93,7 +78,7 @@ async function readIndex(repository: string) {
 test.skipIf(helm === undefined)(
   'a customized chart is released without a new image, and helm renders its values, template and labels (needs helm)',
   async () => {
-    await requestChart();
+    await requestRedisChart(service);
     await customize();
     const { client, catalog_id, apiToken } = service;
     const { items } = await client.call('listReleases', { catalog_id });
