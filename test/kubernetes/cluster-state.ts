@@ -69,8 +69,8 @@ type StatefulSet = {
 };
 
 /**
- * Lists the claims that stay when a release is removed. These are claims of StatefulSets whose policy does not delete them,
- * and claims that helm is told to keep.
+ * Lists the claims that stay when a release is removed: claims of StatefulSets whose policy does not delete them, and claims
+ * whose annotation tells helm to keep them.
  */
 export async function keptClaims(api: KubernetesApi, namespace: string): Promise<string[]> {
   const sets = await api.list(await resourceOf(api, 'StatefulSet'), namespace);

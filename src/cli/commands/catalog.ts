@@ -37,7 +37,7 @@ export function addCatalogCommands(program: Command, io: Io): void {
             sayTable(io, items, [
               ['PRODUCT', ({ product }) => product.key],
               ['BRANCH', ({ branch }) => branch],
-              ['TYPE', ({ packaging_type }) => packaging_type],
+              ['TYPE', ({ packaging_type }) => typedAs(packaging_type)],
               ['STATUS', ({ status }) => status],
               ['FOR', ({ operating_systems }) => operating_systems.map(({ name }) => name).join(', ')],
               ['ID', ({ id }) => id],
